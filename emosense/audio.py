@@ -1,0 +1,228 @@
+"""One open file -> mono waveforms at the sample rate that a model asks for.
+
+Conventions: float32 in [-1, 1], mono as the mean of the channels, soxr's high quality as the only resampler. A
+recording is streamed: memory is bounded by one block and one segment, however long it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from emosense.decoding import open_decoder
+from emosense.errors import RecordingError
+
+Float32 = NDArray[np.float32]
+
+MIN_DURATION_S: Final = 0.25
+# Below -100 dBFS there is no speech: one step of 16-bit audio is -90 dBFS.
+SILENCE_PEAK: Final = 1e-5
+# A float file may overshoot full scale; 1000 times full scale is not sound.
+_ABSURD_PEAK: Final = 1e3
+# Lossy encoders pad and count frames roughly: a recording is short only if more than this is missing.
+_SHORT_S: Final = 0.05
+_SHORT_SHARE: Final = 0.01
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a recording.
+
+    Parameters
+    ----------
+    start_s, end_s : float
+        Its place in the recording, in seconds.
+    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
+        Mono, at the sample rate that was asked for.
+    """
+
+    start_s: float
+    end_s: float
+    waveform: Float32
+
+
+class RecordingReader:
+    """Streams one recording once; what it found out is there when the stream has ended.
+
+    Parameters
+    ----------
+    file : binary file with a descriptor, opened for reading
+    sample_rate : int
+        Hz of the waveforms to give.
+    max_duration_s : float
+        Recordings that go on for longer are refused with ``too_long``.
+
+    Attributes
+    ----------
+    decoded_s, duration_s : float
+        Seconds decoded so far, and seconds that the recording has by its header (by decoding where that is silent).
+    is_partial : bool
+        Whether the header promised more than could be decoded.
+    """
+
+    def __init__(self, file: BinaryIO, sample_rate: int, max_duration_s: float = float("inf")) -> None:
+        self._decoder = open_decoder(file)
+        self._sample_rate = sample_rate
+        self._max_duration_s = max_duration_s
+        self._n_decoded = 0
+
+    @property
+    def decoded_s(self) -> float:
+        """Seconds decoded so far."""
+        return self._n_decoded / self._decoder.sample_rate
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds that the recording has."""
+        declared = self._decoder.declared_frames
+        declared_s = declared / self._decoder.sample_rate if declared else 0.0
+        return declared_s if declared_s - self.decoded_s > self._tolerance_s(declared_s) else self.decoded_s
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the header promised more than could be decoded."""
+        return self.decoded_s < self.duration_s
+
+    @staticmethod
+    def _tolerance_s(declared_s: float) -> float:
+        return max(_SHORT_S, _SHORT_SHARE * declared_s)
+
+    def segments(self, window_s: float, hop_s: float) -> Iterator[Segment]:
+        """Yield the recording in windows; one that ends within the first window is a single segment.
+
+        The last segment is what remains; a remainder that is shorter than a recording may be is left out, and so is
+        one that the window before it has covered already.
+
+        Raises
+        ------
+        RecordingError
+            ``no_samples``, ``too_short``, ``no_speech``, ``non_finite``, ``too_long`` or what the decoder found.
+        """
+        window, hop = round(window_s * self._sample_rate), round(hop_s * self._sample_rate)
+        buffered, start, peak, n_given = _Buffer(), 0, 0.0, 0
+        for waveform in self._resampled():
+            peak = max(peak, float(np.abs(waveform).max(initial=0.0)))
+            buffered.append(waveform)
+            # One sample more than a window must be there, so that the last segment is never an empty one.
+            while len(buffered) > window:
+                yield self._segment(start, buffered.head(window))
+                n_given += 1
+                buffered.drop(hop)
+                start += hop
+        self._check(start + len(buffered), peak)
+        n_new = len(buffered) if n_given == 0 else len(buffered) - max(window - hop, 0)
+        if n_given == 0 or n_new >= MIN_DURATION_S * self._sample_rate:
+            yield self._segment(start, buffered.head(window))
+
+    def whole(self) -> Float32:
+        """Return all samples at once; for recordings that are known to be short."""
+        waveform = np.concatenate([np.empty(0, np.float32), *self._resampled()])
+        self._check(len(waveform), float(np.abs(waveform).max(initial=0.0)))
+        return waveform
+
+    def _segment(self, start: int, waveform: Float32) -> Segment:
+        return Segment(start / self._sample_rate, (start + len(waveform)) / self._sample_rate, waveform)
+
+    def _check(self, n_samples: int, peak: float) -> None:
+        if self._n_decoded == 0:
+            raise RecordingError("no_samples", "the file has a header and no samples")
+        if self.decoded_s < MIN_DURATION_S:
+            raise RecordingError("too_short", f"{self.decoded_s:.3f} s decoded, at least {MIN_DURATION_S} s are needed")
+        if peak < SILENCE_PEAK or n_samples == 0:
+            raise RecordingError("no_speech", "digital silence has no emotion")
+
+    def _resampled(self) -> Iterator[Float32]:
+        """Mono blocks at the target rate; the last one carries the resampler's tail."""
+        source_hz = self._decoder.sample_rate
+        if source_hz == self._sample_rate:
+            yield from self._mono_blocks()
+            return
+        stream = _resampler(source_hz, self._sample_rate)
+        stream.clear()
+        for block in self._mono_blocks():
+            yield stream.resample_chunk(block)
+        yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+
+    def _mono_blocks(self) -> Iterator[Float32]:
+        mono = _MonoRule()
+        for block in self._decoder.blocks():
+            self._n_decoded += len(block)
+            if self.decoded_s > self._max_duration_s:
+                raise RecordingError("too_long", f"longer than the limit of {self._max_duration_s:g} s")
+            if not np.abs(block).max(initial=0.0) < _ABSURD_PEAK:
+                raise RecordingError("non_finite", "samples are NaN, infinite or far out of range")
+            yield mono(block)
+
+
+class _MonoRule:
+    """The mean of the channels; where they cancel each other, the louder one. Decided on the first block with sound."""
+
+    def __init__(self) -> None:
+        self._channel: int | None = None
+        self._is_decided = False
+
+    def __call__(self, block: Float32) -> Float32:
+        if block.shape[1] == 1:
+            return np.ascontiguousarray(block[:, 0])
+        mean: Float32 = block.mean(axis=1, dtype=np.float32)
+        if not self._is_decided:
+            peaks = np.abs(block).max(axis=0)
+            if peaks.max() > SILENCE_PEAK:
+                self._is_decided = True
+                if np.abs(mean).max() < 1e-3 * peaks.max():
+                    self._channel = int(np.argmax(peaks))
+        return mean if self._channel is None else np.ascontiguousarray(block[:, self._channel])
+
+
+class _Buffer:
+    """Samples waiting for a full window."""
+
+    def __init__(self) -> None:
+        self._samples = np.empty(0, np.float32)
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def append(self, samples: Float32) -> None:
+        self._samples = np.concatenate((self._samples, samples)) if len(self._samples) else samples
+
+    def head(self, n: int) -> Float32:
+        return self._samples[:n]
+
+    def drop(self, n: int) -> None:
+        self._samples = self._samples[n:]
+
+
+@functools.lru_cache(maxsize=8)
+def _resampler(source_hz: int, target_hz: int) -> soxr.ResampleStream:
+    """One stream a pair of rates, cleared before each recording: building it costs more than a short clip."""
+    return soxr.ResampleStream(source_hz, target_hz, 1, dtype="float32", quality="HQ")
+
+
+def read_waveform(file: BinaryIO, sample_rate: int, max_duration_s: float = float("inf")) -> Float32:
+    """Read a whole recording.
+
+    Parameters
+    ----------
+    file : binary file with a descriptor, opened for reading
+    sample_rate : int
+        Hz of the result.
+    max_duration_s : float
+        Longer recordings are refused.
+
+    Returns
+    -------
+    ndarray, shape (n_samples,), float32 in [-1, 1]
+
+    Raises
+    ------
+    RecordingError
+        If there is no speech to be had; see `RecordingReader.segments`.
+    """
+    return RecordingReader(file, sample_rate, max_duration_s).whole()

@@ -1,0 +1,127 @@
+"""One recording -> its row: the whole way of the data on one screen.
+
+    path -> RecordingReader (mono waveform, windows) -> extract (features) -> Model (probabilities) -> Row
+
+Every engine calls `Labeller.label` and nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import traceback
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.audio import SILENCE_PEAK, RecordingReader, Segment
+from emosense.errors import RecordingError
+from emosense.features import extract
+from emosense.models.artifact import Model
+from emosense.rows import Row, error_row, labelled_row
+from emosense.storage import Recording, open_recording
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LabelConfig:
+    """The parameters that change results; they belong to the key of finished work.
+
+    Parameters
+    ----------
+    window_s, hop_s : float
+        Length and distance of the windows that a recording is labelled in; 0 stands for the model's own window.
+    segments : bool
+        Give a row for every window as well.
+    strict : bool
+        Treat a recording that could be decoded in part as an error.
+    max_duration_s : float
+        Refuse longer recordings.
+    """
+
+    window_s: float = 0.0
+    hop_s: float = 0.0
+    segments: bool = False
+    strict: bool = False
+    max_duration_s: float = 86_400.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Labelled:
+    """What one recording gives: its row, and the rows of its segments where they were asked for."""
+
+    row: Row
+    segments: tuple[Row, ...] = ()
+
+
+class Labeller:
+    """A model with its parameters, ready to label.
+
+    Parameters
+    ----------
+    model : Model
+    config : LabelConfig
+    on_progress : callable, optional
+        Called after every window, so that a long recording can be told from one that hangs.
+    """
+
+    def __init__(self, model: Model, config: LabelConfig, on_progress: Callable[[], None] = lambda: None) -> None:
+        self._model, self._config, self._on_progress = model, config, on_progress
+        self._window_s = config.window_s or model.window_s
+        self._hop_s = config.hop_s or self._window_s
+
+    def label(self, recording: Recording) -> Labelled:
+        """Label one recording; what is wrong with it becomes its row.
+
+        Raises
+        ------
+        StorageError
+            If storage does not answer: that is no property of the recording.
+        """
+        try:
+            return self._label(recording)
+        except RecordingError as err:
+            return Labelled(error_row(recording.path, err))
+        except MemoryError:
+            return Labelled(
+                error_row(recording.path, RecordingError("out_of_memory", "decoding needs too much memory"))
+            )
+        except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as err:
+            # A fault of ours that one file brings to light must not cost its neighbours their rows.
+            last = traceback.extract_tb(err.__traceback__)[-1]
+            place = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
+            error = RecordingError("internal_error", f"{type(err).__name__} at {place}: {err}")
+            return Labelled(error_row(recording.path, error))
+
+    def _label(self, recording: Recording) -> Labelled:
+        total, weight_s, segments = np.zeros(8), 0.0, []
+        with open_recording(recording) as file:
+            reader = RecordingReader(file, self._model.features.sample_rate, self._config.max_duration_s)
+            for segment in reader.segments(self._window_s, self._hop_s):
+                probabilities = self._probabilities(segment)
+                length_s = segment.end_s - segment.start_s
+                if probabilities is not None:
+                    total += probabilities * length_s
+                    weight_s += length_s
+                if self._config.segments:
+                    segments.append(_segment_row(recording.path, segment, probabilities))
+                self._on_progress()
+        if reader.is_partial and self._config.strict:
+            raise RecordingError("truncated", f"{reader.decoded_s:.3f} of {reader.duration_s:.3f} s could be decoded")
+        row = labelled_row(
+            recording.path, total / weight_s, reader.duration_s, reader.decoded_s, is_partial=reader.is_partial
+        )
+        return Labelled(row, tuple(segments))
+
+    def _probabilities(self, segment: Segment) -> NDArray[np.float64] | None:
+        """Probabilities of one segment, None for digital silence."""
+        if np.abs(segment.waveform).max() < SILENCE_PEAK:
+            return None
+        return self._model.probabilities(extract(segment.waveform, self._model.features)).astype(np.float64)
+
+
+def _segment_row(path: str, segment: Segment, probabilities: NDArray[np.float64] | None) -> Row:
+    if probabilities is None:
+        error = RecordingError("no_speech", "digital silence has no emotion")
+        return error_row(path, error, segment.start_s, segment.end_s)
+    length_s = segment.end_s - segment.start_s
+    return labelled_row(path, probabilities, length_s, length_s, start_s=segment.start_s, end_s=segment.end_s)

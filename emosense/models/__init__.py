@@ -1,0 +1,1 @@
+"""Models: self-describing directories of `model.json` and ONNX weights."""

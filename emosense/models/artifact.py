@@ -1,0 +1,185 @@
+"""A model directory -> probabilities: `model.json` says all, `model.onnx` computes, nothing else is read.
+
+Takes the features of one recording, gives the probabilities of the eight emotions. Scaling, softmax and temperature lie
+inside the graph. Weights are ONNX, which is data: no pickle is ever loaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.resources
+import json
+import os
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.emotions import EMOTIONS
+from emosense.errors import ModelError, UsageError
+from emosense.features import FeatureConfig
+from emosense.storage import is_url, join, read_bytes, redact, write_bytes
+
+Float32 = NDArray[np.float32]
+
+FORMAT: Final = 1
+KINDS: Final = ("mlp", "cnn")
+WEIGHTS_FILE: Final = "model.onnx"
+DEFAULT_MODEL: Final = "default"
+_REFUSED_SCHEMES: Final = ("http", "https", "hf", "ftp")
+_REQUIRED: Final = frozenset(
+    {"format", "name", "version", "kind", "emotions", "classes", "features", "window_s", "weights", "calibration",
+     "trained_on", "scores", "licence", "versions"}
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class ModelFiles:
+    """The two files of a model, read and checked against each other.
+
+    Parameters
+    ----------
+    description : dict
+        Content of ``model.json``.
+    weights : bytes
+        Content of ``model.onnx``, whose sha256 the description names.
+    sha256 : str
+        Of both files; the identity of the model in a run's manifest.
+    """
+
+    description: dict[str, Any]
+    weights: bytes
+    sha256: str
+
+    def __eq__(self, other: object) -> bool:
+        """Models are equal when their files are."""
+        return isinstance(other, ModelFiles) and self.sha256 == other.sha256
+
+    def __hash__(self) -> int:
+        """Hash of the files' digest."""
+        return hash(self.sha256)
+
+
+class Model:
+    """A loaded model.
+
+    Attributes
+    ----------
+    features : FeatureConfig
+        What `probabilities` takes.
+    window_s : float
+        Recordings longer than this are labelled window by window.
+    """
+
+    def __init__(self, files: ModelFiles) -> None:
+        import onnxruntime
+
+        self.features = FeatureConfig.from_dict(files.description["features"])
+        self.window_s = float(files.description["window_s"])
+        self._positions = [EMOTIONS.index(name) for name in files.description["classes"]]
+        options = onnxruntime.SessionOptions()
+        # One thread a worker: the workers are the parallelism, and threads that wait by spinning would fight.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(files.weights, options, providers=["CPUExecutionProvider"])
+            self._input = self._session.get_inputs()[0].name
+        except Exception as err:  # onnxruntime raises no narrower class of its own for a graph that it refuses
+            raise ModelError(f"{WEIGHTS_FILE} is not a usable ONNX graph: {err}") from err
+
+    def probabilities(self, features: Float32) -> Float32:
+        """Return the probabilities of the eight emotions, shape (8,); 0 for those that the model was not trained on.
+
+        Parameters
+        ----------
+        features : ndarray, float32
+            Of one recording, as `emosense.features.extract` gives them. One a call: a batch would be padded or
+            summed in another order, and a recording's row must not depend on its neighbours.
+        """
+        (found,) = self._session.run(["probabilities"], {self._input: features[np.newaxis]})
+        result = np.zeros(len(EMOTIONS), np.float32)
+        result[self._positions] = found[0]
+        return result
+
+
+def read_model(location: str = DEFAULT_MODEL) -> ModelFiles:
+    """Read and check a model.
+
+    Parameters
+    ----------
+    location : str
+        Name of a model that ships with EmoSense, a directory, or the URL of one in object storage.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, a file is missing or damaged, or it does not fit this version.
+    """
+    folder = shipped_models().get(location) or location
+    if is_url(folder) and folder.split("://")[0] in _REFUSED_SCHEMES:
+        raise ModelError(f"models are not fetched from {redact(folder)}: download the directory and pass its path")
+    try:
+        text = read_bytes(join(folder, "model.json"))
+        description = json.loads(text)
+        weights = read_bytes(join(folder, WEIGHTS_FILE))
+    except (FileNotFoundError, NotADirectoryError) as err:
+        known = ", ".join(sorted(shipped_models()))
+        raise ModelError(
+            f"no model at {redact(location)}: give one of {known}, or a directory with model.json"
+        ) from err
+    except (ValueError, PermissionError, IsADirectoryError) as err:
+        raise ModelError(f"the model at {redact(location)} cannot be read: {err}") from err
+    check_description(description, weights, redact(location))
+    return ModelFiles(description, weights, hashlib.sha256(text + weights).hexdigest())
+
+
+def check_description(description: Any, weights: bytes, where: str) -> None:
+    """Refuse a description that does not fit the weights or this version.
+
+    Raises
+    ------
+    ModelError
+        Naming what differs.
+    """
+    if not isinstance(description, dict) or not description.keys() >= _REQUIRED:
+        missing = sorted(_REQUIRED - set(description)) if isinstance(description, dict) else ["an object"]
+        raise ModelError(f"model.json of {where} lacks {', '.join(missing)}")
+    if description["format"] != FORMAT:
+        raise ModelError(f"model.json of {where} has format {description['format']}, this version reads {FORMAT}")
+    if description["kind"] not in KINDS:
+        raise ModelError(f"{where} is of kind {description['kind']!r}, known are {', '.join(KINDS)}")
+    if tuple(description["emotions"]) != EMOTIONS:
+        raise ModelError(f"{where} has the emotions {description['emotions']}, expected {list(EMOTIONS)} in this order")
+    if not description["classes"] or not set(description["classes"]) <= set(EMOTIONS):
+        raise ModelError(f"{where} has the classes {description['classes']}, which are not among the emotions")
+    expected, found = description["weights"].get("sha256"), hashlib.sha256(weights).hexdigest()
+    if expected != found:
+        raise ModelError(f"{WEIGHTS_FILE} of {where} is damaged: sha256 is {found}, model.json says {expected}")
+    try:
+        FeatureConfig.from_dict(description["features"])
+    except UsageError as err:
+        raise ModelError(f"the features of {where} are not known: {err}") from err
+
+
+def write_model(folder: str, description: dict[str, Any], weights: bytes) -> None:
+    """Write a model directory; `model.json` comes last, so that a broken write leaves no model.
+
+    Parameters
+    ----------
+    description : dict
+        Everything but ``format``, ``emotions`` and ``weights``, which are filled in here.
+    """
+    digest = {"file": WEIGHTS_FILE, "sha256": hashlib.sha256(weights).hexdigest(), "bytes": len(weights)}
+    complete = {"format": FORMAT, **description, "emotions": list(EMOTIONS), "weights": digest}
+    check_description(complete, weights, folder)
+    write_bytes(join(folder, WEIGHTS_FILE), weights)
+    write_bytes(join(folder, "model.json"), (json.dumps(complete, indent=2) + "\n").encode())
+
+
+def shipped_models() -> dict[str, str]:
+    """Names and directories of the models inside the package."""
+    root = str(importlib.resources.files("emosense.models"))
+    names = (name for name in sorted(os.listdir(root)) if os.path.isfile(os.path.join(root, name, "model.json")))
+    return {name: os.path.join(root, name) for name in names}

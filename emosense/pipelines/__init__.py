@@ -1,0 +1,1 @@
+"""Whole jobs: they wire the stages together and decide where they run."""

@@ -1,0 +1,175 @@
+"""Where chunks of recordings are labelled: worker processes of this machine, or tasks of a Ray cluster.
+
+Both give the same bytes, since both run `IsolatedLabeller.label`; an engine only schedules.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Protocol
+
+from emosense.errors import StorageError
+from emosense.isolation import IsolatedLabeller, LabelSpec
+from emosense.labelling import Labelled
+from emosense.storage import Recording
+
+# Enough chunks in flight that no worker waits for the driver, few enough that a stop loses little.
+_CHUNKS_AHEAD: Final = 2
+_RAY_TRIES: Final = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stretch of the list of recordings; `index` is its place in it."""
+
+    index: int
+    recordings: tuple[Recording, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Done:
+    """What a chunk gave; fewer results than recordings where the engine was stopped."""
+
+    chunk: Chunk
+    labelled: list[Labelled]
+
+
+class Engine(Protocol):
+    """Labels chunks in parallel."""
+
+    def run(self, chunks: Iterable[Chunk]) -> Iterator[Done]:
+        """Yield the chunks as they are finished, in any order."""
+        ...
+
+    def stop(self) -> None:
+        """Finish soon: chunks in work may come back incomplete."""
+        ...
+
+
+class LocalEngine:
+    """One worker process and one thread that feeds it, for each of `n_workers`."""
+
+    def __init__(self, spec: LabelSpec, n_workers: int) -> None:
+        self._spec, self._n_workers = spec, n_workers
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Let every worker finish the recording at hand."""
+        self._stopped.set()
+
+    def run(self, chunks: Iterable[Chunk]) -> Iterator[Done]:
+        """Yield the chunks as they are finished.
+
+        Raises
+        ------
+        EmoSenseError
+            What a worker raised; the other workers stop, and what they have done is yielded before.
+        """
+        source, lock = iter(chunks), threading.Lock()
+        results: queue.Queue[Done | BaseException | None] = queue.Queue(self._n_workers * _CHUNKS_AHEAD)
+
+        def next_chunk() -> Chunk | None:
+            with lock:
+                return None if self._stopped.is_set() else next(source, None)
+
+        def work() -> None:
+            try:
+                with IsolatedLabeller(self._spec) as labeller:
+                    while (chunk := next_chunk()) is not None:
+                        results.put(Done(chunk, list(self._until_stopped(labeller.label(chunk.recordings)))))
+            except BaseException as err:  # noqa: BLE001 - handed to the caller's thread, which raises it
+                results.put(err)
+            results.put(None)
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(self._n_workers)]
+        for thread in threads:
+            thread.start()
+        failure: BaseException | None = None
+        n_running = len(threads)
+        while n_running:
+            result = results.get()
+            if result is None:
+                n_running -= 1
+            elif isinstance(result, BaseException):
+                failure = failure or result
+                self.stop()
+            else:
+                yield result
+        if failure is not None:
+            raise failure
+
+    def _until_stopped(self, labelled: Iterator[Labelled]) -> Iterator[Labelled]:
+        for result in labelled:
+            yield result
+            if self._stopped.is_set():
+                return
+
+
+@functools.lru_cache(maxsize=1)
+def _worker_of_this_process(spec: LabelSpec) -> IsolatedLabeller:
+    """One worker for all tasks that Ray runs in this process: starting it costs as much as 200 short recordings."""
+    return IsolatedLabeller(spec)
+
+
+def label_chunk(spec: LabelSpec, chunk: Chunk) -> list[Labelled]:
+    """Label a chunk in a Ray task."""
+    return list(_worker_of_this_process(spec).label(chunk.recordings))
+
+
+class RayEngine:
+    """Ray Core tasks on the cluster that this process is connected to.
+
+    Parameters
+    ----------
+    n_workers : int
+        CPUs of the cluster when the job starts; more tasks than that are in flight, so that an autoscaler sees them.
+    """
+
+    def __init__(self, spec: LabelSpec, n_workers: int) -> None:
+        self._spec, self._n_workers = spec, n_workers
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Wait for the tasks in flight and start no others."""
+        self._stopped = True
+
+    def run(self, chunks: Iterable[Chunk]) -> Iterator[Done]:
+        """Yield the chunks as they are finished.
+
+        Raises
+        ------
+        StorageError
+            If storage does not answer, or a chunk was lost with its worker or node time after time.
+        """
+        import ray
+
+        # A dead node or worker process is Ray's to mend; what a recording does to its decoder never gets this far.
+        task: Any = ray.remote(num_cpus=1, max_retries=_RAY_TRIES, scheduling_strategy="SPREAD")(label_chunk)
+        spec = ray.put(self._spec)
+        source = iter(chunks)
+        in_flight: dict[Any, Chunk] = {}
+        failure: Exception | None = None
+        while True:
+            while not self._stopped and len(in_flight) < _CHUNKS_AHEAD * self._n_workers:
+                chunk = next(source, None)
+                if chunk is None:
+                    break
+                in_flight[task.remote(spec, chunk)] = chunk
+            if not in_flight:
+                break
+            (ready, *_), _ = ray.wait(list(in_flight), num_returns=1)
+            chunk = in_flight.pop(ready)
+            try:
+                yield Done(chunk, ray.get(ready))
+            except ray.exceptions.RayTaskError as err:
+                failure = failure or err.cause
+                self.stop()
+            except ray.exceptions.RayError as err:
+                failure = failure or StorageError(f"the cluster lost a chunk {_RAY_TRIES + 1} times: {err}")
+                self.stop()
+        if failure is not None:
+            raise failure

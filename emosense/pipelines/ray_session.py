@@ -1,0 +1,121 @@
+"""Ray, started for one job or joined: the only place that calls `ray.init`.
+
+A local Ray listens on every interface whatever it is told, so its token keeps others out: the run's own, in the
+environment of the run's own processes and never in a file. The dashboard stays off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from typing import Final
+
+from emosense.errors import StorageError, UsageError
+
+# Set before Ray is imported. Niceness: Ray's workers run at 15 by default and starve beside anything else.
+_LOCAL_ENVIRONMENT: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_worker_niceness": "0",
+    # Without a bound Ray runs a task that was killed for memory again for ever (measured with 2.60).
+    "RAY_task_oom_retries": "2",
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+_OBJECT_STORE_BYTES: Final = 400_000_000
+_CONNECT_TIMEOUT_S: Final = 5.0
+
+
+@contextlib.contextmanager
+def ray_session(address: str | None = None, n_workers: int | None = None) -> Iterator[int]:
+    """Give the number of CPUs of a running Ray, which is started here and ended with the block if no address is known.
+
+    Parameters
+    ----------
+    address : str, optional
+        Of a cluster, as ``ray.init`` takes it; the environment's RAY_ADDRESS where it is None.
+    n_workers : int, optional
+        CPUs that a Ray started here may use; all of the machine where it is None.
+
+    Raises
+    ------
+    StorageError
+        If a cluster was named and does not answer: never a silent fall-back to this machine.
+    """
+    address = address or os.environ.get("RAY_ADDRESS")
+    for name, value in _LOCAL_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if address:
+        yield from _joined(address)
+    else:
+        yield from _started(n_workers or os.cpu_count() or 1)
+
+
+def _joined(address: str) -> Iterator[int]:
+    _check_reachable(address)
+    import ray
+
+    if ray.is_initialized():
+        yield int(ray.cluster_resources().get("CPU", 1))
+        return
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as err:
+        raise StorageError(f"the Ray cluster at {address} does not accept the connection: {err}") from err
+    _quiet()
+    try:
+        yield int(ray.cluster_resources().get("CPU", 1))
+    finally:
+        ray.shutdown()
+
+
+def _started(n_workers: int) -> Iterator[int]:
+    if "RAY_AUTH_MODE" not in os.environ:
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    if os.environ["RAY_AUTH_MODE"] == "disabled":
+        raise UsageError("RAY_AUTH_MODE=disabled would open a local Ray to the network: unset it")
+    import ray
+
+    if ray.is_initialized():
+        yield int(ray.cluster_resources().get("CPU", 1))
+        return
+    # The path of Ray's sockets must stay under 108 bytes, whatever TMPDIR says.
+    folder = tempfile.mkdtemp(prefix="emosense-", dir="/tmp")
+    try:
+        ray.init(
+            address="local",
+            num_cpus=n_workers,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            _temp_dir=folder,
+        )
+        _quiet()
+        yield n_workers
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _quiet() -> None:
+    for name in ("ray", "ray.data", "ray.train"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _check_reachable(address: str) -> None:
+    """Say at once that nobody listens; Ray itself would try for a minute."""
+    host, _, port = address.split("://")[-1].rstrip("/").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_TIMEOUT_S).close()
+    except OSError as err:
+        raise StorageError(f"no Ray cluster answers at {address}: {err.strerror or err}") from err

@@ -1,0 +1,122 @@
+"""What a running job says, on standard error: an animation, plain lines, JSON lines, or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+MODES: Final = ("auto", "plain", "json", "none")
+_PLAIN_EVERY_S: Final = 10.0
+_JSON_EVERY_S: Final = 1.0
+
+
+class Progress(Protocol):
+    """Told how far a job is."""
+
+    def advance(self, n_done: int, n_errors: int) -> None:
+        """Count finished recordings, and errors among them."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Pass on one sentence for the user."""
+        ...
+
+
+class Silent:
+    """Says nothing; also the default of the library."""
+
+    def advance(self, n_done: int, n_errors: int) -> None:
+        """Ignore it."""
+
+    def say(self, text: str) -> None:
+        """Ignore it."""
+
+
+class Lines:
+    """A line every few seconds, for logs and for programs (``json``)."""
+
+    def __init__(self, total: int, *, as_json: bool) -> None:
+        self._total, self._as_json = total, as_json
+        self._n_done = self._n_errors = 0
+        self._start_s = self._last_s = time.monotonic()
+
+    def advance(self, n_done: int, n_errors: int) -> None:
+        """Count, and print where a line is due."""
+        self._n_done += n_done
+        self._n_errors += n_errors
+        now_s = time.monotonic()
+        due = now_s - self._last_s >= (_JSON_EVERY_S if self._as_json else _PLAIN_EVERY_S)
+        if due or (self._as_json and self._n_done == self._total):
+            self._last_s = now_s
+            self._print(now_s - self._start_s)
+
+    def _print(self, elapsed_s: float) -> None:
+        rate = self._n_done / elapsed_s if elapsed_s > 0 else 0.0
+        left_s = (self._total - self._n_done) / rate if rate else 0.0
+        if self._as_json:
+            record = {"done": self._n_done, "total": self._total, "errors": self._n_errors, "per_s": round(rate, 1)}
+            print(json.dumps(record | {"left_s": round(left_s)}), file=sys.stderr, flush=True)
+            return
+        share = f"{self._n_done:,} of {self._total:,} ({self._n_done / max(self._total, 1):.0%})"
+        print(
+            f"{share}, {rate:.0f}/s, {duration_text(left_s)} left, {self._n_errors} errors", file=sys.stderr, flush=True
+        )
+
+    def say(self, text: str) -> None:
+        """Print the sentence."""
+        print(json.dumps({"message": text}) if self._as_json else text, file=sys.stderr, flush=True)
+
+
+class Bar:
+    """An animated bar with rate and time left."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (
+            BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+            TextColumn("{task.fields[errors]}"),
+        )  # fmt: skip
+        self.display = RichProgress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self.display.add_task("", total=total, rate="", errors="")
+        self._n_done = self._n_errors = 0
+        self._start_s = time.monotonic()
+
+    def advance(self, n_done: int, n_errors: int) -> None:
+        """Move the bar."""
+        self._n_done += n_done
+        self._n_errors += n_errors
+        rate = self._n_done / max(time.monotonic() - self._start_s, 1e-6)
+        errors = f"[red]{self._n_errors} errors" if self._n_errors else ""
+        self.display.update(self._task, advance=n_done, rate=f"{rate:.0f}/s", errors=errors)
+
+    def say(self, text: str) -> None:
+        """Print the sentence above the bar."""
+        self.display.console.print(text, markup=False, highlight=False)
+
+
+@contextlib.contextmanager
+def progress(mode: str, total: int) -> Iterator[Progress]:
+    """Give what `mode` asks for; ``auto`` is a bar on a terminal and plain lines elsewhere."""
+    if mode == "none":
+        yield Silent()
+    elif mode == "auto" and sys.stderr.isatty():
+        bar = Bar(total)
+        with bar.display:
+            yield bar
+    else:
+        yield Lines(total, as_json=mode == "json")
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration as people say it: ``45 s``, ``12 min``, ``3 h 05 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,242 @@
+"""The table's schema and its three formats: one row a recording, or a segment.
+
+Every format is written from the same `Row`, whose numbers are rounded once, so that CSV, Parquet and JSON Lines agree
+to the last digit and do not depend on who computed the row.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, Final, Protocol
+
+from emosense.emotions import EMOTIONS
+from emosense.errors import RecordingError, UsageError
+
+PROBABILITY_COLUMNS: Final[tuple[str, ...]] = tuple(f"p_{emotion}" for emotion in EMOTIONS)
+COLUMNS: Final[tuple[str, ...]] = (
+    "path", "emotion", "confidence", *PROBABILITY_COLUMNS, "duration_s", "decoded_s", "status", "error_code", "error",
+)  # fmt: skip
+SEGMENT_COLUMNS: Final[tuple[str, ...]] = (*COLUMNS, "start_s", "end_s")
+_TEXT_COLUMNS: Final = frozenset({"path", "emotion", "status", "error_code", "error"})
+# A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "'")
+_PROBABILITY_DIGITS: Final = 6
+_SECONDS_DIGITS: Final = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """What is known about one recording.
+
+    Parameters
+    ----------
+    path : str
+        As given; bytes that are not UTF-8 are surrogate escapes.
+    probabilities : tuple of float, one an emotion in the order of `EMOTIONS`, or empty
+        Empty where the recording could not be labelled.
+    duration_s, decoded_s : float or None
+        Seconds by the header and seconds decoded; None where they are not known.
+    status : str
+        ``ok``, ``partial`` or ``error``.
+    error_code, error : str
+        Why the status is not ``ok``; empty where it is.
+    start_s, end_s : float or None
+        The segment, in the table of segments.
+    """
+
+    path: str
+    probabilities: tuple[float, ...]
+    duration_s: float | None
+    decoded_s: float | None
+    status: str
+    error_code: str = ""
+    error: str = ""
+    start_s: float | None = None
+    end_s: float | None = None
+
+    @property
+    def emotion(self) -> str:
+        """The most probable emotion, the first of equals; empty where there is none."""
+        return EMOTIONS[self.probabilities.index(max(self.probabilities))] if self.probabilities else ""
+
+    @property
+    def confidence(self) -> float | None:
+        """The probability of the emotion."""
+        return max(self.probabilities) if self.probabilities else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values by column, in the order of `SEGMENT_COLUMNS`, None where there is no value."""
+        probabilities = self.probabilities or (None,) * len(EMOTIONS)
+        values = (
+            self.path, self.emotion, self.confidence, *probabilities, self.duration_s, self.decoded_s, self.status,
+            self.error_code, self.error, self.start_s, self.end_s,
+        )  # fmt: skip
+        return dict(zip(SEGMENT_COLUMNS, values, strict=True))
+
+    def to_json(self) -> list[Any]:
+        """Return the fields as a plain list, for the journal and the workers' pipe."""
+        return [getattr(self, field.name) for field in dataclasses.fields(self)]
+
+    @classmethod
+    def from_json(cls, values: list[Any]) -> Row:
+        """Rebuild a row from `to_json`."""
+        path, probabilities, *rest = values
+        return cls(path, tuple(probabilities), *rest)
+
+
+def labelled_row(
+    path: str, probabilities: Iterable[float], duration_s: float, decoded_s: float, *, is_partial: bool = False,
+    start_s: float | None = None, end_s: float | None = None,
+) -> Row:  # fmt: skip
+    """Make the row of a recording that has a label; the numbers are rounded here and nowhere else."""
+    rounded = tuple(round(float(p), _PROBABILITY_DIGITS) for p in probabilities)
+    if not all(math.isfinite(p) for p in rounded):
+        raise RecordingError("model_error", "the model gave a probability that is not a number")
+    decoded_s = round(decoded_s, _SECONDS_DIGITS)
+    duration_s = round(duration_s, _SECONDS_DIGITS)
+    status, code, error = "ok", "", ""
+    if is_partial:
+        status, code, error = "partial", "truncated", f"{decoded_s} of {duration_s} s could be decoded"
+    start_s, end_s = (None if value is None else round(value, _SECONDS_DIGITS) for value in (start_s, end_s))
+    return Row(path, rounded, duration_s, decoded_s, status, code, error, start_s, end_s)
+
+
+def error_row(path: str, error: RecordingError, start_s: float | None = None, end_s: float | None = None) -> Row:
+    """Make the row of a recording that could not be labelled."""
+    return Row(path, (), None, None, "error", error.code, str(error), start_s, end_s)
+
+
+def escape_cell(text: str) -> str:
+    """Make a text safe for a spreadsheet; `unescape_cell` gives it back exactly."""
+    return "'" + text if text.startswith(_FORMULA_STARTS) else text
+
+
+def unescape_cell(cell: str) -> str:
+    """Give back the text that `escape_cell` was given."""
+    return cell[1:] if cell.startswith("'") else cell
+
+
+def printable_path(path: str) -> str:
+    r"""Return a path as UTF-8 text: bytes that are not UTF-8 become ``\xNN``, as Python writes them."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+class TableWriter(Protocol):
+    """Writes rows to an open binary file."""
+
+    def write(self, rows: list[Row]) -> None:
+        """Append rows."""
+        ...
+
+    def close(self) -> None:
+        """Write what the format needs at its end."""
+        ...
+
+
+def extra_columns(row: Row, min_confidence: float | None) -> dict[str, Any]:
+    """Columns that are there only when asked for: ``uncertain`` with a least confidence."""
+    if min_confidence is None:
+        return {}
+    return {"uncertain": row.confidence is None or row.confidence < min_confidence}
+
+
+class CsvWriter:
+    r"""RFC 4180: UTF-8, ``\r\n``, a header, quotes where needed."""
+
+    def __init__(self, file: BinaryIO, columns: tuple[str, ...], min_confidence: float | None) -> None:
+        self._file, self._columns, self._min_confidence = file, columns, min_confidence
+        extra = ("uncertain",) if min_confidence is not None else ()
+        self._put([[*columns, *extra]])
+
+    def _put(self, lines: Iterable[Iterable[str]]) -> None:
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\r\n").writerows(lines)
+        self._file.write(text.getvalue().encode("utf-8"))
+
+    def write(self, rows: list[Row]) -> None:
+        """Append rows."""
+        self._put(self._cells(row) for row in rows)
+
+    def _cells(self, row: Row) -> Iterator[str]:
+        values = row.to_dict()
+        values["path"] = printable_path(row.path)
+        for column in self._columns:
+            value = values[column]
+            if column in _TEXT_COLUMNS:
+                yield escape_cell(value)
+            elif value is None:
+                yield ""
+            else:
+                yield f"{value:.{_SECONDS_DIGITS if column.endswith('_s') else _PROBABILITY_DIGITS}f}"
+        for flag in extra_columns(row, self._min_confidence).values():
+            yield "true" if flag else "false"
+
+    def close(self) -> None:
+        """Nothing is left to write."""
+
+
+class JsonLinesWriter:
+    r"""One JSON object a line, raw names; bytes of a name that are not UTF-8 are written as ``\udcNN``."""
+
+    def __init__(self, file: BinaryIO, columns: tuple[str, ...], min_confidence: float | None) -> None:
+        self._file, self._columns, self._min_confidence = file, columns, min_confidence
+
+    def write(self, rows: list[Row]) -> None:
+        """Append rows."""
+        for row in rows:
+            values = row.to_dict()
+            record = {column: values[column] for column in self._columns} | extra_columns(row, self._min_confidence)
+            self._file.write(json.dumps(record).encode("ascii") + b"\n")
+
+    def close(self) -> None:
+        """Nothing is left to write."""
+
+
+class ParquetWriter:
+    r"""Parquet with typed columns, raw names; bytes of a name that are not UTF-8 become ``\xNN``."""
+
+    def __init__(self, file: BinaryIO, columns: tuple[str, ...], min_confidence: float | None) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._pa, self._min_confidence = pa, min_confidence
+        fields = [(column, pa.string() if column in _TEXT_COLUMNS else pa.float64()) for column in columns]
+        if min_confidence is not None:
+            fields.append(("uncertain", pa.bool_()))
+        self._schema = pa.schema(fields)
+        self._writer = pq.ParquetWriter(file, self._schema)
+
+    def write(self, rows: list[Row]) -> None:
+        """Append rows as one row group."""
+        records = []
+        for row in rows:
+            record = row.to_dict() | extra_columns(row, self._min_confidence)
+            records.append(record | {"path": printable_path(row.path)})
+        self._writer.write_table(self._pa.Table.from_pylist(records, schema=self._schema))
+
+    def close(self) -> None:
+        """Write the footer."""
+        self._writer.close()
+
+
+WRITERS: Final = {"csv": CsvWriter, "jsonl": JsonLinesWriter, "parquet": ParquetWriter}
+
+
+def format_of(output: str) -> str:
+    """Return the format that an output's extension asks for.
+
+    Raises
+    ------
+    UsageError
+        If the extension is none of .csv, .parquet and .jsonl.
+    """
+    extension = os.path.splitext(output)[1].lower().lstrip(".")
+    if extension not in WRITERS:
+        raise UsageError(f"cannot tell the format of {output}: end it in .csv, .parquet or .jsonl")
+    return extension

@@ -1,0 +1,204 @@
+"""A labelling run on disk: parts beside the output, a journal, and the table that is assembled from them.
+
+    <output>.run/journal.json        what the run computes: model, parameters, schema
+    <output>.run/G-NNNNNN.jsonl      part N of generation G (each start of the run is a generation)
+    <output>                         the table, assembled from the parts in order of path
+    <output>.run.json                the manifest, written last
+
+A part is put in place in one step and carries the digest of its lines; a damaged one is as good as absent. Within a
+generation the parts are in order of path, so the table is one merge over the generations, in constant memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import heapq
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from emosense.errors import EmoSenseError, OutputError, UsageError
+from emosense.labelling import Labelled
+from emosense.rows import Row
+from emosense.storage import (
+    Recording,
+    exists,
+    is_url,
+    join,
+    list_folder,
+    make_folder,
+    read_bytes,
+    remove,
+    write_bytes,
+)
+
+_PART: Final = re.compile(r"(\d+)-(\d+)\.jsonl")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finished:
+    """A labelled recording with the identity of the content that was labelled."""
+
+    path: str
+    size: int
+    version: str
+    labelled: Labelled
+
+    def to_json(self) -> str:
+        """Return one line of a part."""
+        segments = [row.to_json() for row in self.labelled.segments]
+        return json.dumps([self.size, self.version, self.labelled.row.to_json(), segments], separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, line: str) -> Finished:
+        """Rebuild from `to_json`."""
+        size, version, row, segments = json.loads(line)
+        labelled = Labelled(Row.from_json(row), tuple(Row.from_json(values) for values in segments))
+        return cls(labelled.row.path, size, version, labelled)
+
+
+class Run:
+    """The folder of one run.
+
+    Parameters
+    ----------
+    output : str
+        Location of the table.
+    fingerprint : dict
+        All that changes results; finished work is only taken over from a run with the same one.
+    on_warning : callable
+        Told about parts that are damaged.
+    """
+
+    def __init__(self, output: str, fingerprint: dict[str, Any], on_warning: Callable[[str], None]) -> None:
+        self.output, self.folder = output, f"{output}.run"
+        self._fingerprint, self._on_warning = fingerprint, on_warning
+        self._lock: int | None = None
+        self._generation = 0
+
+    def open(self, *, restart: bool) -> None:
+        """Take the run folder for this process and check that its work fits.
+
+        Raises
+        ------
+        UsageError
+            If the place cannot be written, another process holds it, or it holds work of other parameters.
+        """
+        try:
+            make_folder(self.folder)
+            self._take_lock()
+            if restart:
+                for name in list_folder(self.folder):
+                    if _PART.fullmatch(name) or name == "journal.json":
+                        remove(join(self.folder, name))
+            self._check_journal()
+            write_bytes(join(self.folder, "journal.json"), json.dumps(self._fingerprint, indent=2).encode())
+        except OutputError as err:
+            self.close()
+            raise UsageError(f"the output cannot be written: {err}") from err
+        self._generation = 1 + max((generation for generation, _ in self._parts()), default=-1)
+
+    def close(self) -> None:
+        """Let others have the run folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _take_lock(self) -> None:
+        """Hold a lock that the system releases with the process, however that ends."""
+        if is_url(self.folder):
+            return
+        import fcntl
+
+        self._lock = os.open(join(self.folder, "lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            raise UsageError(f"another run is writing {self.output}: wait for it, or choose another output") from err
+
+    def _check_journal(self) -> None:
+        location = join(self.folder, "journal.json")
+        if not exists(location):
+            return
+        try:
+            before = json.loads(read_bytes(location))
+        except ValueError as err:
+            raise UsageError(f"{location} is damaged: start over with --restart") from err
+        differing = sorted(
+            key for key in before.keys() | self._fingerprint.keys() if before.get(key) != self._fingerprint.get(key)
+        )
+        if differing:
+            changes = "; ".join(f"{key}: {before.get(key)} then, {self._fingerprint.get(key)} now" for key in differing)
+            raise UsageError(f"{self.folder} holds work with other settings ({changes}): --restart discards it")
+
+    def _parts(self) -> list[tuple[int, int]]:
+        matches = (_PART.fullmatch(name) for name in list_folder(self.folder))
+        return sorted((int(match[1]), int(match[2])) for match in matches if match)
+
+    def write_part(self, index: int, recordings: Sequence[Recording], labelled: Sequence[Labelled]) -> None:
+        """Put one part in place; `labelled` may stop short of `recordings` when the run is interrupted."""
+        finished = (
+            Finished(r.path, r.size, r.version, result) for r, result in zip(recordings, labelled, strict=False)
+        )
+        body = "".join(entry.to_json() + "\n" for entry in finished).encode()
+        header = json.dumps({"sha256": hashlib.sha256(body).hexdigest()}) + "\n"
+        write_bytes(join(self.folder, f"{self._generation:04d}-{index:08d}.jsonl"), header.encode() + body)
+
+    def _read_part(self, generation: int, index: int) -> list[Finished]:
+        location = join(self.folder, f"{generation:04d}-{index:08d}.jsonl")
+        header, _, body = read_bytes(location).partition(b"\n")
+        try:
+            if json.loads(header)["sha256"] != hashlib.sha256(body).hexdigest():
+                raise ValueError("digest differs")
+            return [Finished.from_json(line) for line in body.decode().splitlines()]
+        except (ValueError, LookupError, TypeError):
+            self._on_warning(f"{location} is damaged: its recordings are labelled again")
+            return []
+
+    def finished(self) -> Iterator[Finished]:
+        """All finished work, in order of path; of work done twice the older comes first."""
+        generations: dict[int, list[int]] = {}
+        for generation, index in self._parts():
+            generations.setdefault(generation, []).append(index)
+        streams = [self._stream(generation, indices) for generation, indices in generations.items()]
+        return heapq.merge(*streams, key=lambda entry: os.fsencode(entry.path))
+
+    def _stream(self, generation: int, indices: list[int]) -> Iterator[Finished]:
+        for index in indices:
+            yield from self._read_part(generation, index)
+
+
+def in_order(recordings: Iterable[Recording], finished: Iterable[Finished], *, complete: bool) -> Iterator[Finished]:
+    """Match recordings with finished work, both in order of path: one entry a recording, exactly once.
+
+    Parameters
+    ----------
+    complete : bool
+        Whether every recording must have its entry; False where a run was stopped on purpose.
+
+    Raises
+    ------
+    EmoSenseError
+        If a recording has none: a table with a hole is never written.
+    """
+    entries = iter(finished)
+    entry = next(entries, None)
+    for recording in recordings:
+        key = os.fsencode(recording.path)
+        found = None
+        while entry is not None and os.fsencode(entry.path) <= key:
+            if (entry.path, entry.size, entry.version) == (recording.path, recording.size, recording.version):
+                found = found or entry
+            entry = next(entries, None)
+        if found is not None:
+            yield found
+        elif complete:
+            raise EmoSenseError(f"no row for {recording.path!r}: the run folder was changed while it was read")
+
+
+def write_manifest(output: str, manifest: dict[str, Any]) -> None:
+    """Write ``<output>.run.json``, the last file of a run."""
+    write_bytes(f"{output}.run.json", (json.dumps(manifest, indent=2) + "\n").encode())
