@@ -35,6 +35,8 @@ _MEL_GROUPS: Final = 8
 # librosa's power_to_db: amin=1e-10, top_db=80.
 _POWER_FLOOR: Final = 1e-10
 _TOP_DB: Final = 80.0
+# 200 dB below full scale; its share at 80 dB below is still a normal float32.
+_SILENT_POWER: Final = 1e-20
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -210,9 +212,9 @@ def logmel(waveform: Float32, config: FeatureConfig) -> Float32:
     mel = np.concatenate([mel_power(power, config) for power in power_blocks(waveform, config)])
     if config.trim_db:
         mel = mel[loud_span(mel.sum(axis=1), config.trim_db)]
-    peak = max(float(mel.max()), float(np.finfo(np.float32).tiny))
+    peak = max(float(mel.max()), _SILENT_POWER)
     floor = np.float32(peak * 10 ** (-_TOP_DB / 10))
-    return (10.0 * np.log10(np.maximum(mel, floor) / np.float32(peak))).astype(np.float32)
+    return np.asarray(10.0 * np.log10(np.maximum(mel, floor) / np.float32(peak)), np.float32)
 
 
 def loud_span(frame_power: Float32, trim_db: float) -> slice:

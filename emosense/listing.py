@@ -253,7 +253,7 @@ def _find(fs: Any, path: str, root: str) -> list[tuple[str, dict[str, Any]]]:
         raise UsageError(f"access to {redact(root)} is denied: check the credentials") from err
     if info["type"] == "file":
         return [(info["name"], info)]
-    found = []
+    found: list[tuple[str, dict[str, Any]]] = []
     for _, _, files in fs.walk(path, detail=True, on_error="raise"):
         found.extend((entry["name"], entry) for entry in files.values())
     return found

@@ -12,7 +12,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, Final, Protocol
 
 from emosense.emotions import EMOTIONS
@@ -225,7 +225,8 @@ class ParquetWriter:
         self._writer.close()
 
 
-WRITERS: Final = {"csv": CsvWriter, "jsonl": JsonLinesWriter, "parquet": ParquetWriter}
+WriterFactory = Callable[[BinaryIO, tuple[str, ...], float | None], TableWriter]
+WRITERS: Final[dict[str, WriterFactory]] = {"csv": CsvWriter, "jsonl": JsonLinesWriter, "parquet": ParquetWriter}
 
 
 def format_of(output: str) -> str:

@@ -122,7 +122,7 @@ def open_recording(recording: Recording) -> Iterator[BinaryIO]:
             yield file
         return
     with os.fdopen(_open_regular(recording.location), "rb", buffering=0) as raw:
-        yield raw  # type: ignore[misc]
+        yield raw
 
 
 def _open_regular(path: str) -> int:

@@ -26,7 +26,7 @@ from emosense.listing import Listing, ListingConfig
 from emosense.models.artifact import read_model
 from emosense.pipelines.engines import Chunk, Engine, LocalEngine, RayEngine
 from emosense.pipelines.ray_session import ray_session
-from emosense.progress import Progress, progress
+from emosense.progress import Progress, duration_text, progress
 from emosense.rows import COLUMNS, SEGMENT_COLUMNS, WRITERS, Row, TableWriter, format_of
 from emosense.runs import Run, in_order, write_manifest
 from emosense.storage import atomic_writer, is_url, redact
@@ -107,10 +107,27 @@ class Summary:
         if row.error_code:
             self.by_error[row.error_code] += 1
 
+    def text(self, job: LabelJob) -> str:
+        """Return what the user is told at the end."""
+        if job.dry_run:
+            return f"{self.n_recordings:,} recordings would be labelled into {redact(job.output)}"
+        lines = [f"{redact(job.output)}: {self.n_recordings:,} recordings in {duration_text(self.elapsed_s)}"]
+        if self.by_emotion:
+            lines.append(_counts("emotions", self.by_emotion))
+        if self.by_error:
+            lines.append(_counts("trouble", self.by_error))
+        if self.ignored:
+            lines.append(_counts("passed over", self.ignored))
+        return "\n".join(lines)
+
     @property
     def exit_code(self) -> int:
         """Return the process's exit code."""
         return EXIT_ERROR_ROWS if self.by_status["error"] else EXIT_OK
+
+
+def _counts(title: str, counter: Counter[str]) -> str:
+    return f"  {title}: " + ", ".join(f"{name} {count:,}" for name, count in counter.most_common())
 
 
 class Interrupted(EmoSenseError):

@@ -68,7 +68,7 @@ def _joined(address: str) -> Iterator[int]:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, TimeoutError, ValueError) as err:
         raise StorageError(f"the Ray cluster at {address} does not accept the connection: {err}") from err
-    _quiet()
+    quiet()
     try:
         yield int(ray.cluster_resources().get("CPU", 1))
     finally:
@@ -98,14 +98,15 @@ def _started(n_workers: int) -> Iterator[int]:
             object_store_memory=_OBJECT_STORE_BYTES,
             _temp_dir=folder,
         )
-        _quiet()
+        quiet()
         yield n_workers
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _quiet() -> None:
+def quiet() -> None:
+    """Keep Ray's own messages off the terminal; Ray Data sets its loggers anew when it is imported."""
     for name in ("ray", "ray.data", "ray.train"):
         logging.getLogger(name).setLevel(logging.ERROR)
 

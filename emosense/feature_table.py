@@ -1,0 +1,139 @@
+"""Features of a corpus in one Parquet file: what training reads and `emosense-batch features` writes.
+
+One row an utterance, in order of path. The array lies flat in `features`, with its number of frames in `n_frames`
+(0 for a vector); the `FeatureConfig` lies in the file's metadata and so travels with the values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.corpora import Utterance
+from emosense.errors import UsageError
+from emosense.features import FeatureConfig
+from emosense.rows import printable_path
+from emosense.storage import read_bytes, redact
+
+Float32 = NDArray[np.float32]
+
+_METADATA_KEY: Final = b"emosense_features"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """Utterances with their features, in order of path.
+
+    Parameters
+    ----------
+    config : FeatureConfig
+    paths, emotions, speakers, sexes : tuple of str
+        Labels; an emotion is empty where a recording has none.
+    features : list of ndarray, float32
+        Shape (n_values,) or (n_frames, n_bands) each.
+    """
+
+    config: FeatureConfig
+    paths: tuple[str, ...]
+    emotions: tuple[str, ...]
+    speakers: tuple[str, ...]
+    sexes: tuple[str, ...]
+    features: list[Float32]
+
+    def __len__(self) -> int:
+        """Return the number of utterances."""
+        return len(self.paths)
+
+    def select(self, rows: Sequence[int] | NDArray[np.int64]) -> FeatureTable:
+        """Return the given rows, in the given order."""
+        return FeatureTable(
+            self.config,
+            tuple(self.paths[row] for row in rows),
+            tuple(self.emotions[row] for row in rows),
+            tuple(self.speakers[row] for row in rows),
+            tuple(self.sexes[row] for row in rows),
+            [self.features[row] for row in rows],
+        )
+
+    def with_emotions(self, classes: Sequence[str]) -> FeatureTable:
+        """Return the utterances of the given emotions."""
+        return self.select([row for row, emotion in enumerate(self.emotions) if emotion in classes])
+
+    def labels(self, classes: Sequence[str]) -> NDArray[np.int64]:
+        """Return each utterance's place in `classes`, shape (n,)."""
+        return np.array([list(classes).index(emotion) for emotion in self.emotions], np.int64)
+
+
+class FeatureTableWriter:
+    """Writes a feature table batch by batch, so that it never has to be in memory as a whole."""
+
+    def __init__(self, file: BinaryIO, config: FeatureConfig) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._pa = pa
+        text = [(name, pa.string()) for name in ("path", "emotion", "speaker", "sex", "error_code", "error")]
+        fields = [*text, ("n_frames", pa.int32()), ("features", pa.list_(pa.float32()))]
+        metadata = {_METADATA_KEY: json.dumps(config.to_dict(), sort_keys=True).encode()}
+        self._schema = pa.schema(fields, metadata=metadata)
+        self._writer = pq.ParquetWriter(file, self._schema)
+
+    def write(self, utterances: Sequence[Utterance], results: Sequence[dict[str, Any]]) -> None:
+        """Append utterances with what `emosense.extraction.extract_recordings` gave for them."""
+        labels = [(printable_path(u.recording.path), u.emotion, u.speaker, u.sex) for u in utterances]
+        names = ("path", "emotion", "speaker", "sex")
+        columns: dict[str, Any] = dict(zip(names, zip(*labels, strict=True), strict=True))
+        for name in ("error_code", "error", "n_frames", "features"):
+            columns[name] = [result[name] for result in results]
+        arrays = {name: self._pa.array(columns[name], self._schema.field(name).type) for name in self._schema.names}
+        self._writer.write_table(self._pa.table(arrays, schema=self._schema))
+
+    def close(self) -> None:
+        """Write the footer."""
+        self._writer.close()
+
+
+def is_feature_table(location: str) -> bool:
+    """Whether the location is a Parquet file with features, and not a corpus table."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not location.lower().endswith(".parquet"):
+        return False
+    try:
+        return _METADATA_KEY in (pq.read_schema(pa.BufferReader(read_bytes(location))).metadata or {})
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return False
+
+
+def read_feature_table(location: str) -> FeatureTable:
+    """Read a feature table; recordings that could not be read are left out.
+
+    Raises
+    ------
+    UsageError
+        If the file is no feature table.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(pa.BufferReader(read_bytes(location)))
+        config = FeatureConfig.from_dict(json.loads(table.schema.metadata[_METADATA_KEY]))
+    except (pa.ArrowInvalid, KeyError, TypeError, FileNotFoundError) as err:
+        raise UsageError(f"{redact(location)} is no feature table: make one with emosense-batch features") from err
+    table = table.filter(pa.compute.equal(table["error_code"], ""))
+    paths, emotions, speakers, sexes = (
+        tuple(table[name].to_pylist()) for name in ("path", "emotion", "speaker", "sex")
+    )
+    features = []
+    for chunk in table.select(["n_frames", "features"]).to_batches():
+        for n_frames, values in zip(chunk["n_frames"].to_pylist(), chunk["features"], strict=True):
+            flat = values.values.to_numpy().astype(np.float32)
+            features.append(flat.reshape(n_frames, -1) if n_frames else flat)
+    return FeatureTable(config, paths, emotions, speakers, sexes, features)

@@ -1,0 +1,189 @@
+"""Corpus -> feature table, with Ray Data: recordings are read and features extracted in one stage on all workers."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from emosense.corpora import Corpus, Utterance, read_corpus
+from emosense.errors import UsageError
+from emosense.extraction import extract_recordings
+from emosense.feature_table import FeatureTable, FeatureTableWriter, is_feature_table, read_feature_table
+from emosense.features import FeatureConfig
+from emosense.pipelines.ray_session import quiet, ray_session
+from emosense.progress import Progress, Silent
+from emosense.storage import Recording, atomic_writer, exists, make_folder, redact
+
+# One Ray Data task has a fixed cost of some 10 ms; 256 clips are half a second of work.
+_RECORDINGS_A_BLOCK: Final = 256
+_BATCH_ROWS: Final = 256
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Extraction:
+    """What `extract_corpus` did: number of utterances, and errors by code."""
+
+    n_utterances: int
+    by_error: Counter[str]
+
+
+def _extract_batch(batch: dict[str, Any], config: FeatureConfig) -> dict[str, Any]:
+    """Ray Data's batch of recordings -> batch of features."""
+    sizes = (int(size) for size in batch["size"])
+    recordings = map(Recording, batch["path"], batch["location"], sizes, batch["version"])
+    results = extract_recordings(recordings, config)
+    features = np.empty(len(results), object)
+    features[:] = [np.asarray(result["features"], np.float32) for result in results]
+    columns = {name: [result[name] for result in results] for name in ("n_frames", "error_code", "error")}
+    return {"index": batch["index"], "features": features, **columns}
+
+
+def extract_corpus(
+    corpus: Corpus,
+    config: FeatureConfig,
+    output: str,
+    *,
+    address: str | None = None,
+    n_workers: int | None = None,
+    told: Progress | None = None,
+) -> Extraction:
+    """Extract the features of a corpus into a Parquet file.
+
+    Parameters
+    ----------
+    output : str
+        Location of the table, local or URL; it appears when it is complete.
+    address, n_workers
+        See `ray_session`.
+
+    Raises
+    ------
+    StorageError
+        If storage or cluster does not answer.
+    OutputError
+        If the table cannot be written.
+    """
+    told = told or Silent()
+    by_error: Counter[str] = Counter()
+    n_done = 0
+    with atomic_writer(output) as file, ray_session(address, n_workers) as n_cpus:
+        writer = FeatureTableWriter(file, config)
+        for results in _results(corpus.utterances, config, n_cpus):
+            utterances = corpus.utterances[n_done : n_done + len(results)]
+            writer.write(utterances, results)
+            n_done += len(results)
+            errors = [result["error_code"] for result in results if result["error_code"]]
+            by_error.update(errors)
+            told.advance(len(results), len(errors))
+        writer.close()
+    return Extraction(n_done, by_error)
+
+
+def _results(utterances: Sequence[Utterance], config: FeatureConfig, n_cpus: int) -> Iterator[list[dict[str, Any]]]:
+    """Run the extraction on Ray Data and yield its results in the order of the utterances."""
+    import ray.data
+
+    quiet()
+    context = ray.data.DataContext.get_current()
+    context.execution_options.preserve_order = True
+    context.print_on_execution_start = False
+    items = [{"index": index, **dataclasses.asdict(u.recording)} for index, u in enumerate(utterances)]
+    n_blocks = max(min(len(items), n_cpus), len(items) // _RECORDINGS_A_BLOCK)
+    dataset = ray.data.from_items(items, override_num_blocks=n_blocks)
+    dataset = dataset.map_batches(_extract_batch, batch_size=None, fn_kwargs={"config": config})
+    expected = 0
+    for batch in dataset.iter_batches(batch_size=_BATCH_ROWS, batch_format="pyarrow"):
+        results = batch.to_pylist() if config.set == "summary" else _rows(batch)
+        for result in results:
+            if result["index"] != expected:
+                raise RuntimeError(f"Ray Data gave row {result['index']} where {expected} was due")
+            expected += 1
+        yield results
+    if expected != len(items):
+        raise RuntimeError(f"Ray Data gave {expected} rows for {len(items)} recordings")
+
+
+def _rows(batch: Any) -> list[dict[str, Any]]:
+    """Rows of an Arrow batch with the features as arrays: Python lists of floats would cost more than the STFT."""
+    columns = {name: batch[name].to_pylist() for name in ("index", "n_frames", "error_code", "error")}
+    features = [np.asarray(value.values if hasattr(value, "values") else value) for value in batch["features"]]
+    return [
+        {"index": index, "n_frames": n_frames, "error_code": code, "error": error, "features": values}
+        for index, n_frames, code, error, values in zip(*columns.values(), features, strict=True)
+    ]
+
+
+def load_features(
+    data: str,
+    config: FeatureConfig,
+    *,
+    cache: str,
+    address: str | None = None,
+    n_workers: int | None = None,
+    told: Progress | None = None,
+) -> FeatureTable:
+    """Return the features of a corpus, extracted now or taken from the cache.
+
+    Parameters
+    ----------
+    data : str
+        A corpus (see `read_corpus`) or a feature table of the same configuration.
+    cache : str
+        Folder of feature tables; the key is the identity of every recording and the whole configuration.
+
+    Raises
+    ------
+    UsageError
+        If a feature table was made with another configuration, or nothing has a label.
+    """
+    told = told or Silent()
+    if is_feature_table(data):
+        table = read_feature_table(data)
+        if table.config != config:
+            raise UsageError(f"{redact(data)} holds {describe_difference(table.config, config)}")
+    else:
+        corpus = read_corpus(data)
+        report_problems(corpus, told)
+        location = f"{cache}/features-{config.set}-{corpus_key(corpus, config)}.parquet"
+        if not exists(location):
+            make_folder(cache)
+            extract_corpus(corpus, config, location, address=address, n_workers=n_workers, told=told)
+        table = read_feature_table(location)
+    table = table.select([row for row, emotion in enumerate(table.emotions) if emotion])
+    if not len(table):
+        raise UsageError(f"no recording of {redact(data)} has a label: see emosense-batch train --help")
+    return table
+
+
+def report_problems(corpus: Corpus, told: Progress) -> None:
+    """Name every recording that cannot be used."""
+    for path, reason in corpus.problems:
+        told.say(f"left out: {path}: {reason}")
+    if corpus.problems:
+        told.say(f"{len(corpus.problems):,} left out, {len(corpus.utterances):,} used")
+
+
+def corpus_key(corpus: Corpus, config: FeatureConfig) -> str:
+    """Digest of all recordings' identities and labels and of the configuration."""
+    digest = hashlib.sha256(config.key.encode())
+    for utterance in corpus.utterances:
+        digest.update(repr(dataclasses.astuple(utterance)).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:24]
+
+
+def describe_difference(found: FeatureConfig, expected: FeatureConfig) -> str:
+    """Name the settings in which two configurations differ."""
+    before, after = found.to_dict(), expected.to_dict()
+    return ", ".join(f"{key} {before[key]}, needed is {after[key]}" for key in before if before[key] != after[key])
+
+
+def default_cache() -> str:
+    """Folder for feature tables: EMOSENSE_CACHE, else the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.environ.get("EMOSENSE_CACHE") or os.path.join(base, "emosense")

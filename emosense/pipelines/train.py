@@ -1,0 +1,223 @@
+"""Corpus -> model directory: features, a fit with held-out speakers for curves and calibration, a fit on everyone.
+
+The learning curves, the temperature and the score in `model.json` come from speakers that the first fit has not seen;
+the model that is written is then trained on all of them with the same settings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import importlib.metadata
+import json
+from collections import Counter
+from typing import Any, Final
+
+import numpy as np
+
+from emosense import __version__
+from emosense.emotions import EMOTIONS, parse_emotion
+from emosense.errors import UsageError
+from emosense.evaluation.calibration import apply_temperature, fit_temperature
+from emosense.evaluation.metrics import accuracy, ece, uar
+from emosense.evaluation.splits import inner_split
+from emosense.feature_table import FeatureTable
+from emosense.models.artifact import write_model
+from emosense.pipelines.extract import default_cache, load_features
+from emosense.pipelines.ray_session import ray_session
+from emosense.pipelines.ray_training import RayTraining, fit_with_ray
+from emosense.progress import Progress
+from emosense.storage import exists, join, make_folder, redact, write_bytes
+from emosense.training.cnn import CnnConfig
+from emosense.training.fitting import Config, Fitted, fit, predict, preset, with_temperature
+
+WINDOW_S: Final = 10.0
+_RAVDESS_LICENCE: Final = (
+    "Trained on RAVDESS (Livingstone & Russo 2018), CC BY-NC-SA 4.0: free for research and other non-commercial use "
+    "with attribution; for commercial use of a model trained on it ask the authors of the dataset."
+)
+_OTHER_LICENCE: Final = "See the licence of the training data."
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TrainJob:
+    """What the user asked for.
+
+    Parameters
+    ----------
+    emotions : tuple of str
+        Classes to train; empty for the preset's own.
+    validation_share : float
+        Share of the speakers that the first fit does without; 0 skips it, and the model is not calibrated.
+    storage : str or None
+        Folder or URL for checkpoints; beside the model where it is None.
+    """
+
+    kind: str
+    data: str
+    output: str
+    preset: str = "default"
+    emotions: tuple[str, ...] = ()
+    seed: int = 0
+    validation_share: float = 0.2
+    cache: str | None = None
+    storage: str | None = None
+    resume: bool = False
+    max_failures: int = 2
+    n_workers: int = 1
+    use_gpu: bool = False
+    epochs: int | None = None
+    address: str | None = None
+    overwrite: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trained:
+    """What training gave: the description that was written, and the curves."""
+
+    description: dict[str, Any]
+    curves: dict[str, Any]
+
+
+def train(job: TrainJob, told: Progress) -> Trained:
+    """Train a model and write its directory.
+
+    Raises
+    ------
+    UsageError
+        If a setting, the data or the place of the model is wrong.
+    """
+    config = preset(job.kind, job.preset)
+    if job.epochs is not None:
+        config = _with_epochs(config, job.epochs)
+    classes = classes_of(job.emotions, config)
+    if exists(join(job.output, "model.json")) and not (job.overwrite or job.resume):
+        raise UsageError(f"{redact(job.output)} holds a model: choose another folder, or --overwrite")
+    make_folder(job.output)
+    table = load_features(
+        job.data, config.feature, cache=job.cache or default_cache(), address=job.address, told=told
+    ).with_emotions(classes)
+    if set(table.emotions) != set(classes):
+        raise UsageError(
+            f"no recording of {', '.join(sorted(set(classes) - set(table.emotions)))} in {redact(job.data)}"
+        )
+    fits = _Fits(job, config, classes, told)
+    scores, temperature, curves = [], 1.0, {}
+    if job.validation_share > 0:
+        train_rows, held_rows = inner_split(table.speakers, job.seed, job.validation_share)
+        held_out = table.select(held_rows)
+        first = fits.run("validation", table.select(train_rows), held_out)
+        score, temperature = _score(first.weights, held_out, classes)
+        scores, curves["validation"] = [score], first.history
+    final = fits.run("final", table, None)
+    curves["final"] = final.history
+    description = _description(job, config, classes, table, scores, temperature)
+    write_bytes(join(job.output, "curves.json"), json.dumps(curves, indent=1).encode())
+    write_model(job.output, description, with_temperature(final.weights, temperature))
+    return Trained(description, curves)
+
+
+def classes_of(emotions: tuple[str, ...], config: Config) -> tuple[str, ...]:
+    """Return the classes to train, in the order of `EMOTIONS`."""
+    try:
+        wanted = {parse_emotion(name) for name in emotions} or set(config.classes)
+    except ValueError as err:
+        raise UsageError(str(err)) from err
+    if len(wanted) < 2:
+        raise UsageError("at least two emotions are needed")
+    return tuple(emotion for emotion in EMOTIONS if emotion in wanted)
+
+
+def _with_epochs(config: Config, epochs: int) -> Config:
+    if not isinstance(config, CnnConfig):
+        raise UsageError("--epochs is for the CNN")
+    return dataclasses.replace(config, epochs=epochs)
+
+
+class _Fits:
+    """The fits of one job, each a run of its own in the checkpoint storage."""
+
+    def __init__(self, job: TrainJob, config: Config, classes: tuple[str, ...], told: Progress) -> None:
+        self._job, self._config, self._classes, self._told = job, config, classes, told
+
+    def run(self, stage: str, table: FeatureTable, validation: FeatureTable | None) -> Fitted:
+        n_speakers = len(set(table.speakers))
+        self._told.say(f"{stage}: {len(table):,} recordings of {n_speakers} speakers")
+        if not isinstance(self._config, CnnConfig):
+            return fit(table, self._classes, self._config, seed=self._job.seed)
+        job = self._job
+        storage = job.storage or f"{job.output.rstrip('/')}/checkpoints"
+        training = RayTraining(storage, job.n_workers, job.use_gpu, job.resume, job.max_failures)
+        with ray_session(job.address, None if job.address else job.n_workers + 1):
+            return fit_with_ray(
+                table,
+                self._classes,
+                self._config,
+                name=f"{stage}-{self._key(table)}",
+                seed=job.seed,
+                validation=validation,
+                training=training,
+            )
+
+    def _key(self, table: FeatureTable) -> str:
+        """Digest of what decides the weights, so that a run is never resumed with other data or settings."""
+        identity = repr((self._config, self._classes, self._job.seed, table.paths, table.emotions, self._job.n_workers))
+        return hashlib.sha256(identity.encode()).hexdigest()[:12]
+
+
+def _score(weights: bytes, held_out: FeatureTable, classes: tuple[str, ...]) -> tuple[dict[str, Any], float]:
+    """Score on held-out speakers, and the temperature that fits them."""
+    labels = held_out.labels(classes)
+    probabilities = predict(weights, held_out, len(classes))
+    temperature = round(fit_temperature(probabilities, labels), 4)
+    predictions = np.argmax(probabilities, axis=1)
+    score = {
+        "protocol": "held-out speakers, calibrated on the same",
+        "speakers": sorted(set(held_out.speakers)),
+        "n": len(held_out),
+        "uar": round(float(uar(labels, predictions, len(classes))), 4),
+        "accuracy": round(float(accuracy(labels, predictions)), 4),
+        "ece_before": round(float(ece(labels, probabilities)), 4),
+        "ece_after": round(float(ece(labels, apply_temperature(probabilities, temperature))), 4),
+    }
+    return score, temperature
+
+
+def _description(
+    job: TrainJob,
+    config: Config,
+    classes: tuple[str, ...],
+    table: FeatureTable,
+    scores: list[dict[str, Any]],
+    temperature: float,
+) -> dict[str, Any]:
+    is_ravdess = set(table.speakers) <= {f"{number:02d}" for number in range(1, 25)}
+    packages = ("numpy", "onnxruntime", "scikit-learn" if job.kind == "mlp" else "keras")
+    return {
+        "name": f"{job.kind}-{job.preset}",
+        "version": __version__,
+        "kind": job.kind,
+        "classes": list(classes),
+        "features": config.feature.to_dict(),
+        "window_s": WINDOW_S,
+        "calibration": {"method": "temperature", "temperature": temperature, "in_graph": True},
+        "trained_on": {
+            "n_recordings": len(table),
+            "speakers": sorted(set(table.speakers)),
+            "emotions": dict(Counter(table.emotions)),
+            "preset": job.preset,
+            "seed": job.seed,
+            "settings": _settings(config),
+            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        },
+        "scores": scores,
+        "licence": _RAVDESS_LICENCE if is_ravdess else _OTHER_LICENCE,
+        "versions": {"emosense": __version__} | {name: importlib.metadata.version(name) for name in packages},
+    }
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """Return the settings of the preset, without the features, which stand beside them."""
+    settings = dataclasses.asdict(config)
+    return {name: value for name, value in settings.items() if name not in ("feature", "classes")}

@@ -1,0 +1,12 @@
+"""Cross-validate a model family on a cluster: every fold of every seed is a task.
+
+ray job submit --address http://HEAD:8265 --working-dir . -- \
+    python jobs/evaluate.py s3://bucket/ravdess --kind cnn --protocol lj5 --seeds 3 -o s3://bucket/evaluation
+
+Takes the arguments of `emosense-batch evaluate`.
+"""
+
+from emosense.cli import main
+
+if __name__ == "__main__":
+    main(["evaluate", "--progress", "plain"])

@@ -1,0 +1,95 @@
+"""What the tests share: made recordings, a tiny model, and where RAVDESS lies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import soundfile
+from onnx import TensorProto, helper, numpy_helper
+
+from emosense.emotions import EMOTIONS
+from emosense.features import default_config
+from emosense.models.artifact import write_model
+
+RAVDESS = Path(os.environ.get("EMOSENSE_RAVDESS") or Path(__file__).parents[2] / "shared" / "ravdess")
+
+
+def voice(duration_s: float = 1.0, pitch_hz: float = 150.0, sample_rate: int = 16_000) -> np.ndarray:
+    """A harmonic tone that swells and fades four times a second, as syllables do; float32, peak about 0.5."""
+    time_s = np.arange(round(duration_s * sample_rate)) / sample_rate
+    partials = sum(
+        np.sin(2 * np.pi * n * pitch_hz * time_s) / n for n in range(1, 12) if n * pitch_hz < sample_rate / 2
+    )
+    return (0.25 * partials * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * time_s))).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def ravdess() -> Path:
+    """The folder of actors, or a skip that is counted and says why."""
+    if not RAVDESS.is_dir():
+        pytest.skip(f"RAVDESS is not at {RAVDESS}: set EMOSENSE_RAVDESS")
+    return RAVDESS
+
+
+@pytest.fixture
+def write_voice(tmp_path: Path) -> Callable[..., Path]:
+    """Write a made recording and give its path."""
+
+    def write(name: str = "voice.wav", duration_s: float = 1.0, pitch_hz: float = 150.0, rate: int = 16_000) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, voice(duration_s, pitch_hz, rate), rate)
+        return path
+
+    return write
+
+
+def tiny_graph(n_bands: int = 64, n_classes: int = 8, seed: int = 0) -> bytes:
+    """An ONNX graph with the real interface: the mean over time, a random projection, a softmax."""
+    weights = np.random.default_rng(seed).standard_normal((n_bands, n_classes)).astype(np.float32) * 0.02
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["features"], ["mean"], axes=[1], keepdims=0),
+            helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        ],
+        "tiny",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", "frames", n_bands])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", n_classes])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 9
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def tiny_description(**changes: object) -> dict[str, object]:
+    """A description that fits `tiny_graph`."""
+    return {
+        "name": "tiny",
+        "version": "1",
+        "kind": "cnn",
+        "classes": list(EMOTIONS),
+        "features": default_config("logmel").to_dict(),
+        "window_s": 10.0,
+        "calibration": {},
+        "trained_on": {},
+        "scores": [],
+        "licence": "none",
+        "versions": {},
+    } | changes
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Directory of a tiny model with random weights."""
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    folder.mkdir()
+    write_model(str(folder), tiny_description(), tiny_graph())
+    return str(folder)
