@@ -208,7 +208,7 @@ def features(
     if estimate_tuning:
         config = dataclasses.replace(config, tuning=None)
     corpus = read_corpus(data)
-    with shown("none" if quiet else progress.value, len(corpus.utterances)) as told:
+    with shown("none" if quiet else progress.value) as told:
         report_problems(corpus, told)
         done = extract_corpus(corpus, config, output, address=address, n_workers=workers, told=told)
     if not quiet:
@@ -218,6 +218,108 @@ def features(
         )
     if done.by_error:
         raise typer.Exit(3)
+
+
+@app.command()
+def train(
+    kind: Annotated[Kind, typer.Argument(help="Model family.")],
+    data: Data,
+    output: Annotated[str, typer.Option("-o", "--output", help="Directory for the model.")],
+    preset: Annotated[Preset, typer.Option(help="reference: the published baseline; default: ours.")] = Preset.default,
+    emotions: Annotated[str, typer.Option(help="Classes, separated by commas; default: the preset's.")] = "",
+    seed: Annotated[int, typer.Option(help="Decides initial weights, order and augmentation.")] = 0,
+    validation: Annotated[
+        float, typer.Option(help="Share of speakers held out for curves and calibration, before the fit on all.")
+    ] = 0.2,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of the CNN; default: the preset's.")] = None,
+    train_workers: Annotated[int, typer.Option(min=1, help="Data-parallel Ray Train workers of the CNN.")] = 1,
+    gpu: Annotated[bool, typer.Option(help="Give each training worker a GPU.")] = False,
+    storage: Annotated[str | None, typer.Option(help="Folder or URL for checkpoints; default: in the model's.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint of the same training.")] = False,
+    max_failures: Annotated[int, typer.Option(min=0, help="Failures of training workers that are survived.")] = 2,
+    cache: Cache = None,
+    address: Address = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
+    progress: Shown = ProgressMode.auto,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model and write its directory: ONNX weights, model.json and learning curves."""
+    from emosense.pipelines.train import TrainJob
+    from emosense.pipelines.train import train as run
+    from emosense.progress import progress as shown
+
+    job = TrainJob(
+        kind=kind.value,
+        data=data,
+        output=output,
+        preset=preset.value,
+        emotions=_names(emotions),
+        seed=seed,
+        validation_share=validation,
+        cache=cache,
+        storage=storage,
+        resume=resume,
+        max_failures=max_failures,
+        n_workers=train_workers,
+        use_gpu=gpu,
+        epochs=epochs,
+        address=address,
+        overwrite=overwrite,
+    )
+    with shown("none" if quiet else progress.value) as told:
+        trained = run(job, told)
+    if not quiet:
+        for score in trained.description["scores"]:
+            speakers = ", ".join(score["speakers"])
+            _say(f"held-out speakers {speakers}: UAR {score['uar']:.1%}, ECE {score['ece_after']:.1%}")
+        _say(f"{output}: model {trained.description['name']}")
+
+
+@app.command()
+def evaluate(
+    data: Data,
+    output: Annotated[str, typer.Option("-o", "--output", help="Folder for metrics and predictions.")] = "evaluation",
+    model: Annotated[str | None, typer.Option("-m", "--model", help="Score this model as it is.")] = None,
+    kind: Annotated[Kind, typer.Option(help="Cross-validate this model family.")] = Kind.cnn,
+    preset: Annotated[Preset, typer.Option(help="Its settings.")] = Preset.default,
+    protocol: Annotated[Protocol, typer.Option(help="How speakers are split.")] = Protocol.lj5,
+    seeds: Annotated[int, typer.Option(min=1, help="Fits of every fold.")] = 1,
+    n_folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of kfold.")] = 5,
+    emotions: Annotated[str, typer.Option(help="Classes, separated by commas; default: the preset's.")] = "",
+    calibrate: Annotated[bool, typer.Option(help="Fit a temperature on training speakers of each fold.")] = False,
+    cache: Cache = None,
+    workers: Workers = None,
+    address: Address = None,
+    progress: Shown = ProgressMode.auto,
+    quiet: Quiet = False,
+) -> None:
+    """Score a model, or cross-validate a model family with every fold of every seed as a Ray task."""
+    from emosense.pipelines.evaluate import EvaluateJob, table_text
+    from emosense.pipelines.evaluate import evaluate as run
+    from emosense.progress import progress as shown
+
+    job = EvaluateJob(
+        data=data,
+        output=output,
+        model=model,
+        kind=kind.value,
+        preset=preset.value,
+        protocol=protocol.value,
+        n_seeds=seeds,
+        n_folds=n_folds,
+        emotions=_names(emotions),
+        calibrate=calibrate,
+        cache=cache,
+        address=address,
+        n_workers=workers,
+    )
+    with shown("none" if quiet else progress.value) as told:
+        metrics = run(job, told)
+    print(table_text(metrics))  # noqa: T201 - the result itself
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name.strip())
 
 
 def _say(text: str) -> None:

@@ -36,6 +36,8 @@ class FeatureTable:
         Labels; an emotion is empty where a recording has none.
     features : list of ndarray, float32
         Shape (n_values,) or (n_frames, n_bands) each.
+    copies : tuple of list of ndarray
+        The same recordings at other speeds, for training alone.
     """
 
     config: FeatureConfig
@@ -44,6 +46,7 @@ class FeatureTable:
     speakers: tuple[str, ...]
     sexes: tuple[str, ...]
     features: list[Float32]
+    copies: tuple[list[Float32], ...] = ()
 
     def __len__(self) -> int:
         """Return the number of utterances."""
@@ -58,6 +61,7 @@ class FeatureTable:
             tuple(self.speakers[row] for row in rows),
             tuple(self.sexes[row] for row in rows),
             [self.features[row] for row in rows],
+            tuple([copy[row] for row in rows] for copy in self.copies),
         )
 
     def with_emotions(self, classes: Sequence[str]) -> FeatureTable:

@@ -7,6 +7,7 @@ padded with zeros, as librosa's STFT does.
 Sets
 ----
 summary      40 MFCC + 12 chroma + 128 mel, each the mean over time: shape (180,). The reference MLP's.
+functionals  statistics of the contours of spectrum, energy and pitch: shape (n_values,). The default MLP's.
 mfcc         13 MFCC x frames of one segment of fixed length: shape (n_frames, 13). The reference CNN's.
 logmel       log-mel in dB below the recording's peak, silence trimmed at both ends: shape (n_frames, n_mels).
 """
@@ -24,7 +25,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from emosense import filterbanks
+from emosense import filterbanks, functionals
 from emosense.errors import UsageError
 
 Float32 = NDArray[np.float32]
@@ -137,6 +138,8 @@ def feature_names(config: FeatureConfig) -> list[str]:
     mfcc = [f"mfcc_{i}" for i in range(config.n_mfcc)]
     chroma = [f"chroma_{i}" for i in range(config.n_chroma)]
     mel = [f"mel_{i}" for i in range(config.n_mels)]
+    if config.set == "functionals":
+        return functionals.functional_names(config)
     return {"summary": mfcc + chroma + mel, "mfcc": mfcc, "logmel": mel}[config.set]
 
 
@@ -191,6 +194,11 @@ def summary(waveform: Float32, config: FeatureConfig) -> Float32:
     mfcc = mean_log_mel @ filterbanks.dct_matrix(config.n_mels, config.n_mfcc)
     values = (mfcc, chroma_sum / len(mel), mel.mean(axis=0, dtype=np.float64))
     return np.concatenate(values).astype(np.float32)
+
+
+def functional_vector(waveform: Float32, config: FeatureConfig) -> Float32:
+    """Return the functionals of the recording's contours, shape (n_values,); see `emosense.functionals`."""
+    return functionals.functionals(power_blocks(waveform, config), mel_power, config)
 
 
 def mfcc(waveform: Float32, config: FeatureConfig) -> Float32:
@@ -257,6 +265,7 @@ def estimate_tuning(waveform: Float32, config: FeatureConfig) -> float:
 
 FEATURE_SETS: Final[dict[str, Callable[[Float32, FeatureConfig], Float32]]] = {
     "summary": summary,
+    "functionals": functional_vector,
     "mfcc": mfcc,
     "logmel": logmel,
 }
@@ -271,6 +280,10 @@ def default_config(name: str) -> FeatureConfig:
     configs = {
         "summary": {"sample_rate": 48_000, "n_mfcc": 40, "n_chroma": 12},
         "mfcc": {"sample_rate": 22_050, "n_mfcc": 13, "segment_start_s": 0.5, "segment_s": 3.0},
+        "functionals": {
+            "sample_rate": 16_000, "n_fft": 512, "hop": 256, "n_mels": 32, "f_min_hz": 60.0, "f_max_hz": 7600.0,
+            "trim_db": 40.0,
+        },
         "logmel": {
             "sample_rate": 16_000, "n_fft": 512, "hop": 160, "n_mels": 64, "f_min_hz": 50.0, "f_max_hz": 8000.0,
             "trim_db": 40.0,

@@ -41,12 +41,15 @@ class LabelSpec:
         A recording on which the worker makes no progress for so long is given up.
     memory_mb : int
         Limit on the worker's data; 0 for none.
+    worker : tuple of str
+        Arguments of the Python interpreter that start a worker.
     """
 
     model: ModelFiles
     config: LabelConfig
     file_timeout_s: float = 60.0
     memory_mb: int = 2048
+    worker: tuple[str, ...] = ("-m", "emosense.worker")
 
 
 class WorkerDied(Exception):
@@ -111,11 +114,14 @@ class IsolatedLabeller:
 
     def _start(self) -> None:
         self._pending = b""
-        command = [sys.executable, "-m", "emosense.worker"]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=os.environ | _SINGLE_THREADED, bufsize=0,
-        )  # fmt: skip
+            [sys.executable, *self._spec.worker],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | _SINGLE_THREADED,
+            bufsize=0,
+        )
         model = self._spec.model
         self._send(
             {

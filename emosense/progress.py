@@ -17,8 +17,12 @@ _JSON_EVERY_S: Final = 1.0
 class Progress(Protocol):
     """Told how far a job is."""
 
+    def start(self, total: int) -> None:
+        """Begin a stage of `total` steps."""
+        ...
+
     def advance(self, n_done: int, n_errors: int) -> None:
-        """Count finished recordings, and errors among them."""
+        """Count finished steps, and errors among them."""
         ...
 
     def say(self, text: str) -> None:
@@ -28,6 +32,9 @@ class Progress(Protocol):
 
 class Silent:
     """Says nothing; also the default of the library."""
+
+    def start(self, total: int) -> None:
+        """Ignore it."""
 
     def advance(self, n_done: int, n_errors: int) -> None:
         """Ignore it."""
@@ -39,9 +46,13 @@ class Silent:
 class Lines:
     """A line every few seconds, for logs and for programs (``json``)."""
 
-    def __init__(self, total: int, *, as_json: bool) -> None:
-        self._total, self._as_json = total, as_json
-        self._n_done = self._n_errors = 0
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self.start(0)
+
+    def start(self, total: int) -> None:
+        """Begin to count."""
+        self._total, self._n_done, self._n_errors = total, 0, 0
         self._start_s = self._last_s = time.monotonic()
 
     def advance(self, n_done: int, n_errors: int) -> None:
@@ -62,9 +73,8 @@ class Lines:
             print(json.dumps(record | {"left_s": round(left_s)}), file=sys.stderr, flush=True)
             return
         share = f"{self._n_done:,} of {self._total:,} ({self._n_done / max(self._total, 1):.0%})"
-        print(
-            f"{share}, {rate:.0f}/s, {duration_text(left_s)} left, {self._n_errors} errors", file=sys.stderr, flush=True
-        )
+        line = f"{share}, {rate:.3g}/s, {duration_text(left_s)} left, {self._n_errors} errors"
+        print(line, file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:
         """Print the sentence."""
@@ -74,7 +84,7 @@ class Lines:
 class Bar:
     """An animated bar with rate and time left."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
@@ -84,9 +94,15 @@ class Bar:
             TextColumn("{task.fields[errors]}"),
         )  # fmt: skip
         self.display = RichProgress(*columns, console=Console(stderr=True), transient=True)
-        self._task = self.display.add_task("", total=total, rate="", errors="")
+        self._task = self.display.add_task("", total=None, rate="", errors="", visible=False)
         self._n_done = self._n_errors = 0
         self._start_s = time.monotonic()
+
+    def start(self, total: int) -> None:
+        """Begin a new bar."""
+        self._n_done = self._n_errors = 0
+        self._start_s = time.monotonic()
+        self.display.reset(self._task, total=total, rate="", errors="", visible=True)
 
     def advance(self, n_done: int, n_errors: int) -> None:
         """Move the bar."""
@@ -94,7 +110,7 @@ class Bar:
         self._n_errors += n_errors
         rate = self._n_done / max(time.monotonic() - self._start_s, 1e-6)
         errors = f"[red]{self._n_errors} errors" if self._n_errors else ""
-        self.display.update(self._task, advance=n_done, rate=f"{rate:.0f}/s", errors=errors)
+        self.display.update(self._task, advance=n_done, rate=f"{rate:.3g}/s", errors=errors)
 
     def say(self, text: str) -> None:
         """Print the sentence above the bar."""
@@ -102,16 +118,16 @@ class Bar:
 
 
 @contextlib.contextmanager
-def progress(mode: str, total: int) -> Iterator[Progress]:
+def progress(mode: str) -> Iterator[Progress]:
     """Give what `mode` asks for; ``auto`` is a bar on a terminal and plain lines elsewhere."""
     if mode == "none":
         yield Silent()
     elif mode == "auto" and sys.stderr.isatty():
-        bar = Bar(total)
+        bar = Bar()
         with bar.display:
             yield bar
     else:
-        yield Lines(total, as_json=mode == "json")
+        yield Lines(as_json=mode == "json")
 
 
 def duration_text(seconds: float) -> str:

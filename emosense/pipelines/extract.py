@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -33,11 +34,11 @@ class Extraction:
     by_error: Counter[str]
 
 
-def _extract_batch(batch: dict[str, Any], config: FeatureConfig) -> dict[str, Any]:
+def _extract_batch(batch: dict[str, Any], config: FeatureConfig, speed: float) -> dict[str, Any]:
     """Ray Data's batch of recordings -> batch of features."""
     sizes = (int(size) for size in batch["size"])
     recordings = map(Recording, batch["path"], batch["location"], sizes, batch["version"])
-    results = extract_recordings(recordings, config)
+    results = extract_recordings(recordings, config, speed)
     features = np.empty(len(results), object)
     features[:] = [np.asarray(result["features"], np.float32) for result in results]
     columns = {name: [result[name] for result in results] for name in ("n_frames", "error_code", "error")}
@@ -49,6 +50,7 @@ def extract_corpus(
     config: FeatureConfig,
     output: str,
     *,
+    speed: float = 1.0,
     address: str | None = None,
     n_workers: int | None = None,
     told: Progress | None = None,
@@ -59,6 +61,8 @@ def extract_corpus(
     ----------
     output : str
         Location of the table, local or URL; it appears when it is complete.
+    speed : float
+        See `extract_recordings`.
     address, n_workers
         See `ray_session`.
 
@@ -70,22 +74,27 @@ def extract_corpus(
         If the table cannot be written.
     """
     told = told or Silent()
+    told.start(len(corpus.utterances))
     by_error: Counter[str] = Counter()
     n_done = 0
-    with atomic_writer(output) as file, ray_session(address, n_workers) as n_cpus:
-        writer = FeatureTableWriter(file, config)
-        for results in _results(corpus.utterances, config, n_cpus):
+    with (
+        atomic_writer(output) as file,
+        contextlib.closing(FeatureTableWriter(file, config)) as writer,
+        ray_session(address, n_workers) as n_cpus,
+    ):
+        for results in _results(corpus.utterances, config, speed, n_cpus):
             utterances = corpus.utterances[n_done : n_done + len(results)]
             writer.write(utterances, results)
             n_done += len(results)
             errors = [result["error_code"] for result in results if result["error_code"]]
             by_error.update(errors)
             told.advance(len(results), len(errors))
-        writer.close()
     return Extraction(n_done, by_error)
 
 
-def _results(utterances: Sequence[Utterance], config: FeatureConfig, n_cpus: int) -> Iterator[list[dict[str, Any]]]:
+def _results(
+    utterances: Sequence[Utterance], config: FeatureConfig, speed: float, n_cpus: int
+) -> Iterator[list[dict[str, Any]]]:
     """Run the extraction on Ray Data and yield its results in the order of the utterances."""
     import ray.data
 
@@ -96,7 +105,7 @@ def _results(utterances: Sequence[Utterance], config: FeatureConfig, n_cpus: int
     items = [{"index": index, **dataclasses.asdict(u.recording)} for index, u in enumerate(utterances)]
     n_blocks = max(min(len(items), n_cpus), len(items) // _RECORDINGS_A_BLOCK)
     dataset = ray.data.from_items(items, override_num_blocks=n_blocks)
-    dataset = dataset.map_batches(_extract_batch, batch_size=None, fn_kwargs={"config": config})
+    dataset = dataset.map_batches(_extract_batch, batch_size=None, fn_kwargs={"config": config, "speed": speed})
     expected = 0
     for batch in dataset.iter_batches(batch_size=_BATCH_ROWS, batch_format="pyarrow"):
         results = batch.to_pylist() if config.set == "summary" else _rows(batch)
@@ -119,16 +128,9 @@ def _rows(batch: Any) -> list[dict[str, Any]]:
     ]
 
 
-def load_features(
-    data: str,
-    config: FeatureConfig,
-    *,
-    cache: str,
-    address: str | None = None,
-    n_workers: int | None = None,
-    told: Progress | None = None,
-) -> FeatureTable:
-    """Return the features of a corpus, extracted now or taken from the cache.
+@dataclasses.dataclass(frozen=True, slots=True)
+class FeatureSource:
+    """Where features come from, and where they are kept.
 
     Parameters
     ----------
@@ -136,6 +138,25 @@ def load_features(
         A corpus (see `read_corpus`) or a feature table of the same configuration.
     cache : str
         Folder of feature tables; the key is the identity of every recording and the whole configuration.
+    address, n_workers
+        See `ray_session`.
+    """
+
+    data: str
+    cache: str
+    address: str | None = None
+    n_workers: int | None = None
+
+
+def load_features(
+    source: FeatureSource, config: FeatureConfig, *, speeds: Sequence[float] = (), told: Progress | None = None
+) -> FeatureTable:
+    """Return the features of a corpus, extracted now or taken from the cache.
+
+    Parameters
+    ----------
+    speeds : sequence of float
+        Make copies of the recordings at these speeds, for training.
 
     Raises
     ------
@@ -143,22 +164,38 @@ def load_features(
         If a feature table was made with another configuration, or nothing has a label.
     """
     told = told or Silent()
-    if is_feature_table(data):
-        table = read_feature_table(data)
+    if is_feature_table(source.data):
+        table = read_feature_table(source.data)
         if table.config != config:
-            raise UsageError(f"{redact(data)} holds {describe_difference(table.config, config)}")
+            raise UsageError(f"{redact(source.data)} holds {describe_difference(table.config, config)}")
+        if speeds:
+            told.say(f"{redact(source.data)} has no copies at other speeds: the model is trained without them")
     else:
-        corpus = read_corpus(data)
+        corpus = read_corpus(source.data)
         report_problems(corpus, told)
-        location = f"{cache}/features-{config.set}-{corpus_key(corpus, config)}.parquet"
-        if not exists(location):
-            make_folder(cache)
-            extract_corpus(corpus, config, location, address=address, n_workers=n_workers, told=told)
-        table = read_feature_table(location)
+        table = _cached(source, corpus, config, 1.0, told)
+        table = dataclasses.replace(table, copies=tuple(_copy(source, corpus, table, s, told) for s in speeds))
     table = table.select([row for row, emotion in enumerate(table.emotions) if emotion])
     if not len(table):
-        raise UsageError(f"no recording of {redact(data)} has a label: see emosense-batch train --help")
+        raise UsageError(f"no recording of {redact(source.data)} has a label: see emosense-batch train --help")
     return table
+
+
+def _cached(source: FeatureSource, corpus: Corpus, config: FeatureConfig, speed: float, told: Progress) -> FeatureTable:
+    at_speed = "" if speed == 1.0 else f"-x{speed:g}"
+    location = f"{source.cache}/features-{config.set}-{corpus_key(corpus, config)}{at_speed}.parquet"
+    if not exists(location):
+        make_folder(source.cache)
+        workers = {"address": source.address, "n_workers": source.n_workers}
+        extract_corpus(corpus, config, location, speed=speed, told=told, **workers)  # type: ignore[arg-type]
+    return read_feature_table(location)
+
+
+def _copy(source: FeatureSource, corpus: Corpus, table: FeatureTable, speed: float, told: Progress) -> list[Any]:
+    """Features at another speed, in the rows of `table`; a clip that is too short at that speed is its own copy."""
+    other = _cached(source, corpus, table.config, speed, told)
+    by_path = dict(zip(other.paths, other.features, strict=True))
+    return [by_path.get(path, features) for path, features in zip(table.paths, table.features, strict=True)]
 
 
 def report_problems(corpus: Corpus, told: Progress) -> None:

@@ -156,7 +156,8 @@ def label(job: LabelJob) -> Summary:
             summary.n_recordings = len(listing)
             return summary
         spec = LabelSpec(model, job.config, job.file_timeout_s)
-        with progress(job.progress, len(listing)) as told:
+        with progress(job.progress) as told:
+            told.start(len(listing))
             run = Run(job.output, _fingerprint(spec), told.say)
             run.open(restart=job.restart)
             try:

@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Final
@@ -76,10 +77,11 @@ def _joined(address: str) -> Iterator[int]:
 
 
 def _started(n_workers: int) -> Iterator[int]:
-    if "RAY_AUTH_MODE" not in os.environ:
+    # Ray reads its token when it is imported; where that has happened it takes its own, from the user's home.
+    if "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    if os.environ["RAY_AUTH_MODE"] == "disabled":
+    if os.environ.get("RAY_AUTH_MODE") == "disabled":
         raise UsageError("RAY_AUTH_MODE=disabled would open a local Ray to the network: unset it")
     import ray
 

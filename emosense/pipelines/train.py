@@ -20,17 +20,18 @@ from emosense import __version__
 from emosense.emotions import EMOTIONS, parse_emotion
 from emosense.errors import UsageError
 from emosense.evaluation.calibration import apply_temperature, fit_temperature
-from emosense.evaluation.metrics import accuracy, ece, uar
+from emosense.evaluation.confidence import ece
+from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
 from emosense.evaluation.splits import inner_split
 from emosense.feature_table import FeatureTable
 from emosense.models.artifact import write_model
-from emosense.pipelines.extract import default_cache, load_features
+from emosense.pipelines.extract import FeatureSource, default_cache, load_features
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.ray_training import RayTraining, fit_with_ray
 from emosense.progress import Progress
 from emosense.storage import exists, join, make_folder, redact, write_bytes
 from emosense.training.cnn import CnnConfig
-from emosense.training.fitting import Config, Fitted, fit, predict, preset, with_temperature
+from emosense.training.fitting import Config, Fitted, copy_speeds, fit, predict, preset, with_temperature
 
 WINDOW_S: Final = 10.0
 _RAVDESS_LICENCE: Final = (
@@ -95,9 +96,8 @@ def train(job: TrainJob, told: Progress) -> Trained:
     if exists(join(job.output, "model.json")) and not (job.overwrite or job.resume):
         raise UsageError(f"{redact(job.output)} holds a model: choose another folder, or --overwrite")
     make_folder(job.output)
-    table = load_features(
-        job.data, config.feature, cache=job.cache or default_cache(), address=job.address, told=told
-    ).with_emotions(classes)
+    source = FeatureSource(job.data, job.cache or default_cache(), job.address)
+    table = load_features(source, config.feature, speeds=copy_speeds(config), told=told).with_emotions(classes)
     if set(table.emotions) != set(classes):
         raise UsageError(
             f"no recording of {', '.join(sorted(set(classes) - set(table.emotions)))} in {redact(job.data)}"
@@ -171,13 +171,13 @@ def _score(weights: bytes, held_out: FeatureTable, classes: tuple[str, ...]) -> 
     labels = held_out.labels(classes)
     probabilities = predict(weights, held_out, len(classes))
     temperature = round(fit_temperature(probabilities, labels), 4)
-    predictions = np.argmax(probabilities, axis=1)
+    confusion = confusion_matrix(labels, np.argmax(probabilities, axis=1), len(classes))
     score = {
         "protocol": "held-out speakers, calibrated on the same",
         "speakers": sorted(set(held_out.speakers)),
         "n": len(held_out),
-        "uar": round(float(uar(labels, predictions, len(classes))), 4),
-        "accuracy": round(float(accuracy(labels, predictions)), 4),
+        "uar": round(float(uar(confusion)), 4),
+        "accuracy": round(float(accuracy(confusion)), 4),
         "ece_before": round(float(ece(labels, probabilities)), 4),
         "ece_after": round(float(ece(labels, apply_temperature(probabilities, temperature))), 4),
     }

@@ -1,0 +1,127 @@
+"""All that is reported of one set of predictions, in one JSON-ready dictionary."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from emosense.emotions import EMOTIONS
+from emosense.evaluation import confidence, metrics
+from emosense.evaluation.intervals import bootstrap_interval, mean_and_sd
+
+
+def summarise(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    speakers: Sequence[str],
+    *,
+    emotions: Sequence[str] = EMOTIONS,
+    folds: Sequence[str] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    n_resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Score the predictions of held-out rows, pooled over folds.
+
+    Parameters
+    ----------
+    labels : array, shape (n,), integers
+        Indices into `emotions`.
+    probabilities : array, shape (n, n_classes)
+        Columns in the order of `emotions`.
+    speakers : sequence of str, length n
+        The actor of each row, the unit of the intervals.
+    emotions : sequence of str, length n_classes
+        The names of the classes.
+    folds : sequence of str, length n, optional
+        The name of the fold that tested each row; adds the scores of each fold, their mean and standard deviation.
+    groups : mapping of str to sequence of str, length n, optional
+        More divisions of the rows to tabulate, such as ``{"sex": [...]}``.
+    n_resamples, level, seed
+        As in `emosense.evaluation.intervals.bootstrap_interval`.
+
+    Returns
+    -------
+    dict
+        Numbers, strings, lists, dictionaries and None only, no NaN. Keys: ``n``, ``n_speakers``, ``emotions``,
+        ``level``, ``uar``, ``accuracy`` and ``macro_f1`` (each ``value`` and ``interval``, None for a single actor),
+        ``recall`` (None for an absent class), ``confusion``, ``arousal``, ``ece``, ``brier``, ``log_loss``,
+        ``confidence_auroc``, ``reliability``, ``coverage``, ``groups`` (``speaker`` and those given) and ``folds``
+        (None if not given).
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or as in `emosense.evaluation.metrics.check_probabilities`.
+    """
+    truth, shares = metrics.check_probabilities(labels, probabilities)
+    if shares.shape[1] != len(emotions):
+        raise ValueError(f"{len(emotions)} emotions do not fit {shares.shape[1]} columns of probabilities")
+    predictions = shares.argmax(axis=1)
+    matrix = metrics.confusion_matrix(truth, predictions, len(emotions))
+    summary: dict[str, Any] = {
+        "n": len(truth),
+        "n_speakers": len(set(speakers)),
+        "emotions": list(emotions),
+        "level": level,
+    }
+    for statistic in (metrics.uar, metrics.accuracy, metrics.macro_f1):
+        interval = bootstrap_interval(
+            truth, predictions, speakers, statistic, n_resamples=n_resamples, level=level, seed=seed
+        )
+        summary[statistic.__name__] = {
+            "value": float(statistic(matrix)),
+            "interval": None if interval is None else list(interval),
+        }
+    recall = metrics.recall_per_class(matrix).tolist()
+    summary["recall"] = {name: None if np.isnan(value) else value for name, value in zip(emotions, recall, strict=True)}
+    summary["confusion"] = matrix.tolist()
+    summary["arousal"] = _arousal(matrix, emotions)
+    summary |= _confidence(truth, shares)
+    tables = {"speaker": speakers, **(groups or {})}
+    summary["groups"] = {name: _table(truth, shares, of_row) for name, of_row in tables.items()}
+    summary["folds"] = None if folds is None else _folds(truth, shares, folds)
+    return summary
+
+
+def _confidence(truth: NDArray[np.int64], shares: NDArray[np.float64]) -> dict[str, Any]:
+    return {
+        "ece": confidence.ece(truth, shares),
+        "brier": confidence.brier(truth, shares),
+        "log_loss": confidence.log_loss(truth, shares),
+        "confidence_auroc": confidence.confidence_auroc(truth, shares),
+        "reliability": [dataclasses.asdict(row) for row in confidence.reliability(truth, shares)],
+        "coverage": [dataclasses.asdict(point) for point in confidence.coverage_curve(truth, shares)],
+    }
+
+
+def _arousal(matrix: NDArray[np.int64], emotions: Sequence[str]) -> dict[str, Any]:
+    """Count the errors that stay within an arousal level and those that cross it."""
+    merged = metrics.arousal_confusion(matrix, emotions)
+    n_across = int(merged[0, 1] + merged[1, 0])
+    n_errors = int(matrix.sum() - np.trace(matrix))
+    return {
+        "order": ["low", "high"],
+        "confusion": merged.tolist(),
+        "n_errors_within": n_errors - n_across,
+        "n_errors_across": n_across,
+    }
+
+
+def _table(truth: NDArray[np.int64], shares: NDArray[np.float64], groups: Sequence[str]) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(row) for row in metrics.by_group(truth, shares, groups)]
+
+
+def _folds(truth: NDArray[np.int64], shares: NDArray[np.float64], folds: Sequence[str]) -> dict[str, Any]:
+    """Score each fold; the mean over folds differs from the pooled score where folds differ in size or classes."""
+    table = _table(truth, shares, folds)
+    result: dict[str, Any] = {"scores": table}
+    for score in ("uar", "accuracy"):
+        mean, sd = mean_and_sd([row[score] for row in table])
+        result[score] = {"mean": mean, "sd": sd}
+    return result

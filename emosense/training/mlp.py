@@ -1,0 +1,202 @@
+"""Feature vectors and labels -> a scikit-learn MLP with one hidden layer, and its ONNX form.
+
+Features are (n, n_values), labels are indices into the configuration's classes, which are the model's output columns in
+that order. Scaling is the pipeline's first step and part of the ONNX graph, which needs nothing beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.emotions import EMOTIONS, REFERENCE_MLP_EMOTIONS
+from emosense.errors import UsageError
+from emosense.features import FeatureConfig, default_config
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MlpConfig:
+    """All that decides an MLP but its data and its seed.
+
+    Parameters
+    ----------
+    name : str
+        Name of the preset.
+    feature : FeatureConfig
+        The features it is trained on; one vector a recording.
+    classes : tuple of str
+        The emotions it tells apart, in the order of the labels and of the probabilities.
+    alpha, batch_size, learning_rate, learning_rate_init, epsilon, max_iter
+        As in `sklearn.neural_network.MLPClassifier`.
+    hidden_units : int
+        Width of the one hidden layer.
+    standardise : bool
+        Whether each value is scaled to mean 0 and variance 1 first.
+    whitening : float or None
+        Trains in coordinates where the covariance within classes, shrunk by this share (0 to 1) towards the identity,
+        is the identity, as linear discriminant analysis does: what differs between speakers and takes is made small.
+        The transform is linear and is folded into the hidden layer, so the model stays an MLP on standardised values.
+        None trains on the values as they are.
+    balance : bool
+        Whether recordings are weighted so that each class counts the same (RAVDESS has half as many neutral ones).
+    speeds : tuple of float
+        Speeds at which each training recording is to be heard; 1.0 is the recording itself. A copy at 1.1 is 10 %
+        shorter and higher, another speaker to the model. `fit` takes the copies as further rows.
+    """
+
+    name: str
+    feature: FeatureConfig
+    classes: tuple[str, ...] = EMOTIONS
+    hidden_units: int = 300
+    alpha: float = 0.01
+    batch_size: int = 256
+    learning_rate: Literal["constant", "invscaling", "adaptive"] = "constant"
+    learning_rate_init: float = 1e-3
+    epsilon: float = 1e-8
+    max_iter: int = 500
+    standardise: bool = False
+    whitening: float | None = None
+    balance: bool = False
+    speeds: tuple[float, ...] = (1.0,)
+
+
+PRESETS: Final[dict[str, MlpConfig]] = {
+    "reference": MlpConfig(
+        "reference", default_config("summary"), classes=REFERENCE_MLP_EMOTIONS, learning_rate="adaptive"
+    ),
+    "default": MlpConfig(
+        "default",
+        default_config("functionals"),
+        alpha=10.0,
+        batch_size=64,
+        max_iter=8,
+        standardise=True,
+        whitening=0.5,
+        balance=True,
+        speeds=(0.9, 1.0, 1.1),
+    ),
+}
+
+
+def fit(features: NDArray[Any], labels: NDArray[np.int64], config: MlpConfig, *, seed: int) -> Pipeline:
+    """Train an MLP.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n, n_values)
+        Finite; copies at other speeds are rows like any other.
+    labels : ndarray, shape (n,), int64
+        Indices into ``config.classes``, each of which must occur.
+    config : MlpConfig
+        The preset, or a variant of it.
+    seed : int
+        Decides the first weights and the order of the rows.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Its `predict_proba` has the columns of ``config.classes``.
+
+    Raises
+    ------
+    UsageError
+        If a class has no recording, so that columns would shift, or a label is no class.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    n_rows = np.bincount(labels, minlength=len(config.classes))
+    if len(n_rows) > len(config.classes) or not n_rows.all():
+        missing = [name for name, n in zip(config.classes, n_rows, strict=False) if n == 0]
+        raise UsageError(f"training needs recordings of each class and of no other; none of: {', '.join(missing)}")
+    network = MLPClassifier(
+        (config.hidden_units,), alpha=config.alpha, batch_size=min(config.batch_size, len(labels)),
+        learning_rate=config.learning_rate, learning_rate_init=config.learning_rate_init, epsilon=config.epsilon,
+        max_iter=config.max_iter, random_state=seed,
+    )  # fmt: skip
+    values, steps = features.astype(np.float64), []
+    if config.standardise:
+        scaler = StandardScaler().fit(values)
+        values = scaler.transform(values)
+        steps.append(("standardise", scaler))
+    transform = None if config.whitening is None else _whitening(values, labels, config.whitening)
+    weight = len(labels) / (len(n_rows) * n_rows[labels]) if config.balance else None
+    with warnings.catch_warnings():
+        # The number of passes is a setting: more of them fit the training speakers only.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        network.fit(values if transform is None else values @ transform, labels, sample_weight=weight)
+    if transform is not None:
+        network.coefs_[0] = transform @ network.coefs_[0]
+    return Pipeline([*steps, ("mlp", network)])
+
+
+def _whitening(values: Float64, labels: NDArray[np.int64], shrinkage: float) -> Float64:
+    """Return the matrix that whitens the shrunk covariance within classes; its result has variance 1 over all."""
+    centres = np.stack([values[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
+    residual = values - centres[labels]
+    variance, axes = np.linalg.eigh(residual.T @ residual / len(residual))
+    transform = axes / np.sqrt((1 - shrinkage) * np.maximum(variance, 0) + shrinkage)
+    return np.asarray(transform / (values @ transform).std())
+
+
+def to_onnx(pipeline: Pipeline, n_values: int) -> bytes:
+    """Convert a trained MLP.
+
+    Parameters
+    ----------
+    pipeline : sklearn.pipeline.Pipeline
+        What `fit` returned.
+    n_values : int
+        Length of a feature vector.
+
+    Returns
+    -------
+    bytes
+        A graph from ``features``, float32 (batch, n_values), to ``probabilities``, float32 (batch, n_classes).
+    """
+    import onnx.utils
+    import skl2onnx
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+    # Mel power spans ten decades: unscaled, float32 sums move probabilities by 5e-5; scaled, by 4e-7.
+    is_wide = "standardise" not in pipeline.named_steps
+    tensor = DoubleTensorType if is_wide else FloatTensorType
+    model = skl2onnx.to_onnx(
+        pipeline,
+        initial_types=[("features", tensor([None, n_values]))],
+        options={id(pipeline.steps[-1][1]): {"zipmap": False}},
+        target_opset={"": 17, "ai.onnx.ml": 3},
+    )
+    # The predicted label goes, and with it the nodes that only it needed.
+    model = onnx.utils.Extractor(model).extract_model(["features"], ["probabilities"])
+    if is_wide:
+        _narrow(model)
+    return bytes(model.SerializeToString())
+
+
+def _narrow(model: Any) -> None:
+    """Give a graph of float64 tensors a float32 input and output, in place."""
+    import onnx
+
+    graph, types = model.graph, onnx.TensorProto
+    wide = {"features": "wide_features", "probabilities": "wide_probabilities"}
+    for node in graph.node:
+        node.input[:] = [wide.get(name, name) for name in node.input]
+        node.output[:] = [wide.get(name, name) for name in node.output]
+    graph.node.insert(0, onnx.helper.make_node("Cast", ["features"], ["wide_features"], to=types.DOUBLE))
+    graph.node.append(onnx.helper.make_node("Cast", ["wide_probabilities"], ["probabilities"], to=types.FLOAT))
+    for value in (graph.input[0], graph.output[0]):
+        value.type.tensor_type.elem_type = types.FLOAT
+    onnx.checker.check_model(model)

@@ -1,0 +1,40 @@
+"""A worker whose labeller dies on recordings by name; run by the tests as the real one is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+import emosense.worker
+from emosense.labelling import Labelled, Labeller
+from emosense.storage import Recording
+
+
+class CrashingLabeller(Labeller):
+    """Dies, hangs, dawdles or is killed when the name of a recording says so."""
+
+    def label(self, recording: Recording) -> Labelled:
+        name = os.path.basename(recording.path)
+        if name.startswith("crash"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if name.startswith("exit"):
+            os._exit(7)
+        if name.startswith("kill"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if name.startswith("hang"):
+            time.sleep(3600)
+        if name.startswith("slow"):
+            for _ in range(5):
+                time.sleep(1.1)
+                self._on_progress()
+        if name.startswith("once") and not os.path.exists(recording.location + ".tried"):
+            with open(recording.location + ".tried", "w"):
+                os._exit(1)
+        return super().label(recording)
+
+
+if __name__ == "__main__":
+    sys.modules["emosense.worker"].Labeller = CrashingLabeller  # type: ignore[attr-defined]
+    emosense.worker.main()

@@ -1,0 +1,110 @@
+"""Model directories: what is accepted, and what is refused with the mismatch named."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import tiny_description, tiny_graph
+
+from emosense.emotions import EMOTIONS
+from emosense.errors import ModelError
+from emosense.models.artifact import Model, read_model, shipped_models, write_model
+
+
+class Sentinel:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (open, (self.path, "w"))
+
+
+def written(folder: Path, graph: bytes | None = None, **changes: object) -> str:
+    folder.mkdir(exist_ok=True)
+    write_model(str(folder), tiny_description(**changes), graph or tiny_graph())
+    return str(folder)
+
+
+def edit(folder: str, change: Callable[[dict[str, Any]], None]) -> str:
+    path = Path(folder) / "model.json"
+    description = json.loads(path.read_text())
+    change(description)
+    path.write_text(json.dumps(description))
+    return folder
+
+
+def test_a_model_gives_probabilities_in_the_order_of_the_emotions(tmp_path: Path) -> None:
+    model = Model(read_model(written(tmp_path / "m")))
+    found = model.probabilities(np.random.default_rng(0).random((20, 64), np.float32))
+    assert found.shape == (8,)
+    assert found.sum() == pytest.approx(1, abs=1e-6)
+
+
+def test_classes_that_a_model_does_not_know_have_probability_zero(tmp_path: Path) -> None:
+    classes = ["calm", "happy", "fearful", "disgust"]
+    model = Model(read_model(written(tmp_path / "m", tiny_graph(n_classes=4), classes=classes)))
+    found = model.probabilities(np.ones((5, 64), np.float32))
+    assert [name for name, value in zip(EMOTIONS, found, strict=True) if value > 0] == classes
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda d: d.update(format=99), "format 99"),
+        (lambda d: d.update(kind="forest"), "kind 'forest'"),
+        (lambda d: d.update(emotions=list(reversed(EMOTIONS))), "in this order"),
+        (lambda d: d.update(classes=["bored"]), "bored"),
+        (lambda d: d.pop("licence"), "lacks licence"),
+        (lambda d: d["features"].update(set="wavelets"), "wavelets"),
+        (lambda d: d["features"].update(novelty=1), "novelty"),
+        (lambda d: d["weights"].update(sha256="0" * 64), "damaged"),
+    ],
+)
+def test_a_description_that_does_not_fit_is_refused_by_name(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], says: str
+) -> None:
+    with pytest.raises(ModelError, match=says):
+        read_model(edit(written(tmp_path / "m"), change))
+
+
+def test_one_changed_byte_of_the_weights_is_refused(tmp_path: Path) -> None:
+    folder = written(tmp_path / "m")
+    weights = bytearray((tmp_path / "m" / "model.onnx").read_bytes())
+    weights[len(weights) // 2] ^= 1
+    (tmp_path / "m" / "model.onnx").write_bytes(weights)
+    with pytest.raises(ModelError, match="sha256"):
+        read_model(folder)
+
+
+def test_a_pickle_named_onnx_is_refused_and_never_run(tmp_path: Path) -> None:
+    sentinel = tmp_path / "sentinel"
+    content = pickle.dumps(Sentinel(str(sentinel)))
+    folder = written(tmp_path / "m", content)
+    with pytest.raises(ModelError, match="not a usable ONNX graph"):
+        Model(read_model(folder))
+    assert not sentinel.exists()
+
+
+@pytest.mark.parametrize("location", ["https://example.org/m", "hf://some/model"])
+def test_models_are_not_fetched_from_the_web(location: str) -> None:
+    with pytest.raises(ModelError, match="not fetched"):
+        read_model(location)
+
+
+def test_every_shipped_model_loads_and_is_small() -> None:
+    models = shipped_models()
+    assert "default" in models
+    for folder in models.values():
+        files = read_model(folder)
+        Model(files)
+        assert len(files.weights) < 5_000_000
+        assert "CC BY-NC-SA 4.0" in files.description["licence"]
+        assert (Path(folder) / "MODEL_CARD.md").is_file()

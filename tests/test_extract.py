@@ -1,0 +1,99 @@
+"""Features of a corpus through Ray Data: the local values, in order, with the configuration beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emosense.audio import read_waveform
+from emosense.corpora import read_corpus
+from emosense.errors import UsageError
+from emosense.feature_table import is_feature_table, read_feature_table
+from emosense.features import default_config, extract
+from emosense.pipelines.extract import FeatureSource, corpus_key, extract_corpus, load_features
+from emosense.pipelines.ray_session import ray_session
+
+
+@pytest.fixture(scope="module", autouse=True)
+def running_ray() -> Iterator[None]:
+    with ray_session(None, 2):
+        yield
+
+
+@pytest.fixture
+def corpus_folder(tmp_path: Path, write_voice: Callable[..., Path]) -> Path:
+    for actor in (1, 2, 3):
+        for emotion in (2, 3, 4, 5):
+            name = f"corpus/Actor_{actor:02d}/03-01-{emotion:02d}-01-01-01-{actor:02d}.wav"
+            write_voice(name, duration_s=0.5 + 0.1 * emotion, pitch_hz=90 + 20 * emotion)
+    return tmp_path / "corpus"
+
+
+@pytest.mark.parametrize("name", ["summary", "functionals", "mfcc", "logmel"])
+def test_ray_gives_the_local_values_in_order(corpus_folder: Path, tmp_path: Path, name: str) -> None:
+    config = default_config(name)
+    corpus = read_corpus(str(corpus_folder))
+    output = tmp_path / f"{name}.parquet"
+    done = extract_corpus(corpus, config, str(output), n_workers=2)
+    assert (done.n_utterances, done.by_error) == (12, {})
+    table = read_feature_table(str(output))
+    assert table.config == config
+    assert table.paths == tuple(u.recording.path for u in corpus.utterances)
+    assert table.emotions == tuple(u.emotion for u in corpus.utterances)
+    for path, found in zip(table.paths, table.features, strict=True):
+        with open(path, "rb", buffering=0) as file:
+            expected = extract(read_waveform(file, config.sample_rate), config)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_bad_recordings_are_rows_with_codes_and_are_left_out_of_training(corpus_folder: Path, tmp_path: Path) -> None:
+    (corpus_folder / "Actor_01" / "03-01-05-02-01-01-01.wav").write_bytes(b"")
+    output = tmp_path / "f.parquet"
+    done = extract_corpus(read_corpus(str(corpus_folder)), default_config("mfcc"), str(output), n_workers=2)
+    assert done.n_utterances == 13
+    assert done.by_error == {"empty_file": 1}
+    assert len(read_feature_table(str(output))) == 12
+
+
+def test_features_are_extracted_once_and_again_when_a_file_changes(corpus_folder: Path, tmp_path: Path) -> None:
+    config, cache = default_config("mfcc"), str(tmp_path / "cache")
+    source = FeatureSource(str(corpus_folder), cache, n_workers=2)
+    first = load_features(source, config)
+    (kept,) = Path(cache).iterdir()
+    written_ns = kept.stat().st_mtime_ns
+    second = load_features(source, config)
+    assert kept.stat().st_mtime_ns == written_ns
+    assert first.paths == second.paths
+    changed = next(corpus_folder.rglob("*.wav"))
+    before = corpus_key(read_corpus(str(corpus_folder)), config)
+    changed.write_bytes(changed.read_bytes() + b"\0\0")
+    assert corpus_key(read_corpus(str(corpus_folder)), config) != before
+    assert corpus_key(read_corpus(str(corpus_folder)), default_config("logmel")) != before
+
+
+def test_a_copy_at_another_speed_is_shorter_and_higher(corpus_folder: Path, tmp_path: Path) -> None:
+    source = FeatureSource(str(corpus_folder), str(tmp_path / "cache"), n_workers=2)
+    table = load_features(source, default_config("logmel"), speeds=(1.25,))
+    (copies,) = table.copies
+    for features, copy in zip(table.features, copies, strict=True):
+        assert len(copy) == pytest.approx(len(features) / 1.25, abs=4)
+        assert np.argmax(copy.mean(axis=0)) > np.argmax(features.mean(axis=0))
+
+
+def test_a_feature_table_of_another_configuration_is_refused(corpus_folder: Path, tmp_path: Path) -> None:
+    output = str(tmp_path / "f.parquet")
+    extract_corpus(read_corpus(str(corpus_folder)), default_config("mfcc"), output, n_workers=2)
+    assert is_feature_table(output)
+    with pytest.raises(UsageError, match="set mfcc, needed is logmel"):
+        load_features(FeatureSource(output, str(tmp_path)), default_config("logmel"))
+
+
+def test_a_failed_extraction_leaves_no_table(tmp_path: Path, corpus_folder: Path) -> None:
+    from emosense.errors import OutputError
+
+    with pytest.raises(OutputError):
+        extract_corpus(read_corpus(str(corpus_folder)), default_config("mfcc"), str(tmp_path / "no" / "f.parquet"))
+    assert not (tmp_path / "no").exists()
