@@ -25,9 +25,8 @@ MIN_DURATION_S: Final = 0.25
 SILENCE_PEAK: Final = 1e-5
 # A float file may overshoot full scale; 1000 times full scale is not sound.
 _ABSURD_PEAK: Final = 1e3
-# Lossy encoders pad and count frames roughly: a recording is short only if more than this is missing.
-_SHORT_S: Final = 0.05
-_SHORT_SHARE: Final = 0.01
+# A stream that broke off has lost at least one codec frame, of which 20 ms are the usual length.
+_LOST_S: Final = 0.02
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,20 +56,30 @@ class RecordingReader:
         Hz of the waveforms to give.
     max_duration_s : float
         Recordings that go on for longer are refused with ``too_long``.
+    use_ffmpeg : bool, optional
+        Whether PyAV may be used; by default, where it is installed.
 
     Attributes
     ----------
     decoded_s, duration_s : float
         Seconds decoded so far, and seconds that the recording has by its header (by decoding where that is silent).
     is_partial : bool
-        Whether the header promised more than could be decoded.
+        Whether less could be decoded than there was: the header promised more, or the stream broke off.
     """
 
-    def __init__(self, file: BinaryIO, sample_rate: int, max_duration_s: float = float("inf")) -> None:
-        self._decoder = open_decoder(file)
+    def __init__(
+        self,
+        file: BinaryIO,
+        sample_rate: int,
+        max_duration_s: float = float("inf"),
+        *,
+        use_ffmpeg: bool | None = None,
+    ) -> None:
+        self._decoder = open_decoder(file, use_ffmpeg=use_ffmpeg)
         self._sample_rate = sample_rate
         self._max_duration_s = max_duration_s
         self._n_decoded = 0
+        self._lowest, self._highest = np.inf, -np.inf
 
     @property
     def decoded_s(self) -> float:
@@ -80,18 +89,16 @@ class RecordingReader:
     @property
     def duration_s(self) -> float:
         """Seconds that the recording has."""
-        declared = self._decoder.declared_frames
-        declared_s = declared / self._decoder.sample_rate if declared else 0.0
-        return declared_s if declared_s - self.decoded_s > self._tolerance_s(declared_s) else self.decoded_s
+        declared_s = (self._decoder.declared_frames or 0) / self._decoder.sample_rate
+        is_short = declared_s - self.decoded_s > self._decoder.tolerance_s
+        if self._decoder.is_broken:
+            return max(declared_s, self.decoded_s + _LOST_S)
+        return declared_s if is_short else self.decoded_s
 
     @property
     def is_partial(self) -> bool:
-        """Whether the header promised more than could be decoded."""
+        """Whether less could be decoded than there was."""
         return self.decoded_s < self.duration_s
-
-    @staticmethod
-    def _tolerance_s(declared_s: float) -> float:
-        return max(_SHORT_S, _SHORT_SHARE * declared_s)
 
     def segments(self, window_s: float, hop_s: float) -> Iterator[Segment]:
         """Yield the recording in windows; one that ends within the first window is a single segment.
@@ -102,7 +109,8 @@ class RecordingReader:
         Raises
         ------
         RecordingError
-            ``no_samples``, ``too_short``, ``no_speech``, ``non_finite``, ``too_long`` or what the decoder found.
+            ``no_samples``, ``too_short``, ``truncated``, ``no_speech``, ``non_finite``, ``too_long`` or what the
+            decoder found.
         """
         window, hop = round(window_s * self._sample_rate), round(hop_s * self._sample_rate)
         buffered, start, peak, n_given = _Buffer(), 0, 0.0, 0
@@ -132,10 +140,15 @@ class RecordingReader:
     def _check(self, n_samples: int, peak: float) -> None:
         if self._n_decoded == 0:
             raise RecordingError("no_samples", "the file has a header and no samples")
+        if self.decoded_s < MIN_DURATION_S and self.is_partial:
+            text = f"only {self.decoded_s:.3f} of {self.duration_s:.3f} s could be decoded"
+            raise RecordingError("truncated", f"{text}, at least {MIN_DURATION_S} s are needed")
         if self.decoded_s < MIN_DURATION_S:
             raise RecordingError("too_short", f"{self.decoded_s:.3f} s decoded, at least {MIN_DURATION_S} s are needed")
         if peak < SILENCE_PEAK or n_samples == 0:
             raise RecordingError("no_speech", "digital silence has no emotion")
+        if self._highest - self._lowest < SILENCE_PEAK:
+            raise RecordingError("no_speech", "a constant value has no emotion")
 
     def _resampled(self) -> Iterator[Float32]:
         """Mono blocks at the target rate; the last one carries the resampler's tail."""
@@ -155,9 +168,13 @@ class RecordingReader:
             self._n_decoded += len(block)
             if self.decoded_s > self._max_duration_s:
                 raise RecordingError("too_long", f"longer than the limit of {self._max_duration_s:g} s")
-            if not np.abs(block).max(initial=0.0) < _ABSURD_PEAK:
+            # NaN fails both comparisons.
+            if not (block.max() < _ABSURD_PEAK and block.min() > -_ABSURD_PEAK):
                 raise RecordingError("non_finite", "samples are NaN, infinite or far out of range")
-            yield mono(block)
+            waveform = mono(block)
+            self._lowest = min(self._lowest, float(waveform.min()))
+            self._highest = max(self._highest, float(waveform.max()))
+            yield waveform
 
 
 class _MonoRule:

@@ -231,6 +231,9 @@ def train(
     validation: Annotated[
         float, typer.Option(help="Share of speakers held out for curves and calibration, before the fit on all.")
     ] = 0.2,
+    metrics: Annotated[
+        str | None, typer.Option(help="metrics.json of evaluate, whose scores the model is to carry.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Of the CNN; default: the preset's.")] = None,
     train_workers: Annotated[int, typer.Option(min=1, help="Data-parallel Ray Train workers of the CNN.")] = 1,
     gpu: Annotated[bool, typer.Option(help="Give each training worker a GPU.")] = False,
@@ -256,6 +259,7 @@ def train(
         emotions=_names(emotions),
         seed=seed,
         validation_share=validation,
+        metrics=metrics,
         cache=cache,
         storage=storage,
         resume=resume,
@@ -269,9 +273,9 @@ def train(
     with shown("none" if quiet else progress.value) as told:
         trained = run(job, told)
     if not quiet:
-        for score in trained.description["scores"]:
+        for score in trained.description["scores"][-1:] if validation else ():
             speakers = ", ".join(score["speakers"])
-            _say(f"held-out speakers {speakers}: UAR {score['uar']:.1%}, ECE {score['ece_after']:.1%}")
+            _say(f"held-out speakers {speakers}: UAR {score['uar']:.1%}, ECE {score['ece']:.1%}")
         _say(f"{output}: model {trained.description['name']}")
 
 

@@ -65,13 +65,44 @@ class NothingToDo(EmoSenseError):
     exit_code = 9
 
 
+# Every value of the column error_code, with its meaning.
+ERROR_CODES: Final[dict[str, str]] = {
+    "empty_file": "The file has zero bytes.",
+    "not_audio": "The content is no recording: a web page, a git-lfs pointer, an archive, text, zeros or raw samples.",
+    "corrupt": "The file is damaged so that nothing of it can be decoded.",
+    "bad_header": "The header contradicts itself: no channels, or an impossible sample rate.",
+    "bad_sample_rate": "The sample rate is outside 1 kHz to 768 kHz.",
+    "too_many_channels": "There are more than 64 channels.",
+    "no_samples": "There is a header and no sample behind it.",
+    "unsupported_encoding": "No installed decoder reads this encoding or container, or it is protected (DRM).",
+    "no_audio_stream": "The container holds pictures and no sound.",
+    "stream_changes": "Sample rate or channels change in the middle of the recording.",
+    "non_finite": "Samples are NaN, infinite or more than 1000 times full scale.",
+    "no_speech": "The recording is digital silence or a constant value.",
+    "too_short": "The recording lasts less than 0.25 s.",
+    "too_long": "The recording lasts longer than --max-duration.",
+    "truncated": "Less could be decoded than the file promises; an error if under 0.25 s is left, or with --strict.",
+    "changed_during_read": "The file is not the one that was listed, or was written to while it was read.",
+    "missing": "The file was listed and is gone.",
+    "permission_denied": "The file may not be read.",
+    "not_a_file": "The path is no regular file.",
+    "name_too_long": "The name is longer than the file system allows.",
+    "io_error": "The storage cannot read this file (EIO, ESTALE).",
+    "model_error": "The model gave a probability that is not a number.",
+    "internal_error": "A fault of EmoSense itself; please report it.",
+    "out_of_memory": "Decoding needs more memory than the worker may use.",
+    "timeout": "The worker made no progress on this file for --file-timeout.",
+    "worker_crashed": "The worker died on this file twice.",
+}
+
+
 class RecordingError(EmoSenseError):
     """One recording cannot be read or labelled.
 
     Parameters
     ----------
     code : str
-        The value of the column ``error_code``, one of those in docs/rows.md.
+        The value of the column ``error_code``, a key of `ERROR_CODES`.
     message : str
         One sentence; the path is not repeated in it, since the row carries it.
     """

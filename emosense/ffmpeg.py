@@ -5,6 +5,8 @@ Gives float32 blocks of shape (n_frames, n_channels), as `emosense.decoding` doe
 
 from __future__ import annotations
 
+import errno
+import functools
 import importlib.util
 import io
 import os
@@ -15,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense import containers
-from emosense.containers import BLOCK_FRAMES, MAX_CHANNELS, Content
+from emosense.containers import BLOCK_FRAMES, MAX_CHANNELS, TOLERANCE_S, Content
 from emosense.errors import RecordingError
 from emosense.recognition import is_audio_start
 
@@ -27,11 +29,10 @@ _FFMPEG_FORMATS: Final = (
 )
 # The containers whose duration is a fact and not FFmpeg's guess from the bit rate.
 _SIZED_FORMATS: Final = ("mov", "matroska", "asf", "flac", "caf", "wv", "ape", "tta", "avi")
-
-_TOLERANCE_S: Final = 0.05
 _PROTECTED_TAGS: Final = ("drms", "enca")
 
 
+@functools.cache
 def is_installed() -> bool:
     """Whether PyAV, the extra `ffmpeg`, is installed."""
     return importlib.util.find_spec("av") is not None
@@ -57,14 +58,15 @@ class PyAVDecoder:
         name = None if is_audio_start(content.head) else "mp3"
         try:
             self._container = av.open(file, "r", format=name, container_options={"format_whitelist": _FFMPEG_FORMATS})
-        except (av.FFmpegError, ValueError) as err:
+        except (av.FFmpegError, ValueError, OSError) as err:
+            self._raise_fault_of_storage(err)
             raise refusal from err
         if not self._container.streams.audio:
             raise RecordingError("no_audio_stream", "the container holds no audio stream")
         self._stream = self._container.streams.audio[0]
         if self._stream.codec_context is None:
             raise RecordingError("unsupported_encoding", "FFmpeg has no decoder for the audio stream")
-        if self._stream.codec_context.codec_tag in _PROTECTED_TAGS:
+        if _is_protected(self._stream):
             raise RecordingError("unsupported_encoding", "the audio is protected (DRM)")
         if self._stream.codec_context.name == "flac":
             # Without this a damaged frame is decoded as if it were sound.
@@ -86,7 +88,7 @@ class PyAVDecoder:
             raise RecordingError("too_many_channels", f"{self._n_channels} channels, at most {MAX_CHANNELS} are read")
         # Lossy codecs pad with whole frames, which some containers count and others do not.
         n_padding = 0 if self._is_lossless else 2 * self._first.samples
-        self.tolerance_s = _TOLERANCE_S + n_padding / max(self.sample_rate, 1)
+        self.tolerance_s = TOLERANCE_S + n_padding / max(self.sample_rate, 1)
         self.declared_frames = self._promised()
 
     def _promised(self) -> int | None:
@@ -107,7 +109,8 @@ class PyAVDecoder:
         while True:
             try:
                 packet = next(packets, None)
-            except self._av.FFmpegError:
+            except (self._av.FFmpegError, OSError) as err:
+                self._raise_fault_of_storage(err)
                 self.is_broken = True
                 return
             if packet is None:
@@ -117,8 +120,20 @@ class PyAVDecoder:
             except self._av.FFmpegError:
                 self._n_bad += 1
 
+    def _raise_fault_of_storage(self, err: Exception) -> None:
+        """Raise what the file itself said; EINVAL is only a header that points to byte 2**63."""
+        if isinstance(err, OSError) and not isinstance(err, self._av.FFmpegError) and err.errno != errno.EINVAL:
+            raise err
+
     def blocks(self) -> Iterator[Float32]:
         """Yield blocks of about `BLOCK_FRAMES`; damage shows as missing duration."""
+        try:
+            yield from self._joined()
+        finally:
+            self._container.close()
+
+    def _joined(self) -> Iterator[Float32]:
+        """Join frames, which are of 10 to 100 ms, and look after what they have in common."""
         waiting: list[Float32] = []
         n_good = n_waiting = 0
         frame = self._first
@@ -138,6 +153,14 @@ class PyAVDecoder:
         self.is_broken |= self._n_bad > (0 if self._is_lossless else 1)
         if waiting:
             yield np.concatenate(waiting)
+
+
+def _is_protected(stream: Any) -> bool:
+    """Whether an MP4 says that its audio is encrypted; a tag that is no text is damaged."""
+    try:
+        return stream.codec_context.codec_tag in _PROTECTED_TAGS
+    except UnicodeDecodeError:
+        return False
 
 
 def _to_float32(samples: NDArray[np.generic], is_planar: bool, n_channels: int) -> Float32:

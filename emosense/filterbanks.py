@@ -118,3 +118,46 @@ def spans(bank_key: tuple[int, int, int, float, float], n_groups: int) -> tuple[
         bins, filters = slice(first, last), slice(int(columns[0]), int(columns[-1]) + 1)
         groups.append((bins, filters, np.ascontiguousarray(bank[bins, filters])))
     return tuple(groups)
+
+
+@functools.cache
+def band_limits(bank_key: tuple[int, int, int, float, float]) -> tuple[int, int, int]:
+    """Return the first mel bands centred above 1, 2 and 5 kHz, so that bands are left below, between and above them."""
+    _, _, n_mels, f_min_hz, f_max_hz = bank_key
+    centres_hz = mel_to_hz(np.linspace(hz_to_mel(f_min_hz), hz_to_mel(f_max_hz), n_mels + 2))[1:-1]
+    one, two, five = (int(band) for band in np.searchsorted(centres_hz, (1000.0, 2000.0, 5000.0)))
+    one, two = min(max(one, 1), n_mels - 1), min(max(two, 1), n_mels - 1)
+    return one, two, max(five, two + 1, one + 1)
+
+
+@functools.cache
+def group_means(n_bands: int, n_groups: int) -> Float32:
+    """Return the matrix that averages neighbouring bands in groups, shape (n_groups, n_bands)."""
+    group = (n_groups * np.arange(n_bands)) // n_bands
+    member = group == np.arange(n_groups)[:, None]
+    means: Float32 = np.divide(member, np.maximum(member.sum(axis=1, keepdims=True), 1), dtype=np.float32)
+    return means
+
+
+@functools.lru_cache(maxsize=64)
+def range_means(n_fft: int, sample_s: float, edges_hz: tuple[float, ...]) -> Float32:
+    """Return the matrix that averages the bins of a spectrum in ranges of frequency.
+
+    Parameters
+    ----------
+    n_fft : int
+        Length of the transform.
+    sample_s : float
+        Time between its samples.
+    edges_hz : tuple of float
+        Limits of the ranges, ascending.
+
+    Returns
+    -------
+    ndarray, shape (1 + n_fft // 2, len(edges_hz) - 1), float32
+    """
+    bin_hz = np.fft.rfftfreq(n_fft, sample_s)[:, None]
+    edges = np.array(edges_hz)
+    member = (bin_hz >= edges[:-1]) & (bin_hz < edges[1:])
+    means: Float32 = np.divide(member, np.maximum(member.sum(axis=0), 1), dtype=np.float32)
+    return means

@@ -1,7 +1,8 @@
 """Batches of recordings -> their rows, through a worker process that may die.
 
 A recording that kills its worker, or lets it hang, is tried again alone in a new worker; a second death makes it an
-error row. The rows that came before it are kept, and those after it go on in the new worker.
+error row. The rows that came before it are kept, and those after it go on in the new worker. A worker that cannot even
+start is no recording's fault and ends the run, and so does object storage on which one recording after the other hangs.
 """
 
 from __future__ import annotations
@@ -14,17 +15,25 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, Self
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any, Final, Self
 
 from emosense import errors
-from emosense.errors import EmoSenseError, RecordingError
+from emosense.errors import EmoSenseError, RecordingError, StorageError
 from emosense.labelling import LabelConfig, Labelled
 from emosense.models.artifact import ModelFiles
 from emosense.rows import Row, error_row
-from emosense.storage import Recording
+from emosense.storage import Recording, is_url
 
 _START_TIMEOUT_S: Final = 120.0
+_START_TRIES: Final = 3
+_EXIT_TIMEOUT_S: Final = 10.0
+# How soon a worker is given up once nobody wants its result any more.
+_CANCEL_POLL_S: Final = 0.25
+# One slow object is that object's fault, so many in a row are the storage's.
+_MAX_TIMEOUTS_IN_A_ROW: Final = 3
 _SINGLE_THREADED: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -42,14 +51,15 @@ class LabelSpec:
     memory_mb : int
         Limit on the worker's data; 0 for none.
     worker : tuple of str
-        Arguments of the Python interpreter that start a worker.
+        Arguments of the Python interpreter that start a worker; ``-P`` keeps it from importing what lies in the
+        working directory.
     """
 
     model: ModelFiles
     config: LabelConfig
     file_timeout_s: float = 60.0
     memory_mb: int = 2048
-    worker: tuple[str, ...] = ("-m", "emosense.worker")
+    worker: tuple[str, ...] = ("-P", "-m", "emosense.worker")
 
 
 class WorkerDied(Exception):
@@ -60,13 +70,26 @@ class WorkerDied(Exception):
         self.code = code
 
 
-class IsolatedLabeller:
-    """Labels batches in a worker process of its own, which is started when it is first needed."""
+class Cancelled(Exception):
+    """Nobody waits for the result any more."""
 
-    def __init__(self, spec: LabelSpec) -> None:
-        self._spec = spec
+
+class IsolatedLabeller:
+    """Labels batches in a worker process of its own, which is started when it is first needed.
+
+    Parameters
+    ----------
+    spec : LabelSpec
+    is_cancelled : callable
+        Asked a few times a second while a recording is at work; once it says True, the worker is ended and `label`
+        returns with what it has given.
+    """
+
+    def __init__(self, spec: LabelSpec, is_cancelled: Callable[[], bool] = lambda: False) -> None:
+        self._spec, self._is_cancelled = spec, is_cancelled
         self._process: subprocess.Popen[bytes] | None = None
         self._pending = b""
+        self._n_timeouts = 0
 
     def __enter__(self) -> Self:
         """Give the labeller itself."""
@@ -91,16 +114,26 @@ class IsolatedLabeller:
             try:
                 for labelled in self._batch(recordings[n_done:]):
                     n_done += 1
+                    self._n_timeouts = 0
                     yield labelled
             except WorkerDied:
-                yield self._alone(recordings[n_done])
+                try:
+                    labelled = self._alone(recordings[n_done])
+                except Cancelled:
+                    return
                 n_done += 1
+                yield labelled
+            except Cancelled:
+                return
 
     def _alone(self, recording: Recording) -> Labelled:
         """Second try of a recording during which the worker died."""
         try:
             return next(self._batch([recording]))
         except WorkerDied as err:
+            self._n_timeouts += err.code == "timeout" and is_url(recording.location)
+            if self._n_timeouts == _MAX_TIMEOUTS_IN_A_ROW:
+                raise StorageError(f"storage hangs: {_MAX_TIMEOUTS_IN_A_ROW} objects in a row gave {err}") from err
             return Labelled(error_row(recording.path, RecordingError(err.code, str(err))))
 
     def _batch(self, recordings: Sequence[Recording]) -> Iterator[Labelled]:
@@ -113,23 +146,41 @@ class IsolatedLabeller:
             yield Labelled(Row.from_json(message["row"]), segments)
 
     def _start(self) -> None:
+        """Start a worker; one that dies before it is ready is tried again, for memory may be short for a moment."""
+        for n_left in reversed(range(_START_TRIES)):
+            with tempfile.TemporaryFile() as complaints:
+                try:
+                    self._start_once(complaints)
+                except WorkerDied as err:
+                    complaints.seek(0)
+                    last = complaints.read().decode(errors="replace").strip().rpartition("\n")[2]
+                    if not n_left:
+                        raise EmoSenseError(f"a worker process cannot start: {err}{last and ': '}{last}") from err
+                else:
+                    return
+
+    def _start_once(self, complaints: IO[bytes]) -> None:
         self._pending = b""
-        self._process = subprocess.Popen(
-            [sys.executable, *self._spec.worker],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | _SINGLE_THREADED,
-            bufsize=0,
-        )
-        model = self._spec.model
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, *self._spec.worker],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                env=os.environ | _SINGLE_THREADED,
+                bufsize=0,
+            )
+        except OSError as err:
+            raise WorkerDied("worker_crashed", f"{err.strerror}; fewer --workers may help") from err
+        model, spec = self._spec.model, self._spec
         self._send(
             {
                 "model": model.description,
                 "weights": base64.b64encode(model.weights).decode(),
                 "sha256": model.sha256,
-                "config": dataclasses.asdict(self._spec.config),
-                "memory_mb": self._spec.memory_mb,
+                "config": dataclasses.asdict(spec.config),
+                "memory_mb": spec.memory_mb,
+                "file_timeout_s": spec.file_timeout_s,
             }
         )
         self._receive(_START_TIMEOUT_S)
@@ -159,11 +210,7 @@ class IsolatedLabeller:
         assert self._process is not None
         assert self._process.stdout is not None
         while b"\n" not in self._pending:
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._process.stdout, selectors.EVENT_READ)
-                if not selector.select(timeout_s):
-                    self.stop()
-                    raise WorkerDied("timeout", f"no progress for {timeout_s:g} s")
+            self._await(self._process.stdout, timeout_s)
             received = os.read(self._process.stdout.fileno(), 1 << 20)
             if not received:
                 raise self._death()
@@ -171,11 +218,29 @@ class IsolatedLabeller:
         line, _, self._pending = self._pending.partition(b"\n")
         return line
 
+    def _await(self, stream: IO[bytes], timeout_s: float) -> None:
+        """Wait until the worker has written something, or ended."""
+        end_s = time.monotonic() + timeout_s
+        with selectors.DefaultSelector() as selector:
+            selector.register(stream, selectors.EVENT_READ)
+            while not selector.select(max(0.0, min(_CANCEL_POLL_S, end_s - time.monotonic()))):
+                if self._is_cancelled():
+                    self.stop()
+                    raise Cancelled
+                if time.monotonic() > end_s:
+                    self.stop()
+                    raise WorkerDied("timeout", f"no progress for {timeout_s:g} s")
+
     def _death(self) -> WorkerDied:
         """Explain the worker's end."""
         assert self._process is not None
-        status = self._process.wait()
+        try:
+            status = self._process.wait(_EXIT_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            status = -signal.SIGALRM
         self.stop()
+        if status == -signal.SIGALRM:
+            return WorkerDied("timeout", f"no progress for {self._spec.file_timeout_s:g} s")
         if status == -signal.SIGKILL:
             return WorkerDied("out_of_memory", "the worker was killed, as the kernel does when memory runs out")
         cause = signal.Signals(-status).name if status < 0 else f"exit status {status}"

@@ -29,7 +29,8 @@ class LabelConfig:
     Parameters
     ----------
     window_s, hop_s : float
-        Length and distance of the windows that a recording is labelled in; 0 stands for the model's own window.
+        Length and distance of the windows that a recording is labelled in, the second no longer than the first; 0 stands
+        for the model's own window.
     segments : bool
         Give a row for every window as well.
     strict : bool
@@ -67,7 +68,7 @@ class Labeller:
     def __init__(self, model: Model, config: LabelConfig, on_progress: Callable[[], None] = lambda: None) -> None:
         self._model, self._config, self._on_progress = model, config, on_progress
         self._window_s = config.window_s or model.window_s
-        self._hop_s = config.hop_s or self._window_s
+        self._hop_s = min(config.hop_s or self._window_s, self._window_s)
 
     def label(self, recording: Recording) -> Labelled:
         """Label one recording; what is wrong with it becomes its row.
@@ -105,6 +106,8 @@ class Labeller:
                 if self._config.segments:
                     segments.append(_segment_row(recording.path, segment, probabilities))
                 self._on_progress()
+        if not weight_s:
+            raise RecordingError("no_speech", "no window of the recording has any sound")
         if reader.is_partial and self._config.strict:
             raise RecordingError("truncated", f"{reader.decoded_s:.3f} of {reader.duration_s:.3f} s could be decoded")
         row = labelled_row(

@@ -80,11 +80,14 @@ def header_fault(content: Content) -> RecordingError | None:
     if content.head[:4] not in (b"RIFF", b"RIFX") or content.head[8:12] != b"WAVE":
         return None
     order = ">" if content.head[:4] == b"RIFX" else "<"
-    length, fields = next(
-        ((n, content.at(at, 20)) for name, n, at in chunks(content, order) if name == b"fmt "), (0, b"")
-    )
+    bodies = {name: (length, body) for name, length, body in chunks(content, order)}
+    length, body = bodies.get(b"fmt ", (0, content.size))
+    fields = content.at(body, 20)
     if len(fields) < 20 or not 16 <= length <= 1 << 16:
         return RecordingError("corrupt", f"the format chunk is cut off, or claims to have {length} bytes")
+    if b"data" not in bodies:
+        # FFmpeg would believe the chunk that leads beyond the end, and ask for as much memory as it claims to have.
+        return RecordingError("corrupt", "there is no data chunk in the file")
     tag, n_channels, sample_rate, _, block_align, _, _, block_frames = struct.unpack(order + "HHIIHHHH", fields)
     if n_channels == 0 or not 0 < sample_rate < 1 << 31:
         return RecordingError("bad_header", f"the header says {n_channels} channels at {sample_rate} Hz")

@@ -1,11 +1,13 @@
 """A labelling run on disk: parts beside the output, a journal, and the table that is assembled from them.
 
+    <output>.run/lock, lock.json     held while a run is at work (see pipelines.locks)
     <output>.run/journal.json        what the run computes: model, parameters, schema
     <output>.run/G-NNNNNN.jsonl      part N of generation G (each start of the run is a generation)
     <output>                         the table, assembled from the parts in order of path
     <output>.run.json                the manifest, written last
 
-A part is put in place in one step and carries the digest of its lines; a damaged one is as good as absent. Within a
+A part is put in place in one step and carries the digests of its lines and of the run's settings; one in which either
+is wrong is as good as absent. Within a
 generation the parts are in order of path, so the table is one merge over the generations, in constant memory.
 """
 
@@ -26,11 +28,11 @@ from emosense.rows import Row
 from emosense.storage import (
     Recording,
     exists,
-    is_url,
     join,
     list_folder,
     make_folder,
     read_bytes,
+    redact,
     remove,
     write_bytes,
 )
@@ -76,20 +78,20 @@ class Run:
     def __init__(self, output: str, fingerprint: dict[str, Any], on_warning: Callable[[str], None]) -> None:
         self.output, self.folder = output, f"{output}.run"
         self._fingerprint, self._on_warning = fingerprint, on_warning
-        self._lock: int | None = None
+        self._settings = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
+        self._damaged: set[str] = set()
         self._generation = 0
 
     def open(self, *, restart: bool) -> None:
-        """Take the run folder for this process and check that its work fits.
+        """Check that the work in the run folder fits, and begin a generation of parts.
 
         Raises
         ------
         UsageError
-            If the place cannot be written, another process holds it, or it holds work of other parameters.
+            If the place cannot be written, or it holds work of other parameters.
         """
         try:
             make_folder(self.folder)
-            self._take_lock()
             if restart:
                 for name in list_folder(self.folder):
                     if _PART.fullmatch(name) or name == "journal.json":
@@ -97,27 +99,8 @@ class Run:
             self._check_journal()
             write_bytes(join(self.folder, "journal.json"), json.dumps(self._fingerprint, indent=2).encode())
         except OutputError as err:
-            self.close()
             raise UsageError(f"the output cannot be written: {err}") from err
         self._generation = 1 + max((generation for generation, _ in self._parts()), default=-1)
-
-    def close(self) -> None:
-        """Let others have the run folder."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-    def _take_lock(self) -> None:
-        """Hold a lock that the system releases with the process, however that ends."""
-        if is_url(self.folder):
-            return
-        import fcntl
-
-        self._lock = os.open(join(self.folder, "lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as err:
-            raise UsageError(f"another run is writing {self.output}: wait for it, or choose another output") from err
 
     def _check_journal(self) -> None:
         location = join(self.folder, "journal.json")
@@ -126,13 +109,15 @@ class Run:
         try:
             before = json.loads(read_bytes(location))
         except ValueError as err:
-            raise UsageError(f"{location} is damaged: start over with --restart") from err
+            raise UsageError(f"{redact(location)} is damaged: start over with --restart") from err
+        if not isinstance(before, dict):
+            raise UsageError(f"{redact(location)} is no journal of a run: start over with --restart")
         differing = sorted(
             key for key in before.keys() | self._fingerprint.keys() if before.get(key) != self._fingerprint.get(key)
         )
         if differing:
             changes = "; ".join(f"{key}: {before.get(key)} then, {self._fingerprint.get(key)} now" for key in differing)
-            raise UsageError(f"{self.folder} holds work with other settings ({changes}): --restart discards it")
+            raise UsageError(f"{redact(self.folder)} holds work with other settings ({changes}): --restart discards it")
 
     def _parts(self) -> list[tuple[int, int]]:
         matches = (_PART.fullmatch(name) for name in list_folder(self.folder))
@@ -140,26 +125,31 @@ class Run:
 
     def write_part(self, index: int, recordings: Sequence[Recording], labelled: Sequence[Labelled]) -> None:
         """Put one part in place; `labelled` may stop short of `recordings` when the run is interrupted."""
+        if not labelled:
+            return
         finished = (
             Finished(r.path, r.size, r.version, result) for r, result in zip(recordings, labelled, strict=False)
         )
         body = "".join(entry.to_json() + "\n" for entry in finished).encode()
-        header = json.dumps({"sha256": hashlib.sha256(body).hexdigest()}) + "\n"
+        header = json.dumps({"sha256": hashlib.sha256(body).hexdigest(), "settings": self._settings}) + "\n"
         write_bytes(join(self.folder, f"{self._generation:04d}-{index:08d}.jsonl"), header.encode() + body)
 
     def _read_part(self, generation: int, index: int) -> list[Finished]:
         location = join(self.folder, f"{generation:04d}-{index:08d}.jsonl")
-        header, _, body = read_bytes(location).partition(b"\n")
         try:
-            if json.loads(header)["sha256"] != hashlib.sha256(body).hexdigest():
+            header, _, body = read_bytes(location).partition(b"\n")
+            digests = json.loads(header)
+            if digests["sha256"] != hashlib.sha256(body).hexdigest() or digests["settings"] != self._settings:
                 raise ValueError("digest differs")
             return [Finished.from_json(line) for line in body.decode().splitlines()]
-        except (ValueError, LookupError, TypeError):
-            self._on_warning(f"{location} is damaged: its recordings are labelled again")
+        except (OSError, ValueError, LookupError, TypeError):
+            if location not in self._damaged:
+                self._damaged.add(location)
+                self._on_warning(f"{redact(location)} is damaged: its recordings are labelled again")
             return []
 
     def finished(self) -> Iterator[Finished]:
-        """All finished work, in order of path; of work done twice the older comes first."""
+        """All finished work, in order of path; of work done twice the newer comes last."""
         generations: dict[int, list[int]] = {}
         for generation, index in self._parts():
             generations.setdefault(generation, []).append(index)
@@ -191,7 +181,7 @@ def in_order(recordings: Iterable[Recording], finished: Iterable[Finished], *, c
         found = None
         while entry is not None and os.fsencode(entry.path) <= key:
             if (entry.path, entry.size, entry.version) == (recording.path, recording.size, recording.version):
-                found = found or entry
+                found = entry
             entry = next(entries, None)
         if found is not None:
             yield found

@@ -26,6 +26,8 @@ _URL = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _EXTRAS: Final = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "adl": "azure"}
 _RETRY_DELAYS_S: Final = (0.2, 0.8, 3.0)
 _PASSING_ERRNO: Final = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET, errno.EAGAIN})
+# Of one local file: a bad sector, or a file on NFS that was replaced.
+_READ_ERRNO: Final = frozenset({errno.EIO, errno.ESTALE})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Recording:
     location : str
         Absolute local path, or URL.
     size : int
-        Bytes, as listed.
+        Bytes, as listed; -1 where the listing does not say.
     version : str
         Changes with the content: the modification time in nanoseconds, or the object's etag.
     """
@@ -122,7 +124,28 @@ def open_recording(recording: Recording) -> Iterator[BinaryIO]:
             yield file
         return
     with os.fdopen(_open_regular(recording.location), "rb", buffering=0) as raw:
-        yield raw
+        before = os.fstat(raw.fileno())
+        try:
+            yield raw
+        except RecordingError as err:
+            # What a file that is being written lacks is no fault of its content.
+            _check_unchanged(recording, before, raw.fileno(), err)
+            raise
+        except OSError as err:
+            if err.errno not in _READ_ERRNO:
+                raise
+            raise RecordingError("io_error", f"the file cannot be read: {os.strerror(err.errno)}") from err
+        _check_unchanged(recording, before, raw.fileno())
+
+
+def _check_unchanged(
+    recording: Recording, before: os.stat_result, descriptor: int, fault: RecordingError | None = None
+) -> None:
+    """Refuse a file that is not the one that was listed, or that was written to while it was read."""
+    after = os.fstat(descriptor)
+    is_listed = recording.size < 0 or before.st_size == recording.size
+    if not is_listed or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise RecordingError("changed_during_read", "the file was written to since it was listed") from fault
 
 
 def _open_regular(path: str) -> int:

@@ -2,20 +2,22 @@
 
 Started by `emosense.isolation` as ``python -m emosense.worker``. It speaks JSON lines on its standard input and output:
 
-    in   {"model": {...}, "weights": base64, "sha256": ..., "config": {...}, "memory_mb": n}       once
+    in   {"model": {...}, "weights": base64, "sha256": ..., "config": {...}, ...}    once
     out  {"ready": true}  or  {"error": [class name, text]}
     in   {"recordings": [[path, location, size, version], ...]}                                       a batch
     out  {"alive": true}                              while a long recording is at work
     out  {"row": [...], "segments": [[...], ...]}     one a recording, in order
     out  {"error": ["StorageError", text]}            storage does not answer; the batch ends
 
-It ends when its input does, so that no worker outlives a killed parent.
+It ends when its input does, and when the system's alarm finds it without progress, so that no worker outlives a killed
+parent, not even one that hangs in a decoder. Signals are the parent's business.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import resource
 import signal
@@ -29,12 +31,15 @@ from emosense.models.artifact import Model, ModelFiles
 from emosense.storage import Recording
 
 _ALIVE_EVERY_S: Final = 1.0
+# The parent acts at the limit itself; the alarm is for a worker whose parent is gone.
+_ALARM_MARGIN_S: Final = 5
 
 
 class _Pipe:
-    """Standard output, kept for the protocol alone."""
+    """Standard output, kept for the protocol alone, and the alarm that is put off with every sign of life."""
 
     def __init__(self) -> None:
+        self._alarm_s = 0
         # Decoders write to descriptors 1 and 2 as they like (libmpg123 does); neither may reach the protocol.
         self._file: IO[str] = os.fdopen(os.dup(1), "w", encoding="ascii")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -45,7 +50,13 @@ class _Pipe:
         self._file.flush()
         self._last_s = time.monotonic()
 
+    def watch(self, file_timeout_s: float) -> None:
+        """Let the system end this process when it shows no life for longer than that; 0 for never."""
+        self._alarm_s = math.ceil(file_timeout_s) + _ALARM_MARGIN_S if file_timeout_s else 0
+        signal.alarm(self._alarm_s)
+
     def alive(self) -> None:
+        signal.alarm(self._alarm_s)
         if time.monotonic() - self._last_s > _ALIVE_EVERY_S:
             self.send({"alive": True})
 
@@ -58,8 +69,9 @@ def _limit_memory(memory_mb: int) -> None:
 
 def main() -> None:
     """Serve batches until standard input ends."""
-    # Ctrl-C reaches the whole foreground group; the parent decides what becomes of the work.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C reaches the whole foreground group, systemd's SIGTERM every process of a service; the parent decides.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     pipe = _Pipe()
     setup = json.loads(sys.stdin.readline())
     try:
@@ -70,14 +82,18 @@ def main() -> None:
         return
     _limit_memory(setup["memory_mb"])
     pipe.send({"ready": True})
+    # Until here it takes a start that fails; decoders are noisy (libmpg123 is).
+    os.dup2(1, 2)
     for line in sys.stdin:
         for fields in json.loads(line)["recordings"]:
+            pipe.watch(setup["file_timeout_s"])
             try:
                 labelled = labeller.label(Recording(*fields))
             except EmoSenseError as err:
                 pipe.send({"error": [type(err).__name__, str(err)]})
                 break
             pipe.send({"row": labelled.row.to_json(), "segments": [row.to_json() for row in labelled.segments]})
+        pipe.watch(0)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from conftest import voice
 
 from emosense import filterbanks
 from emosense.errors import UsageError
-from emosense.features import FeatureConfig, default_config, estimate_tuning, extract, feature_names
+from emosense.features import FeatureConfig, default_config, extract, feature_names
+from emosense.spectrum import estimate_tuning
 
 
 def librosa_summary(waveform: np.ndarray, config: FeatureConfig) -> np.ndarray:

@@ -12,12 +12,12 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "emosense"
 # From the bottom up; a module imports its own row and the rows above it in this list.
 LAYERS = [
-    ("emotions", "errors", "filterbanks", "progress"),
-    ("decoding", "containers", "storage"),
-    ("audio", "features", "functionals", "listing"),
-    ("rows", "corpora", "models"),
+    ("emotions", "errors", "filterbanks", "progress", "spectrum", "pitch"),
+    ("containers", "recognition", "ffmpeg", "storage", "functionals"),
+    ("decoding", "features", "listing"),
+    ("audio", "rows", "corpora", "models"),
     ("labelling", "extraction", "feature_table", "evaluation"),
-    ("worker", "isolation", "runs", "training"),
+    ("worker", "isolation", "runs", "training", "reports"),
     ("pipelines",),
     ("cli",),
     ("__main__",),

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import os
+import re
+from pathlib import Path
 
 import pandas
 import pyarrow.parquet
@@ -14,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emosense.emotions import EMOTIONS
-from emosense.errors import RecordingError, UsageError
+from emosense.errors import ERROR_CODES, RecordingError, UsageError
 from emosense.rows import (
     COLUMNS,
     SEGMENT_COLUMNS,
@@ -168,3 +170,14 @@ def test_the_emotion_is_the_most_probable_one() -> None:
         probabilities = [0.05] * 8
         probabilities[place] = 0.65
         assert labelled_row("a", probabilities, 1.0, 1.0).emotion == emotion
+
+
+def test_every_error_code_in_the_code_is_documented() -> None:
+    package = Path(__file__).parents[1] / "emosense"
+    raised = set()
+    for path in package.rglob("*.py"):
+        raised |= set(re.findall(r'(?:RecordingError|WorkerDied)\(\s*"(\w+)"', path.read_text()))
+    assert raised
+    assert raised <= set(ERROR_CODES)
+    documented = (package.parent / "docs" / "rows.md").read_text()
+    assert [code for code in ERROR_CODES if f"`{code}`" not in documented] == []

@@ -9,7 +9,8 @@ import dataclasses
 import functools
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any, Final, Protocol
 
 from emosense.errors import StorageError
@@ -20,6 +21,9 @@ from emosense.storage import Recording
 # Enough chunks in flight that no worker waits for the driver, few enough that a stop loses little.
 _CHUNKS_AHEAD: Final = 2
 _RAY_TRIES: Final = 3
+# A stop must be through before the ten seconds that systems give after SIGTERM are over.
+_GRACE_S: Final = 5.0
+_POLL_S: Final = 0.5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,13 +45,30 @@ class Done:
 class Engine(Protocol):
     """Labels chunks in parallel."""
 
-    def run(self, chunks: Iterable[Chunk]) -> Iterator[Done]:
+    def run(self, chunks: Iterable[Chunk]) -> Generator[Done, None, None]:
         """Yield the chunks as they are finished, in any order."""
         ...
 
     def stop(self) -> None:
-        """Finish soon: chunks in work may come back incomplete."""
+        """Finish within seconds: chunks in work may come back incomplete, or not at all."""
         ...
+
+
+class _Deadline:
+    """The moment after which results in work are given up; none until there is a stop."""
+
+    def __init__(self) -> None:
+        self._at_s = float("inf")
+
+    def set(self, grace_s: float) -> None:
+        self._at_s = min(self._at_s, time.monotonic() + grace_s)
+
+    @property
+    def is_set(self) -> bool:
+        return self._at_s < float("inf")
+
+    def is_over(self) -> bool:
+        return time.monotonic() > self._at_s
 
 
 class LocalEngine:
@@ -55,13 +76,13 @@ class LocalEngine:
 
     def __init__(self, spec: LabelSpec, n_workers: int) -> None:
         self._spec, self._n_workers = spec, n_workers
-        self._stopped = threading.Event()
+        self._deadline = _Deadline()
 
     def stop(self) -> None:
-        """Let every worker finish the recording at hand."""
-        self._stopped.set()
+        """Let every worker finish the recording at hand, if that takes no more than seconds."""
+        self._deadline.set(_GRACE_S)
 
-    def run(self, chunks: Iterable[Chunk]) -> Iterator[Done]:
+    def run(self, chunks: Iterable[Chunk]) -> Generator[Done, None, None]:
         """Yield the chunks as they are finished.
 
         Raises
@@ -69,43 +90,54 @@ class LocalEngine:
         EmoSenseError
             What a worker raised; the other workers stop, and what they have done is yielded before.
         """
-        source, lock = iter(chunks), threading.Lock()
         results: queue.Queue[Done | BaseException | None] = queue.Queue(self._n_workers * _CHUNKS_AHEAD)
-
-        def next_chunk() -> Chunk | None:
-            with lock:
-                return None if self._stopped.is_set() else next(source, None)
-
-        def work() -> None:
-            try:
-                with IsolatedLabeller(self._spec) as labeller:
-                    while (chunk := next_chunk()) is not None:
-                        results.put(Done(chunk, list(self._until_stopped(labeller.label(chunk.recordings)))))
-            except BaseException as err:  # noqa: BLE001 - handed to the caller's thread, which raises it
-                results.put(err)
-            results.put(None)
-
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(self._n_workers)]
+        source, lock = iter(chunks), threading.Lock()
+        threads = [
+            threading.Thread(target=self._work, args=(source, lock, results), daemon=True)
+            for _ in range(self._n_workers)
+        ]
         for thread in threads:
             thread.start()
         failure: BaseException | None = None
         n_running = len(threads)
-        while n_running:
-            result = results.get()
-            if result is None:
-                n_running -= 1
-            elif isinstance(result, BaseException):
-                failure = failure or result
-                self.stop()
-            else:
-                yield result
+        try:
+            while n_running:
+                result = results.get()
+                if result is None:
+                    n_running -= 1
+                elif isinstance(result, BaseException):
+                    failure = failure or result
+                    self.stop()
+                else:
+                    yield result
+        finally:
+            # Where the caller takes no more, nobody may be left waiting for room in the queue.
+            self._deadline.set(0.0)
+            while n_running:
+                n_running -= results.get() is None
         if failure is not None:
             raise failure
+
+    def _work(
+        self, source: Iterator[Chunk], lock: threading.Lock, results: queue.Queue[Done | BaseException | None]
+    ) -> None:
+        """Feed one worker, in a thread of its own."""
+        try:
+            with IsolatedLabeller(self._spec, self._deadline.is_over) as labeller:
+                while True:
+                    with lock:
+                        chunk = None if self._deadline.is_set else next(source, None)
+                    if chunk is None:
+                        break
+                    results.put(Done(chunk, list(self._until_stopped(labeller.label(chunk.recordings)))))
+        except BaseException as err:  # noqa: BLE001 - handed to the caller's thread, which raises it
+            results.put(err)
+        results.put(None)
 
     def _until_stopped(self, labelled: Iterator[Labelled]) -> Iterator[Labelled]:
         for result in labelled:
             yield result
-            if self._stopped.is_set():
+            if self._deadline.is_set:
                 return
 
 
@@ -131,13 +163,13 @@ class RayEngine:
 
     def __init__(self, spec: LabelSpec, n_workers: int) -> None:
         self._spec, self._n_workers = spec, n_workers
-        self._stopped = False
+        self._deadline = _Deadline()
 
     def stop(self) -> None:
-        """Wait for the tasks in flight and start no others."""
-        self._stopped = True
+        """Wait seconds for the tasks in flight and start no others."""
+        self._deadline.set(_GRACE_S)
 
-    def run(self, chunks: Iterable[Chunk]) -> Iterator[Done]:
+    def run(self, chunks: Iterable[Chunk]) -> Generator[Done, None, None]:
         """Yield the chunks as they are finished.
 
         Raises
@@ -153,23 +185,28 @@ class RayEngine:
         source = iter(chunks)
         in_flight: dict[Any, Chunk] = {}
         failure: Exception | None = None
-        while True:
-            while not self._stopped and len(in_flight) < _CHUNKS_AHEAD * self._n_workers:
-                chunk = next(source, None)
-                if chunk is None:
+        try:
+            while not self._deadline.is_over():
+                while not self._deadline.is_set and len(in_flight) < _CHUNKS_AHEAD * self._n_workers:
+                    chunk = next(source, None)
+                    if chunk is None:
+                        break
+                    in_flight[task.remote(spec, chunk)] = chunk
+                if not in_flight:
                     break
-                in_flight[task.remote(spec, chunk)] = chunk
-            if not in_flight:
-                break
-            (ready, *_), _ = ray.wait(list(in_flight), num_returns=1)
-            chunk = in_flight.pop(ready)
-            try:
-                yield Done(chunk, ray.get(ready))
-            except ray.exceptions.RayTaskError as err:
-                failure = failure or err.cause
-                self.stop()
-            except ray.exceptions.RayError as err:
-                failure = failure or StorageError(f"the cluster lost a chunk {_RAY_TRIES + 1} times: {err}")
-                self.stop()
+                # In slices, so that a signal is seen and a stop has its end.
+                for ready in ray.wait(list(in_flight), num_returns=1, timeout=_POLL_S)[0]:
+                    chunk = in_flight.pop(ready)
+                    try:
+                        yield Done(chunk, ray.get(ready))
+                    except ray.exceptions.RayTaskError as err:
+                        failure = failure or err.cause
+                        self.stop()
+                    except ray.exceptions.RayError as err:
+                        failure = failure or StorageError(f"the cluster lost a chunk {_RAY_TRIES + 1} times: {err}")
+                        self.stop()
+        finally:
+            for reference in in_flight:
+                ray.cancel(reference, force=True)
         if failure is not None:
             raise failure

@@ -118,7 +118,8 @@ def evaluate(job: EvaluateJob, told: Progress) -> dict[str, Any]:
         table, classes, predictions, about = _score_model(job, told)
     else:
         table, classes, predictions, about = _cross_validate(job, told)
-    metrics = about | {"emosense": __version__, "data": redact(job.data), **_over_seeds(table, classes, predictions)}
+    metrics: dict[str, Any] = about | {"emosense": __version__, "data": redact(job.data)}
+    metrics |= _over_seeds(table, classes, predictions) | {"last_epoch": _last_epoch(predictions)}
     if job.model is None and not is_speaker_independent(job.protocol):
         metrics["leak_gap"] = _leak_gap(job, metrics, told)
     curves = [{"seed": p.seed, "fold": p.fold, "epochs": p.history} for p in predictions if p.history]
@@ -266,6 +267,13 @@ def _over_seeds(table: FeatureTable, classes: tuple[str, ...], predictions: list
     return {"classes": list(classes), "n": seeds[0]["n"], "scores": means, "seeds": seeds}
 
 
+def _last_epoch(predictions: list[Predictions]) -> dict[str, float]:
+    """Mean over all fits of what the last epoch reached on training and test speakers."""
+    last = [p.history[-1] for p in predictions if p.history]
+    names = sorted({name for record in last for name in record} - {"epoch"})
+    return {name: float(np.mean([record[name] for record in last])) for name in names}
+
+
 def _leak_gap(job: EvaluateJob, metrics: dict[str, Any], told: Progress) -> dict[str, Any]:
     """Compare the random split with folds by speaker that leave as much out."""
     fair = dataclasses.replace(job, protocol="kfold", n_folds=_RANDOM_FOLDS)
@@ -306,10 +314,14 @@ def table_text(metrics: dict[str, Any]) -> str:
         lines.append(f"  {'ECE':10}{100 * metrics['scores']['ece']['mean']:5.1f} %")
     if "leak_gap" in metrics:
         lines.append(f"  leak gap  {100 * metrics['leak_gap']['gap']['uar']:+5.1f} points of UAR over folds by speaker")
+    reached = metrics["last_epoch"]
+    if "validation_accuracy" in reached:
+        pair = (100 * reached[f"{part}_accuracy"] for part in ("train", "validation"))
+        lines.append("  last epoch: {:.1f} % accuracy in training, {:.1f} % on the speakers left out".format(*pair))
     lines.append("")
-    lines.append("  " + " " * 10 + "".join(f"{name[:8]:>10}" for name in metrics["classes"]) + "    recall")
+    lines.append("  " + " " * 10 + "".join(f"{name:>11}" for name in metrics["classes"]) + "    recall")
     matrix = np.sum([seed["confusion"] for seed in seeds], axis=0)
     for name, counts in zip(metrics["classes"], matrix.tolist(), strict=True):
         recall = f"{100 * counts[metrics['classes'].index(name)] / max(sum(counts), 1):9.1f}%"
-        lines.append(f"  {name:10}" + "".join(f"{count:>10}" for count in counts) + recall)
+        lines.append(f"  {name:10}" + "".join(f"{count:>11}" for count in counts) + recall)
     return "\n".join(lines)

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from emosense import __version__
 from emosense.corpora import Corpus, Utterance, read_corpus
 from emosense.errors import UsageError
 from emosense.extraction import extract_recordings
-from emosense.feature_table import FeatureTable, FeatureTableWriter, is_feature_table, read_feature_table
+from emosense.feature_table import FeatureTable, FeatureTableWriter, Float32, is_feature_table, read_feature_table
 from emosense.features import FeatureConfig
 from emosense.pipelines.ray_session import quiet, ray_session
 from emosense.progress import Progress, Silent
@@ -173,27 +174,38 @@ def load_features(
     else:
         corpus = read_corpus(source.data)
         report_problems(corpus, told)
-        table = _cached(source, corpus, config, 1.0, told)
-        table = dataclasses.replace(table, copies=tuple(_copy(source, corpus, table, s, told) for s in speeds))
+        places = {speed: _cache_place(source, corpus, config, speed) for speed in (1.0, *speeds)}
+        _extract_missing(source, corpus, config, places, told)
+        table = read_feature_table(places[1.0])
+        table = dataclasses.replace(table, copies=tuple(_copy(table, places[speed]) for speed in speeds))
     table = table.select([row for row, emotion in enumerate(table.emotions) if emotion])
     if not len(table):
         raise UsageError(f"no recording of {redact(source.data)} has a label: see emosense-batch train --help")
     return table
 
 
-def _cached(source: FeatureSource, corpus: Corpus, config: FeatureConfig, speed: float, told: Progress) -> FeatureTable:
+def _cache_place(source: FeatureSource, corpus: Corpus, config: FeatureConfig, speed: float) -> str:
     at_speed = "" if speed == 1.0 else f"-x{speed:g}"
-    location = f"{source.cache}/features-{config.set}-{corpus_key(corpus, config)}{at_speed}.parquet"
-    if not exists(location):
-        make_folder(source.cache)
-        workers = {"address": source.address, "n_workers": source.n_workers}
-        extract_corpus(corpus, config, location, speed=speed, told=told, **workers)  # type: ignore[arg-type]
-    return read_feature_table(location)
+    return f"{source.cache}/features-{config.set}-{corpus_key(corpus, config)}{at_speed}.parquet"
 
 
-def _copy(source: FeatureSource, corpus: Corpus, table: FeatureTable, speed: float, told: Progress) -> list[Any]:
+def _extract_missing(
+    source: FeatureSource, corpus: Corpus, config: FeatureConfig, places: dict[float, str], told: Progress
+) -> None:
+    """Fill the cache, with one start of Ray for all speeds."""
+    missing = {speed: place for speed, place in places.items() if not exists(place)}
+    if not missing:
+        return
+    make_folder(source.cache)
+    with ray_session(source.address, source.n_workers):
+        for speed, place in missing.items():
+            told.say(f"features: {config.set}" + ("" if speed == 1.0 else f" at {speed:g} x speed"))
+            extract_corpus(corpus, config, place, speed=speed, told=told)
+
+
+def _copy(table: FeatureTable, place: str) -> list[Float32]:
     """Features at another speed, in the rows of `table`; a clip that is too short at that speed is its own copy."""
-    other = _cached(source, corpus, table.config, speed, told)
+    other = read_feature_table(place)
     by_path = dict(zip(other.paths, other.features, strict=True))
     return [by_path.get(path, features) for path, features in zip(table.paths, table.features, strict=True)]
 
@@ -207,8 +219,8 @@ def report_problems(corpus: Corpus, told: Progress) -> None:
 
 
 def corpus_key(corpus: Corpus, config: FeatureConfig) -> str:
-    """Digest of all recordings' identities and labels and of the configuration."""
-    digest = hashlib.sha256(config.key.encode())
+    """Digest of all recordings' identities and labels, of the configuration, and of the version that computes it."""
+    digest = hashlib.sha256(f"{__version__} {config.key}".encode())
     for utterance in corpus.utterances:
         digest.update(repr(dataclasses.astuple(utterance)).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:24]

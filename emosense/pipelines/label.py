@@ -7,135 +7,56 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import os
-import platform
-import signal
-import sys
-import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from emosense import __version__
-from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, EmoSenseError, NothingToDo, TooManyErrors, UsageError
+from emosense.errors import EmoSenseError, NothingToDo, TooManyErrors
 from emosense.isolation import LabelSpec
-from emosense.labelling import LabelConfig
-from emosense.listing import Listing, ListingConfig
+from emosense.listing import Listing
 from emosense.models.artifact import read_model
 from emosense.pipelines.engines import Chunk, Engine, LocalEngine, RayEngine
+from emosense.pipelines.label_job import (
+    LabelJob,
+    Summary,
+    check_job,
+    error_limit,
+    fingerprint,
+    manifest_of,
+    nothing_found,
+)
+from emosense.pipelines.locks import held
 from emosense.pipelines.ray_session import ray_session
-from emosense.progress import Progress, duration_text, progress
+from emosense.pipelines.stopping import Stop
+from emosense.progress import Progress, progress
 from emosense.rows import COLUMNS, SEGMENT_COLUMNS, WRITERS, Row, TableWriter, format_of
 from emosense.runs import Run, in_order, write_manifest
-from emosense.storage import atomic_writer, is_url, redact
+from emosense.storage import atomic_writer, is_url
 
-ENGINES: Final = ("auto", "local", "ray")
+__all__ = ["LabelJob", "Summary", "label"]
+
 # Ray costs some 10 s to start, the work of about 5,000 short clips on 2 cores; from here on that is under a tenth
 # of the run (docs/performance.md).
 AUTO_RAY_FROM: Final = 50_000
 _CHUNK_SIZES: Final = (8, 512)
 _CHUNKS_A_WORKER: Final = 50
 _ROWS_A_WRITE: Final = 4096
+# Error rows whose cause lies outside of the recording: another start of the run tries them again.
+_TRIED_AGAIN: Final = frozenset({"permission_denied", "io_error", "timeout", "out_of_memory"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class LabelJob:
-    """What the user asked for.
+class _Work:
+    """What the stages of one start of a run share."""
 
-    Parameters
-    ----------
-    inputs : tuple of str
-        Files, folders and URLs.
-    names : tuple of str or None
-        Files by name, as a list on standard input gives them.
-    output : str
-        Location of the table; its extension chooses the format.
-    segments_output : str or None
-        Location of the table of segments.
-    max_errors : str or None
-        ``N`` or ``P%``: stop when more recordings than that are errors.
-    """
-
-    inputs: tuple[str, ...]
-    output: str
-    names: tuple[str, ...] | None = None
-    segments_output: str | None = None
-    model: str = "default"
-    engine: str = "auto"
-    n_workers: int | None = None
-    address: str | None = None
-    config: LabelConfig = dataclasses.field(default_factory=LabelConfig)
-    listing: ListingConfig = dataclasses.field(default_factory=ListingConfig)
-    limit: int | None = None
-    min_confidence: float | None = None
-    max_errors: str | None = None
-    restart: bool = False
-    dry_run: bool = False
-    file_timeout_s: float = 60.0
-    progress: str = "none"
-
-
-@dataclasses.dataclass(slots=True)
-class Summary:
-    """What came out of a job.
-
-    Attributes
-    ----------
-    n_recordings, n_reused : int
-        Rows of the table, and those among them taken over from an earlier start of the run.
-    by_status, by_emotion, by_error : Counter
-        Rows by status, labelled rows by emotion, error rows by code.
-    """
-
-    n_recordings: int = 0
-    n_reused: int = 0
-    elapsed_s: float = 0.0
-    engine: str = ""
-    by_status: Counter[str] = dataclasses.field(default_factory=Counter)
-    by_emotion: Counter[str] = dataclasses.field(default_factory=Counter)
-    by_error: Counter[str] = dataclasses.field(default_factory=Counter)
-    ignored: Counter[str] = dataclasses.field(default_factory=Counter)
-
-    def count(self, row: Row) -> None:
-        """Take one row into account."""
-        self.n_recordings += 1
-        self.by_status[row.status] += 1
-        if row.emotion:
-            self.by_emotion[row.emotion] += 1
-        if row.error_code:
-            self.by_error[row.error_code] += 1
-
-    def text(self, job: LabelJob) -> str:
-        """Return what the user is told at the end."""
-        if job.dry_run:
-            return f"{self.n_recordings:,} recordings would be labelled into {redact(job.output)}"
-        lines = [f"{redact(job.output)}: {self.n_recordings:,} recordings in {duration_text(self.elapsed_s)}"]
-        if self.by_emotion:
-            lines.append(_counts("emotions", self.by_emotion))
-        if self.by_error:
-            lines.append(_counts("trouble", self.by_error))
-        if self.ignored:
-            lines.append(_counts("passed over", self.ignored))
-        return "\n".join(lines)
-
-    @property
-    def exit_code(self) -> int:
-        """Return the process's exit code."""
-        return EXIT_ERROR_ROWS if self.by_status["error"] else EXIT_OK
-
-
-def _counts(title: str, counter: Counter[str]) -> str:
-    return f"  {title}: " + ", ".join(f"{name} {count:,}" for name, count in counter.most_common())
-
-
-class Interrupted(EmoSenseError):
-    """A signal stopped the run; what was done is kept."""
-
-    def __init__(self, signal_number: int) -> None:
-        super().__init__("stopped: what is done is kept, the same command goes on from here")
-        self.exit_code = 128 + signal_number
+    job: LabelJob
+    spec: LabelSpec
+    listing: Listing
+    run: Run
+    summary: Summary
+    told: Progress
+    check_held: Callable[[], None]
 
 
 def label(job: LabelJob) -> Summary:
@@ -147,61 +68,45 @@ def label(job: LabelJob) -> Summary:
         With the exit code of what went wrong; a recording that cannot be labelled is a row and no error.
     """
     start_s = time.monotonic()
-    _check(job)
-    model = read_model(job.model)
-    with Listing() as listing:
+    check_job(job)
+    stop = Stop()
+    with stop.installed(), Listing() as listing:
+        spec = LabelSpec(read_model(job.model), job.config, job.file_timeout_s)
         _list_inputs(listing, job)
         summary = Summary(ignored=listing.ignored)
         if job.dry_run:
             summary.n_recordings = len(listing)
             return summary
-        spec = LabelSpec(model, job.config, job.file_timeout_s)
-        with progress(job.progress) as told:
+        with progress(job.progress) as told, held(f"{job.output}.run", told.say) as check_held:
             told.start(len(listing))
-            run = Run(job.output, _fingerprint(spec), told.say)
+            run = Run(job.output, fingerprint(spec), told.say)
             run.open(restart=job.restart)
-            try:
-                _label_pending(job, spec, listing, run, summary, told)
-                _assemble(job, listing, run, summary, complete=True)
-            except TooManyErrors:
-                _assemble(job, listing, run, summary, complete=False)
-                raise
-            finally:
-                run.close()
-        summary.elapsed_s = time.monotonic() - start_s
-        write_manifest(job.output, _manifest(job, spec, summary))
-    if not summary.n_recordings:
-        raise NothingToDo(_nothing_found(job, summary))
+            failure = _finish(_Work(job, spec, listing, run, summary, told, check_held), stop)
+            summary.elapsed_s = time.monotonic() - start_s
+            exit_code = failure.exit_code if failure else summary.exit_code
+            write_manifest(job.output, manifest_of(job, spec, summary, exit_code))
+    if failure:
+        raise failure
     return summary
 
 
-def _check(job: LabelJob) -> None:
-    """Refuse settings that cannot work before anything is read."""
-    format_of(job.output)
-    if job.segments_output:
-        format_of(job.segments_output)
-    if job.engine not in ENGINES:
-        raise UsageError(f"unknown engine {job.engine!r}: choose one of {', '.join(ENGINES)}")
-    if job.min_confidence is not None and not 0 <= job.min_confidence <= 1:
-        raise UsageError("--min-confidence must lie between 0 and 1")
-    if min(job.config.window_s, job.config.hop_s) < 0 or job.config.hop_s > (job.config.window_s or float("inf")):
-        raise UsageError("--window and --hop must be positive, and the hop no longer than the window")
-    _error_limit(job.max_errors, 0)
-
-
-def _error_limit(text: str | None, total: int) -> float:
-    """Return the number of error rows that are allowed."""
-    if text is None:
-        return float("inf")
+def _finish(work: _Work, stop: Stop) -> EmoSenseError | None:
+    """Label what is left and write the table; returns why the job has failed where the table is valid all the same."""
+    failure: EmoSenseError | None = None
     try:
-        return float(text[:-1]) / 100 * total if text.endswith("%") else int(text)
-    except ValueError as err:
-        raise UsageError(f"--max-errors takes a number or a percentage, not {text!r}") from err
+        _label_pending(work, stop)
+    except TooManyErrors as err:
+        failure = err
+    work.check_held()
+    _assemble(work, complete=failure is None)
+    if not work.summary.n_recordings and not failure:
+        return NothingToDo(nothing_found(work.job, work.summary))
+    return failure
 
 
 def _list_inputs(listing: Listing, job: LabelJob) -> None:
     outputs = [job.output, f"{job.output}.run", f"{job.output}.run.json", job.segments_output or job.output]
-    excluded = tuple(os.path.abspath(location) for location in outputs if not is_url(location))
+    excluded = tuple(location if is_url(location) else os.path.abspath(location) for location in outputs)
     config = dataclasses.replace(job.listing, excluded=excluded)
     for location in job.inputs:
         listing.add_input(location, config)
@@ -211,17 +116,11 @@ def _list_inputs(listing: Listing, job: LabelJob) -> None:
         listing.truncate(job.limit)
 
 
-def _fingerprint(spec: LabelSpec) -> dict[str, Any]:
-    """All that changes a row; a run goes on only with the same."""
-    # The schema's number changes when a release computes another value or writes another column.
-    return {"schema": 1, "model_sha256": spec.model.sha256, **dataclasses.asdict(spec.config)}
-
-
-def _label_pending(
-    job: LabelJob, spec: LabelSpec, listing: Listing, run: Run, summary: Summary, told: Progress
-) -> None:
+def _label_pending(work: _Work, stop: Stop) -> None:
     """Label what no earlier start of this run has labelled, and keep it in parts."""
-    listing.mark_done((entry.path, entry.size, entry.version) for entry in run.finished())
+    job, listing, summary, told = work.job, work.listing, work.summary, work.told
+    finished = (entry for entry in work.run.finished() if entry.labelled.row.error_code not in _TRIED_AGAIN)
+    listing.mark_done((entry.path, entry.size, entry.version) for entry in finished)
     n_pending = listing.n_pending()
     summary.n_reused = len(listing) - n_pending
     if summary.n_reused:
@@ -230,23 +129,22 @@ def _label_pending(
     if not n_pending:
         summary.engine = "none"
         return
-    limit = _error_limit(job.max_errors, len(listing))
-    with _engine(job, spec, n_pending) as (name, n_workers, engine), _signals(engine) as received:
+    limit, n_errors = error_limit(job.max_errors, len(listing)), 0
+    with _engine(job, work.spec, n_pending) as (name, n_workers, engine), stop.during(engine):
         summary.engine = name
         low, high = _CHUNK_SIZES
         size = min(max(n_pending // (n_workers * _CHUNKS_A_WORKER), low), high)
-        n_errors = 0
-        for done in engine.run(chunked(listing.pending(), size)):
-            run.write_part(done.chunk.index, done.chunk.recordings, done.labelled)
-            n_new = sum(result.row.status == "error" for result in done.labelled)
-            n_errors += n_new
-            told.advance(len(done.labelled), n_new)
-            if n_errors > limit:
-                engine.stop()
-        if received:
-            raise Interrupted(received[0])
-        if n_errors > limit:
-            raise TooManyErrors(f"{n_errors} recordings are errors, more than --max-errors {job.max_errors} allows")
+        with contextlib.closing(engine.run(chunked(listing.pending(), size))) as results:
+            for done in results:
+                work.check_held()
+                work.run.write_part(done.chunk.index, done.chunk.recordings, done.labelled)
+                n_new = sum(result.row.status == "error" for result in done.labelled)
+                n_errors += n_new
+                told.advance(len(done.labelled), n_new)
+                if n_errors > limit:
+                    engine.stop()
+    if n_errors > limit:
+        raise TooManyErrors(f"{n_errors} recordings are errors, more than --max-errors {job.max_errors} allows")
 
 
 def chunked(recordings: Iterable[Any], size: int) -> Iterator[Chunk]:
@@ -278,80 +176,39 @@ def _engine(job: LabelJob, spec: LabelSpec, n_pending: int) -> Iterator[tuple[st
     yield "local", n_workers, LocalEngine(spec, n_workers)
 
 
-@contextlib.contextmanager
-def _signals(engine: Engine) -> Iterator[list[int]]:
-    """Turn the first SIGINT or SIGTERM into an orderly stop; the second one ends the process as usual."""
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-
-    def stop(number: int, _: object) -> None:
-        if received:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        received.append(number)
-        engine.stop()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _assemble(job: LabelJob, listing: Listing, run: Run, summary: Summary, *, complete: bool) -> None:
+def _assemble(work: _Work, *, complete: bool) -> None:
     """Write the table, and the table of segments, from the parts."""
+    job = work.job
     with contextlib.ExitStack() as stack:
-        writer = _open_writer(stack, job.output, COLUMNS, job.min_confidence)
-        segment_writer = None
+        write = _open_table(stack, job.output, COLUMNS, job.min_confidence)
+        write_segments = None
         if job.segments_output:
-            segment_writer = _open_writer(stack, job.segments_output, SEGMENT_COLUMNS, job.min_confidence)
-        rows: list[Row] = []
-        for entry in in_order(listing, run.finished(), complete=complete):
-            summary.count(entry.labelled.row)
-            rows.append(entry.labelled.row)
-            if segment_writer:
-                segment_writer.write(list(entry.labelled.segments))
-            if len(rows) >= _ROWS_A_WRITE:
-                writer.write(rows)
-                rows = []
-        writer.write(rows)
+            write_segments = _open_table(stack, job.segments_output, SEGMENT_COLUMNS, job.min_confidence)
+        for entry in in_order(work.listing, work.run.finished(), complete=complete):
+            work.summary.count(entry.labelled.row)
+            write([entry.labelled.row])
+            if write_segments:
+                write_segments(entry.labelled.segments)
 
 
-def _open_writer(
+def _open_table(
     stack: contextlib.ExitStack, output: str, columns: tuple[str, ...], min_confidence: float | None
-) -> TableWriter:
+) -> Callable[[Iterable[Row]], None]:
+    """Open a table and return what appends rows to it; they are written some thousands at a time."""
     file = stack.enter_context(atomic_writer(output))
     writer: TableWriter = WRITERS[format_of(output)](file, columns, min_confidence)
     stack.callback(writer.close)
-    return writer
+    rows: list[Row] = []
 
+    def flush() -> None:
+        if rows:
+            writer.write(rows)
+            rows.clear()
 
-def _manifest(job: LabelJob, spec: LabelSpec, summary: Summary) -> dict[str, Any]:
-    return {
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "inputs": [redact(location) for location in job.inputs],
-        "output": redact(job.output),
-        "model": {"name": spec.model.description["name"], "sha256": spec.model.sha256},
-        "parameters": dataclasses.asdict(spec.config) | {"min_confidence": job.min_confidence},
-        "versions": {"emosense": __version__, "python": platform.python_version(), "platform": sys.platform},
-        "engine": summary.engine,
-        "counts": {
-            "recordings": summary.n_recordings,
-            "reused": summary.n_reused,
-            "status": dict(sorted(summary.by_status.items())),
-            "emotion": dict(sorted(summary.by_emotion.items())),
-            "error_code": dict(sorted(summary.by_error.items())),
-            "ignored": dict(sorted(summary.ignored.items())),
-        },
-        "elapsed_s": round(summary.elapsed_s, 3),
-        "exit_code": summary.exit_code,
-    }
+    def append(more: Iterable[Row]) -> None:
+        rows.extend(more)
+        if len(rows) >= _ROWS_A_WRITE:
+            flush()
 
-
-def _nothing_found(job: LabelJob, summary: Summary) -> str:
-    where = ", ".join(redact(location) for location in job.inputs) or "the list"
-    found = ", ".join(f"{count} {reason}" for reason, count in summary.ignored.most_common(8))
-    return f"no audio in {where}" + (f" (passed over: {found})" if found else "") + f"; {job.output} has a header alone"
+    stack.callback(flush)
+    return append

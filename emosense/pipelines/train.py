@@ -6,6 +6,7 @@ the model that is written is then trained on all of them with the same settings.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import hashlib
@@ -29,9 +30,10 @@ from emosense.pipelines.extract import FeatureSource, default_cache, load_featur
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.ray_training import RayTraining, fit_with_ray
 from emosense.progress import Progress
-from emosense.storage import exists, join, make_folder, redact, write_bytes
+from emosense.storage import exists, join, make_folder, read_bytes, redact, write_bytes
 from emosense.training.cnn import CnnConfig
 from emosense.training.fitting import Config, Fitted, copy_speeds, fit, predict, preset, with_temperature
+from emosense.training.model_card import model_card
 
 WINDOW_S: Final = 10.0
 _RAVDESS_LICENCE: Final = (
@@ -51,6 +53,8 @@ class TrainJob:
         Classes to train; empty for the preset's own.
     validation_share : float
         Share of the speakers that the first fit does without; 0 skips it, and the model is not calibrated.
+    metrics : str or None
+        A ``metrics.json`` of `evaluate` with the same kind and preset, whose scores the model is to carry.
     storage : str or None
         Folder or URL for checkpoints; beside the model where it is None.
     """
@@ -62,6 +66,7 @@ class TrainJob:
     emotions: tuple[str, ...] = ()
     seed: int = 0
     validation_share: float = 0.2
+    metrics: str | None = None
     cache: str | None = None
     storage: str | None = None
     resume: bool = False
@@ -93,6 +98,7 @@ def train(job: TrainJob, told: Progress) -> Trained:
     if job.epochs is not None:
         config = _with_epochs(config, job.epochs)
     classes = classes_of(job.emotions, config)
+    scores = [] if job.metrics is None else [cross_validated_score(job, classes)]
     if exists(join(job.output, "model.json")) and not (job.overwrite or job.resume):
         raise UsageError(f"{redact(job.output)} holds a model: choose another folder, or --overwrite")
     make_folder(job.output)
@@ -102,18 +108,21 @@ def train(job: TrainJob, told: Progress) -> Trained:
         raise UsageError(
             f"no recording of {', '.join(sorted(set(classes) - set(table.emotions)))} in {redact(job.data)}"
         )
-    fits = _Fits(job, config, classes, told)
-    scores, temperature, curves = [], 1.0, {}
-    if job.validation_share > 0:
-        train_rows, held_rows = inner_split(table.speakers, job.seed, job.validation_share)
-        held_out = table.select(held_rows)
-        first = fits.run("validation", table.select(train_rows), held_out)
-        score, temperature = _score(first.weights, held_out, classes)
-        scores, curves["validation"] = [score], first.history
-    final = fits.run("final", table, None)
-    curves["final"] = final.history
+    curves, temperature = {}, 1.0
+    with _session(job, config):
+        fits = _Fits(job, config, classes, told)
+        if job.validation_share > 0:
+            train_rows, held_rows = inner_split(table.speakers, job.seed, job.validation_share)
+            held_out = table.select(held_rows)
+            first = fits.run("validation", table.select(train_rows), held_out)
+            score, temperature = _score(first.weights, held_out, classes)
+            scores.append(score)
+            curves["validation"] = first.history
+        final = fits.run("final", table, None)
+        curves["final"] = final.history
     description = _description(job, config, classes, table, scores, temperature)
     write_bytes(join(job.output, "curves.json"), json.dumps(curves, indent=1).encode())
+    write_bytes(join(job.output, "MODEL_CARD.md"), model_card(description).encode())
     write_model(job.output, description, with_temperature(final.weights, temperature))
     return Trained(description, curves)
 
@@ -129,10 +138,48 @@ def classes_of(emotions: tuple[str, ...], config: Config) -> tuple[str, ...]:
     return tuple(emotion for emotion in EMOTIONS if emotion in wanted)
 
 
+def cross_validated_score(job: TrainJob, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Take the score of a cross-validation for the model's description.
+
+    Raises
+    ------
+    UsageError
+        If the file is of another model family, preset or classes.
+    """
+    assert job.metrics is not None
+    try:
+        metrics = json.loads(read_bytes(job.metrics))
+        found = (metrics["kind"], metrics["preset"], tuple(metrics["classes"]))
+    except (FileNotFoundError, ValueError, LookupError) as err:
+        raise UsageError(f"{redact(job.metrics)} is no metrics.json of a cross-validation") from err
+    if found != (job.kind, job.preset, classes):
+        raise UsageError(f"{redact(job.metrics)} is of {found}, not of {(job.kind, job.preset, classes)}")
+    first, scores = metrics["seeds"][0], metrics["scores"]
+    return {
+        "protocol": metrics["protocol"],
+        "speaker_independent": metrics["speaker_independent"],
+        "n": metrics["n"],
+        "n_seeds": metrics["n_seeds"],
+        "uar": scores["uar"]["mean"],
+        "uar_sd": scores["uar"]["sd"],
+        "uar_interval": first["uar"]["interval"],
+        "accuracy": scores["accuracy"]["mean"],
+        "ece": scores["ece"]["mean"],
+        "groups": {name: first["groups"][name] for name in ("sex", "speaker")},
+    }
+
+
 def _with_epochs(config: Config, epochs: int) -> Config:
     if not isinstance(config, CnnConfig):
         raise UsageError("--epochs is for the CNN")
     return dataclasses.replace(config, epochs=epochs)
+
+
+def _session(job: TrainJob, config: Config) -> contextlib.AbstractContextManager[object]:
+    """Ray for the CNN's fits, with a CPU more than workers for Ray Train's controller; scikit-learn needs none."""
+    if not isinstance(config, CnnConfig):
+        return contextlib.nullcontext()
+    return ray_session(job.address, job.n_workers + 1)
 
 
 class _Fits:
@@ -149,16 +196,15 @@ class _Fits:
         job = self._job
         storage = job.storage or f"{job.output.rstrip('/')}/checkpoints"
         training = RayTraining(storage, job.n_workers, job.use_gpu, job.resume, job.max_failures)
-        with ray_session(job.address, None if job.address else job.n_workers + 1):
-            return fit_with_ray(
-                table,
-                self._classes,
-                self._config,
-                name=f"{stage}-{self._key(table)}",
-                seed=job.seed,
-                validation=validation,
-                training=training,
-            )
+        return fit_with_ray(
+            table,
+            self._classes,
+            self._config,
+            name=f"{stage}-{self._key(table)}",
+            seed=job.seed,
+            validation=validation,
+            training=training,
+        )
 
     def _key(self, table: FeatureTable) -> str:
         """Digest of what decides the weights, so that a run is never resumed with other data or settings."""
@@ -179,7 +225,7 @@ def _score(weights: bytes, held_out: FeatureTable, classes: tuple[str, ...]) -> 
         "uar": round(float(uar(confusion)), 4),
         "accuracy": round(float(accuracy(confusion)), 4),
         "ece_before": round(float(ece(labels, probabilities)), 4),
-        "ece_after": round(float(ece(labels, apply_temperature(probabilities, temperature))), 4),
+        "ece": round(float(ece(labels, apply_temperature(probabilities, temperature))), 4),
     }
     return score, temperature
 

@@ -1,0 +1,199 @@
+"""What the bytes of a container say about its samples, where libsndfile keeps it to itself.
+
+libsndfile clamps a recording that was cut off to what is there and reports no error; only the header, or the end of an
+Ogg stream, tells that something is missing. Everything here looks at the first 4 KiB, which are at hand, and reads
+more only where a header points further.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+# Of both decoders.
+BLOCK_FRAMES: Final = 65_536
+MAX_CHANNELS: Final = 64
+# A header may promise a little more than there is: encoders pad, and writers round to blocks.
+TOLERANCE_S: Final = 0.05
+
+_HEAD_BYTES: Final = 4096
+# A fault test has 10 000 chunks before the samples; a file with ten times as many is no recording.
+_MAX_CHUNKS: Final = 100_000
+# What writers to a pipe leave as the size of the data: 0 (crashed recorders, GStreamer), 0x7FFFF000 to 0x80000000 (SoX,
+# arecord), 0xFFFFFFFF (FFmpeg, and with the header taken off).
+_PIPE_SIZES: Final = (range(1), range(0x7FFF_F000, 0x8000_0001), range(0xFFFF_FF00, 1 << 32))
+_OGG_TAIL_BYTES: Final = 1 << 16
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of an open file, read by position.
+
+    Parameters
+    ----------
+    descriptor : int
+    size : int
+        Bytes.
+    head : bytes
+        The first 4 KiB.
+    """
+
+    descriptor: int
+    size: int
+    head: bytes
+
+    @classmethod
+    def of(cls, descriptor: int) -> Content:
+        """Look at an open file."""
+        return cls(descriptor, os.fstat(descriptor).st_size, os.pread(descriptor, _HEAD_BYTES, 0))
+
+    def at(self, offset: int, n: int) -> bytes:
+        """Return at most `n` bytes from `offset` on, fewer at the end of the file."""
+        if offset + n <= len(self.head):
+            return self.head[offset : offset + n]
+        return os.pread(self.descriptor, n, offset) if offset < self.size else b""
+
+
+def promised_bytes(content: Content) -> tuple[int, int]:
+    """Return the bytes of samples that a header promises and those that the file has room for.
+
+    Both are equal where nothing is missing, or where the container does not say.
+    """
+    head = content.head
+    promised, start = 1, 0
+    if head[:4] in (b"RIFF", b"RIFX", b"RF64"):
+        promised, start = _riff_data(content)
+    elif head[:4] == b"FORM":
+        for name, length, body in chunks(content, ">"):
+            if name == b"SSND":
+                promised, start = length - 8, body + 8
+                break
+    elif head[:4] == b"caff":
+        promised, start = _caf_data(content)
+    elif head[:4] == b"riff":
+        promised, start = _w64_data(content)
+    elif head[:4] == b".snd" and len(head) >= 12:
+        start, promised = struct.unpack_from(">2I", head, 4)
+    present = content.size - start
+    is_known = start and present > 0 and not any(promised in sizes for sizes in _PIPE_SIZES)
+    return (promised, present) if is_known and promised > present else (1, 1)
+
+
+def nist_frames(content: Content) -> int:
+    """Return the frames that a NIST SPHERE header promises, 0 if it does not say."""
+    match = re.search(rb"\nsample_count -i (\d{1,15})\n", content.head[:1024])
+    return int(match[1]) if match else 0
+
+
+def chunks(content: Content, order: str, start: int = 12) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, length and place of the body of each chunk of a RIFF or FORM file."""
+    for _ in range(_MAX_CHUNKS):
+        header = content.at(start, 8)
+        if len(header) < 8:
+            return
+        length = struct.unpack(order + "I", header[4:])[0]
+        yield header[:4], length, start + 8
+        start += 8 + length + (length & 1)
+
+
+def _riff_data(content: Content) -> tuple[int, int]:
+    """Length and place of the data chunk, (0, 0) if there is none."""
+    order = ">" if content.head[:4] == b"RIFX" else "<"
+    long_length = 0
+    for name, length, body in chunks(content, order):
+        if name == b"ds64":
+            long_length = int.from_bytes(content.at(body + 8, 8), "little")
+        if name == b"data":
+            return (long_length if long_length and length == 0xFFFF_FFFF else length), body
+    return 0, 0
+
+
+def _caf_data(content: Content) -> tuple[int, int]:
+    """Length and place of the data chunk of a Core Audio file, (0, 0) if there is none or its length is not known."""
+    start = 8
+    for _ in range(_MAX_CHUNKS):
+        name, length = content.at(start, 4), int.from_bytes(content.at(start + 4, 8), "big", signed=True)
+        if length < 0 or not name:
+            break
+        if name == b"data":
+            return length - 4, start + 16
+        start += 12 + length
+    return 0, 0
+
+
+def _w64_data(content: Content) -> tuple[int, int]:
+    """Length and place of the data chunk of Sony Wave64, whose chunks have 16-byte names and 64-bit lengths."""
+    start = 40
+    for _ in range(_MAX_CHUNKS):
+        header = content.at(start, 24)
+        length = int.from_bytes(header[16:], "little")
+        if len(header) < 24 or length < 24:
+            break
+        if header[:4] == b"data":
+            return length - 24, start + 24
+        start += (length + 7) & ~7
+    return 0, 0
+
+
+def has_unsized_data(content: Content) -> bool:
+    """Whether a WAV says that it has no samples and yet goes on, as a recorder leaves it that was cut off.
+
+    Chunks that fill the rest of the file exactly are what they say, not samples.
+    """
+    if content.head[:4] not in (b"RIFF", b"RIFX"):
+        return False
+    order = ">" if content.head[:4] == b"RIFX" else "<"
+    end = 0
+    for name, length, body in chunks(content, order):
+        if name == b"data" and length == 0:
+            end = body
+        elif end:
+            if not re.fullmatch(rb"[ -~]{4}", name) or body + length > content.size:
+                return True
+            end = body + length + (length & 1)
+    return 0 < end < content.size - 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OggEnd:
+    """How an Ogg stream ends.
+
+    Parameters
+    ----------
+    is_proper : bool
+        Whether its last page is whole and marked as the last.
+    position : int
+        The position that the last page gives, in samples; -1 if it gives none.
+    """
+
+    is_proper: bool
+    position: int
+
+
+def ogg_end(content: Content) -> OggEnd:
+    """Look for the last page of an Ogg stream; a chained file, whose last stream is not its first, counts as proper."""
+    tail = content.at(max(0, content.size - _OGG_TAIL_BYTES), _OGG_TAIL_BYTES)
+    place = tail.rfind(b"OggS\0")
+    if place < 0 or len(tail) < place + 27:
+        return OggEnd(is_proper=False, position=-1)
+    _, flags, position, serial = struct.unpack_from("<BBqI", tail, place + 4)
+    if serial != int.from_bytes(content.head[14:18], "little"):
+        return OggEnd(is_proper=True, position=-1)
+    n_segments = tail[place + 26]
+    body = place + 27 + n_segments
+    is_whole = len(tail) >= body + sum(tail[place + 27 : body])
+    return OggEnd(is_proper=bool(flags & 4) and is_whole, position=position)
+
+
+def has_frame_count(content: Content) -> bool:
+    """Whether the first frame of an MP3 file says how many frames follow (Xing, Info and VBRI headers)."""
+    start = 0
+    while (tag := content.at(start, 10))[:3] == b"ID3" and len(tag) == 10:
+        start += 10 + sum((byte & 0x7F) << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))
+    first = content.at(start, 256)
+    xing = max(first.find(b"Xing"), first.find(b"Info"))
+    return b"VBRI" in first or (0 <= xing < len(first) - 7 and bool(first[xing + 7] & 1))

@@ -1,0 +1,181 @@
+"""What a labelling job is asked for and what comes out: `LabelJob` in, `Summary` and manifest out."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import platform
+import sys
+from collections import Counter
+from typing import Any, Final
+
+from emosense import __version__
+from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, UsageError
+from emosense.isolation import LabelSpec
+from emosense.labelling import LabelConfig
+from emosense.listing import ListingConfig
+from emosense.progress import duration_text
+from emosense.rows import Row, format_of
+from emosense.storage import redact
+
+ENGINES: Final = ("auto", "local", "ray")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LabelJob:
+    """What the user asked for.
+
+    Parameters
+    ----------
+    inputs : tuple of str
+        Files, folders and URLs.
+    names : tuple of str or None
+        Files by name, as a list on standard input gives them.
+    output : str
+        Location of the table; its extension chooses the format.
+    segments_output : str or None
+        Location of the table of segments.
+    max_errors : str or None
+        ``N`` or ``P%``: stop when more recordings than that are errors.
+    """
+
+    inputs: tuple[str, ...]
+    output: str
+    names: tuple[str, ...] | None = None
+    segments_output: str | None = None
+    model: str = "default"
+    engine: str = "auto"
+    n_workers: int | None = None
+    address: str | None = None
+    config: LabelConfig = dataclasses.field(default_factory=LabelConfig)
+    listing: ListingConfig = dataclasses.field(default_factory=ListingConfig)
+    limit: int | None = None
+    min_confidence: float | None = None
+    max_errors: str | None = None
+    restart: bool = False
+    dry_run: bool = False
+    file_timeout_s: float = 60.0
+    progress: str = "none"
+
+
+@dataclasses.dataclass(slots=True)
+class Summary:
+    """What came out of a job.
+
+    Attributes
+    ----------
+    n_recordings, n_reused : int
+        Rows of the table, and those among them taken over from an earlier start of the run.
+    by_status, by_emotion, by_error : Counter
+        Rows by status, labelled rows by emotion, error rows by code.
+    """
+
+    n_recordings: int = 0
+    n_reused: int = 0
+    elapsed_s: float = 0.0
+    engine: str = ""
+    by_status: Counter[str] = dataclasses.field(default_factory=Counter)
+    by_emotion: Counter[str] = dataclasses.field(default_factory=Counter)
+    by_error: Counter[str] = dataclasses.field(default_factory=Counter)
+    ignored: Counter[str] = dataclasses.field(default_factory=Counter)
+
+    def count(self, row: Row) -> None:
+        """Take one row into account."""
+        self.n_recordings += 1
+        self.by_status[row.status] += 1
+        if row.emotion:
+            self.by_emotion[row.emotion] += 1
+        if row.error_code:
+            self.by_error[row.error_code] += 1
+
+    def text(self, job: LabelJob) -> str:
+        """Return what the user is told at the end."""
+        if job.dry_run:
+            return f"{self.n_recordings:,} recordings would be labelled into {redact(job.output)}"
+        lines = [f"{redact(job.output)}: {self.n_recordings:,} recordings in {duration_text(self.elapsed_s)}"]
+        if self.by_emotion:
+            lines.append(_counts("emotions", self.by_emotion))
+        if self.by_error:
+            lines.append(_counts("trouble", self.by_error))
+        if self.ignored:
+            lines.append(_counts("passed over", self.ignored))
+        return "\n".join(lines)
+
+    @property
+    def exit_code(self) -> int:
+        """Return the process's exit code."""
+        return EXIT_ERROR_ROWS if self.by_status["error"] else EXIT_OK
+
+
+def _counts(title: str, counter: Counter[str]) -> str:
+    return f"  {title}: " + ", ".join(f"{name} {count:,}" for name, count in counter.most_common())
+
+
+def check_job(job: LabelJob) -> None:
+    """Refuse settings that cannot work before anything is read.
+
+    Raises
+    ------
+    UsageError
+        Naming the setting.
+    """
+    format_of(job.output)
+    if job.segments_output:
+        format_of(job.segments_output)
+    if job.engine not in ENGINES:
+        raise UsageError(f"unknown engine {job.engine!r}: choose one of {', '.join(ENGINES)}")
+    if job.min_confidence is not None and not 0 <= job.min_confidence <= 1:
+        raise UsageError("--min-confidence must lie between 0 and 1")
+    if min(job.config.window_s, job.config.hop_s) < 0 or job.config.hop_s > (job.config.window_s or float("inf")):
+        raise UsageError("--window and --hop must be positive, and the hop no longer than the window")
+    error_limit(job.max_errors, 0)
+
+
+def error_limit(text: str | None, total: int) -> float:
+    """Return the number of error rows that ``--max-errors`` allows among `total` recordings."""
+    if text is None:
+        return float("inf")
+    try:
+        number = float(text[:-1]) / 100 if text.endswith("%") else int(text)
+    except ValueError as err:
+        raise UsageError(f"--max-errors takes a number or a percentage, not {text!r}") from err
+    if not 0 <= number < float("inf"):
+        raise UsageError(f"--max-errors cannot be {text}")
+    return number * total if text.endswith("%") else number
+
+
+def fingerprint(spec: LabelSpec) -> dict[str, Any]:
+    """Return all that changes a row; a run goes on only with the same."""
+    # The schema's number changes when a release computes another value or writes another column.
+    return {"schema": 1, "model_sha256": spec.model.sha256, **dataclasses.asdict(spec.config)}
+
+
+def manifest_of(job: LabelJob, spec: LabelSpec, summary: Summary, exit_code: int) -> dict[str, Any]:
+    """Return the content of ``<output>.run.json``."""
+    return {
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "inputs": [redact(location) for location in job.inputs],
+        "output": redact(job.output),
+        "model": {"name": spec.model.description["name"], "sha256": spec.model.sha256},
+        "parameters": dataclasses.asdict(spec.config) | {"min_confidence": job.min_confidence},
+        "versions": {"emosense": __version__, "python": platform.python_version(), "platform": sys.platform},
+        "engine": summary.engine,
+        "counts": {
+            "recordings": summary.n_recordings,
+            "reused": summary.n_reused,
+            "status": dict(sorted(summary.by_status.items())),
+            "emotion": dict(sorted(summary.by_emotion.items())),
+            "error_code": dict(sorted(summary.by_error.items())),
+            "ignored": dict(sorted(summary.ignored.items())),
+        },
+        "elapsed_s": round(summary.elapsed_s, 3),
+        "exit_code": exit_code,
+    }
+
+
+def nothing_found(job: LabelJob, summary: Summary) -> str:
+    """Return the sentence for inputs without audio."""
+    where = ", ".join(redact(location) for location in job.inputs) or "the list"
+    found = ", ".join(f"{count} {reason}" for reason, count in summary.ignored.most_common(8))
+    passed_over = f" (passed over: {found})" if found else ""
+    return f"no audio in {where}{passed_over}; {redact(job.output)} has a header alone"

@@ -1,0 +1,101 @@
+"""Waveform -> power spectrogram in blocks, and what is computed from a block: mel power and the tuning.
+
+The one STFT of the project. Axes are (frames, bins), the layout in which the FFT writes and the matrix products read.
+Frame t is centred on sample t * hop; the ends are padded with zeros, as librosa's STFT does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from emosense import filterbanks
+
+if TYPE_CHECKING:
+    from emosense.features import FeatureConfig
+
+Float32 = NDArray[np.float32]
+
+# 32 frames of 2048 points: windowed frames, spectrum and power are 0.6 MB together and stay in an L2 cache of 1 MB.
+# Twice as many take 1.7 times as long (docs/performance.md).
+_BLOCK_SAMPLES: Final = 1 << 16
+# A mel bank is a narrow band around the diagonal: four products on their own spans cost half of one dense product.
+_MEL_GROUPS: Final = 4
+
+
+def block_frames(n_fft: int) -> int:
+    """Return the number of frames in a block."""
+    return max(1, _BLOCK_SAMPLES // n_fft)
+
+
+def power_blocks(waveform: Float32, config: FeatureConfig) -> Iterator[Float32]:
+    """Yield the power spectrogram in blocks of at most `block_frames`, each shape (n_frames, 1 + n_fft // 2)."""
+    padded = np.zeros(len(waveform) + 2 * (config.n_fft // 2), np.float32)
+    padded[config.n_fft // 2 : config.n_fft // 2 + len(waveform)] = waveform
+    if len(padded) < config.n_fft:
+        padded = np.pad(padded, (0, config.n_fft - len(padded)))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, config.n_fft)[:: config.hop]
+    window = filterbanks.hann_window(config.n_fft)
+    n_block = block_frames(config.n_fft)
+    windowed = np.empty((n_block, config.n_fft), np.float32)
+    for start in range(0, len(frames), n_block):
+        block = frames[start : start + n_block]
+        spectrum = scipy.fft.rfft(np.multiply(block, window, out=windowed[: len(block)]), overwrite_x=True)
+        power = spectrum.real**2
+        power += spectrum.imag**2
+        yield power
+
+
+def mel_power(power: Float32, config: FeatureConfig) -> Float32:
+    """Mel power of a block of frames, shape (n_frames, n_mels)."""
+    mel = np.empty((len(power), config.n_mels), np.float32)
+    for bins, filters, block in filterbanks.spans(config.mel_key, _MEL_GROUPS):
+        np.matmul(power[:, bins], block, out=mel[:, filters])
+    return mel
+
+
+def mel_spectrogram(waveform: Float32, config: FeatureConfig) -> Float32:
+    """Mel power of a recording, shape (n_frames, n_mels)."""
+    return np.concatenate([mel_power(power, config) for power in power_blocks(waveform, config)])
+
+
+def loud_span(frame_power: Float32, trim_db: float) -> slice:
+    """Return the frames from the first to the last that is within `trim_db` of the loudest."""
+    loud = np.flatnonzero(frame_power >= frame_power.max() * 10 ** (-trim_db / 10))
+    return slice(int(loud[0]), int(loud[-1]) + 1)
+
+
+def estimate_tuning(waveform: Float32, config: FeatureConfig) -> float:
+    """Estimate the deviation from A440 in fractions of a chroma bin (`librosa.estimate_tuning` on a power spectrum).
+
+    Peaks of each frame between 150 Hz and 4 kHz, refined by a parabola; the histogram of the louder half decides.
+    On speech this is close to noise: use it where the librosa value itself is wanted.
+    """
+    low_hz, high_hz = 150.0, min(4000.0, config.sample_rate / 2)
+    hz = np.arange(1 + config.n_fft // 2) * (config.sample_rate / config.n_fft)
+    usable = (hz >= low_hz) & (hz < high_hz)
+    pitches_hz, magnitudes = [], []
+    for power in power_blocks(waveform, config):
+        before, here, after = power[:, :-2], power[:, 1:-1], power[:, 2:]
+        loud = power > 0.1 * power.max(axis=1, keepdims=True)
+        kept = np.where(loud, power, 0)
+        is_peak = (kept[:, 1:-1] > kept[:, :-2]) & (kept[:, 1:-1] >= kept[:, 2:]) & usable[1:-1]
+        frame, index = np.nonzero(is_peak)
+        slope = (after[frame, index] - before[frame, index]) / 2
+        bend = after[frame, index] + before[frame, index] - 2 * here[frame, index]
+        safe = np.where(bend == 0, 1, bend)
+        shift = np.where(np.abs(slope) >= np.abs(bend), 0, -slope / safe)
+        pitches_hz.append((index + 1 + shift) * (config.sample_rate / config.n_fft))
+        magnitudes.append(here[frame, index] + 0.5 * slope * shift)
+    pitch_hz, magnitude = np.concatenate(pitches_hz), np.concatenate(magnitudes)
+    if not len(pitch_hz):
+        return 0.0
+    pitch_hz = pitch_hz[magnitude >= np.median(magnitude)]
+    residual = np.mod(config.n_chroma * np.log2(pitch_hz / (440.0 / 16)), 1.0)
+    residual[residual >= 0.5] -= 1.0
+    counts, edges = np.histogram(residual, np.linspace(-0.5, 0.5, 101))
+    return float(edges[np.argmax(counts)])

@@ -1,0 +1,206 @@
+"""Log-mel -> another log-mel that could have come from another speaker, room or recording chain.
+
+Takes and gives log-mel arrays as `features.logmel` makes them: axes (frames, bands), dB below the recording's peak, in
+[-80, 0]. All randomness comes from the generator that is passed in. A waveform is never needed: what adds up in air
+(noise, reverberation) is added as power, what multiplies (microphone, codec) is added in dB.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+import numpy as np
+import scipy.signal
+from numpy.typing import NDArray
+
+from emosense import filterbanks
+
+Float32 = NDArray[np.float32]
+
+FLOOR_DB: Final = -80.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AugmentConfig:
+    """How far each augmentation goes; zero turns it off.
+
+    Parameters
+    ----------
+    tempo : float
+        Largest relative change of the speed of speech.
+    pitch, formant : float
+        Largest relative change of the frequencies of the harmonics, and of those of the spectrum's envelope.
+    f_min_hz, f_max_hz : float
+        Range of the mel bank that made the bands; ``pitch`` and ``formant`` are ratios of Hz.
+    silence_frames : int
+        Longest silence put before and after `noise_share` of the recordings, in frames: noise defeats the trimming.
+    eq_db : float
+        Standard deviation of the spectral tilt, and of each of two broad bumps, over the whole band range.
+    noise_share, noise_db : float, tuple of float
+        Share of recordings with an added noise floor, and the range of its level below the peak.
+    reverb_share, lowpass_share : float
+        Shares of recordings with an exponential tail, and with the upper bands cut off.
+    n_masks, mask_frames, mask_bands : int
+        SpecAugment (Park et al. 2019): masks on each axis and the largest width of one.
+    """
+
+    tempo: float = 0.2
+    pitch: float = 0.2
+    formant: float = 0.12
+    f_min_hz: float = 50.0
+    f_max_hz: float = 8000.0
+    silence_frames: int = 12
+    eq_db: float = 3.0
+    noise_share: float = 0.3
+    noise_db: tuple[float, float] = (-80.0, -35.0)
+    reverb_share: float = 0.1
+    lowpass_share: float = 0.1
+    n_masks: int = 1
+    mask_frames: int = 12
+    mask_bands: int = 8
+
+
+def augment(log_mel: Float32, rng: np.random.Generator, config: AugmentConfig) -> Float32:
+    """Return one random variant of a recording.
+
+    Parameters
+    ----------
+    log_mel : ndarray, shape (n_frames, n_bands), float32 in [-80, 0]
+        dB below the peak; not changed.
+    rng : numpy.random.Generator
+        The only source of randomness.
+    config : AugmentConfig
+        How strong.
+
+    Returns
+    -------
+    ndarray, shape (n_frames', n_bands), float32 in [-80, 0]
+        Again dB below its own peak.
+    """
+    tempo, pitch, formant = np.exp(rng.uniform(-1, 1, 3) * np.log1p([config.tempo, config.pitch, config.formant]))
+    varied = change_voice(change_tempo(log_mel, tempo), pitch, formant, config)
+    if config.silence_frames and rng.random() < config.noise_share:
+        before, after = rng.integers(0, config.silence_frames + 1, 2)
+        varied = np.pad(varied, ((before, after), (0, 0)), constant_values=FLOOR_DB)
+    if rng.random() < config.reverb_share:
+        varied = reverberate(varied, rng.uniform(4.0, 25.0), rng.uniform(0.02, 0.3))
+    varied = varied + equaliser(varied.shape[1], rng, config.eq_db)
+    if rng.random() < config.noise_share:
+        varied = add_noise(varied, rng, rng.uniform(*config.noise_db))
+    if rng.random() < config.lowpass_share:
+        varied[:, rng.integers(varied.shape[1] // 2, varied.shape[1]) :] = FLOOR_DB
+    varied = np.maximum(varied - varied.max(), FLOOR_DB)
+    return mask(varied, rng, config).astype(np.float32)
+
+
+def change_tempo(log_mel: Float32, tempo: float) -> Float32:
+    """Make speech `tempo` times as fast, shape (round(n_frames / tempo), n_bands)."""
+    positions = np.linspace(0, len(log_mel) - 1, max(1, round(len(log_mel) / tempo)))
+    return _interpolation(positions, len(log_mel)) @ log_mel
+
+
+def change_voice(log_mel: Float32, pitch: float, formant: float, config: AugmentConfig) -> Float32:
+    """Multiply the harmonics' frequencies by `pitch` and those of the spectral envelope by `formant`.
+
+    The envelope is the low-order part of the cepstrum. With 128 bands up to 8 kHz, its 16 coefficients hold formants
+    and leave out harmonics that are less than 390 Hz apart.
+    """
+    n_bands = log_mel.shape[1]
+    low_mel, high_mel = filterbanks.hz_to_mel(config.f_min_hz), filterbanks.hz_to_mel(config.f_max_hz)
+    hz = filterbanks.mel_to_hz(np.linspace(low_mel, high_mel, n_bands + 2)[1:-1])
+    move_envelope, move_harmonics = (
+        _interpolation(np.interp(hz / ratio, hz, np.arange(n_bands)), n_bands).T for ratio in (formant, pitch)
+    )
+    basis = filterbanks.dct_matrix(n_bands, n_bands // 8)
+    move = move_harmonics + basis @ (basis.T @ (move_envelope - move_harmonics))
+    return np.maximum(log_mel @ move, FLOOR_DB)
+
+
+def reverberate(log_mel: Float32, decay_frames: float, wet: float) -> Float32:
+    """Add a tail that falls by 1/e of its power in `decay_frames` and starts at `wet` of the direct sound's power."""
+    decay = np.exp(-1 / decay_frames)
+    tail = scipy.signal.lfilter([0, wet], [1, -decay], _power(log_mel), axis=0)
+    return _decibel(_power(log_mel) + tail)
+
+
+def equaliser(n_bands: int, rng: np.random.Generator, eq_db: float) -> Float32:
+    """Return a smooth random gain in dB per band, shape (n_bands,): a tilt and two broad bumps."""
+    position = np.linspace(-1, 1, n_bands)
+    centres, widths = rng.uniform(-1, 1, 2), rng.uniform(0.1, 0.5, 2)
+    bumps = np.exp(-0.5 * ((position[:, None] - centres) / widths) ** 2)
+    gain_db = rng.normal(0, eq_db) * position + bumps @ rng.normal(0, eq_db, 2)
+    return np.asarray(gain_db, np.float32)
+
+
+def add_noise(log_mel: Float32, rng: np.random.Generator, level_db: float) -> Float32:
+    """Add tilted stationary noise whose mean level is `level_db` below the peak."""
+    tilt_db = rng.uniform(-12, 4) * np.linspace(-1, 1, log_mel.shape[1])
+    # The dB of a mel band's noise power scatters by 2 to 4 dB from frame to frame.
+    noise_db = level_db + tilt_db + np.float32(3) * rng.standard_normal(log_mel.shape, np.float32)
+    return _decibel(_power(log_mel) + _power(noise_db.astype(np.float32)))
+
+
+def mask(log_mel: Float32, rng: np.random.Generator, config: AugmentConfig) -> Float32:
+    """Set random runs of frames and of bands to the recording's mean."""
+    masked = log_mel.copy()
+    fill = log_mel.mean()
+    for _ in range(config.n_masks):
+        width = int(rng.integers(0, config.mask_frames + 1))
+        start = int(rng.integers(0, max(1, len(masked) - width)))
+        masked[start : start + width] = fill
+        width = int(rng.integers(0, config.mask_bands + 1))
+        start = int(rng.integers(0, max(1, masked.shape[1] - width)))
+        masked[:, start : start + width] = fill
+    return masked
+
+
+def fit_length(log_mel: Float32, rng: np.random.Generator, n_frames: int) -> Float32:
+    """Cut a random stretch of `n_frames`, or repeat a shorter recording from a random frame on."""
+    if len(log_mel) > n_frames:
+        start = int(rng.integers(0, len(log_mel) - n_frames + 1))
+        return log_mel[start : start + n_frames]
+    start = int(rng.integers(0, len(log_mel)))
+    return np.take(log_mel, range(start, start + n_frames), axis=0, mode="wrap")
+
+
+def mix(batch: Float32, targets: Float32, rng: np.random.Generator, alpha: float) -> tuple[Float32, Float32]:
+    """Mix every row with another row of its batch (mixup, Zhang et al. 2018).
+
+    Parameters
+    ----------
+    batch : ndarray, shape (n_rows, n_frames, n_bands)
+        Inputs of one length.
+    targets : ndarray, shape (n_rows, n_classes)
+        Class probabilities.
+    rng : numpy.random.Generator
+        Source of partners and shares.
+    alpha : float
+        Both parameters of the Beta distribution of the share; 0 mixes nothing.
+    """
+    if not alpha:
+        return batch, targets
+    partner = rng.permutation(len(batch))
+    share = rng.beta(alpha, alpha, len(batch)).astype(np.float32)
+    share = np.maximum(share, 1 - share)
+    rows = share[:, None, None]
+    mixed = rows * batch + (1 - rows) * batch[partner]
+    return mixed, share[:, None] * targets + (1 - share[:, None]) * targets[partner]
+
+
+def _interpolation(positions: NDArray[np.float64], n_rows: int) -> Float32:
+    """Matrix that interpolates linearly at fractional row numbers in [0, n_rows - 1], shape (n_positions, n_rows)."""
+    lower = np.minimum(positions.astype(np.intp), max(0, n_rows - 2))
+    matrix = np.zeros((len(positions), n_rows), np.float32)
+    index = np.arange(len(positions))
+    matrix[index, np.minimum(lower + 1, n_rows - 1)] = positions - lower
+    matrix[index, lower] = 1 - (positions - lower)
+    return matrix
+
+
+def _power(decibel: Float32) -> Float32:
+    return np.asarray(np.exp(decibel * np.float32(np.log(10) / 10)), np.float32)
+
+
+def _decibel(power: NDArray[np.floating]) -> Float32:
+    return np.asarray(np.log(power) * (10 / np.log(10)), np.float32)

@@ -1,0 +1,93 @@
+"""Description of a model -> its card, in the sections of Mitchell et al. 2019 (doi 10.1145/3287560.3287596)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_INTENDED_USE = """\
+Research on emotional speech, and sorting large collections of recordings for people to listen to. The label is what the
+voice sounds like to a model of acted speech; it is not what a person feels.
+
+**Not for** judging people: not at work or in school, not for hiring, credit, insurance, policing or medicine, and not
+for any decision about one person. In the European Union, inferring emotions at work and in education is prohibited
+(Regulation (EU) 2024/1689, article 5)."""
+
+_RAVDESS_LIMITS = """\
+- RAVDESS is acted: professional actors, two sentences, North American English, a studio, one microphone. Spontaneous
+  speech, other languages, telephone lines and noise give other and mostly worse results.
+- The actors are adults; children and old people are not represented.
+- Neutral and calm sound alike, and so do sad and calm: expect most confusion there, and at normal intensity.
+- Confidence is calibrated on RAVDESS; elsewhere it tends to be too high. Use `--min-confidence` and listen."""
+
+_OTHER_LIMITS = """\
+- A model hears what it was trained on: other languages, rooms, microphones and kinds of speech give other and mostly
+  worse results."""
+
+
+def model_card(description: dict[str, Any]) -> str:
+    """Return the card as Markdown.
+
+    Parameters
+    ----------
+    description : dict
+        Content of ``model.json``.
+    """
+    trained_on = description["trained_on"]
+    is_ravdess = "RAVDESS" in description["licence"]
+    lines = [
+        f"# {description['name']}",
+        "",
+        f"A {_family(description['kind'])} that tells {', '.join(description['classes'])} apart.",
+        "",
+        "## Intended use",
+        "",
+        _INTENDED_USE,
+        "",
+        "## Limits",
+        "",
+        _RAVDESS_LIMITS if is_ravdess else _OTHER_LIMITS,
+        "",
+        "## Training",
+        "",
+        f"{trained_on['n_recordings']} recordings of {len(trained_on['speakers'])} speakers"
+        f" ({', '.join(trained_on['speakers'])}), preset `{trained_on['preset']}`, seed {trained_on['seed']},"
+        f" {trained_on['date']}. Settings and features stand in `model.json`, learning curves in `curves.json`.",
+        "",
+        "## Scores",
+        "",
+        *_scores(description["scores"]),
+        "## Licence",
+        "",
+        description["licence"],
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _family(kind: str) -> str:
+    return {"mlp": "multilayer perceptron on functionals", "cnn": "convolutional network on log-mel frames"}[kind]
+
+
+def _scores(scores: list[dict[str, Any]]) -> list[str]:
+    """One paragraph a score, with the tables by sex and speaker where they are known."""
+    if not scores:
+        return ["None was measured.", ""]
+    lines = []
+    for score in scores:
+        sd = f" ± {100 * score['uar_sd']:.1f} over {score['n_seeds']} seeds" if score.get("uar_sd") is not None else ""
+        interval = score.get("uar_interval")
+        span = f" (95 % over speakers: {100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if interval else ""
+        calibration = f", ECE {100 * score['ece']:.1f} %" if "ece" in score else ""
+        lines += [
+            f"**{score['protocol']}**, {score['n']} recordings: UAR {100 * score['uar']:.1f} %{sd}{span},"
+            f" accuracy {100 * score['accuracy']:.1f} %{calibration}.",
+            "",
+        ]
+        for group, title in (("sex", "Sex"), ("speaker", "Speaker")):
+            if group in score.get("groups", {}):
+                lines += [f"| {title} | recordings | UAR | accuracy |", "|---|--:|--:|--:|"]
+                for row in score["groups"][group]:
+                    figures = f"{100 * row['uar']:.1f} | {100 * row['accuracy']:.1f}"
+                    lines.append(f"| {row['group']} | {row['n']} | {figures} |")
+                lines.append("")
+    return lines
