@@ -144,7 +144,8 @@ def power_to_db(power: Float32, top_db: float = _TOP_DB) -> Float32:
     db = np.maximum(power, np.float32(_POWER_FLOOR))
     np.log10(db, out=db)
     db *= 10
-    return np.maximum(db, db.max() - np.float32(top_db), out=db)
+    np.maximum(db, db.max() - np.float32(top_db), out=db)
+    return db
 
 
 def summary(waveform: Float32, config: FeatureConfig) -> Float32:

@@ -29,8 +29,8 @@ class LabelConfig:
     Parameters
     ----------
     window_s, hop_s : float
-        Length and distance of the windows that a recording is labelled in, the second no longer than the first; 0 stands
-        for the model's own window.
+        Length and distance of the windows that a recording is labelled in, the second no longer than the first; 0
+        stands for the model's own window.
     segments : bool
         Give a row for every window as well.
     strict : bool

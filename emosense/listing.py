@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, Self
 
 from emosense.errors import StorageError, UsageError
-from emosense.storage import Recording, filesystem, is_url, redact, retry
+from emosense.storage import Recording, filesystem, is_url, object_version, redact, retry, without_credentials
 
 AUDIO_EXTENSIONS: Final = frozenset(
     {
@@ -43,7 +43,7 @@ class ListingConfig:
     any_extension : bool
         Take files of every name; the content decides (``--sniff``).
     excluded : tuple of str
-        Absolute locations of files and folders that are passed over: the run's own output.
+        Absolute paths and URLs of files and folders that are passed over: the run's own output.
     """
 
     follow_links: bool = False
@@ -165,10 +165,10 @@ def _walk_local(root: str, config: ListingConfig, ignored: collections.Counter[s
     try:
         status = os.stat(root)
     except OSError as err:
-        raise UsageError(f"cannot read {root}: {err.strerror}") from err
+        raise UsageError(f"cannot read {redact(root)}: {err.strerror}") from err
     if not stat.S_ISDIR(status.st_mode):
         if not stat.S_ISREG(status.st_mode):
-            raise UsageError(f"{root} is neither a file nor a folder")
+            raise UsageError(f"{redact(root)} is neither a file nor a folder")
         yield _local_recording(root, status)
         return
     real_root = os.path.realpath(root)
@@ -178,7 +178,7 @@ def _walk_local(root: str, config: ListingConfig, ignored: collections.Counter[s
         try:
             entries = os.scandir(folder)
         except OSError as err:
-            raise StorageError(f"cannot list {folder}: {err.strerror}") from err
+            raise StorageError(f"cannot list {redact(folder)}: {err.strerror}") from err
         with entries:
             for entry in entries:
                 if entry.is_symlink():
@@ -201,7 +201,15 @@ def _walk_local(root: str, config: ListingConfig, ignored: collections.Counter[s
                 if reason:
                     ignored[reason] += 1
                     continue
-                yield _local_recording(entry.path, entry.stat())
+                yield _entry_recording(entry)
+
+
+def _entry_recording(entry: os.DirEntry[str]) -> Recording:
+    """Identity of a file in a folder; one that has gone since, or may not be looked at, gets its row as well."""
+    try:
+        return _local_recording(entry.path, entry.stat())
+    except OSError:
+        return Recording(_shown(entry.path), os.path.abspath(entry.path), -1, "")
 
 
 def _named(location: str) -> Recording:
@@ -209,9 +217,9 @@ def _named(location: str) -> Recording:
         fs, path = filesystem(location)
         try:
             info = retry(lambda: fs.info(path), f"looking at {redact(location)}")
-        except FileNotFoundError:
-            return Recording(redact(location), location, -1, "")
-        return Recording(redact(location), location, int(info.get("size") or 0), object_version(info))
+        except (FileNotFoundError, PermissionError):
+            return Recording(without_credentials(location), location, -1, "")
+        return _object_recording(without_credentials(location), location, info)
     try:
         return _local_recording(location, os.stat(location))
     except OSError:
@@ -219,49 +227,58 @@ def _named(location: str) -> Recording:
 
 
 def _local_recording(path: str, status: os.stat_result) -> Recording:
-    shown = path[2:] if path.startswith("./") else path
-    return Recording(shown, os.path.abspath(path), status.st_size, str(status.st_mtime_ns))
+    return Recording(_shown(path), os.path.abspath(path), status.st_size, str(status.st_mtime_ns))
+
+
+def _shown(path: str) -> str:
+    return path[2:] if path.startswith("./") else path
+
+
+def _object_recording(path: str, location: str, info: dict[str, Any]) -> Recording:
+    return Recording(path, location, int(info.get("size") or 0), object_version(info))
 
 
 def _walk_url(root: str, config: ListingConfig, ignored: collections.Counter[str]) -> Iterator[Recording]:
-    """Walk a bucket; a page that fails stops the run."""
-    fs, path = filesystem(root)
-    entries = retry(lambda: _find(fs, path, root), f"listing {redact(root)}")
-    scheme = root.split("://", 1)[0]
-    for name, info in entries:
-        if info.get("type") != "file" or name.endswith("/"):
-            continue
-        relative = name[len(path) :].lstrip("/")
-        parts = relative.split("/")
-        reason = None if name == path else reason_to_ignore(parts[-1], config)
-        if reason is None and any(_is_ignored_folder(part) for part in parts[:-1]):
-            reason = "hidden"
-        if reason:
-            ignored[reason] += 1
-            continue
-        url = f"{scheme}://{name.lstrip('/') if scheme != 'file' else name}"
-        yield Recording(redact(url), url, int(info.get("size") or 0), object_version(info))
-
-
-def _find(fs: Any, path: str, root: str) -> list[tuple[str, dict[str, Any]]]:
-    """All entries under a path of a file system, or an error: never the part that could be listed."""
+    """Walk a bucket folder by folder; a page that fails has its folder listed again, and stops the run if it lasts."""
+    fs, top = filesystem(root)
     try:
-        info = fs.info(path)
+        info = retry(lambda: fs.info(top), f"listing {redact(root)}")
     except FileNotFoundError as err:
         raise UsageError(f"there is nothing at {redact(root)}") from err
     except PermissionError as err:
         raise UsageError(f"access to {redact(root)} is denied: check the credentials") from err
     if info["type"] == "file":
-        return [(info["name"], info)]
-    found: list[tuple[str, dict[str, Any]]] = []
-    for _, _, files in fs.walk(path, detail=True, on_error="raise"):
-        found.extend((entry["name"], entry) for entry in files.values())
-    return found
+        yield _object_recording(without_credentials(root), root, info)
+        return
+    # Names are put behind the location as it was given: a driver's own names lack the host and the user.
+    prefix = root if root.endswith("://") else root.rstrip("/") + "/"
+    shown = without_credentials(prefix)
+    excluded = {fs._strip_protocol(location) for location in config.excluded if is_url(location)}
+    folders = [top]
+    while folders:
+        folder = folders.pop()
+        for entry in _entries(fs, folder, root):
+            name, is_folder = entry["name"].rstrip("/"), entry["type"] == "directory"
+            if name in excluded or (is_folder and _is_ignored_folder(name.rsplit("/", 1)[-1])):
+                continue
+            if is_folder:
+                folders.append(name)
+                continue
+            reason = "link" if entry.get("islink") else reason_to_ignore(name.rsplit("/", 1)[-1], config)
+            if reason:
+                ignored[reason] += 1
+                continue
+            relative = name[len(top) :].lstrip("/")
+            yield _object_recording(shown + relative, prefix + relative, entry)
 
 
-def object_version(info: dict[str, Any]) -> str:
-    """Return what tells one content of an object from the next: its etag, else its time of change."""
-    for key in ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "created"):
-        if info.get(key):
-            return str(info[key]).strip('"')
-    return ""
+def _entries(fs: Any, folder: str, root: str) -> list[dict[str, Any]]:
+    """Entries of one folder of a bucket, or an error: never the part that could be listed."""
+    try:
+        entries = retry(lambda: fs.ls(folder, detail=True), f"listing {redact(root)}")
+    except FileNotFoundError as err:
+        raise StorageError(f"cannot list all of {redact(root)}: a folder in it is gone") from err
+    except PermissionError as err:
+        raise StorageError(f"cannot list all of {redact(root)}: access to a folder in it is denied") from err
+    # An object whose name ends in a slash stands for its folder.
+    return [entry for entry in entries if entry["name"].rstrip("/") != folder and not entry["name"].endswith("/")]

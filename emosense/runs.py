@@ -108,7 +108,7 @@ class Run:
             return
         try:
             before = json.loads(read_bytes(location))
-        except ValueError as err:
+        except (OSError, ValueError) as err:
             raise UsageError(f"{redact(location)} is damaged: start over with --restart") from err
         if not isinstance(before, dict):
             raise UsageError(f"{redact(location)} is no journal of a run: start over with --restart")

@@ -16,7 +16,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar, cast
 
 from emosense.errors import OutputError, RecordingError, StorageError, UsageError
 
@@ -25,7 +25,13 @@ T = TypeVar("T")
 _URL = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _EXTRAS: Final = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "adl": "azure"}
 _RETRY_DELAYS_S: Final = (0.2, 0.8, 3.0)
-_PASSING_ERRNO: Final = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET, errno.EAGAIN})
+# EBUSY and EREMOTEIO are what s3fs makes of 503 Slow Down and of 500 Internal Error.
+_PASSING_ERRNO: Final = frozenset(
+    {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET, errno.EAGAIN, errno.EBUSY, errno.ECONNREFUSED,
+     errno.ECONNABORTED, errno.EPIPE, errno.EHOSTUNREACH, errno.ENETUNREACH, getattr(errno, "EREMOTEIO", errno.EIO)}
+)  # fmt: skip
+_LASTING: Final = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, MemoryError)
+_BLOCK_BYTES: Final = 1 << 22
 # Of one local file: a bad sector, or a file on NFS that was replaced.
 _READ_ERRNO: Final = frozenset({errno.EIO, errno.ESTALE})
 
@@ -57,12 +63,21 @@ def is_url(location: str) -> bool:
     return _URL.match(location) is not None
 
 
-def redact(text: str) -> str:
-    """Return the text without the credentials of any URL in it."""
-    text = re.sub(r"(://)[^/@\s]+@", r"\1***@", text)
+def without_credentials(text: str) -> str:
+    """Return the text with user names, passwords, keys and tokens of every URL in it replaced by ``***``."""
+    # Up to the last @ before the path: a password may hold one.
+    text = re.sub(r"(://)[^/\s]*@", r"\1***@", text)
     return re.sub(
         r"(?i)([?&](?:[^=&\s]*(?:key|token|secret|signature|sig|password|credential)[^=&\s]*))=[^&\s]+", r"\1=***", text
     )
+
+
+def redact(text: str) -> str:
+    """Return the text fit for terminals and logs: without credentials, and on one line.
+
+    Control characters, with which a file's name could drive a terminal or forge a line, become escapes.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in without_credentials(text))
 
 
 def filesystem(url: str) -> tuple[Any, str]:
@@ -77,12 +92,14 @@ def filesystem(url: str) -> tuple[Any, str]:
 
     scheme = url.split("://", 1)[0]
     try:
-        fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        # Not fsspec.core.url_to_fs, which takes a name with :: for a chain of file systems.
+        driver = fsspec.get_filesystem_class(scheme)
+        fs = driver(use_listings_cache=False, **driver._get_kwargs_from_urls(url))
     except (ImportError, ValueError) as err:
         extra = _EXTRAS.get(scheme)
         hint = f"install its driver with: pip install 'emosense[{extra}]'" if extra else "the scheme is unknown"
         raise UsageError(f"cannot open {scheme}:// locations: {hint}") from err
-    return fs, path
+    return fs, driver._strip_protocol(url)
 
 
 def retry(action: Callable[[], T], what: str) -> T:
@@ -96,20 +113,33 @@ def retry(action: Callable[[], T], what: str) -> T:
     for delay_s in (*_RETRY_DELAYS_S, None):
         try:
             return action()
-        except (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError):
+        except _LASTING:
             raise
-        except OSError as err:
-            if delay_s is None or (
-                isinstance(err, OSError) and err.errno not in _PASSING_ERRNO and err.errno is not None
-            ):
-                raise StorageError(f"storage does not answer while {what}: {redact(str(err))}") from err
+        except Exception as err:
+            is_lasting = isinstance(err, OSError) and err.errno is not None and err.errno not in _PASSING_ERRNO
+            if delay_s is None or is_lasting:
+                text = str(err) if isinstance(err, OSError) else f"{type(err).__name__}: {err}"
+                raise StorageError(f"storage does not answer while {what}: {redact(text)}") from err
             time.sleep(delay_s)
     raise AssertionError("the loop returns or raises")
 
 
+def object_version(info: dict[str, Any]) -> str:
+    """Return what tells one content of an object from the next: its etag, else its time of change."""
+    for key in ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "created"):
+        if info.get(key):
+            return str(info[key]).strip('"')
+    return ""
+
+
 @contextlib.contextmanager
-def open_recording(recording: Recording) -> Iterator[BinaryIO]:
+def open_recording(recording: Recording, on_progress: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
     """Open the content of a recording as a file with a descriptor; a remote one is fetched to a temporary file first.
+
+    Parameters
+    ----------
+    on_progress : callable
+        Called after every block of a remote recording that has arrived.
 
     Raises
     ------
@@ -120,7 +150,7 @@ def open_recording(recording: Recording) -> Iterator[BinaryIO]:
     """
     if is_url(recording.location):
         with tempfile.TemporaryFile() as file:
-            _fetch(recording, file)
+            _fetch(recording, file, on_progress)
             yield file
         return
     with os.fdopen(_open_regular(recording.location), "rb", buffering=0) as raw:
@@ -165,29 +195,32 @@ def _open_regular(path: str) -> int:
     return descriptor
 
 
-def _fetch(recording: Recording, file: BinaryIO) -> None:
-    """Copy an object to a local file and compare its size with the listing."""
+def _fetch(recording: Recording, file: BinaryIO, on_progress: Callable[[], None]) -> None:
+    """Copy an object to a local file and check that it is the one that was listed."""
     fs, path = filesystem(recording.location)
 
-    def copy() -> None:
+    def copy() -> str:
         file.seek(0)
         file.truncate()
-        with fs.open(path, "rb", cache_type="none", block_size=1 << 22) as source:
-            while block := source.read(1 << 22):
+        with fs.open(path, "rb", cache_type="none", block_size=_BLOCK_BYTES) as source:
+            version = object_version(getattr(source, "details", None) or {})
+            while block := source.read(_BLOCK_BYTES):
                 file.write(block)
-        if file.tell() < recording.size:
-            raise TimeoutError(f"{file.tell()} of {recording.size} bytes arrived")
+                on_progress()
+        if file.tell() < recording.size and file.tell() < (expected := int(fs.info(path)["size"])):
+            raise TimeoutError(f"{file.tell()} of {expected} bytes arrived")
+        return version
 
     try:
-        retry(copy, f"reading {redact(recording.location)}")
+        version = retry(copy, f"reading {redact(recording.location)}")
     except FileNotFoundError as err:
         raise RecordingError("missing", "the object was there when the bucket was listed and is gone") from err
     except PermissionError as err:
         raise RecordingError("permission_denied", "the object may not be read") from err
-    file.flush()
+    is_listed_size = recording.size < 0 or file.tell() == recording.size
+    if not is_listed_size or (version and recording.version and version != recording.version):
+        raise RecordingError("changed_during_read", "the object was replaced since it was listed")
     file.seek(0)
-    if recording.size >= 0 and os.fstat(file.fileno()).st_size != recording.size:
-        raise RecordingError("changed_during_read", "the object has another size than when it was listed")
 
 
 def read_bytes(location: str) -> bytes:
@@ -211,7 +244,14 @@ def exists(location: str) -> bool:
     if not is_url(location):
         return os.path.lexists(location)
     fs, path = filesystem(location)
-    return bool(retry(lambda: fs.exists(path), f"looking at {redact(location)}"))
+    try:
+        # Not fs.exists: that of fsspec takes every fault for absence.
+        retry(lambda: fs.info(path), f"looking at {redact(location)}")
+    except FileNotFoundError:
+        return False
+    except PermissionError as err:
+        raise UsageError(f"access to {redact(location)} is denied: check the credentials") from err
+    return True
 
 
 def write_bytes(location: str, content: bytes) -> None:
@@ -224,8 +264,8 @@ def write_bytes(location: str, content: bytes) -> None:
 def atomic_writer(location: str) -> Iterator[BinaryIO]:
     """Write a file that appears, whole, when the block ends without an error.
 
-    A local file is written beside its place and renamed; an object appears when its upload is closed, and is
-    discarded on an error.
+    A local file is written beside its place and renamed; an object is written to a temporary file and uploaded whole,
+    so that an upload that fails can be tried again.
 
     Raises
     ------
@@ -234,9 +274,10 @@ def atomic_writer(location: str) -> Iterator[BinaryIO]:
     """
     try:
         if is_url(location):
-            fs, path = filesystem(location)
-            with fs.transaction, fs.open(path, "wb") as remote:
-                yield remote
+            with tempfile.NamedTemporaryFile(prefix="emosense-upload-") as spooled:
+                yield cast("BinaryIO", spooled.file)
+                spooled.flush()
+                _upload(spooled.name, location)
             return
         temporary = f"{location}.tmp-{os.getpid()}"
         try:
@@ -250,6 +291,14 @@ def atomic_writer(location: str) -> Iterator[BinaryIO]:
                 os.unlink(temporary)
     except OSError as err:
         raise OutputError(f"cannot write {redact(location)}: {redact(err.strerror or str(err))}") from err
+
+
+def _upload(file: str, location: str) -> None:
+    fs, path = filesystem(location)
+    try:
+        retry(lambda: fs.put_file(file, path), f"writing {redact(location)}")
+    except StorageError as err:
+        raise OutputError(f"cannot write {redact(location)}: {redact(str(err.__cause__))}") from err
 
 
 def make_folder(location: str) -> None:

@@ -19,6 +19,7 @@ LAYERS = [
     ("labelling", "extraction", "feature_table", "evaluation"),
     ("worker", "isolation", "runs", "training", "reports"),
     ("pipelines",),
+    ("commands",),
     ("cli",),
     ("__main__",),
 ]
@@ -26,10 +27,10 @@ LAYERS = [
 OWNERS = {
     "ray": ("pipelines/",),
     "tensorflow": ("training/cnn.py",),
-    "keras": ("training/cnn.py",),
+    "keras": ("training/cnn.py", "training/networks.py"),
     "sklearn": ("training/mlp.py",),
     "skl2onnx": ("training/mlp.py",),
-    "typer": ("cli.py",),
+    "typer": ("cli.py", "commands/"),
     "librosa": (),
     "pandas": (),
     "joblib": (),

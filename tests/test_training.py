@@ -21,19 +21,20 @@ from emosense.models.artifact import Model, read_model
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.ray_training import RayTraining, fit_with_ray
 from emosense.training import cnn, mlp
+from emosense.training.cnn_presets import CnnConfig
 from emosense.training.fitting import fit, predict, preset, with_temperature
 
 CLASSES = ("calm", "happy", "angry")
 
 
-def made_table(config: cnn.CnnConfig | mlp.MlpConfig, n: int = 24, seed: int = 0) -> FeatureTable:
+def made_table(config: CnnConfig | mlp.MlpConfig, n: int = 24, seed: int = 0) -> FeatureTable:
     """Features in which each class has its own band, so that a model can learn it in a few epochs."""
     rng = np.random.default_rng(seed)
     n_bands = len(feature_names(config.feature))
     labels = np.arange(n) % len(CLASSES)
     features = []
     for label in labels:
-        is_sequence = isinstance(config, cnn.CnnConfig)
+        is_sequence = isinstance(config, CnnConfig)
         shape = (
             (130 if config.feature.segment_s else int(rng.integers(60, 140)), n_bands) if is_sequence else (n_bands,)
         )
@@ -45,7 +46,7 @@ def made_table(config: cnn.CnnConfig | mlp.MlpConfig, n: int = 24, seed: int = 0
     return FeatureTable(config.feature, names, tuple(CLASSES[label] for label in labels), speakers, ("",) * n, features)
 
 
-def short(name: str, **changes: object) -> cnn.CnnConfig:
+def short(name: str, **changes: object) -> CnnConfig:
     return dataclasses.replace(preset("cnn", name), epochs=3, **changes)
 
 
@@ -113,7 +114,7 @@ def running_ray() -> Iterator[None]:
         yield
 
 
-def run(storage: Path, table: FeatureTable, config: cnn.CnnConfig, **training: object) -> tuple[bytes, list[dict]]:
+def run(storage: Path, table: FeatureTable, config: CnnConfig, **training: object) -> tuple[bytes, list[dict]]:
     options = RayTraining(str(storage), **training)
     fitted = fit_with_ray(table, CLASSES, config, name="run", seed=0, validation=table, training=options)
     return fitted.weights, fitted.history

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from emosense.errors import EmoSenseError
 from emosense.feature_table import FeatureTable
 from emosense.storage import filesystem, is_url
-from emosense.training.cnn import CnnConfig, EpochResult, TrainingState
+from emosense.training.cnn import EpochResult, TrainingState
+from emosense.training.cnn_presets import CnnConfig
 from emosense.training.fitting import Fitted, epoch_record, fit
 
 Arrays = list[NDArray[Any]]

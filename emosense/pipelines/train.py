@@ -1,16 +1,18 @@
 """Corpus -> model directory: features, a fit with held-out speakers for curves and calibration, a fit on everyone.
 
-The learning curves, the temperature and the score in `model.json` come from speakers that the first fit has not seen;
-the model that is written is then trained on all of them with the same settings.
+The learning curves, the temperature and the score in `model.json` come from speakers that a first fit has not seen, or
+from a cross-validation; the model that is written is then trained on all of them with the same settings.
 """
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import dataclasses
 import datetime
 import hashlib
 import importlib.metadata
+import io
 import json
 from collections import Counter
 from typing import Any, Final
@@ -31,7 +33,7 @@ from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.ray_training import RayTraining, fit_with_ray
 from emosense.progress import Progress
 from emosense.storage import exists, join, make_folder, read_bytes, redact, write_bytes
-from emosense.training.cnn import CnnConfig
+from emosense.training.cnn_presets import CnnConfig
 from emosense.training.fitting import Config, Fitted, copy_speeds, fit, predict, preset, with_temperature
 from emosense.training.model_card import model_card
 
@@ -54,7 +56,8 @@ class TrainJob:
     validation_share : float
         Share of the speakers that the first fit does without; 0 skips it, and the model is not calibrated.
     metrics : str or None
-        A ``metrics.json`` of `evaluate` with the same kind and preset, whose scores the model is to carry.
+        A ``metrics.json`` of `evaluate` with the same kind and preset: it gives score, temperature and curves in place
+        of a fit without some of the speakers.
     storage : str or None
         Folder or URL for checkpoints; beside the model where it is None.
     """
@@ -79,6 +82,24 @@ class TrainJob:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known about the settings from speakers that a fit had not seen.
+
+    Parameters
+    ----------
+    score : dict
+        For ``model.json``; ``ece`` is measured on the rows that the temperature was fitted to.
+    temperature : float
+    curves : list of dict
+        Learning curves with held-out speakers.
+    """
+
+    score: dict[str, Any]
+    temperature: float
+    curves: list[dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Trained:
     """What training gave: the description that was written, and the curves."""
 
@@ -98,7 +119,7 @@ def train(job: TrainJob, told: Progress) -> Trained:
     if job.epochs is not None:
         config = _with_epochs(config, job.epochs)
     classes = classes_of(job.emotions, config)
-    scores = [] if job.metrics is None else [cross_validated_score(job, classes)]
+    evidence = None if job.metrics is None else cross_validated(job, classes)
     if exists(join(job.output, "model.json")) and not (job.overwrite or job.resume):
         raise UsageError(f"{redact(job.output)} holds a model: choose another folder, or --overwrite")
     make_folder(job.output)
@@ -108,22 +129,16 @@ def train(job: TrainJob, told: Progress) -> Trained:
         raise UsageError(
             f"no recording of {', '.join(sorted(set(classes) - set(table.emotions)))} in {redact(job.data)}"
         )
-    curves, temperature = {}, 1.0
     with _session(job, config):
         fits = _Fits(job, config, classes, told)
-        if job.validation_share > 0:
-            train_rows, held_rows = inner_split(table.speakers, job.seed, job.validation_share)
-            held_out = table.select(held_rows)
-            first = fits.run("validation", table.select(train_rows), held_out)
-            score, temperature = _score(first.weights, held_out, classes)
-            scores.append(score)
-            curves["validation"] = first.history
+        if evidence is None and job.validation_share > 0:
+            evidence = fits.held_out(table)
         final = fits.run("final", table, None)
-        curves["final"] = final.history
-    description = _description(job, config, classes, table, scores, temperature)
+    description = _description(job, config, classes, table, evidence)
+    curves = {"validation": evidence.curves if evidence else [], "final": final.history}
     write_bytes(join(job.output, "curves.json"), json.dumps(curves, indent=1).encode())
     write_bytes(join(job.output, "MODEL_CARD.md"), model_card(description).encode())
-    write_model(job.output, description, with_temperature(final.weights, temperature))
+    write_model(job.output, description, with_temperature(final.weights, description["calibration"]["temperature"]))
     return Trained(description, curves)
 
 
@@ -138,24 +153,30 @@ def classes_of(emotions: tuple[str, ...], config: Config) -> tuple[str, ...]:
     return tuple(emotion for emotion in EMOTIONS if emotion in wanted)
 
 
-def cross_validated_score(job: TrainJob, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Take the score of a cross-validation for the model's description.
+def cross_validated(job: TrainJob, classes: tuple[str, ...]) -> Evidence:
+    """Take score, temperature and curves from a cross-validation.
 
     Raises
     ------
     UsageError
-        If the file is of another model family, preset or classes.
+        If the file is of another model family, preset or classes, or its predictions are calibrated already.
     """
     assert job.metrics is not None
+    folder = job.metrics.rpartition("/")[0] or "."
     try:
-        metrics = json.loads(read_bytes(job.metrics))
-        found = (metrics["kind"], metrics["preset"], tuple(metrics["classes"]))
+        metrics, curves = (json.loads(read_bytes(place)) for place in (job.metrics, join(folder, "curves.json")))
+        found = (metrics["kind"], metrics["preset"], tuple(metrics["classes"]), metrics["calibrated"])
+        rows = list(csv.DictReader(io.StringIO(read_bytes(join(folder, "predictions.csv")).decode(), newline="")))
     except (FileNotFoundError, ValueError, LookupError) as err:
         raise UsageError(f"{redact(job.metrics)} is no metrics.json of a cross-validation") from err
-    if found != (job.kind, job.preset, classes):
-        raise UsageError(f"{redact(job.metrics)} is of {found}, not of {(job.kind, job.preset, classes)}")
+    if found != (job.kind, job.preset, classes, False):
+        raise UsageError(f"{redact(job.metrics)} is of {found}, needed is {(job.kind, job.preset, classes, False)}")
+    labels = np.array([classes.index(row["emotion"]) for row in rows])
+    probabilities = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows])
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    temperature = round(fit_temperature(probabilities, labels), 4)
     first, scores = metrics["seeds"][0], metrics["scores"]
-    return {
+    score = {
         "protocol": metrics["protocol"],
         "speaker_independent": metrics["speaker_independent"],
         "n": metrics["n"],
@@ -164,9 +185,11 @@ def cross_validated_score(job: TrainJob, classes: tuple[str, ...]) -> dict[str, 
         "uar_sd": scores["uar"]["sd"],
         "uar_interval": first["uar"]["interval"],
         "accuracy": scores["accuracy"]["mean"],
-        "ece": scores["ece"]["mean"],
+        "ece_before": scores["ece"]["mean"],
+        "ece": float(ece(labels, apply_temperature(probabilities, temperature))),
         "groups": {name: first["groups"][name] for name in ("sex", "speaker")},
     }
+    return Evidence(score, temperature, curves)
 
 
 def _with_epochs(config: Config, epochs: int) -> Config:
@@ -206,28 +229,31 @@ class _Fits:
             training=training,
         )
 
+    def held_out(self, table: FeatureTable) -> Evidence:
+        """Fit without some of the speakers, and score, calibrate and draw curves on them."""
+        train_rows, held_rows = inner_split(table.speakers, self._job.seed, self._job.validation_share)
+        held = table.select(held_rows)
+        fitted = self.run("validation", table.select(train_rows), held)
+        labels = held.labels(self._classes)
+        probabilities = predict(fitted.weights, held, len(self._classes))
+        temperature = round(fit_temperature(probabilities, labels), 4)
+        confusion = confusion_matrix(labels, np.argmax(probabilities, axis=1), len(self._classes))
+        score = {
+            "protocol": f"held-out speakers {', '.join(sorted(set(held.speakers)))}",
+            "speaker_independent": True,
+            "n": len(held),
+            "n_seeds": 1,
+            "uar": float(uar(confusion)),
+            "accuracy": float(accuracy(confusion)),
+            "ece_before": float(ece(labels, probabilities)),
+            "ece": float(ece(labels, apply_temperature(probabilities, temperature))),
+        }
+        return Evidence(score, temperature, fitted.history)
+
     def _key(self, table: FeatureTable) -> str:
         """Digest of what decides the weights, so that a run is never resumed with other data or settings."""
         identity = repr((self._config, self._classes, self._job.seed, table.paths, table.emotions, self._job.n_workers))
         return hashlib.sha256(identity.encode()).hexdigest()[:12]
-
-
-def _score(weights: bytes, held_out: FeatureTable, classes: tuple[str, ...]) -> tuple[dict[str, Any], float]:
-    """Score on held-out speakers, and the temperature that fits them."""
-    labels = held_out.labels(classes)
-    probabilities = predict(weights, held_out, len(classes))
-    temperature = round(fit_temperature(probabilities, labels), 4)
-    confusion = confusion_matrix(labels, np.argmax(probabilities, axis=1), len(classes))
-    score = {
-        "protocol": "held-out speakers, calibrated on the same",
-        "speakers": sorted(set(held_out.speakers)),
-        "n": len(held_out),
-        "uar": round(float(uar(confusion)), 4),
-        "accuracy": round(float(accuracy(confusion)), 4),
-        "ece_before": round(float(ece(labels, probabilities)), 4),
-        "ece": round(float(ece(labels, apply_temperature(probabilities, temperature))), 4),
-    }
-    return score, temperature
 
 
 def _description(
@@ -235,8 +261,7 @@ def _description(
     config: Config,
     classes: tuple[str, ...],
     table: FeatureTable,
-    scores: list[dict[str, Any]],
-    temperature: float,
+    evidence: Evidence | None,
 ) -> dict[str, Any]:
     is_ravdess = set(table.speakers) <= {f"{number:02d}" for number in range(1, 25)}
     packages = ("numpy", "onnxruntime", "scikit-learn" if job.kind == "mlp" else "keras")
@@ -247,7 +272,11 @@ def _description(
         "classes": list(classes),
         "features": config.feature.to_dict(),
         "window_s": WINDOW_S,
-        "calibration": {"method": "temperature", "temperature": temperature, "in_graph": True},
+        "calibration": {
+            "method": "temperature" if evidence else "none",
+            "temperature": evidence.temperature if evidence else 1.0,
+            "in_graph": True,
+        },
         "trained_on": {
             "n_recordings": len(table),
             "speakers": sorted(set(table.speakers)),
@@ -257,7 +286,7 @@ def _description(
             "settings": _settings(config),
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         },
-        "scores": scores,
+        "scores": [evidence.score] if evidence else [],
         "licence": _RAVDESS_LICENCE if is_ravdess else _OTHER_LICENCE,
         "versions": {"emosense": __version__} | {name: importlib.metadata.version(name) for name in packages},
     }

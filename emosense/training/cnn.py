@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
-from emosense.features import FeatureConfig, default_config
-from emosense.training.augmentation import AugmentConfig, augment, fit_length, mix
+from emosense.training.augmentation import augment, fit_length, mix
+from emosense.training.cnn_presets import CnnConfig
+from emosense.training.networks import build
 
 if TYPE_CHECKING:
     import keras
@@ -33,57 +33,6 @@ TrainingState = dict[str, NDArray[Any]]
 _WARM_UP: Final = 0.15
 _EPSILON: Final = 1e-7
 _OPSET: Final = 17
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class CnnConfig:
-    """All that decides what is trained and how.
-
-    Parameters
-    ----------
-    name : str
-        Name of the preset.
-    feature : FeatureConfig
-        What the model hears.
-    classes : tuple of str
-        What it tells apart.
-    architecture : str
-        A key of `ARCHITECTURES`.
-    epochs, batch_size : int
-        Length of training; the last clips of an epoch that fill no batch are left out of it.
-    learning_rate : float
-        Constant with ``optimizer="rmsprop"``; with ``"adamw"`` the peak of a one-cycle schedule.
-    weight_decay, label_smoothing, mixup, average, dropout : float
-        Regularisation: AdamW's decay of kernels, probability spread over all classes, `augmentation.mix`'s alpha,
-        decay per step of the moving average of the weights that is the result (0: the last weights are), dropout rate.
-    balance : bool
-        Weigh the loss by the inverse frequency of the class: RAVDESS has half as many neutral clips as others.
-    channels : tuple of int
-        Widths of the residual network: stem, stages, time convolution.
-    crop_frames : int
-        Frames of a training example, a random stretch of the recording; 0 leaves recordings as they are, which must
-        then be equally long.
-    augment : AugmentConfig or None
-        Augmentation of log-mel input.
-    """
-
-    name: str
-    feature: FeatureConfig
-    architecture: str
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    optimizer: str = "adamw"
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    mixup: float = 0.0
-    average: float = 0.0
-    dropout: float = 0.1
-    balance: bool = False
-    channels: tuple[int, ...] = ()
-    crop_frames: int = 0
-    augment: AugmentConfig | None = None
-    classes: tuple[str, ...] = EMOTIONS
 
 
 class Exchange(Protocol):
@@ -114,72 +63,6 @@ class EpochResult:
     validation_accuracy: float | None
     validation_uar: float | None
     snapshot: Callable[[], TrainingState]
-
-
-def build(config: CnnConfig, n_bands: int, n_frames: int | None, n_classes: int) -> keras.Model:
-    """Build the untrained network, input (n_clips, n_frames, n_bands), output (n_clips, n_classes) probabilities.
-
-    Parameters
-    ----------
-    config : CnnConfig
-        Architecture and widths.
-    n_bands, n_classes : int
-        Sizes of the last axes.
-    n_frames : int or None
-        Length of all inputs; None for any length, which ``architecture="reference"`` does not allow.
-    """
-    import keras
-
-    features = keras.Input((n_frames, n_bands), name="features")
-    # Not keras.layers.Normalization: tf2onnx makes its constants two more inputs.
-    standardise = keras.layers.BatchNormalization(center=False, scale=False, trainable=False, name="standardise")
-    hidden = ARCHITECTURES[config.architecture](standardise(features), config)
-    probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(hidden)
-    return keras.Model(features, probabilities, name=config.name)
-
-
-def _reference(x: Any, config: CnnConfig) -> Any:
-    """Two Conv1D layers, in the shapes of the well-known tutorial."""
-    from keras import layers
-
-    x = layers.Conv1D(128, 5, padding="same", activation="relu")(x)
-    x = layers.Dropout(config.dropout)(x)
-    x = layers.MaxPooling1D(8)(x)
-    x = layers.Conv1D(128, 5, padding="same", activation="relu")(x)
-    x = layers.Dropout(config.dropout)(x)
-    return layers.Flatten()(x)
-
-
-def _residual(x: Any, config: CnnConfig) -> Any:
-    """2-D residual stages that shrink the band axis, then a time convolution and attentive mean + std over time."""
-    from keras import layers, ops
-
-    stem, *stages, width = config.channels
-    x = layers.Reshape((-1, x.shape[-1], 1))(x)
-    x = _conv_2d(x, stem, (5, 7), (2, 3))
-    for i, filters in enumerate(stages):
-        x = _conv_2d(x, filters, (3, 3), (2 if i == 1 else 1, 2))
-        x = layers.ReLU()(x + _conv_2d(x, filters, (3, 3), (1, 1), relu=False))
-    x = layers.Dropout(config.dropout)(layers.Reshape((-1, x.shape[2] * x.shape[3]))(x))
-    x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(layers.Conv1D(width, 1, use_bias=False)(x)))
-    y = layers.Conv1D(width, 5, padding="same", use_bias=False)(x)
-    x = layers.ReLU()(x + layers.BatchNormalization(momentum=0.9)(y))
-    share = ops.softmax(layers.Dense(width)(layers.Dense(32, activation="tanh")(x)), axis=1)
-    mean = ops.sum(share * x, axis=1)
-    variance = ops.sum(share * ops.square(x), axis=1) - ops.square(mean)
-    pooled = layers.Concatenate()([mean, ops.sqrt(ops.maximum(variance, 1e-4))])
-    return layers.Dropout(0.3)(pooled)
-
-
-def _conv_2d(x: Any, filters: int, kernel: tuple[int, int], strides: tuple[int, int], *, relu: bool = True) -> Any:
-    from keras import layers
-
-    x = layers.Conv2D(filters, kernel, strides, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
-    x = layers.BatchNormalization(momentum=0.9)(x)
-    return layers.ReLU()(x) if relu else x
-
-
-ARCHITECTURES: Final[dict[str, Callable[[Any, CnnConfig], Any]]] = {"reference": _reference, "residual": _residual}
 
 
 def fit(
@@ -407,35 +290,3 @@ def to_onnx(model: keras.Model, config: CnnConfig, n_bands: int) -> bytes:
             size.dim_param = name
     graph.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "batch"
     return bytes(graph.SerializeToString())
-
-
-PRESETS: Final[dict[str, CnnConfig]] = {
-    "reference": CnnConfig(
-        name="reference",
-        feature=default_config("mfcc"),
-        architecture="reference",
-        # Where the reference stopped: 840 clips of training then stand at 53 to 58 %, other actors at 39 to 41 %.
-        epochs=42,
-        batch_size=16,
-        learning_rate=1e-5,
-        optimizer="rmsprop",
-    ),
-    "default": CnnConfig(
-        name="default",
-        # 64 ms frames and 128 bands resolve the harmonics of a voice from 100 Hz up.
-        feature=dataclasses.replace(default_config("logmel"), n_fft=1024, hop=256, n_mels=128),
-        architecture="residual",
-        epochs=80,
-        batch_size=16,
-        learning_rate=2e-3,
-        weight_decay=0.02,
-        label_smoothing=0.1,
-        mixup=0.1,
-        average=0.99,
-        dropout=0.2,
-        balance=True,
-        channels=(16, 24, 40, 64, 128),
-        crop_frames=80,
-        augment=AugmentConfig(),
-    ),
-}

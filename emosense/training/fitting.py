@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from emosense.errors import UsageError
 from emosense.feature_table import FeatureTable
-from emosense.training import cnn, mlp
+from emosense.training import cnn, cnn_presets, mlp
+from emosense.training.cnn_presets import CnnConfig
 
 Float64 = NDArray[np.float64]
-Config = mlp.MlpConfig | cnn.CnnConfig
+Config = mlp.MlpConfig | CnnConfig
 
 # A third of the rows needs more passes; chosen with the preset (docs/results.md).
 _PASSES_WITHOUT_COPIES: Final = 20
@@ -48,7 +49,7 @@ def preset(kind: str, name: str) -> Config:
     UsageError
         If there is none of that name.
     """
-    presets: dict[str, dict[str, Any]] = {"mlp": mlp.PRESETS, "cnn": cnn.PRESETS}
+    presets: dict[str, dict[str, Any]] = {"mlp": mlp.PRESETS, "cnn": cnn_presets.PRESETS}
     if kind not in presets:
         raise UsageError(f"unknown model kind {kind!r}: choose one of {', '.join(presets)}")
     if name not in presets[kind]:

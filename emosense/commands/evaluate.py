@@ -1,0 +1,63 @@
+"""`emosense-batch evaluate`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from emosense.commands.options import (
+    Address,
+    Cache,
+    Data,
+    Kind,
+    Preset,
+    ProgressMode,
+    Protocol,
+    Quiet,
+    Shown,
+    Workers,
+    names,
+)
+
+
+def evaluate(
+    data: Data,
+    output: Annotated[str, typer.Option("-o", "--output", help="Folder for metrics and predictions.")] = "evaluation",
+    model: Annotated[str | None, typer.Option("-m", "--model", help="Score this model as it is.")] = None,
+    kind: Annotated[Kind, typer.Option(help="Cross-validate this model family.")] = Kind.cnn,
+    preset: Annotated[Preset, typer.Option(help="Its settings.")] = Preset.default,
+    protocol: Annotated[Protocol, typer.Option(help="How speakers are split.")] = Protocol.lj5,
+    seeds: Annotated[int, typer.Option(min=1, help="Fits of every fold.")] = 1,
+    n_folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of kfold.")] = 5,
+    emotions: Annotated[str, typer.Option(help="Classes, separated by commas; default: the preset's.")] = "",
+    calibrate: Annotated[bool, typer.Option(help="Fit a temperature on training speakers of each fold.")] = False,
+    cache: Cache = None,
+    workers: Workers = None,
+    address: Address = None,
+    progress: Shown = ProgressMode.auto,
+    quiet: Quiet = False,
+) -> None:
+    """Score a model, or cross-validate a model family with every fold of every seed as a Ray task."""
+    from emosense.pipelines.evaluate import EvaluateJob, table_text
+    from emosense.pipelines.evaluate import evaluate as run
+    from emosense.progress import progress as shown
+
+    job = EvaluateJob(
+        data=data,
+        output=output,
+        model=model,
+        kind=kind.value,
+        preset=preset.value,
+        protocol=protocol.value,
+        n_seeds=seeds,
+        n_folds=n_folds,
+        emotions=names(emotions),
+        calibrate=calibrate,
+        cache=cache,
+        address=address,
+        n_workers=workers,
+    )
+    with shown("none" if quiet else progress.value) as told:
+        metrics = run(job, told)
+    print(table_text(metrics))  # noqa: T201 - the result itself

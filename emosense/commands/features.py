@@ -1,0 +1,48 @@
+"""`emosense-batch features`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from emosense.commands.options import Address, Data, FeatureSet, ProgressMode, Quiet, Shown, Workers, say
+from emosense.errors import EXIT_ERROR_ROWS, UsageError
+
+
+def features(
+    data: Data,
+    output: Annotated[str, typer.Option("-o", "--output", help="Feature table to write (.parquet).")],
+    set_: Annotated[FeatureSet, typer.Option("--set", help="Which features.")] = FeatureSet.summary,
+    sample_rate: Annotated[int | None, typer.Option(help="Hz; default: the set's own.")] = None,
+    estimate_tuning: Annotated[
+        bool, typer.Option(help="Estimate the tuning of each recording for the chroma.")
+    ] = False,
+    workers: Workers = None,
+    address: Address = None,
+    progress: Shown = ProgressMode.auto,
+    quiet: Quiet = False,
+) -> None:
+    """Extract features of a corpus with Ray Data: one row a recording, the configuration in the file's metadata."""
+    from emosense.corpora import read_corpus
+    from emosense.features import default_config
+    from emosense.pipelines.extract import extract_corpus, report_problems
+    from emosense.progress import progress as shown
+
+    if not output.lower().endswith(".parquet"):
+        raise UsageError(f"features are written as Parquet: end {output} in .parquet")
+    config = default_config(set_.value)
+    if sample_rate:
+        config = dataclasses.replace(config, sample_rate=sample_rate)
+    if estimate_tuning:
+        config = dataclasses.replace(config, tuning=None)
+    corpus = read_corpus(data)
+    with shown("none" if quiet else progress.value) as told:
+        report_problems(corpus, told)
+        done = extract_corpus(corpus, config, output, address=address, n_workers=workers, told=told)
+    if not quiet:
+        errors = ", ".join(f"{count} {code}" for code, count in done.by_error.most_common())
+        say(f"{output}: {done.n_utterances:,} recordings, set {set_.value}" + (f"; errors: {errors}" if errors else ""))
+    if done.by_error:
+        raise typer.Exit(EXIT_ERROR_ROWS)

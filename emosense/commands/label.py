@@ -1,0 +1,81 @@
+"""`emosense-batch label`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from emosense.commands.options import Address, EngineName, ProgressMode, Quiet, Shown, Workers, say
+
+
+def label(
+    inputs: Annotated[list[str], typer.Argument(help="Files, folders, URLs, or - for a list on standard input.")],
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="Table to write: .csv, .parquet or .jsonl.")
+    ] = "labels.csv",
+    model: Annotated[str, typer.Option("-m", "--model", help="Name of a shipped model, directory or URL.")] = "default",
+    engine: Annotated[
+        EngineName, typer.Option(help="auto: this process for small jobs, Ray for large ones.")
+    ] = EngineName.auto,
+    workers: Workers = None,
+    address: Address = None,
+    window: Annotated[float, typer.Option(help="Seconds of a window; default: the model's own.")] = 0.0,
+    hop: Annotated[float, typer.Option(help="Seconds between windows; default: the window.")] = 0.0,
+    segments: Annotated[str | None, typer.Option(help="Write a row for every window to this table as well.")] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(help="Add a column uncertain: true below this confidence. Hides no row.")
+    ] = None,
+    strict: Annotated[bool, typer.Option(help="Treat recordings that could be decoded in part as errors.")] = False,
+    max_duration: Annotated[float, typer.Option(help="Refuse longer recordings (seconds).")] = 86_400.0,
+    max_errors: Annotated[str | None, typer.Option(help="Stop when more recordings fail: N or P%.")] = None,
+    file_timeout: Annotated[float, typer.Option(help="Give up a recording that makes no progress (seconds).")] = 60.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Label the first N recordings only.")] = None,
+    follow_links: Annotated[bool, typer.Option(help="Follow links that lead out of the folder.")] = False,
+    sniff: Annotated[bool, typer.Option(help="Look at files of every name, not of audio extensions alone.")] = False,
+    restart: Annotated[bool, typer.Option(help="Discard what an earlier start of this run has done.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="List and count, label nothing.")] = False,
+    progress: Shown = ProgressMode.auto,
+    quiet: Quiet = False,
+) -> None:
+    """Label recordings: one row a recording, with the emotion and how sure the model is.
+
+    A run that was stopped goes on where it was when the same command is given again.
+    """
+    from emosense.labelling import LabelConfig
+    from emosense.listing import ListingConfig
+    from emosense.pipelines.label import LabelJob
+    from emosense.pipelines.label import label as run
+
+    job = LabelJob(
+        inputs=tuple(location for location in inputs if location != "-"),
+        names=_names_on_stdin() if "-" in inputs else None,
+        output=output,
+        segments_output=segments,
+        model=model,
+        engine=engine.value,
+        n_workers=workers,
+        address=address,
+        config=LabelConfig(window, hop, segments is not None, strict, max_duration),
+        listing=ListingConfig(follow_links=follow_links, any_extension=sniff),
+        limit=limit,
+        min_confidence=min_confidence,
+        max_errors=max_errors,
+        restart=restart,
+        dry_run=dry_run,
+        file_timeout_s=file_timeout,
+        progress="none" if quiet else progress.value,
+    )
+    summary = run(job)
+    if not quiet:
+        say(summary.text(job))
+    raise typer.Exit(summary.exit_code)
+
+
+def _names_on_stdin() -> tuple[str, ...]:
+    """Names from standard input, one a line, or separated by NUL as ``find -print0`` does."""
+    content = sys.stdin.buffer.read()
+    separator = b"\0" if b"\0" in content else b"\n"
+    return tuple(os.fsdecode(name.removesuffix(b"\r")) for name in content.split(separator) if name.strip())

@@ -1,0 +1,47 @@
+"""`emosense-batch models`: which models there are, what they say of themselves, whether they are whole."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from emosense.commands.options import say
+
+models = typer.Typer(help="List, show and verify models.", no_args_is_help=True, rich_markup_mode=None)
+Location = Annotated[str, typer.Argument(help="Name of a shipped model, directory or URL.")]
+
+
+@models.command("list")
+def list_models() -> None:
+    """List the models that ship with EmoSense."""
+    from emosense.models.artifact import read_model, shipped_models
+
+    for name, folder in shipped_models().items():
+        description = read_model(folder).description
+        scores = ", ".join(f"UAR {score['uar']:.1%} ({score['protocol']})" for score in description["scores"])
+        print(f"{name}\t{description['name']} {description['version']}\t{scores}")  # noqa: T201 - the result itself
+
+
+@models.command()
+def show(model: Location = "default") -> None:
+    """Print the description of a model as JSON."""
+    from emosense.models.artifact import read_model
+
+    print(json.dumps(read_model(model).description, indent=2))  # noqa: T201 - the result itself
+
+
+@models.command()
+def verify(model: Location = "default") -> None:
+    """Check a model against its own description, and run it once."""
+    import numpy as np
+
+    from emosense.features import extract
+    from emosense.models.artifact import Model, read_model
+
+    files = read_model(model)
+    loaded = Model(files)
+    noise = np.random.default_rng(0).normal(0, 0.1, loaded.features.sample_rate).astype(np.float32)
+    probabilities = loaded.probabilities(extract(noise, loaded.features))
+    say(f"{model}: whole, sha256 {files.sha256}, probabilities sum to {probabilities.sum():.6f}")

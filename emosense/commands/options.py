@@ -1,0 +1,84 @@
+"""Options that several commands share, and the one way in which all of them talk."""
+
+from __future__ import annotations
+
+import enum
+import sys
+from typing import Annotated
+
+import typer
+
+
+class EngineName(enum.StrEnum):
+    """Where recordings are labelled."""
+
+    auto = "auto"
+    local = "local"
+    ray = "ray"
+
+
+class ProgressMode(enum.StrEnum):
+    """How progress is shown."""
+
+    auto = "auto"
+    plain = "plain"
+    json = "json"
+    none = "none"
+
+
+class FeatureSet(enum.StrEnum):
+    """Feature sets that can be written."""
+
+    summary = "summary"
+    functionals = "functionals"
+    mfcc = "mfcc"
+    logmel = "logmel"
+
+
+class Kind(enum.StrEnum):
+    """Model families."""
+
+    mlp = "mlp"
+    cnn = "cnn"
+
+
+class Preset(enum.StrEnum):
+    """Settings of a model family."""
+
+    reference = "reference"
+    default = "default"
+
+
+class Protocol(enum.StrEnum):
+    """Ways to cut a corpus into training and test speakers."""
+
+    lj5 = "lj5"
+    eb6 = "eb6"
+    loso = "loso"
+    kfold = "kfold"
+    random = "random"
+
+
+Workers = Annotated[
+    int | None, typer.Option("-j", "--workers", min=1, help="Worker processes; by default one for each CPU.")
+]
+Address = Annotated[
+    str | None, typer.Option(help="Run on the Ray cluster at this address; default: RAY_ADDRESS, else this machine.")
+]
+Shown = Annotated[ProgressMode, typer.Option("--progress", help="How to show progress, on standard error.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
+Data = Annotated[
+    str,
+    typer.Argument(help="RAVDESS folder or URL, a table (.csv, .parquet: path, emotion, speaker), or a feature table."),
+]
+Cache = Annotated[str | None, typer.Option(help="Folder for extracted features; default: ~/.cache/emosense.")]
+
+
+def say(text: str) -> None:
+    """Print one message for the user."""
+    print(text, file=sys.stderr)  # noqa: T201 - talk goes to standard error
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Split a list that is separated by commas."""
+    return tuple(name for name in text.split(",") if name.strip())

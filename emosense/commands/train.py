@@ -1,0 +1,66 @@
+"""`emosense-batch train`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from emosense.commands.options import Address, Cache, Data, Kind, Preset, ProgressMode, Quiet, Shown, names, say
+
+
+def train(
+    kind: Annotated[Kind, typer.Argument(help="Model family.")],
+    data: Data,
+    output: Annotated[str, typer.Option("-o", "--output", help="Directory for the model.")],
+    preset: Annotated[Preset, typer.Option(help="reference: the published baseline; default: ours.")] = Preset.default,
+    emotions: Annotated[str, typer.Option(help="Classes, separated by commas; default: the preset's.")] = "",
+    seed: Annotated[int, typer.Option(help="Decides initial weights, order and augmentation.")] = 0,
+    validation: Annotated[
+        float, typer.Option(help="Share of speakers held out for curves and calibration, before the fit on all.")
+    ] = 0.2,
+    metrics: Annotated[
+        str | None, typer.Option(help="metrics.json of evaluate, to take score and calibration from.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of the CNN; default: the preset's.")] = None,
+    train_workers: Annotated[int, typer.Option(min=1, help="Data-parallel Ray Train workers of the CNN.")] = 1,
+    gpu: Annotated[bool, typer.Option(help="Give each training worker a GPU.")] = False,
+    storage: Annotated[str | None, typer.Option(help="Folder or URL for checkpoints; default: in the model's.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint of the same training.")] = False,
+    max_failures: Annotated[int, typer.Option(min=0, help="Failures of training workers that are survived.")] = 2,
+    cache: Cache = None,
+    address: Address = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
+    progress: Shown = ProgressMode.auto,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model and write its directory: ONNX weights, model.json and learning curves."""
+    from emosense.pipelines.train import TrainJob
+    from emosense.pipelines.train import train as run
+    from emosense.progress import progress as shown
+
+    job = TrainJob(
+        kind=kind.value,
+        data=data,
+        output=output,
+        preset=preset.value,
+        emotions=names(emotions),
+        seed=seed,
+        validation_share=validation,
+        metrics=metrics,
+        cache=cache,
+        storage=storage,
+        resume=resume,
+        max_failures=max_failures,
+        n_workers=train_workers,
+        use_gpu=gpu,
+        epochs=epochs,
+        address=address,
+        overwrite=overwrite,
+    )
+    with shown("none" if quiet else progress.value) as told:
+        trained = run(job, told)
+    if not quiet:
+        for score in trained.description["scores"]:
+            say(f"{score['protocol']}: UAR {score['uar']:.1%}, ECE {score['ece']:.1%}")
+        say(f"{output}: model {trained.description['name']}")

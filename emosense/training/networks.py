@@ -1,0 +1,80 @@
+"""The CNN's two architectures in Keras: feature sequence in, probabilities out.
+
+Standardisation is the first layer and softmax the last, so that the exported graph needs nothing beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from emosense.training.cnn_presets import CnnConfig
+
+if TYPE_CHECKING:
+    import keras
+
+
+def build(config: CnnConfig, n_bands: int, n_frames: int | None, n_classes: int) -> keras.Model:
+    """Build the untrained network, input (n_clips, n_frames, n_bands), output (n_clips, n_classes) probabilities.
+
+    Parameters
+    ----------
+    config : CnnConfig
+        Architecture and widths.
+    n_bands, n_classes : int
+        Sizes of the last axes.
+    n_frames : int or None
+        Length of all inputs; None for any length, which ``architecture="reference"`` does not allow.
+    """
+    import keras
+
+    features = keras.Input((n_frames, n_bands), name="features")
+    # Not keras.layers.Normalization: tf2onnx makes its constants two more inputs.
+    standardise = keras.layers.BatchNormalization(center=False, scale=False, trainable=False, name="standardise")
+    hidden = ARCHITECTURES[config.architecture](standardise(features), config)
+    probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(hidden)
+    return keras.Model(features, probabilities, name=config.name)
+
+
+def _reference(x: Any, config: CnnConfig) -> Any:
+    """Two Conv1D layers, in the shapes of the well-known tutorial."""
+    from keras import layers
+
+    x = layers.Conv1D(128, 5, padding="same", activation="relu")(x)
+    x = layers.Dropout(config.dropout)(x)
+    x = layers.MaxPooling1D(8)(x)
+    x = layers.Conv1D(128, 5, padding="same", activation="relu")(x)
+    x = layers.Dropout(config.dropout)(x)
+    return layers.Flatten()(x)
+
+
+def _residual(x: Any, config: CnnConfig) -> Any:
+    """2-D residual stages that shrink the band axis, then a time convolution and attentive mean + std over time."""
+    from keras import layers, ops
+
+    stem, *stages, width = config.channels
+    x = layers.Reshape((-1, x.shape[-1], 1))(x)
+    x = _conv_2d(x, stem, (5, 7), (2, 3))
+    for i, filters in enumerate(stages):
+        x = _conv_2d(x, filters, (3, 3), (2 if i == 1 else 1, 2))
+        x = layers.ReLU()(x + _conv_2d(x, filters, (3, 3), (1, 1), relu=False))
+    x = layers.Dropout(config.dropout)(layers.Reshape((-1, x.shape[2] * x.shape[3]))(x))
+    x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(layers.Conv1D(width, 1, use_bias=False)(x)))
+    y = layers.Conv1D(width, 5, padding="same", use_bias=False)(x)
+    x = layers.ReLU()(x + layers.BatchNormalization(momentum=0.9)(y))
+    share = ops.softmax(layers.Dense(width)(layers.Dense(32, activation="tanh")(x)), axis=1)
+    mean = ops.sum(share * x, axis=1)
+    variance = ops.sum(share * ops.square(x), axis=1) - ops.square(mean)
+    pooled = layers.Concatenate()([mean, ops.sqrt(ops.maximum(variance, 1e-4))])
+    return layers.Dropout(0.3)(pooled)
+
+
+def _conv_2d(x: Any, filters: int, kernel: tuple[int, int], strides: tuple[int, int], *, relu: bool = True) -> Any:
+    from keras import layers
+
+    x = layers.Conv2D(filters, kernel, strides, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+    x = layers.BatchNormalization(momentum=0.9)(x)
+    return layers.ReLU()(x) if relu else x
+
+
+ARCHITECTURES: Final[dict[str, Callable[[Any, CnnConfig], Any]]] = {"reference": _reference, "residual": _residual}
