@@ -25,13 +25,18 @@ from numpy.typing import NDArray
 from emosense import filterbanks
 from emosense.errors import UsageError
 from emosense.functionals import functional_names, functionals
-from emosense.spectrum import estimate_tuning, loud_span, mel_power, mel_spectrogram, power_blocks
+from emosense.spectrum import (
+    TOP_DB,
+    estimate_tuning,
+    loud_span,
+    mel_power,
+    mel_spectrogram,
+    power_blocks,
+    power_to_db,
+)
 
 Float32 = NDArray[np.float32]
 
-# librosa's power_to_db: amin=1e-10, top_db=80.
-_POWER_FLOOR: Final = 1e-10
-_TOP_DB: Final = 80.0
 # 200 dB below full scale; its share at 80 dB below is still a normal float32.
 _SILENT_POWER: Final = 1e-20
 
@@ -139,15 +144,6 @@ def feature_names(config: FeatureConfig) -> list[str]:
     return {"summary": mfcc + chroma + mel, "mfcc": mfcc, "logmel": mel}[config.set]
 
 
-def power_to_db(power: Float32, top_db: float = _TOP_DB) -> Float32:
-    """Return power in dB, at most `top_db` below its maximum (`librosa.power_to_db` with its defaults)."""
-    db = np.maximum(power, np.float32(_POWER_FLOOR))
-    np.log10(db, out=db)
-    db *= 10
-    np.maximum(db, db.max() - np.float32(top_db), out=db)
-    return db
-
-
 def summary(waveform: Float32, config: FeatureConfig) -> Float32:
     """Return the means over time of MFCC, chroma and mel power, shape (n_mfcc + n_chroma + n_mels,).
 
@@ -193,7 +189,7 @@ def logmel(waveform: Float32, config: FeatureConfig) -> Float32:
     if config.trim_db:
         mel = mel[loud_span(mel.sum(axis=1), config.trim_db)]
     peak = max(float(mel.max()), _SILENT_POWER)
-    floor = np.float32(peak * 10 ** (-_TOP_DB / 10))
+    floor = np.float32(peak * 10 ** (-TOP_DB / 10))
     db = np.maximum(mel, floor)
     db /= np.float32(peak)
     np.log10(db, out=db)

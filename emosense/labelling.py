@@ -18,6 +18,7 @@ from emosense.audio import SILENCE_PEAK, RecordingReader, Segment
 from emosense.errors import RecordingError
 from emosense.features import extract
 from emosense.models.artifact import Model
+from emosense.quality import QualityMeter
 from emosense.rows import Row, error_row, labelled_row
 from emosense.storage import Recording, open_recording
 
@@ -37,6 +38,8 @@ class LabelConfig:
         Treat a recording that could be decoded in part as an error.
     max_duration_s : float
         Refuse longer recordings.
+    quality : bool
+        Measure how far each label can be trusted (`emosense.quality`).
     """
 
     window_s: float = 0.0
@@ -44,6 +47,7 @@ class LabelConfig:
     segments: bool = False
     strict: bool = False
     max_duration_s: float = 86_400.0
+    quality: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,10 +99,13 @@ class Labeller:
 
     def _label(self, recording: Recording) -> Labelled:
         total, weight_s, segments = np.zeros(8), 0.0, []
+        meter = QualityMeter(self._model.features.sample_rate) if self._config.quality else None
         with open_recording(recording) as file:
             reader = RecordingReader(file, self._model.features.sample_rate, self._config.max_duration_s)
             for segment in reader.segments(self._window_s, self._hop_s):
-                probabilities = self._probabilities(segment)
+                probabilities, distance = self._hear(segment)
+                if meter:
+                    meter.add(segment.waveform, distance, segment.end_s - segment.start_s)
                 length_s = segment.end_s - segment.start_s
                 if probabilities is not None:
                     total += probabilities * length_s
@@ -111,15 +118,23 @@ class Labeller:
         if reader.is_partial and self._config.strict:
             raise RecordingError("truncated", f"{reader.decoded_s:.3f} of {reader.duration_s:.3f} s could be decoded")
         row = labelled_row(
-            recording.path, total / weight_s, reader.duration_s, reader.decoded_s, is_partial=reader.is_partial
+            recording.path,
+            total / weight_s,
+            reader.duration_s,
+            reader.decoded_s,
+            is_partial=reader.is_partial,
+            quality=meter.figures() if meter else (),
         )
         return Labelled(row, tuple(segments))
 
-    def _probabilities(self, segment: Segment) -> NDArray[np.float64] | None:
-        """Probabilities of one segment, None for digital silence."""
+    def _hear(self, segment: Segment) -> tuple[NDArray[np.float64] | None, float | None]:
+        """Probabilities of one segment, None for digital silence, and its distance from the training recordings."""
         if np.abs(segment.waveform).max() < SILENCE_PEAK:
-            return None
-        return self._model.probabilities(extract(segment.waveform, self._model.features)).astype(np.float64)
+            return None, None
+        features = extract(segment.waveform, self._model.features)
+        statistics = self._model.statistics if self._config.quality else None
+        distance = statistics.distance(features) if statistics else None
+        return self._model.probabilities(features).astype(np.float64), distance
 
 
 def _segment_row(path: str, segment: Segment, probabilities: NDArray[np.float64] | None) -> Row:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
+import re
 import sqlite3
 import stat
 import tempfile
@@ -28,6 +29,7 @@ AUDIO_EXTENSIONS: Final = frozenset(
 )  # fmt: skip
 _PARTIAL_DOWNLOADS: Final = frozenset({".part", ".tmp", ".crdownload", ".partial"})
 _SYSTEM_FOLDERS: Final = frozenset({"@eaDir", "System Volume Information", "__MACOSX", "$RECYCLE.BIN", "lost+found"})
+_EXTENSION: Final = re.compile(r"\.(?=.*[a-z])[a-z0-9_]{1,8}")
 _ALL: Final = "SELECT path, location, size, version FROM recording ORDER BY path"
 _PENDING: Final = "SELECT path, location, size, version FROM recording WHERE NOT is_done ORDER BY path"
 
@@ -67,7 +69,7 @@ class Listing:
             os.path.join(self._folder.name, "listing.sqlite"), isolation_level=None, check_same_thread=False
         )
         self._database.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000;"
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-4000;"
             "CREATE TABLE recording (path BLOB PRIMARY KEY, location BLOB, size INTEGER, version TEXT, is_done INTEGER)"
             " WITHOUT ROWID;"
         )
@@ -152,7 +154,8 @@ def reason_to_ignore(name: str, config: ListingConfig) -> str | None:
     if extension in _PARTIAL_DOWNLOADS:
         return extension
     if extension not in AUDIO_EXTENSIONS and not config.any_extension:
-        return extension or "no extension"
+        # Names choose no counter of their own: numbered files would fill it, and the terminal shows it.
+        return "no extension" if not extension else extension if _EXTENSION.fullmatch(extension) else "other"
     return None
 
 

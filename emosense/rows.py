@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Final, Protocol
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import RecordingError, UsageError
+from emosense.quality import QUALITY_COLUMNS
 
 PROBABILITY_COLUMNS: Final[tuple[str, ...]] = tuple(f"p_{emotion}" for emotion in EMOTIONS)
 COLUMNS: Final[tuple[str, ...]] = (
@@ -48,6 +49,8 @@ class Row:
         Why the status is not ``ok``; empty where it is.
     start_s, end_s : float or None
         The segment, in the table of segments.
+    quality : tuple of float or None, one a column of `QUALITY_COLUMNS`, or empty
+        Empty where it was not asked for.
     """
 
     path: str
@@ -59,6 +62,7 @@ class Row:
     error: str = ""
     start_s: float | None = None
     end_s: float | None = None
+    quality: tuple[float | None, ...] = ()
 
     @property
     def emotion(self) -> str:
@@ -71,13 +75,14 @@ class Row:
         return max(self.probabilities) if self.probabilities else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the values by column, in the order of `SEGMENT_COLUMNS`, None where there is no value."""
+        """Return the values by column, those of `SEGMENT_COLUMNS` and `QUALITY_COLUMNS`; None where there is none."""
         probabilities = self.probabilities or (None,) * len(EMOTIONS)
         values = (
             self.path, self.emotion, self.confidence, *probabilities, self.duration_s, self.decoded_s, self.status,
             self.error_code, self.error, self.start_s, self.end_s,
         )  # fmt: skip
-        return dict(zip(SEGMENT_COLUMNS, values, strict=True))
+        quality = self.quality or (None,) * len(QUALITY_COLUMNS)
+        return dict(zip((*SEGMENT_COLUMNS, *QUALITY_COLUMNS), (*values, *quality), strict=True))
 
     def to_json(self) -> list[Any]:
         """Return the fields as a plain list, for the journal and the workers' pipe."""
@@ -86,13 +91,13 @@ class Row:
     @classmethod
     def from_json(cls, values: list[Any]) -> Row:
         """Rebuild a row from `to_json`."""
-        path, probabilities, *rest = values
-        return cls(path, tuple(probabilities), *rest)
+        named = dict(zip((field.name for field in dataclasses.fields(cls)), values, strict=True))
+        return cls(**named | {name: tuple(named[name]) for name in ("probabilities", "quality")})
 
 
 def labelled_row(
     path: str, probabilities: Iterable[float], duration_s: float, decoded_s: float, *, is_partial: bool = False,
-    start_s: float | None = None, end_s: float | None = None,
+    start_s: float | None = None, end_s: float | None = None, quality: tuple[float | None, ...] = (),
 ) -> Row:  # fmt: skip
     """Make the row of a recording that has a label; the numbers are rounded here and nowhere else."""
     rounded = tuple(round(float(p), _PROBABILITY_DIGITS) for p in probabilities)
@@ -104,7 +109,7 @@ def labelled_row(
     if is_partial:
         status, code, error = "partial", "truncated", f"{decoded_s} of {duration_s} s could be decoded"
     start_s, end_s = (None if value is None else round(value, _SECONDS_DIGITS) for value in (start_s, end_s))
-    return Row(path, rounded, duration_s, decoded_s, status, code, error, start_s, end_s)
+    return Row(path, rounded, duration_s, decoded_s, status, code, error, start_s, end_s, quality)
 
 
 def error_row(path: str, error: RecordingError, start_s: float | None = None, end_s: float | None = None) -> Row:

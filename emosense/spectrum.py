@@ -26,6 +26,9 @@ Float32 = NDArray[np.float32]
 _BLOCK_SAMPLES: Final = 1 << 16
 # A mel bank is a narrow band around the diagonal: eight products on their own spans cost a third of one dense product.
 _MEL_GROUPS: Final = 8
+# librosa's power_to_db: amin=1e-10, top_db=80.
+_POWER_FLOOR: Final = 1e-10
+TOP_DB: Final = 80.0
 
 
 def block_frames(n_fft: int) -> int:
@@ -94,6 +97,15 @@ def mel_power(power: Float32, config: FeatureConfig) -> Float32:
 def mel_spectrogram(waveform: Float32, config: FeatureConfig) -> Float32:
     """Mel power of a recording, shape (n_frames, n_mels)."""
     return np.concatenate([mel_power(power, config) for power in power_blocks(waveform, config)])
+
+
+def power_to_db(power: Float32, top_db: float = TOP_DB) -> Float32:
+    """Return power in dB, at most `top_db` below its maximum (`librosa.power_to_db` with its defaults)."""
+    db = np.maximum(power, np.float32(_POWER_FLOOR))
+    np.log10(db, out=db)
+    db *= 10
+    np.maximum(db, db.max() - np.float32(top_db), out=db)
+    return db
 
 
 def loud_span(frame_power: NDArray[np.floating], trim_db: float, loudest: float | None = None) -> slice:

@@ -25,6 +25,8 @@ T = TypeVar("T")
 _URL = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _EXTRAS: Final = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "adl": "azure"}
 _RETRY_DELAYS_S: Final = (0.2, 0.8, 3.0)
+# Drivers try again themselves (botocore for up to 15 s a call): a run must still say within a minute what is wrong.
+_RETRY_FOR_S: Final = 25.0
 # EBUSY and EREMOTEIO are what s3fs makes of 503 Slow Down and of 500 Internal Error.
 _PASSING_ERRNO: Final = frozenset(
     {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET, errno.EAGAIN, errno.EBUSY, errno.ECONNREFUSED,
@@ -110,6 +112,7 @@ def retry(action: Callable[[], T], what: str) -> T:
     StorageError
         If it still fails after the last try. Errors that trying again cannot mend (not found, permission) pass through.
     """
+    end_s = time.monotonic() + _RETRY_FOR_S
     for delay_s in (*_RETRY_DELAYS_S, None):
         try:
             return action()
@@ -117,7 +120,7 @@ def retry(action: Callable[[], T], what: str) -> T:
             raise
         except Exception as err:
             is_lasting = isinstance(err, OSError) and err.errno is not None and err.errno not in _PASSING_ERRNO
-            if delay_s is None or is_lasting:
+            if delay_s is None or is_lasting or time.monotonic() > end_s:
                 text = str(err) if isinstance(err, OSError) else f"{type(err).__name__}: {err}"
                 raise StorageError(f"storage does not answer while {what}: {redact(text)}") from err
             time.sleep(delay_s)

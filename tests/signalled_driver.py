@@ -2,8 +2,8 @@
 
     signalled_driver.py SUFFIX N before|after SIGNALS MARK label ...
 
-SUFFIX ends the names of the files that count, SIGNALS are names joined by commas, and the file MARK receives the moment
-(of the monotonic clock, which all processes share).
+SUFFIX ends the names of the files (or of the objects in S3) that count, SIGNALS are names joined by commas, and the
+file MARK receives the moment (of the monotonic clock, which all processes share).
 """
 
 from __future__ import annotations
@@ -12,31 +12,52 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import s3fs
 
 from emosense.cli import main
 
 
-def strike(names: str, mark: str) -> None:
-    Path(mark).write_text(repr(time.monotonic()))
-    for name in names.split(","):
-        os.kill(os.getpid(), signal.Signals[name])
+class Striker:
+    """Counts files that are put in place, and strikes at one of them."""
+
+    def __init__(self, suffix: str, count: str, moment: str, names: str, mark: str) -> None:
+        self._suffix, self._left, self._moment, self._mark = suffix, int(count), moment, mark
+        self._signals = [signal.Signals[name] for name in names.split(",")]
+
+    @contextmanager
+    def around(self, target: str) -> Iterator[None]:
+        self._left -= target.endswith(self._suffix)
+        is_due = self._left == 0 and target.endswith(self._suffix)
+        if is_due and self._moment == "before":
+            self._strike()
+        yield
+        if is_due and self._moment == "after":
+            self._strike()
+
+    def _strike(self) -> None:
+        Path(self._mark).write_text(repr(time.monotonic()))
+        for number in self._signals:
+            os.kill(os.getpid(), number)
 
 
 if __name__ == "__main__":
-    suffix, count, moment, names, mark = sys.argv[1:6]
+    striker = Striker(*sys.argv[1:6])
     del sys.argv[1:6]
-    replace, n_seen = os.replace, 0
+    replace, put_file = os.replace, s3fs.S3FileSystem._put_file
 
     def counting_replace(source: str, target: str) -> None:
-        global n_seen
-        n_seen += str(target).endswith(suffix)
-        is_due = n_seen == int(count) and str(target).endswith(suffix)
-        if is_due and moment == "before":
-            strike(names, mark)
-        replace(source, target)
-        if is_due and moment == "after":
-            strike(names, mark)
+        with striker.around(str(target)):
+            replace(source, target)
+
+    async def counting_put(fs: Any, lpath: str, rpath: str, **options: Any) -> None:
+        with striker.around(rpath):
+            await put_file(fs, lpath, rpath, **options)
 
     os.replace = counting_replace  # type: ignore[assignment]
+    s3fs.S3FileSystem._put_file = counting_put
     main()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from emosense.emotions import EMOTIONS
 from emosense.errors import ModelError, UsageError
 from emosense.features import FeatureConfig
+from emosense.quality import FeatureStatistics
 from emosense.storage import is_url, join, read_bytes, redact, write_bytes
 
 Float32 = NDArray[np.float32]
@@ -70,6 +71,8 @@ class Model:
         What `probabilities` takes.
     window_s : float
         Recordings longer than this are labelled window by window.
+    statistics : FeatureStatistics or None
+        Where the training recordings lie, if the model says.
     """
 
     def __init__(self, files: ModelFiles) -> None:
@@ -77,6 +80,8 @@ class Model:
 
         self.features = FeatureConfig.from_dict(files.description["features"])
         self.window_s = float(files.description["window_s"])
+        statistics = files.description.get("feature_statistics")
+        self.statistics = FeatureStatistics.from_dict(statistics) if statistics else None
         self._positions = [EMOTIONS.index(name) for name in files.description["classes"]]
         options = onnxruntime.SessionOptions()
         # One thread a worker: the workers are the parallelism, and threads that wait by spinning would fight.

@@ -32,6 +32,7 @@ from emosense.pipelines.extract import FeatureSource, default_cache, load_featur
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.ray_training import RayTraining, fit_with_ray
 from emosense.progress import Progress
+from emosense.quality import FeatureStatistics
 from emosense.storage import exists, join, make_folder, read_bytes, redact, write_bytes
 from emosense.training.cnn_presets import CnnConfig
 from emosense.training.fitting import Config, Fitted, copy_speeds, fit, predict, preset, with_temperature
@@ -277,6 +278,7 @@ def _description(
             "temperature": evidence.temperature if evidence else 1.0,
             "in_graph": True,
         },
+        "feature_statistics": dataclasses.asdict(FeatureStatistics.of(table.features)),
         "trained_on": {
             "n_recordings": len(table),
             "speakers": sorted(set(table.speakers)),

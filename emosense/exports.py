@@ -1,0 +1,184 @@
+"""Labels for the tools of neighbouring fields: Audacity label tracks, Raven selection tables, audformat databases.
+
+Each takes rows in order, a recording at a time with its segments, and writes beside the table. A recording without
+segments counts as one from its start to its end; one without a label has no entry, since these formats have no place
+for an error: the table itself keeps it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Sequence
+from typing import BinaryIO, Final, Protocol
+
+from emosense.emotions import EMOTIONS
+from emosense.rows import Row, printable_path
+from emosense.storage import atomic_writer, is_url, join, make_folder, write_bytes
+
+
+class Export(Protocol):
+    """Writes recordings in a foreign format."""
+
+    def write(self, row: Row, segments: Sequence[Row]) -> None:
+        """Append one recording."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was begun."""
+        ...
+
+
+def spans(row: Row, segments: Sequence[Row]) -> list[tuple[float, float, Row]]:
+    """Return the labelled stretches of a recording as (start_s, end_s, row)."""
+    if segments:
+        return [(part.start_s or 0.0, part.end_s or 0.0, part) for part in segments if part.emotion]
+    return [(0.0, row.decoded_s or 0.0, row)] if row.emotion else []
+
+
+def place_of(output: str, suffix: str) -> str:
+    """Return where an export of a table lies: ``labels.csv`` gives ``labels`` and the suffix."""
+    return os.path.splitext(output)[0] + suffix
+
+
+class AudacityExport:
+    """One label track a recording, ``<output>.audacity/<path>.txt``: start, end and label, separated by tabs.
+
+    Source: Audacity manual, 'Importing and Exporting Labels'.
+    """
+
+    def __init__(self, output: str) -> None:
+        self._folder = place_of(output, ".audacity")
+
+    def write(self, row: Row, segments: Sequence[Row]) -> None:
+        """Write the track of one recording."""
+        lines = [
+            f"{start:.6f}\t{end:.6f}\t{part.emotion} {part.confidence:.2f}\n"
+            for start, end, part in spans(row, segments)
+        ]
+        if lines:
+            location = join(self._folder, relative_name(row.path) + ".txt")
+            make_folder(location.rpartition("/")[0])
+            write_bytes(location, "".join(lines).encode())
+
+    def close(self) -> None:
+        """Nothing is left to write."""
+
+
+def relative_name(path: str) -> str:
+    """Return a path as a name below a folder: no root, no scheme, and no step upwards."""
+    inside = path.split("://", 1)[-1] if is_url(path) else path
+    return "/".join(part for part in printable_path(inside).split("/") if part not in ("", ".", ".."))
+
+
+class _Table:
+    """A table of text lines in one file that appears when it is closed."""
+
+    def __init__(self, location: str, header: Sequence[str], delimiter: str) -> None:
+        self._stack = contextlib.ExitStack()
+        self._file: BinaryIO = self._stack.enter_context(atomic_writer(location))
+        self._delimiter = delimiter
+        self.append(header)
+
+    def append(self, cells: Sequence[str]) -> None:
+        """Write one line."""
+        text = io.StringIO(newline="")
+        csv.writer(text, delimiter=self._delimiter, lineterminator="\n").writerow(cells)
+        self._file.write(text.getvalue().encode())
+
+    def close(self) -> None:
+        """Put the file in place."""
+        self._stack.close()
+
+
+class RavenExport:
+    """One selection table for all recordings, ``<output>.raven.txt``.
+
+    Source: Raven Pro user's manual, 'Selection tables'; times are within the file that ``Begin Path`` names.
+    """
+
+    _HEADER: Final = (
+        "Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Begin Path", "File Offset (s)", "Emotion",
+        "Confidence",
+    )  # fmt: skip
+
+    def __init__(self, output: str) -> None:
+        self._table = _Table(place_of(output, ".raven.txt"), self._HEADER, "\t")
+        self._n_written = 0
+
+    def write(self, row: Row, segments: Sequence[Row]) -> None:
+        """Append the selections of one recording."""
+        for start, end, part in spans(row, segments):
+            self._n_written += 1
+            times = (f"{start:.3f}", f"{end:.3f}", printable_path(row.path), f"{start:.3f}")
+            cells = (str(self._n_written), "Spectrogram 1", "1", *times, part.emotion, f"{part.confidence:.6f}")
+            self._table.append(cells)
+
+    def close(self) -> None:
+        """Put the table in place."""
+        self._table.close()
+
+
+class AudformatExport:
+    """A database of audEERING's audformat, ``<output>.audformat/``: ``db.yaml`` and a segmented table.
+
+    Source: audformat 1.3, 'Header' and 'Tables'.
+    """
+
+    def __init__(self, output: str) -> None:
+        self._folder = place_of(output, ".audformat")
+        make_folder(self._folder)
+        self._table = _Table(
+            join(self._folder, "db.emotion.csv"), ("file", "start", "end", "emotion", "confidence"), ","
+        )
+
+    def write(self, row: Row, segments: Sequence[Row]) -> None:
+        """Append the segments of one recording."""
+        for start, end, part in spans(row, segments):
+            times = (_timedelta(start), _timedelta(end))
+            self._table.append((printable_path(row.path), *times, part.emotion, f"{part.confidence:.6f}"))
+
+    def close(self) -> None:
+        """Put the table in place, then the header that names it."""
+        self._table.close()
+        write_bytes(join(self._folder, "db.yaml"), _AUDFORMAT_HEADER.encode())
+
+
+def _timedelta(seconds: float) -> str:
+    """Return a duration as pandas writes it: ``0 days 00:00:01.500000``."""
+    microseconds = round(seconds * 1e6)
+    minutes, rest = divmod(microseconds, 60_000_000)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{days} days {hours:02d}:{minutes:02d}:{rest // 1_000_000:02d}.{rest % 1_000_000:06d}"
+
+
+_AUDFORMAT_HEADER: Final = f"""\
+name: emosense
+source: EmoSense
+usage: unrestricted
+languages: []
+schemes:
+  emotion:
+    dtype: str
+    labels: {json.dumps(list(EMOTIONS))}
+  confidence:
+    dtype: float
+    minimum: 0
+    maximum: 1
+tables:
+  emotion:
+    type: segmented
+    columns:
+      emotion: {{scheme_id: emotion}}
+      confidence: {{scheme_id: confidence}}
+"""
+
+EXPORTS: Final[dict[str, Callable[[str], Export]]] = {
+    "audacity": AudacityExport,
+    "raven": RavenExport,
+    "audformat": AudformatExport,
+}

@@ -1,0 +1,104 @@
+"""How far a label can be trusted, from the recording itself: level, clipping, speech, noise, distance from training.
+
+Each figure is computed over the whole recording, window by window, in constant memory. They describe the signal that
+the model hears: mono, at the model's sample rate.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+
+QUALITY_COLUMNS: Final = ("level_dbfs", "clipping_ratio", "speech_ratio", "snr_db", "distance")
+_FRAME_S: Final = 0.02
+_CLIPPED: Final = 0.999
+_FLOOR_DB: Final = -120.0
+# A frame is speech when it is this much above the quiet tenth of the recording, or within 30 dB of its loud tenth.
+_ABOVE_NOISE_DB: Final = 10.0
+_BELOW_SPEECH_DB: Final = 30.0
+# Frame levels are counted in bins of 1 dB, so that a recording of any length needs the same memory.
+_BINS_DB: Final = np.arange(_FLOOR_DB, 21.0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FeatureStatistics:
+    """Where the training recordings' time-averaged features lie.
+
+    Parameters
+    ----------
+    mean, sd : tuple of float, one a band
+    distance_p99 : float
+        99th percentile over the training recordings of the root mean square of their standardised averages.
+    """
+
+    mean: tuple[float, ...]
+    sd: tuple[float, ...]
+    distance_p99: float
+
+    @classmethod
+    def of(cls, features: Sequence[Float32]) -> FeatureStatistics:
+        """Measure a training set; each array has shape (n_values,) or (n_frames, n_bands)."""
+        averages = np.array([_average(values) for values in features], np.float64)
+        mean, sd = averages.mean(axis=0), averages.std(axis=0) + 1e-9
+        distances = np.sqrt((((averages - mean) / sd) ** 2).mean(axis=1))
+        p99 = round(float(np.percentile(distances, 99)), 6)
+        return cls(tuple(mean.round(6).tolist()), tuple(sd.round(6).tolist()), p99)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> FeatureStatistics:
+        """Rebuild from what ``model.json`` holds."""
+        return cls(tuple(values["mean"]), tuple(values["sd"]), float(values["distance_p99"]))
+
+    def distance(self, features: Float32) -> float:
+        """Distance from the training set: 1 is as far as one in a hundred training recordings, more is unknown land."""
+        deviation = (_average(features) - np.array(self.mean)) / np.array(self.sd)
+        return float(np.sqrt((deviation**2).mean())) / self.distance_p99
+
+
+def _average(features: Float32) -> NDArray[np.float64]:
+    averaged = features.mean(axis=0, dtype=np.float64) if features.ndim == 2 else features
+    return np.asarray(averaged, np.float64)
+
+
+class QualityMeter:
+    """Gathers the figures of one recording from its windows."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._frame = max(1, round(_FRAME_S * sample_rate))
+        self._power = self._weight_s = self._distance = 0.0
+        self._n_samples = self._n_clipped = 0
+        self._counts = np.zeros(len(_BINS_DB), np.int64)
+
+    def add(self, waveform: Float32, distance: float | None, length_s: float) -> None:
+        """Take one window into account; `distance` is None where the model has no statistics."""
+        self._power += float(np.dot(waveform, waveform))
+        self._n_samples += len(waveform)
+        self._n_clipped += int(np.count_nonzero(np.abs(waveform) >= _CLIPPED))
+        if distance is not None:
+            self._distance += distance * length_s
+            self._weight_s += length_s
+        whole = waveform[: len(waveform) // self._frame * self._frame].reshape(-1, self._frame)
+        level_db = 10 * np.log10(np.maximum(np.square(whole).mean(axis=1), 10 ** (_FLOOR_DB / 10)))
+        index = np.clip(np.round(level_db - _FLOOR_DB).astype(int), 0, len(_BINS_DB) - 1)
+        self._counts += np.bincount(index, minlength=len(_BINS_DB))
+
+    def figures(self) -> tuple[float | None, ...]:
+        """Return the values of `QUALITY_COLUMNS`; None where there is nothing to say."""
+        if not self._n_samples:
+            return (None,) * len(QUALITY_COLUMNS)
+        level = 10 * np.log10(max(self._power / self._n_samples, 10 ** (_FLOOR_DB / 10)))
+        share = np.cumsum(self._counts) / max(int(self._counts.sum()), 1)
+        noise, speech = (float(_BINS_DB[int(np.searchsorted(share, part))]) for part in (0.1, 0.9))
+        threshold = max(min(noise + _ABOVE_NOISE_DB, speech), speech - _BELOW_SPEECH_DB)
+        speech_ratio = float(self._counts[threshold <= _BINS_DB].sum()) / max(int(self._counts.sum()), 1)
+        distance = self._distance / self._weight_s if self._weight_s else None
+        clipping = self._n_clipped / self._n_samples
+        return (round(float(level), 2), round(clipping, 6), round(speech_ratio, 4), round(speech - noise, 2), (
+            None if distance is None else round(distance, 4)
+        ))  # fmt: skip

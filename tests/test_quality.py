@@ -1,0 +1,67 @@
+"""Trust columns: values from theory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import voice
+
+from emosense.quality import QUALITY_COLUMNS, FeatureStatistics, QualityMeter
+
+RATE = 16_000
+
+
+def figures(*waveforms: np.ndarray, distance: float | None = None) -> dict[str, float | None]:
+    meter = QualityMeter(RATE)
+    for waveform in waveforms:
+        meter.add(waveform.astype(np.float32), distance, len(waveform) / RATE)
+    return dict(zip(QUALITY_COLUMNS, meter.figures(), strict=True))
+
+
+def tone(amplitude: float, duration_s: float = 1.0) -> np.ndarray:
+    return amplitude * np.sin(2 * np.pi * 500 * np.arange(round(duration_s * RATE)) / RATE)
+
+
+@pytest.mark.parametrize("amplitude", [1.0, 0.1, 0.001])
+def test_the_level_of_a_sine_is_its_rms(amplitude: float) -> None:
+    assert figures(tone(amplitude))["level_dbfs"] == pytest.approx(20 * np.log10(amplitude / np.sqrt(2)), abs=0.02)
+
+
+def test_clipping_is_the_share_of_samples_at_full_scale() -> None:
+    clipped = np.clip(tone(2.0), -1, 1)
+    # |2 sin| exceeds 1 for a phase share of 1 - 2 asin(1/2) / pi = 2/3.
+    assert figures(clipped)["clipping_ratio"] == pytest.approx(2 / 3, abs=0.07)
+    assert figures(tone(0.9))["clipping_ratio"] == 0
+
+
+def test_the_speech_ratio_is_the_share_of_loud_frames() -> None:
+    noise = np.random.default_rng(0).normal(0, 1e-4, 3 * RATE)
+    noise[:RATE] += voice(1.0)
+    assert figures(noise)["speech_ratio"] == pytest.approx(1 / 3, abs=0.03)
+
+
+@pytest.mark.parametrize("snr_db", [10.0, 20.0, 40.0])
+def test_the_snr_is_that_of_the_loud_over_the_quiet_tenth(snr_db: float) -> None:
+    rng = np.random.default_rng(0)
+    quiet, loud = rng.normal(0, 0.3 * 10 ** (-snr_db / 20), RATE), rng.normal(0, 0.3, RATE)
+    assert figures(np.concatenate([quiet, loud]))["snr_db"] == pytest.approx(snr_db, abs=2)
+
+
+def test_windows_add_up_to_the_whole() -> None:
+    waveform = voice(2.0)
+    assert figures(waveform) == figures(waveform[:RATE], waveform[RATE:])
+
+
+def test_a_recording_like_the_training_is_near_and_another_is_far() -> None:
+    rng = np.random.default_rng(0)
+    training = [rng.normal(0, 1, (50, 8)).astype(np.float32) + rng.normal(0, 1, 8) for _ in range(200)]
+    statistics = FeatureStatistics.of(training)
+    near = [statistics.distance(values) for values in training]
+    assert np.mean(np.array(near) > 1) == pytest.approx(0.01, abs=0.006)
+    assert statistics.distance(training[0] + 10) > 3
+    assert figures(tone(0.5), distance=2.5)["distance"] == 2.5
+    assert figures(tone(0.5))["distance"] is None
+
+
+def test_nothing_heard_is_nothing_said() -> None:
+    assert set(figures().values()) == {None}
