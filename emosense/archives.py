@@ -102,13 +102,16 @@ def _checked_infos(archive: str, limits: Limits) -> list[zipfile.ZipInfo]:
     _check_number(archive, limits)
     with zipfile.ZipFile(archive) as source:
         infos = source.infolist()
+    n_packed = os.path.getsize(archive)
     for info in infos:
+        if not 0 <= info.header_offset < n_packed:
+            raise zipfile.BadZipFile("a member lies outside the file")
         fault = _fault(info, limits)
         if fault:
             raise _refusal(archive, info.filename, fault)
     # Members may share their bytes, so the whole is measured against the file and not against the sum of its members.
     n_bytes = sum(info.file_size for info in infos)
-    if n_bytes > min(limits.n_bytes, limits.ratio * os.path.getsize(archive) + _SHORT_BYTES):
+    if n_bytes > min(limits.n_bytes, limits.ratio * n_packed + _SHORT_BYTES):
         raise _refusal(archive, "", f"it would unpack to {n_bytes:,} bytes")
     _check_names(archive, infos)
     return [info for info in infos if not info.is_dir()]
@@ -173,7 +176,9 @@ def _unpack_member(source: zipfile.ZipFile, info: zipfile.ZipInfo, folder: str, 
     target = os.path.join(folder, info.filename)
     if os.path.lexists(target):
         if not _is_member(target, info):
-            raise OutputError(f"{redact(target)} is there and is not the archive's: move it away, or choose another folder")
+            raise OutputError(
+                f"{redact(target)} is there and is not the archive's: move it away, or choose another folder"
+            )
         return
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)

@@ -22,18 +22,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emosense import filterbanks
+from emosense import filterbanks, spectrum
 from emosense.errors import UsageError
 from emosense.functionals import functional_names, functionals
-from emosense.spectrum import (
-    TOP_DB,
-    estimate_tuning,
-    loud_span,
-    mel_power,
-    mel_spectrogram,
-    power_blocks,
-    power_to_db,
-)
 
 Float32 = NDArray[np.float32]
 
@@ -149,18 +140,18 @@ def summary(waveform: Float32, config: FeatureConfig) -> Float32:
 
     The mean MFCC is the DCT of the mean log-mel, since the DCT is linear: one small product instead of one a frame.
     """
-    tuning = estimate_tuning(waveform, config) if config.tuning is None else config.tuning
+    tuning = spectrum.estimate_tuning(waveform, config) if config.tuning is None else config.tuning
     bank = filterbanks.chroma_bank(config.sample_rate, config.n_fft, config.n_chroma, tuning)
     mels, chromas = [], []
-    for power in power_blocks(waveform, config):
-        mels.append(mel_power(power, config))
+    for power in spectrum.power_blocks(waveform, config):
+        mels.append(spectrum.mel_power(power, config))
         chromas.append((power @ bank).T)
     mel, chroma = np.concatenate(mels), np.concatenate(chromas, axis=1)
     peak = chroma.max(axis=0)
     # librosa.util.normalize leaves frames below float32's smallest normal number as they are.
     peak[peak < np.finfo(np.float32).tiny] = 1
     chroma /= peak
-    mfcc = _mean(power_to_db(mel)) @ filterbanks.dct_matrix(config.n_mels, config.n_mfcc)
+    mfcc = _mean(spectrum.power_to_db(mel)) @ filterbanks.dct_matrix(config.n_mels, config.n_mfcc)
     return np.concatenate((mfcc, chroma.mean(axis=1), _mean(mel)))
 
 
@@ -176,8 +167,8 @@ def mfcc(waveform: Float32, config: FeatureConfig) -> Float32:
     if length:
         segment = waveform[start : start + length]
         waveform = np.pad(segment, (0, length - len(segment)))
-    mel = mel_spectrogram(waveform, config)
-    return np.asarray(power_to_db(mel) @ filterbanks.dct_matrix(config.n_mels, config.n_mfcc), np.float32)
+    mel = spectrum.mel_spectrogram(waveform, config)
+    return np.asarray(spectrum.power_to_db(mel) @ filterbanks.dct_matrix(config.n_mels, config.n_mfcc), np.float32)
 
 
 def logmel(waveform: Float32, config: FeatureConfig) -> Float32:
@@ -185,11 +176,11 @@ def logmel(waveform: Float32, config: FeatureConfig) -> Float32:
 
     The scale is the recording's own, so that the gain of the recording chain cancels.
     """
-    mel = mel_spectrogram(waveform, config)
+    mel = spectrum.mel_spectrogram(waveform, config)
     if config.trim_db:
-        mel = mel[loud_span(mel.sum(axis=1), config.trim_db)]
+        mel = mel[spectrum.loud_span(mel.sum(axis=1), config.trim_db)]
     peak = max(float(mel.max()), _SILENT_POWER)
-    floor = np.float32(peak * 10 ** (-TOP_DB / 10))
+    floor = np.float32(peak * 10 ** (-spectrum.TOP_DB / 10))
     db = np.maximum(mel, floor)
     db /= np.float32(peak)
     np.log10(db, out=db)

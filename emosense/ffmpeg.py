@@ -30,12 +30,20 @@ _FFMPEG_FORMATS: Final = (
 # The containers whose duration is a fact and not FFmpeg's guess from the bit rate.
 _SIZED_FORMATS: Final = ("mov", "matroska", "asf", "flac", "caf", "wv", "ape", "tta", "avi")
 _PROTECTED_TAGS: Final = ("drms", "enca")
+_READ_BYTES: Final = 1 << 20
 
 
 @functools.cache
 def is_installed() -> bool:
     """Whether PyAV, the extra `ffmpeg`, is installed."""
     return importlib.util.find_spec("av") is not None
+
+
+class _BoundedFile(io.FileIO):
+    """Gives little at a time: FFmpeg asks for all that a damaged header claims, and Python would make room for it."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(_READ_BYTES if size is None or size < 0 else min(size, _READ_BYTES))
 
 
 class PyAVDecoder:
@@ -53,7 +61,7 @@ class PyAVDecoder:
 
         self._av, self._content, self._refusal = av, content, refusal
         os.lseek(content.descriptor, 0, os.SEEK_SET)
-        file = io.FileIO(content.descriptor, closefd=False)
+        file = _BoundedFile(content.descriptor, closefd=False)
         # FFmpeg looks for the first frame of an MP3 behind whatever stands before it, if it is told to.
         name = None if is_audio_start(content.head) else "mp3"
         try:

@@ -14,17 +14,13 @@ Pitch in semitones, modulation spectrum of the bands' envelopes, course over the
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from emosense import filterbanks, pitch
-from emosense.spectrum import loud_span, mel_power, power_blocks
-
-if TYPE_CHECKING:
-    from emosense.features import FeatureConfig
+from emosense.spectrum import SpectrumConfig, loud_span, mel_power, power_blocks
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -44,14 +40,14 @@ _RHYTHM_NAMES: Final = (
 )
 
 
-def functionals(waveform: Float32, config: FeatureConfig) -> Float32:
+def functionals(waveform: Float32, config: SpectrumConfig) -> Float32:
     """Compute the functionals of one recording.
 
     Parameters
     ----------
     waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
         Mono, at ``config.sample_rate``, at least one sample.
-    config : FeatureConfig
+    config : SpectrumConfig
         ``trim_db`` says how far below the loudest frame speech begins.
 
     Returns
@@ -87,7 +83,7 @@ def functionals(waveform: Float32, config: FeatureConfig) -> Float32:
     return np.concatenate(values).astype(np.float32)
 
 
-def functional_names(config: FeatureConfig) -> list[str]:
+def functional_names(config: SpectrumConfig) -> list[str]:
     """Names of the values of `functionals`, in order."""
     contours = [f"mel_{i}" for i in range(config.n_mels)] + [f"mfcc_{i}" for i in range(1, _N_CEPSTRA + 1)]
     envelopes = [f"envelope_{i}" for i in range(_N_ENVELOPES)] + ["energy"]
@@ -101,7 +97,7 @@ def functional_names(config: FeatureConfig) -> list[str]:
     ]
 
 
-def _contours(mel: Float32, energy: Float32, config: FeatureConfig) -> Float32:
+def _contours(mel: Float32, energy: Float32, config: SpectrumConfig) -> Float32:
     """Stack log-mel in dB, MFCC and spectral descriptors; shape (n_mels + 19 + 6, n_frames), energy last."""
     n_mels = config.n_mels
     dct = filterbanks.dct_matrix(n_mels, 1 + _N_CEPSTRA)
@@ -159,8 +155,10 @@ def _std(rows: Float32, mean: Float32) -> Float32:
     return deviation
 
 
-def _modulation(log_mel: Float32, energy_db: Float32, config: FeatureConfig) -> Float32:
+def _modulation(log_mel: Float32, energy_db: Float32, config: SpectrumConfig) -> Float32:
     """Modulation power in dB of eight band envelopes and the energy, in seven ranges of modulation frequency."""
+    import scipy.fft
+
     n_frames = len(energy_db)
     envelopes = np.concatenate((filterbanks.group_means(config.n_mels, _N_ENVELOPES) @ log_mel, energy_db[None]))
     envelopes -= _mean(envelopes)[:, None]
@@ -187,7 +185,7 @@ def _course(cepstra: Float32, energy_db: Float32, semitones: Float32, voiced: Bo
     return np.concatenate(((sums[:9] / counts).ravel(), pitches))
 
 
-def _rhythm(energy_db: Float32, loud: Bool, config: FeatureConfig) -> Float32:
+def _rhythm(energy_db: Float32, loud: Bool, config: SpectrumConfig) -> Float32:
     """Length of the speech, share of pauses, loud bursts, and the straight line and parabola through the energy."""
     n_frames, frame_s = len(energy_db), config.hop / config.sample_rate
     duration_s = n_frames * frame_s

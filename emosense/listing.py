@@ -63,16 +63,17 @@ class Listing:
     """
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="emosense-listing-")
-        # One thread at a time uses it: the engines draw chunks under a lock, while the driver only writes parts.
-        self._database = sqlite3.connect(
-            os.path.join(self._folder.name, "listing.sqlite"), isolation_level=None, check_same_thread=False
-        )
-        self._database.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-4000;"
-            "CREATE TABLE recording (path BLOB PRIMARY KEY, location BLOB, size INTEGER, version TEXT, is_done INTEGER)"
-            " WITHOUT ROWID;"
-        )
+        with tempfile.TemporaryDirectory(prefix="emosense-listing-") as folder:
+            # One thread at a time uses it: the engines draw chunks under a lock, while the driver only writes parts.
+            self._database = sqlite3.connect(
+                os.path.join(folder, "listing.sqlite"), isolation_level=None, check_same_thread=False
+            )
+            self._database.executescript(
+                "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-4000;"
+                "CREATE TABLE recording (path BLOB PRIMARY KEY, location BLOB, size INTEGER, version TEXT,"
+                " is_done INTEGER) WITHOUT ROWID;"
+            )
+        # The file has no name any more: the system frees it with the process, even one that is killed.
         self.ignored: collections.Counter[str] = collections.Counter()
 
     def __enter__(self) -> Self:
@@ -82,7 +83,6 @@ class Listing:
     def __exit__(self, *_: object) -> None:
         """Remove the spool."""
         self._database.close()
-        self._folder.cleanup()
 
     def add(self, recordings: Iterable[Recording]) -> None:
         """Add recordings; one whose path is there already is not added twice."""
@@ -262,12 +262,13 @@ def _walk_url(root: str, config: ListingConfig, ignored: collections.Counter[str
         folder = folders.pop()
         for entry in _entries(fs, folder, root):
             name, is_folder = entry["name"].rstrip("/"), entry["type"] == "directory"
-            if name in excluded or (is_folder and _is_ignored_folder(name.rsplit("/", 1)[-1])):
+            if name in excluded:
                 continue
-            if is_folder:
+            reason = "link" if entry.get("islink") else None
+            if is_folder and not reason and not _is_ignored_folder(name.rsplit("/", 1)[-1]):
                 folders.append(name)
                 continue
-            reason = "link" if entry.get("islink") else reason_to_ignore(name.rsplit("/", 1)[-1], config)
+            reason = reason or ("hidden" if is_folder else reason_to_ignore(name.rsplit("/", 1)[-1], config))
             if reason:
                 ignored[reason] += 1
                 continue

@@ -14,6 +14,7 @@ generation the parts are in order of path, so the table is one merge over the ge
 from __future__ import annotations
 
 import dataclasses
+import glob
 import hashlib
 import heapq
 import json
@@ -28,6 +29,7 @@ from emosense.rows import Row
 from emosense.storage import (
     Recording,
     exists,
+    is_url,
     join,
     list_folder,
     make_folder,
@@ -97,10 +99,20 @@ class Run:
                     if _PART.fullmatch(name) or name == "journal.json":
                         remove(join(self.folder, name))
             self._check_journal()
+            self._remove_leftovers()
             write_bytes(join(self.folder, "journal.json"), json.dumps(self._fingerprint, indent=2).encode())
         except OutputError as err:
             raise UsageError(f"the output cannot be written: {err}") from err
         self._generation = 1 + max((generation for generation, _ in self._parts()), default=-1)
+
+    def _remove_leftovers(self) -> None:
+        """Remove half-written files of a killed run of ours; object storage has none."""
+        if is_url(self.output):
+            return
+        output = glob.escape(self.output)
+        for name in (output, f"{output}.run.json", f"{output}.run/*"):
+            for location in glob.glob(f"{name}.tmp-[0-9]*"):
+                remove(location)
 
     def _check_journal(self) -> None:
         location = join(self.folder, "journal.json")

@@ -15,10 +15,11 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from emosense.corpora import Utterance
 from emosense.errors import UsageError
+from emosense.evaluation.results import table_text
 from emosense.feature_table import FeatureTableWriter, read_feature_table
 from emosense.features import default_config, feature_names
 from emosense.models.artifact import write_model
-from emosense.pipelines.evaluate import EvaluateJob, evaluate, table_text
+from emosense.pipelines.evaluate import EvaluateJob, evaluate
 from emosense.pipelines.ray_session import ray_session
 from emosense.progress import Silent
 from emosense.storage import Recording

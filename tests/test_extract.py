@@ -13,7 +13,8 @@ from emosense.corpora import read_corpus
 from emosense.errors import UsageError
 from emosense.feature_table import is_feature_table, read_feature_table
 from emosense.features import default_config, extract
-from emosense.pipelines.extract import FeatureSource, corpus_key, extract_corpus, load_features
+from emosense.pipelines.extract import extract_corpus
+from emosense.pipelines.feature_cache import FeatureSource, corpus_key, load_features
 from emosense.pipelines.ray_session import ray_session
 
 

@@ -12,13 +12,14 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "emosense"
 # From the bottom up; a module imports its own row and the rows above it in this list.
 LAYERS = [
-    ("emotions", "errors", "filterbanks", "progress", "spectrum", "pitch"),
-    ("containers", "recognition", "ffmpeg", "storage", "functionals"),
+    ("emotions", "errors", "filterbanks", "progress", "spectrum", "pitch", "archives", "http_transfer"),
+    ("containers", "recognition", "ffmpeg", "storage", "functionals", "download"),
     ("decoding", "features", "listing"),
     ("audio", "quality", "rows", "corpora", "models"),
     ("labelling", "extraction", "feature_table", "evaluation"),
     ("worker", "isolation", "runs", "training", "reports", "exports"),
     ("pipelines",),
+    ("api", "doctor"),
     ("commands",),
     ("cli",),
     ("__main__",),

@@ -39,7 +39,8 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Score a model, or cross-validate a model family with every fold of every seed as a Ray task."""
-    from emosense.pipelines.evaluate import EvaluateJob, table_text
+    from emosense.evaluation.results import table_text
+    from emosense.pipelines.evaluate import EvaluateJob
     from emosense.pipelines.evaluate import evaluate as run
     from emosense.progress import progress as shown
 

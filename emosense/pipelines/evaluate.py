@@ -6,9 +6,7 @@ alone; a random split can be asked for and is reported with what it leaks.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Sequence
 from typing import Any, Final
@@ -19,23 +17,20 @@ from numpy.typing import NDArray
 from emosense import __version__
 from emosense.errors import UsageError
 from emosense.evaluation.calibration import apply_temperature, fit_temperature
-from emosense.evaluation.intervals import mean_and_sd
+from emosense.evaluation.results import SCORES, Predictions, last_epoch, over_seeds, predictions_csv
 from emosense.evaluation.splits import PROTOCOLS, Fold, folds, inner_split, is_speaker_independent
-from emosense.evaluation.summary import summarise
 from emosense.feature_table import FeatureTable
 from emosense.features import FeatureConfig
 from emosense.models.artifact import read_model
-from emosense.pipelines.extract import FeatureSource, default_cache, load_features
+from emosense.pipelines.feature_cache import FeatureSource, default_cache, load_features
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.train import classes_of
 from emosense.progress import Progress
-from emosense.rows import escape_cell
 from emosense.storage import join, make_folder, redact, write_bytes
 from emosense.training.fitting import Config, copy_speeds, fit, predict, preset
 
 Float64 = NDArray[np.float64]
 
-_SCORES: Final = ("uar", "accuracy", "macro_f1")
 _CALIBRATION_SHARE: Final = 0.2
 _RANDOM_FOLDS: Final = 4
 # TensorFlow takes every core it sees; a task has one CPU.
@@ -77,27 +72,6 @@ class EvaluateJob:
     n_workers: int | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Predictions:
-    """Probabilities for the test rows of one fold and seed.
-
-    Parameters
-    ----------
-    rows : ndarray, shape (n,)
-        Rows of the feature table.
-    probabilities : ndarray, shape (n, n_classes)
-    history : list of dict
-        Learning curves: what was known after every epoch.
-    """
-
-    seed: int
-    fold: str
-    rows: NDArray[np.int64]
-    probabilities: Float64
-    history: list[dict[str, Any]]
-    temperature: float = 1.0
-
-
 def evaluate(job: EvaluateJob, told: Progress) -> dict[str, Any]:
     """Score a model or a model family; write ``metrics.json`` and ``predictions.csv``.
 
@@ -119,13 +93,13 @@ def evaluate(job: EvaluateJob, told: Progress) -> dict[str, Any]:
     else:
         table, classes, predictions, about = _cross_validate(job, told)
     metrics: dict[str, Any] = about | {"emosense": __version__, "data": redact(job.data)}
-    metrics |= _over_seeds(table, classes, predictions) | {"last_epoch": _last_epoch(predictions)}
+    metrics |= over_seeds(table, classes, predictions) | {"last_epoch": last_epoch(predictions)}
     if job.model is None and not is_speaker_independent(job.protocol):
         metrics["leak_gap"] = _leak_gap(job, metrics, told)
     curves = [{"seed": p.seed, "fold": p.fold, "epochs": p.history} for p in predictions if p.history]
     write_bytes(join(job.output, "metrics.json"), (json.dumps(metrics, indent=1) + "\n").encode())
     write_bytes(join(job.output, "curves.json"), json.dumps(curves).encode())
-    write_bytes(join(job.output, "predictions.csv"), _predictions_csv(table, classes, predictions))
+    write_bytes(join(job.output, "predictions.csv"), predictions_csv(table, classes, predictions))
     return metrics
 
 
@@ -240,88 +214,10 @@ def fit_fold(
     return Predictions(seed, fold.name, fold.test, probabilities, fitted.history, temperature)
 
 
-def _over_seeds(table: FeatureTable, classes: tuple[str, ...], predictions: list[Predictions]) -> dict[str, Any]:
-    """Summarise every seed, and the mean and standard deviation over the seeds."""
-    labels = table.labels(classes)
-    seeds = []
-    for seed in sorted({p.seed for p in predictions}):
-        mine = [p for p in predictions if p.seed == seed]
-        rows = np.concatenate([p.rows for p in mine])
-        seeds.append(
-            summarise(
-                labels[rows],
-                np.concatenate([p.probabilities for p in mine]),
-                [table.speakers[row] for row in rows],
-                emotions=classes,
-                folds=[p.fold for p in mine for _ in p.rows],
-                groups={"sex": [table.sexes[row] or "unknown" for row in rows]},
-                seed=seed,
-            )
-        )
-    means = {}
-    for name in (*_SCORES, "ece", "confidence_auroc"):
-        values = [seed[name]["value"] if isinstance(seed[name], dict) else seed[name] for seed in seeds]
-        known = [value for value in values if value is not None]
-        mean, sd = mean_and_sd(known) if known else (None, None)
-        means[name] = {"mean": mean, "sd": sd}
-    return {"classes": list(classes), "n": seeds[0]["n"], "scores": means, "seeds": seeds}
-
-
-def _last_epoch(predictions: list[Predictions]) -> dict[str, float]:
-    """Mean over all fits of what the last epoch reached on training and test speakers."""
-    last = [p.history[-1] for p in predictions if p.history]
-    names = sorted({name for record in last for name in record} - {"epoch"})
-    return {name: float(np.mean([record[name] for record in last])) for name in names}
-
-
 def _leak_gap(job: EvaluateJob, metrics: dict[str, Any], told: Progress) -> dict[str, Any]:
     """Compare the random split with folds by speaker that leave as much out."""
     fair = dataclasses.replace(job, protocol="kfold", n_folds=_RANDOM_FOLDS)
     table, classes, predictions, _ = _cross_validate(fair, told)
-    scores = _over_seeds(table, classes, predictions)["scores"]
-    gap = {name: metrics["scores"][name]["mean"] - scores[name]["mean"] for name in _SCORES}
+    scores = over_seeds(table, classes, predictions)["scores"]
+    gap = {name: metrics["scores"][name]["mean"] - scores[name]["mean"] for name in SCORES}
     return {"speaker_independent": scores, "gap": gap}
-
-
-def _predictions_csv(table: FeatureTable, classes: tuple[str, ...], predictions: list[Predictions]) -> bytes:
-    """One row a test recording, seed and fold, in order of seed and path."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(
-        ["path", "speaker", "sex", "seed", "fold", "emotion", "predicted", *(f"p_{name}" for name in classes)]
-    )
-    for p in sorted(predictions, key=lambda found: found.seed):
-        for row, probabilities in sorted(zip(p.rows.tolist(), p.probabilities.tolist(), strict=True)):
-            predicted = classes[int(np.argmax(probabilities))]
-            labels = (table.speakers[row], table.sexes[row], p.seed, p.fold, table.emotions[row], predicted)
-            writer.writerow([escape_cell(table.paths[row]), *labels, *(f"{value:.6f}" for value in probabilities)])
-    return text.getvalue().encode()
-
-
-def table_text(metrics: dict[str, Any]) -> str:
-    """Return the scores as a readable table."""
-    title = metrics.get("model") or f"{metrics['kind']} {metrics['preset']}"
-    seeds = metrics["seeds"]
-    lines = [f"{title}, {metrics['protocol']}: {metrics['n']} recordings, {len(seeds)} seed{'s' * (len(seeds) > 1)}"]
-    if metrics.get("speaker_independent") is False:
-        lines.append("a random split: the same speakers are in training and test, so this score does not transfer")
-    for name, label in (("uar", "UAR"), ("accuracy", "accuracy"), ("macro_f1", "macro F1")):
-        score, interval = metrics["scores"][name], seeds[0][name]["interval"]
-        sd = "" if score["sd"] is None else f" ± {100 * score['sd']:.1f} over seeds"
-        span = "" if interval is None else f"   95 % over speakers: {100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
-        lines.append(f"  {label:10}{100 * score['mean']:5.1f} %{sd}{span}")
-    if metrics["scores"]["ece"]["mean"] is not None:
-        lines.append(f"  {'ECE':10}{100 * metrics['scores']['ece']['mean']:5.1f} %")
-    if "leak_gap" in metrics:
-        lines.append(f"  leak gap  {100 * metrics['leak_gap']['gap']['uar']:+5.1f} points of UAR over folds by speaker")
-    reached = metrics["last_epoch"]
-    if "validation_accuracy" in reached:
-        pair = (100 * reached[f"{part}_accuracy"] for part in ("train", "validation"))
-        lines.append("  last epoch: {:.1f} % accuracy in training, {:.1f} % on the speakers left out".format(*pair))
-    lines.append("")
-    lines.append("  " + " " * 10 + "".join(f"{name:>11}" for name in metrics["classes"]) + "    recall")
-    matrix = np.sum([seed["confusion"] for seed in seeds], axis=0)
-    for name, counts in zip(metrics["classes"], matrix.tolist(), strict=True):
-        recall = f"{100 * counts[metrics['classes'].index(name)] / max(sum(counts), 1):9.1f}%"
-        lines.append(f"  {name:10}" + "".join(f"{count:>11}" for count in counts) + recall)
-    return "\n".join(lines)

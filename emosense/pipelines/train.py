@@ -7,43 +7,26 @@ from a cross-validation; the model that is written is then trained on all of the
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
-import datetime
 import hashlib
-import importlib.metadata
-import io
 import json
-from collections import Counter
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
-
-from emosense import __version__
 from emosense.emotions import EMOTIONS, parse_emotion
 from emosense.errors import UsageError
-from emosense.evaluation.calibration import apply_temperature, fit_temperature
-from emosense.evaluation.confidence import ece
-from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
 from emosense.evaluation.splits import inner_split
 from emosense.feature_table import FeatureTable
 from emosense.models.artifact import write_model
-from emosense.pipelines.extract import FeatureSource, default_cache, load_features
+from emosense.pipelines.description import describe
+from emosense.pipelines.evidence import Evidence, cross_validated, held_out
+from emosense.pipelines.feature_cache import FeatureSource, default_cache, load_features
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.ray_training import RayTraining, fit_with_ray
 from emosense.progress import Progress
-from emosense.quality import FeatureStatistics
-from emosense.storage import exists, join, make_folder, read_bytes, redact, write_bytes
+from emosense.storage import exists, join, make_folder, redact, write_bytes
 from emosense.training.cnn_presets import CnnConfig
 from emosense.training.fitting import Config, Fitted, copy_speeds, fit, predict, preset, with_temperature
 from emosense.training.model_card import model_card
-
-WINDOW_S: Final = 10.0
-_RAVDESS_LICENCE: Final = (
-    "Trained on RAVDESS (Livingstone & Russo 2018), CC BY-NC-SA 4.0: free for research and other non-commercial use "
-    "with attribution; for commercial use of a model trained on it ask the authors of the dataset."
-)
-_OTHER_LICENCE: Final = "See the licence of the training data."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,24 +66,6 @@ class TrainJob:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Evidence:
-    """What is known about the settings from speakers that a fit had not seen.
-
-    Parameters
-    ----------
-    score : dict
-        For ``model.json``; ``ece`` is measured on the rows that the temperature was fitted to.
-    temperature : float
-    curves : list of dict
-        Learning curves with held-out speakers.
-    """
-
-    score: dict[str, Any]
-    temperature: float
-    curves: list[dict[str, Any]]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Trained:
     """What training gave: the description that was written, and the curves."""
 
@@ -120,7 +85,7 @@ def train(job: TrainJob, told: Progress) -> Trained:
     if job.epochs is not None:
         config = _with_epochs(config, job.epochs)
     classes = classes_of(job.emotions, config)
-    evidence = None if job.metrics is None else cross_validated(job, classes)
+    evidence = None if job.metrics is None else cross_validated(job.metrics, job.kind, job.preset, classes)
     if exists(join(job.output, "model.json")) and not (job.overwrite or job.resume):
         raise UsageError(f"{redact(job.output)} holds a model: choose another folder, or --overwrite")
     make_folder(job.output)
@@ -135,7 +100,7 @@ def train(job: TrainJob, told: Progress) -> Trained:
         if evidence is None and job.validation_share > 0:
             evidence = fits.held_out(table)
         final = fits.run("final", table, None)
-    description = _description(job, config, classes, table, evidence)
+    description = describe(job.kind, job.preset, job.seed, config, classes, table, evidence)
     curves = {"validation": evidence.curves if evidence else [], "final": final.history}
     write_bytes(join(job.output, "curves.json"), json.dumps(curves, indent=1).encode())
     write_bytes(join(job.output, "MODEL_CARD.md"), model_card(description).encode())
@@ -152,45 +117,6 @@ def classes_of(emotions: tuple[str, ...], config: Config) -> tuple[str, ...]:
     if len(wanted) < 2:
         raise UsageError("at least two emotions are needed")
     return tuple(emotion for emotion in EMOTIONS if emotion in wanted)
-
-
-def cross_validated(job: TrainJob, classes: tuple[str, ...]) -> Evidence:
-    """Take score, temperature and curves from a cross-validation.
-
-    Raises
-    ------
-    UsageError
-        If the file is of another model family, preset or classes, or its predictions are calibrated already.
-    """
-    assert job.metrics is not None
-    folder = job.metrics.rpartition("/")[0] or "."
-    try:
-        metrics, curves = (json.loads(read_bytes(place)) for place in (job.metrics, join(folder, "curves.json")))
-        found = (metrics["kind"], metrics["preset"], tuple(metrics["classes"]), metrics["calibrated"])
-        rows = list(csv.DictReader(io.StringIO(read_bytes(join(folder, "predictions.csv")).decode(), newline="")))
-    except (FileNotFoundError, ValueError, LookupError) as err:
-        raise UsageError(f"{redact(job.metrics)} is no metrics.json of a cross-validation") from err
-    if found != (job.kind, job.preset, classes, False):
-        raise UsageError(f"{redact(job.metrics)} is of {found}, needed is {(job.kind, job.preset, classes, False)}")
-    labels = np.array([classes.index(row["emotion"]) for row in rows])
-    probabilities = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows])
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    temperature = round(fit_temperature(probabilities, labels), 4)
-    first, scores = metrics["seeds"][0], metrics["scores"]
-    score = {
-        "protocol": metrics["protocol"],
-        "speaker_independent": metrics["speaker_independent"],
-        "n": metrics["n"],
-        "n_seeds": metrics["n_seeds"],
-        "uar": scores["uar"]["mean"],
-        "uar_sd": scores["uar"]["sd"],
-        "uar_interval": first["uar"]["interval"],
-        "accuracy": scores["accuracy"]["mean"],
-        "ece_before": scores["ece"]["mean"],
-        "ece": float(ece(labels, apply_temperature(probabilities, temperature))),
-        "groups": {name: first["groups"][name] for name in ("sex", "speaker")},
-    }
-    return Evidence(score, temperature, curves)
 
 
 def _with_epochs(config: Config, epochs: int) -> Config:
@@ -235,66 +161,10 @@ class _Fits:
         train_rows, held_rows = inner_split(table.speakers, self._job.seed, self._job.validation_share)
         held = table.select(held_rows)
         fitted = self.run("validation", table.select(train_rows), held)
-        labels = held.labels(self._classes)
         probabilities = predict(fitted.weights, held, len(self._classes))
-        temperature = round(fit_temperature(probabilities, labels), 4)
-        confusion = confusion_matrix(labels, np.argmax(probabilities, axis=1), len(self._classes))
-        score = {
-            "protocol": f"held-out speakers {', '.join(sorted(set(held.speakers)))}",
-            "speaker_independent": True,
-            "n": len(held),
-            "n_seeds": 1,
-            "uar": float(uar(confusion)),
-            "accuracy": float(accuracy(confusion)),
-            "ece_before": float(ece(labels, probabilities)),
-            "ece": float(ece(labels, apply_temperature(probabilities, temperature))),
-        }
-        return Evidence(score, temperature, fitted.history)
+        return held_out(held.speakers, held.labels(self._classes), probabilities, fitted.history)
 
     def _key(self, table: FeatureTable) -> str:
         """Digest of what decides the weights, so that a run is never resumed with other data or settings."""
         identity = repr((self._config, self._classes, self._job.seed, table.paths, table.emotions, self._job.n_workers))
         return hashlib.sha256(identity.encode()).hexdigest()[:12]
-
-
-def _description(
-    job: TrainJob,
-    config: Config,
-    classes: tuple[str, ...],
-    table: FeatureTable,
-    evidence: Evidence | None,
-) -> dict[str, Any]:
-    is_ravdess = set(table.speakers) <= {f"{number:02d}" for number in range(1, 25)}
-    packages = ("numpy", "onnxruntime", "scikit-learn" if job.kind == "mlp" else "keras")
-    return {
-        "name": f"{job.kind}-{job.preset}",
-        "version": __version__,
-        "kind": job.kind,
-        "classes": list(classes),
-        "features": config.feature.to_dict(),
-        "window_s": WINDOW_S,
-        "calibration": {
-            "method": "temperature" if evidence else "none",
-            "temperature": evidence.temperature if evidence else 1.0,
-            "in_graph": True,
-        },
-        "feature_statistics": dataclasses.asdict(FeatureStatistics.of(table.features)),
-        "trained_on": {
-            "n_recordings": len(table),
-            "speakers": sorted(set(table.speakers)),
-            "emotions": dict(Counter(table.emotions)),
-            "preset": job.preset,
-            "seed": job.seed,
-            "settings": _settings(config),
-            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        },
-        "scores": [evidence.score] if evidence else [],
-        "licence": _RAVDESS_LICENCE if is_ravdess else _OTHER_LICENCE,
-        "versions": {"emosense": __version__} | {name: importlib.metadata.version(name) for name in packages},
-    }
-
-
-def _settings(config: Config) -> dict[str, Any]:
-    """Return the settings of the preset, without the features, which stand beside them."""
-    settings = dataclasses.asdict(config)
-    return {name: value for name, value in settings.items() if name not in ("feature", "classes")}

@@ -1,0 +1,156 @@
+"""The Python API: paths in, rows, features and models out; what the command line does, without its files.
+
+    import emosense
+
+    for row in emosense.label(["a.wav", "b.mp3"]):
+        print(row.path, row.emotion, row.confidence)
+
+Nothing is listed, kept or resumed here: that is `emosense-batch label`. A recording's row is the same in both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Generator, Iterable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.audio import read_waveform
+from emosense.errors import UsageError
+from emosense.features import default_config, extract
+from emosense.isolation import LabelSpec
+from emosense.labelling import LabelConfig, Labelled
+from emosense.models.artifact import DEFAULT_MODEL, Model, read_model
+from emosense.pipelines.engines import LocalEngine
+from emosense.pipelines.label import chunked
+from emosense.rows import Row
+from emosense.storage import Recording, is_url, open_recording, without_credentials
+
+Path = str | os.PathLike[str]
+
+# So few that the first rows come soon; a chunk costs a queue's entry and nothing more.
+_CHUNK_SIZE: Final = 8
+
+
+def label(
+    paths: Iterable[Path],
+    model: str = DEFAULT_MODEL,
+    *,
+    n_workers: int = 1,
+    window_s: float = 0.0,
+    hop_s: float = 0.0,
+    strict: bool = False,
+    max_duration_s: float = 86_400.0,
+    file_timeout_s: float = 60.0,
+) -> Generator[Row, None, None]:
+    """Label recordings in worker processes of this machine.
+
+    Parameters
+    ----------
+    paths : iterable of str or path-like
+        Recordings, local or by URL; drawn as they are needed, in a thread of the engine's.
+    model : str
+        Name of a model that ships with EmoSense, a directory, or the URL of one in object storage.
+    n_workers : int
+        Worker processes, at least one.
+    window_s, hop_s : float
+        Length and distance of the windows that a recording is labelled in; 0 stands for the model's own.
+    strict : bool
+        Treat a recording that could be decoded in part as an error.
+    max_duration_s, file_timeout_s : float
+        Refuse longer recordings; give up one that makes no progress for so long.
+
+    Returns
+    -------
+    generator of Row
+        One row a path, in the order of the paths; a path that is given twice has two. A recording that cannot be
+        labelled is a row with ``status="error"``. Closing it ends the workers.
+
+    Raises
+    ------
+    UsageError
+        If a setting cannot work.
+    ModelError
+        If the model is refused.
+    StorageError
+        While iterating, if object storage does not answer.
+
+    Examples
+    --------
+    >>> rows = list(label(["calls/1.wav", "calls/2.wav"], n_workers=2))  # doctest: +SKIP
+    """
+    if isinstance(paths, (str, os.PathLike)):
+        raise UsageError("paths must be a list of paths, not one path")
+    if n_workers < 1:
+        raise UsageError(f"n_workers must be at least 1, not {n_workers}")
+    if min(window_s, hop_s) < 0 or hop_s > (window_s or float("inf")):
+        raise UsageError("window_s and hop_s must be positive, and the hop no longer than the window")
+    config = LabelConfig(window_s, hop_s, strict=strict, max_duration_s=max_duration_s)
+    spec = LabelSpec(read_model(model), config, file_timeout_s)
+    return _rows(map(_recording, paths), LocalEngine(spec, n_workers))
+
+
+def load_model(location: str = DEFAULT_MODEL) -> Model:
+    """Load a model, to compute probabilities from features of one's own.
+
+    Parameters
+    ----------
+    location : str
+        Name of a model that ships with EmoSense, a directory, or the URL of one in object storage.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, a file of it is damaged, or it does not fit this version.
+    """
+    return Model(read_model(location))
+
+
+def extract_features(path: Path, feature_set: str = "logmel") -> NDArray[np.float32]:
+    """Extract the features of one recording, as `emosense-batch features` does.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A recording, local or by URL.
+    feature_set : str
+        ``summary``, ``functionals``, ``mfcc`` or ``logmel``.
+
+    Returns
+    -------
+    ndarray, float32
+        Shape (n_values,) or (n_frames, n_bands), as the set says.
+
+    Raises
+    ------
+    UsageError
+        If there is no such set.
+    RecordingError
+        If the recording cannot be read.
+    """
+    config = default_config(feature_set)
+    with open_recording(_recording(path)) as file:
+        return extract(read_waveform(file, config.sample_rate), config)
+
+
+def _recording(path: Path) -> Recording:
+    """Name a recording: nothing was listed, so size and version are not known beforehand."""
+    location = os.fspath(path)
+    if is_url(location):
+        return Recording(without_credentials(location), location, -1, "")
+    return Recording(location, os.path.abspath(location), -1, "")
+
+
+def _rows(recordings: Iterable[Recording], engine: LocalEngine) -> Generator[Row, None, None]:
+    """Put what the engine gives, in any order, into the order of the recordings."""
+    waiting: dict[int, list[Labelled]] = {}
+    next_index = 0
+    with contextlib.closing(engine.run(chunked(recordings, _CHUNK_SIZE))) as results:
+        for done in results:
+            waiting[done.chunk.index] = done.labelled
+            while next_index in waiting:
+                yield from (labelled.row for labelled in waiting.pop(next_index))
+                next_index += 1

@@ -1,0 +1,68 @@
+"""A trained model -> the content of its `model.json`."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib.metadata
+from collections import Counter
+from typing import Any, Final
+
+from emosense import __version__
+from emosense.feature_table import FeatureTable
+from emosense.pipelines.evidence import Evidence
+from emosense.quality import FeatureStatistics
+from emosense.training.fitting import Config
+
+WINDOW_S: Final = 10.0
+_RAVDESS_LICENCE: Final = (
+    "Trained on RAVDESS (Livingstone & Russo 2018), CC BY-NC-SA 4.0: free for research and other non-commercial use "
+    "with attribution; for commercial use of a model trained on it ask the authors of the dataset."
+)
+_OTHER_LICENCE: Final = "See the licence of the training data."
+
+
+def describe(
+    kind: str,
+    preset: str,
+    seed: int,
+    config: Config,
+    classes: tuple[str, ...],
+    table: FeatureTable,
+    evidence: Evidence | None,
+) -> dict[str, Any]:
+    """Return everything but the digest of the weights, which `write_model` adds."""
+    is_ravdess = set(table.speakers) <= {f"{number:02d}" for number in range(1, 25)}
+    packages = ("numpy", "onnxruntime", "scikit-learn" if kind == "mlp" else "keras")
+    return {
+        "name": f"{kind}-{preset}",
+        "version": __version__,
+        "kind": kind,
+        "classes": list(classes),
+        "features": config.feature.to_dict(),
+        "window_s": WINDOW_S,
+        "calibration": {
+            "method": "temperature" if evidence else "none",
+            "temperature": evidence.temperature if evidence else 1.0,
+            "in_graph": True,
+        },
+        "feature_statistics": dataclasses.asdict(FeatureStatistics.of(table.features)),
+        "trained_on": {
+            "n_recordings": len(table),
+            "speakers": sorted(set(table.speakers)),
+            "emotions": dict(Counter(table.emotions)),
+            "preset": preset,
+            "seed": seed,
+            "settings": _settings(config),
+            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        },
+        "scores": [evidence.score] if evidence else [],
+        "licence": _RAVDESS_LICENCE if is_ravdess else _OTHER_LICENCE,
+        "versions": {"emosense": __version__} | {name: importlib.metadata.version(name) for name in packages},
+    }
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """Return the settings of the preset, without the features, which stand beside them."""
+    settings = dataclasses.asdict(config)
+    return {name: value for name, value in settings.items() if name not in ("feature", "classes")}

@@ -1,0 +1,96 @@
+"""What is known about a model from speakers that it was not fitted to: score, temperature and learning curves."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.errors import UsageError
+from emosense.evaluation.calibration import apply_temperature, fit_temperature
+from emosense.evaluation.confidence import ece
+from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
+from emosense.storage import join, read_bytes, redact
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known about the settings from speakers that a fit had not seen.
+
+    Parameters
+    ----------
+    score : dict
+        For ``model.json``; ``ece`` is measured on the rows that the temperature was fitted to.
+    temperature : float
+    curves : list of dict
+        Learning curves with held-out speakers.
+    """
+
+    score: dict[str, Any]
+    temperature: float
+    curves: list[dict[str, Any]]
+
+
+def cross_validated(place: str, kind: str, preset: str, classes: tuple[str, ...]) -> Evidence:
+    """Take score, temperature and curves from the ``metrics.json`` of a cross-validation and the files beside it.
+
+    Raises
+    ------
+    UsageError
+        If the file is of another model family, preset or classes, or its predictions are calibrated already.
+    """
+    folder = place.rpartition("/")[0] or "."
+    try:
+        metrics, curves = (json.loads(read_bytes(file)) for file in (place, join(folder, "curves.json")))
+        found = (metrics["kind"], metrics["preset"], tuple(metrics["classes"]), metrics["calibrated"])
+        rows = list(csv.DictReader(io.StringIO(read_bytes(join(folder, "predictions.csv")).decode(), newline="")))
+    except (FileNotFoundError, ValueError, LookupError) as err:
+        raise UsageError(f"{redact(place)} is no metrics.json of a cross-validation") from err
+    if found != (kind, preset, classes, False):
+        raise UsageError(f"{redact(place)} is of {found}, needed is {(kind, preset, classes, False)}")
+    labels = np.array([classes.index(row["emotion"]) for row in rows])
+    probabilities = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows])
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    temperature = round(fit_temperature(probabilities, labels), 4)
+    first, scores = metrics["seeds"][0], metrics["scores"]
+    score = {
+        "protocol": metrics["protocol"],
+        "speaker_independent": metrics["speaker_independent"],
+        "n": metrics["n"],
+        "n_seeds": metrics["n_seeds"],
+        "uar": scores["uar"]["mean"],
+        "uar_sd": scores["uar"]["sd"],
+        "uar_interval": first["uar"]["interval"],
+        "accuracy": scores["accuracy"]["mean"],
+        "ece_before": scores["ece"]["mean"],
+        "ece": float(ece(labels, apply_temperature(probabilities, temperature))),
+        "groups": {name: first["groups"][name] for name in ("sex", "speaker")},
+    }
+    return Evidence(score, temperature, curves)
+
+
+def held_out(
+    speakers: tuple[str, ...],
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    curves: list[dict[str, Any]],
+) -> Evidence:
+    """Score and calibrate on recordings of speakers that a fit did without."""
+    temperature = round(fit_temperature(probabilities, labels), 4)
+    confusion = confusion_matrix(labels, np.argmax(probabilities, axis=1), probabilities.shape[1])
+    score = {
+        "protocol": f"held-out speakers {', '.join(sorted(set(speakers)))}",
+        "speaker_independent": True,
+        "n": len(labels),
+        "n_seeds": 1,
+        "uar": float(uar(confusion)),
+        "accuracy": float(accuracy(confusion)),
+        "ece_before": float(ece(labels, probabilities)),
+        "ece": float(ece(labels, apply_temperature(probabilities, temperature))),
+    }
+    return Evidence(score, temperature, curves)

@@ -1,0 +1,101 @@
+"""Recordings that a label report names: the least and most certain, with a player, and those with errors."""
+
+from __future__ import annotations
+
+import os
+import re
+import urllib.parse
+
+from emosense.reports import page
+from emosense.reports.charts import Bar, bars
+from emosense.reports.label_table import LabelRow
+from emosense.reports.markup import EMPTY, Markup, count, decimal, element, name, percent, plural, seconds, text
+from emosense.reports.page import Figure
+from emosense.reports.tally import Tally
+from emosense.storage import is_url
+
+_BYTE = re.compile(rb"\\x([0-9a-f]{2})")
+
+
+def certainty(tally: Tally, output: str) -> list[Markup]:
+    """Return the section of the least and most certain recordings, of those that there are."""
+    if not tally.least:
+        return []
+    least, most = ([_clip(row, output) for row in rows] for rows in (tally.least, tally.most))
+    return [
+        page.section(
+            "Recordings to listen to",
+            element("h3", text("Least certain")),
+            element("ul", *least, class_="clips"),
+            element("h3", text("Most certain")),
+            element("ul", *most, class_="clips"),
+        )
+    ]
+
+
+def _clip(row: LabelRow, output: str) -> Markup:
+    """Return one recording: its name, its label and, where the file lies on this machine, a player."""
+    remark = f", confidence {decimal(row.confidence)}, {seconds(row.duration_s)}"
+    emotion = element("strong", text(row.emotion), class_=f"t-{row.emotion}")
+    link = audio_link(row.path, output)
+    player = EMPTY
+    if link:
+        player = element("audio", controls=True, preload="none", src=link, aria_label=f"Play {row.path}")
+    return element("li", name(row.path), element("span", emotion, text(remark)), player, class_="clip")
+
+
+def audio_link(path: str, output: str) -> str:
+    r"""Return the link from a page to a recording on this machine, percent-encoded; empty where there is none.
+
+    A relative path is one from the working directory, as the labelling took it; ``\xNN`` in a path that is not there
+    as it is written stands for a byte, as `emosense.rows.printable_path` writes it.
+    """
+    if is_url(path) or is_url(output):
+        return ""
+    written = os.fsencode(path) if _is_encodable(path) else path.encode("utf-8", "backslashreplace")
+    for candidate in (written, _BYTE.sub(lambda found: bytes([int(found[1], 16)]), written)):
+        if b"\0" not in candidate and os.path.isfile(candidate):
+            folder = os.fsencode(os.path.dirname(os.path.abspath(output)))
+            # "./" keeps a name such as "a:b.wav" from being taken for another scheme.
+            link = urllib.parse.quote(os.path.relpath(os.path.abspath(candidate), folder))
+            return link if link.startswith("../") else f"./{link}"
+    return ""
+
+
+def _is_encodable(path: str) -> bool:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def error_figure(tally: Tally) -> Figure:
+    """Draw the number of recordings with trouble, by code."""
+    ordered = sorted(tally.errors.items(), key=lambda item: (-item[1].n, item[0]))
+    total = sum(errors.n for _, errors in ordered)
+    rows = [
+        Bar(code, "second", errors.n, f"{count(errors.n)} ({percent(errors.n / total)})") for code, errors in ordered
+    ]
+    caption = (
+        f"{plural(total, 'recording')} could not be labelled, or only in part; "
+        f"the most frequent reason is {ordered[0][0]} with {count(ordered[0][1].n)}."
+    )
+    return Figure("errors", "Trouble by code", caption, bars(rows, maximum=ordered[0][1].n))
+
+
+def errors(tally: Tally, figures: list[Figure]) -> list[Markup]:
+    """Return the section of recordings with trouble, of those that there are."""
+    if not tally.errors:
+        return []
+    figure = error_figure(tally)
+    figures.append(figure)
+    blocks = [page.figures([figure])]
+    for code, found in sorted(tally.errors.items(), key=lambda item: (-item[1].n, item[0])):
+        lines = [element("li", name(row.path), text(f": {row.error}" if row.error else "")) for row in found.files]
+        n_more = found.n - len(found.files)
+        if n_more:
+            lines.append(element("li", text(f"and {count(n_more)} more"), class_="rest"))
+        summary = element("summary", text(f"{code}: {plural(found.n, 'recording')}"))
+        blocks.append(element("details", summary, element("ul", *lines)))
+    return [page.section("Trouble", *blocks)]

@@ -1,0 +1,202 @@
+"""A folder of an evaluation -> a page: how often the model is right, where it errs, how far it can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from emosense.errors import UsageError
+from emosense.evaluation.metrics import recall_per_class
+from emosense.reports import confidence_figures, evaluation_figures, page
+from emosense.reports.evaluation_data import Evaluation, read_evaluation
+from emosense.reports.markup import Markup, count, decimal, percent, plural, points
+from emosense.reports.overlap import feature_overlap
+from emosense.reports.page import Figure
+from emosense.storage import redact
+
+_MAX_ROWS: Final = 200
+
+
+def evaluation_report(folder: str, output: str, feature_table: str | None = None) -> tuple[Figure, ...]:
+    """Write a report of an evaluation as one HTML file.
+
+    Parameters
+    ----------
+    folder : str
+        Location that `emosense-batch evaluate` wrote.
+    output : str
+        Location of the page, ending in .html.
+    feature_table : str, optional
+        Location of a feature table; adds the picture of `feature_overlap`.
+
+    Returns
+    -------
+    tuple of Figure
+        For `emosense.reports.save_figures`.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds no evaluation, or the table no features.
+    OutputError
+        If the page cannot be written.
+    """
+    page.check_output(output)
+    evaluation = read_evaluation(folder)
+    if not len(evaluation.labels):
+        raise UsageError(f"the evaluation in {redact(folder)} has no predictions")
+    parts = _parts(evaluation, feature_table)
+    blocks = [*warnings(evaluation), _facts(evaluation)]
+    blocks += [page.section(heading, page.figures(shown, *beside)) for heading, shown, beside in parts if shown]
+    blocks.append(_run(evaluation))
+    subtitle = evaluation.metrics.get("protocol_description") or f"Protocol: {evaluation.metrics['protocol']}"
+    page.write_page(output, f"Evaluation of {evaluation.name}", subtitle, blocks)
+    return tuple(figure for _, shown, _ in parts for figure in shown)
+
+
+def _parts(evaluation: Evaluation, feature_table: str | None) -> list[tuple[str, list[Figure], list[Markup]]]:
+    """Return heading, figures and tables of the page's parts; a part without figures is left out."""
+    has_leak = "leak_gap" in evaluation.metrics
+    right = [
+        evaluation_figures.confusion_figure(evaluation),
+        evaluation_figures.recall_figure(evaluation),
+        evaluation_figures.arousal_figure(evaluation),
+        evaluation_figures.uar_figure(evaluation),
+    ]
+    trust = [
+        confidence_figures.separation_figure(evaluation),
+        confidence_figures.coverage_figure(evaluation),
+        confidence_figures.reliability_figure(evaluation),
+    ]
+    groups = [evaluation_figures.actor_figure(evaluation), evaluation_figures.sex_figure(evaluation)]
+    return [
+        (
+            "A random split",
+            [evaluation_figures.leak_figure(evaluation)] if has_leak else [],
+            [_leak_table(evaluation)] if has_leak else [],
+        ),
+        ("Where it is right", right, [_class_table(evaluation)]),
+        ("How far its confidence can be trusted", trust, []),
+        ("Learning", confidence_figures.curve_figures(evaluation), []),
+        ("Whom it understands", groups, _group_tables(evaluation)),
+        ("What it hears", [feature_overlap(feature_table, evaluation.classes)] if feature_table else [], []),
+    ]
+
+
+def warnings(evaluation: Evaluation) -> list[Markup]:
+    """Say what makes the scores more than the model would reach on new speakers."""
+    found = []
+    metrics = evaluation.metrics
+    if metrics.get("speaker_independent") is False:
+        gap = ""
+        if "leak_gap" in metrics:
+            fair = metrics["leak_gap"]["speaker_independent"]["uar"]["mean"]
+            gap = (
+                f" Folds by speaker give {percent(fair)} UAR: the leak gap is "
+                f"{points(metrics['leak_gap']['gap']['uar'])} points."
+            )
+        found.append(
+            page.warning(
+                "This is a random split: the same speakers are in training and test, "
+                f"so these scores do not transfer to new speakers.{gap}"
+            )
+        )
+    seen = metrics.get("seen_speakers")
+    if seen:
+        found.append(
+            page.warning(
+                f"The model was trained on {plural(len(seen), 'speaker')} of these recordings "
+                f"({', '.join(seen)}): this is no held-out score."
+            )
+        )
+    return found
+
+
+def score_text(score: dict[str, Any]) -> str:
+    """Write a mean over seeds with its standard deviation."""
+    spread = "" if score["sd"] is None else f" ± {100 * score['sd']:.1f}"
+    return f"{percent(score['mean'])}{spread}"
+
+
+def _facts(evaluation: Evaluation) -> Markup:
+    """Headline facts."""
+    metrics, scores = evaluation.metrics, evaluation.metrics["scores"]
+    seeds = metrics["seeds"]
+    over = f"mean ± sd of {len(seeds)} seeds" if len(seeds) > 1 else "one seed"
+    interval = seeds[0]["uar"]["interval"]
+    span = "no interval" if interval is None else f"{100 * interval[0]:.1f} to {percent(interval[1])}"
+    remark = f"{100 * seeds[0]['level']:.0f} % over actors{', seed 0' if len(seeds) > 1 else ''}"
+    return page.facts([
+        ("UAR", score_text(scores["uar"]), over),
+        ("interval of the UAR", span, remark),
+        ("accuracy", score_text(scores["accuracy"]), over),
+        ("macro F1", score_text(scores["macro_f1"]), over),
+        ("calibration error", score_text(scores["ece"]), "ECE; 0 is perfect"),
+        ("AUROC of confidence", decimal(scores["confidence_auroc"]["mean"]), "right against wrong; 0.5 says nothing"),
+        ("recordings", count(metrics["n"]), f"of {plural(seeds[0]['n_speakers'], 'actor')}"),
+        ("protocol", metrics["protocol"], f"{len(evaluation.classes)} emotions"),
+    ])  # fmt: skip
+
+
+def _leak_table(evaluation: Evaluation) -> Markup:
+    gap = evaluation.metrics["leak_gap"]
+    rows = [
+        (name, score_text(evaluation.metrics["scores"][key]), score_text(gap["speaker_independent"][key]),
+         points(gap["gap"][key]))
+        for key, name in (("uar", "UAR"), ("accuracy", "accuracy"), ("macro_f1", "macro F1"))
+    ]  # fmt: skip
+    return page.table("The leak gap", ("score", "random split", "by speaker", "gap in points"), rows)
+
+
+def _class_table(evaluation: Evaluation) -> Markup:
+    """Tabulate rows, recall and precision by emotion."""
+    counts = evaluation.confusion
+    precision = recall_per_class(counts.T.copy())
+    rows = []
+    for place, (name, recall) in enumerate(zip(evaluation.classes, recall_per_class(counts), strict=True)):
+        shares = [percent(float(value)) if value == value else percent(None) for value in (recall, precision[place])]
+        rows.append((name, count(int(counts[place].sum())), *shares))
+    header = ("emotion", "recordings, all seeds", "recall", "precision")
+    return page.table("Emotions in figures", header, rows)
+
+
+def _group_tables(evaluation: Evaluation) -> list[Markup]:
+    """Tabulate actors, sexes and folds."""
+    header = ("rows, all seeds", "UAR", "accuracy", "mean confidence")
+    tables = []
+    for noun, title, groups in (
+        ("actor", "By actor", evaluation.speakers),
+        ("sex", "By sex", evaluation.sexes),
+    ):
+        scores = evaluation_figures.group_scores(evaluation, groups)
+        rows = [
+            (name, count(n), percent(uar), percent(accuracy), percent(confidence))
+            for name, n, uar, accuracy, confidence in scores[:_MAX_ROWS]
+        ]
+        more = f", the first {_MAX_ROWS} of {len(scores)}" if len(scores) > _MAX_ROWS else ""
+        tables.append(page.table(f"{title}{more}", (noun, *header), rows))
+    tables.append(_fold_table(evaluation))
+    return [page.tables(tables)]
+
+
+def _fold_table(evaluation: Evaluation) -> Markup:
+    """Tabulate the folds of each seed with the speakers that they were tested on."""
+    splits: Sequence[dict[str, Any]] = evaluation.metrics.get("splits", ())
+    tested = {(split["seed"], split["fold"]): ", ".join(split["test_speakers"]) for split in splits}
+    rows = []
+    for place, seed in enumerate(evaluation.metrics["seeds"]):
+        for score in (seed["folds"] or {"scores": []})["scores"]:
+            speakers = tested.get((place, score["group"]), "")
+            cells = (count(score["n"]), percent(score["uar"]), percent(score["accuracy"]), speakers)
+            rows.append((f"{score['group']}, seed {place}", *cells))
+    header = ("fold", "rows", "UAR", "accuracy", "test actors")
+    return page.table("By fold", header, rows[:_MAX_ROWS], n_words=1)
+
+
+def _run(evaluation: Evaluation) -> Markup:
+    """Say what was evaluated, on what, by which version."""
+    metrics = evaluation.metrics
+    keys = ("kind", "preset", "model", "sha256", "protocol", "calibrated", "n_seeds", "data", "emosense")
+    rows = [(key, str(metrics[key])) for key in keys if key in metrics]
+    rows.append(("classes", ", ".join(evaluation.classes)))
+    return page.section("The evaluation", page.table("From metrics.json", ("fact", "value"), rows, n_words=1))

@@ -1,0 +1,113 @@
+"""A folder that `emosense-batch evaluate` wrote -> its scores, predictions and learning curves in memory."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.errors import UsageError
+from emosense.rows import unescape_cell
+from emosense.storage import join, read_bytes, redact
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Evaluation:
+    """An evaluation, with one row a test recording and seed.
+
+    Parameters
+    ----------
+    metrics : dict
+        The content of ``metrics.json``.
+    curves : list of dict
+        The content of ``curves.json``: seed, fold and epochs of each fit that has learning curves.
+    classes : tuple of str
+    labels, predicted : ndarray, shape (n,), int64
+        Places in `classes`.
+    confidence : ndarray, shape (n,)
+        Highest probability of each row.
+    paths, speakers, sexes : tuple of str, length n
+    seeds : tuple of int, length n
+    """
+
+    metrics: dict[str, Any]
+    curves: list[dict[str, Any]]
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    paths: tuple[str, ...]
+    speakers: tuple[str, ...]
+    sexes: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """What was evaluated: a model's name, or a family with its preset."""
+        return str(self.metrics.get("model") or f"{self.metrics['kind'].upper()} {self.metrics['preset']}")
+
+    @property
+    def is_right(self) -> NDArray[np.bool_]:
+        """Whether each row is right."""
+        return np.asarray(self.labels == self.predicted)
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Rows by truth and prediction, summed over the seeds."""
+        return np.asarray(np.sum([seed["confusion"] for seed in self.metrics["seeds"]], axis=0), np.int64)
+
+
+def read_evaluation(folder: str) -> Evaluation:
+    """Read what `emosense-batch evaluate` wrote.
+
+    Parameters
+    ----------
+    folder : str
+        Location with metrics.json, predictions.csv and, where there are any, curves.json.
+
+    Raises
+    ------
+    UsageError
+        If a file is missing or is not what it should be.
+    """
+    where = redact(folder)
+    try:
+        metrics = json.loads(read_bytes(join(folder, "metrics.json")))
+        text = read_bytes(join(folder, "predictions.csv")).decode("utf-8")
+    except FileNotFoundError as err:
+        raise UsageError(f"{where} has no evaluation: make one with emosense-batch evaluate") from err
+    except ValueError as err:
+        raise UsageError(f"{where} holds a damaged evaluation: {err}") from err
+    try:
+        curves = json.loads(read_bytes(join(folder, "curves.json")))
+    except FileNotFoundError:
+        curves = []
+    try:
+        return _evaluation(metrics, list(csv.DictReader(io.StringIO(text, newline=""))), curves)
+    except (KeyError, ValueError, TypeError) as err:
+        raise UsageError(f"{where} holds a damaged evaluation: {type(err).__name__} {err}") from err
+
+
+def _evaluation(metrics: dict[str, Any], rows: list[dict[str, str]], curves: list[dict[str, Any]]) -> Evaluation:
+    classes = tuple(metrics["classes"])
+    place = {name: index for index, name in enumerate(classes)}
+    expected = sum(seed["n"] for seed in metrics["seeds"])
+    if len(rows) != expected:
+        raise ValueError(f"predictions.csv has {len(rows)} rows and metrics.json counts {expected}")
+    return Evaluation(
+        metrics=metrics,
+        curves=[curve for curve in curves if curve["epochs"]],
+        classes=classes,
+        labels=np.array([place[row["emotion"]] for row in rows], np.int64),
+        predicted=np.array([place[row["predicted"]] for row in rows], np.int64),
+        confidence=np.array([max(float(row[f"p_{name}"]) for name in classes) for row in rows]),
+        paths=tuple(unescape_cell(row["path"]) for row in rows),
+        speakers=tuple(row["speaker"] for row in rows),
+        sexes=tuple(row["sex"] or "unknown" for row in rows),
+        seeds=tuple(int(row["seed"]) for row in rows),
+    )

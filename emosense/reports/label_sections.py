@@ -1,0 +1,141 @@
+"""What was counted of a table of labels -> sections of its report: emotions, folders, confidence, durations.
+
+Every section adds its figures to the list that it is given, and returns its markup.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+import numpy as np
+
+from emosense.emotions import EMOTIONS
+from emosense.reports import page
+from emosense.reports.charts import Bar, bars, histogram, stacked_bars
+from emosense.reports.drawing import Drawing, Series, ticks
+from emosense.reports.markup import Markup, count, decimal, percent, plural, seconds
+from emosense.reports.page import Figure
+from emosense.reports.tally import Groups, Tally
+
+_N_GROUPS: Final = 15
+_N_BINS: Final = 20
+_STACK: Final = (*(Series(name, name, ()) for name in EMOTIONS), Series("no label", "none", ()))
+_LONG_UNITS: Final = ((3600, "h"), (60, "min"))
+
+
+def emotions(tally: Tally, figures: list[Figure]) -> Markup:
+    """Show counts and shares of the emotions, and how sure the labels are."""
+    shown = [_emotion_figure(tally), _confidence_figure(tally)]
+    figures += shown
+    total = sum(tally.by_emotion)
+    cells = []
+    for place, name in enumerate(EMOTIONS):
+        values = tally.confidence(place)
+        median = float(np.median(values)) if len(values) else None
+        time_s = seconds(tally.decoded_ms[place] / 1000)
+        cells.append([name, count(len(values)), percent(len(values) / total), time_s, decimal(median)])
+    header = ("emotion", "recordings", "share", "audio", "median")
+    beside = page.table("Emotions and median confidence", header, cells)
+    return page.section("Emotions", page.figures(shown, beside))
+
+
+def _emotion_figure(tally: Tally) -> Figure:
+    counts = tally.by_emotion
+    total = sum(counts)
+    order = sorted(range(len(counts)), key=lambda place: -counts[place])
+    caption = (
+        f"{EMOTIONS[order[0]].capitalize()} comes first with {percent(counts[order[0]] / total)} of the "
+        f"{plural(total, 'labelled recording')}"
+    )
+    if counts[order[1]]:
+        caption += f", {EMOTIONS[order[1]]} second with {percent(counts[order[1]] / total)}"
+    rows = [Bar(name, name, n, f"{count(n)} ({percent(n / total)})") for name, n in zip(EMOTIONS, counts, strict=True)]
+    return Figure("emotions", "Recordings by emotion", f"{caption}.", bars(rows, maximum=max(counts)))
+
+
+def groups(tally: Tally, figures: list[Figure]) -> list[Markup]:
+    """Show emotions by folder, and by speaker where that is another division."""
+    found = []
+    is_same = len(tally.speakers.counts) == len(tally.folders.counts)
+    if len(tally.folders.counts) > 1 or tally.folders.rest != [0] * len(_STACK):
+        found.append(_group_figure("folders", "folder", tally.folders, tally.n, _common_folder(tally.folders)))
+    if len(tally.speakers.counts) > 1 and (tally.n_actors or not is_same):
+        noun = "speaker" if tally.n_actors else "parent folder"
+        found.append(_group_figure("speakers", noun, tally.speakers, tally.n, ""))
+    figures += found
+    return [page.section("Where they are", page.figures(found))] if found else []
+
+
+def _common_folder(groups: Groups) -> str:
+    """Return what the folders' names have in common, with its slash; it is left out of the figure."""
+    # Cut at the last slash; `commonpath` would take the two of a URL for one.
+    head, slash, _ = os.path.commonprefix(list(groups.counts)).rpartition("/")  # noqa: RUF071
+    return head + slash
+
+
+def _group_figure(name: str, noun: str, groups: Groups, total: int, common: str) -> Figure:
+    shown, others, n_others = groups.largest(_N_GROUPS)
+    rows = [(group.removeprefix(common) or ".", values, count(sum(values))) for group, values in shown]
+    if sum(others):
+        more = "more than " if any(groups.rest) else ""
+        rows.append((f"{more}{plural(n_others, f'other {noun}')}", others, count(sum(others))))
+    share = sum(sum(values) for _, values in shown) / total
+    caption = f"The {plural(len(shown), noun)} with most recordings hold {percent(share)} of all"
+    if n_others == 0:
+        caption = f"{plural(len(shown), noun).capitalize()}, the largest with {plural(sum(shown[0][1]), 'recording')}"
+    within = f"; under {common}" if common else ""
+    return Figure(name, f"Emotions by {noun}", f"{caption}{within}.", stacked_bars(rows, _STACK))
+
+
+def _confidence_figure(tally: Tally) -> Figure:
+    edges = np.linspace(0, 1, _N_BINS + 1)
+    series = []
+    for place, name in enumerate(EMOTIONS):
+        values = np.round(tally.confidence(place) * 1_000_000).astype(np.int64)
+        bins = np.minimum(values * _N_BINS // 1_000_000, _N_BINS - 1)
+        series.append(Series(name, name, np.bincount(bins, minlength=_N_BINS).tolist()))
+    everything = tally.confidence()
+    low, middle = (float(np.mean(everything < limit)) for limit in (0.5, 0.8))
+    caption = (
+        f"Half of the labels have a confidence of {float(np.median(everything)):.3f} or more; "
+        f"{percent(low)} are below 0.5 and {percent(middle)} below 0.8."
+    )
+    drawing = histogram(
+        edges.tolist(), series, x_ticks=[(tick, f"{tick:g}") for tick in ticks(0, 1)],
+        y_format=lambda value: f"{value:,g}", x_label="confidence", y_label="recordings",
+    )  # fmt: skip
+    return Figure("confidence", "Confidence of the labels", caption, drawing)
+
+
+def durations(tally: Tally, figures: list[Figure]) -> Markup:
+    """Show how long the recordings are."""
+    values = tally.duration_s()
+    low, median, high = (float(value) for value in np.quantile(values, [0.05, 0.5, 0.95]))
+    caption = f"Half of the recordings last {seconds(median)} or less; nine in ten {seconds(low)} to {seconds(high)}."
+    figure = Figure("durations", "Length of the recordings", caption, _duration_drawing(values))
+    figures.append(figure)
+    facts = page.facts([
+        ("in all", seconds(float(values.sum())), ""), ("mean", seconds(float(values.mean())), ""),
+        ("median", seconds(median), ""), ("shortest", seconds(float(values[0])), ""),
+        ("longest", seconds(float(values[-1])), ""), ("decoded for labels", seconds(sum(tally.decoded_ms) / 1000), ""),
+    ])  # fmt: skip
+    return page.section("Durations", facts, page.figures([figure]))
+
+
+def _duration_drawing(values: np.ndarray[Any, np.dtype[np.float64]]) -> Drawing:
+    """Draw bins of equal width up to the 99th percentile; the last holds what is longer."""
+    most_s = max(float(np.quantile(values, 0.99)), 0.1)
+    unit_s, unit = next((item for item in _LONG_UNITS if most_s >= 2 * item[0]), (1, "s"))
+    in_units = values / unit_s
+    step = ticks(0, most_s / unit_s, 10)
+    width = (step[1] - step[0]) / 2
+    n_bins = int(np.ceil(most_s / unit_s / width + 1e-9))
+    places = np.minimum((in_units / width + 1e-9).astype(np.int64), n_bins - 1)
+    edges = [round(width * place, 10) for place in range(n_bins + 1)]
+    marks = [(tick, f"{tick:g}") for tick in ticks(0, edges[-1], 6)]
+    counts = np.bincount(places, minlength=n_bins).tolist()
+    return histogram(
+        edges, [Series("", "first", counts)], x_ticks=marks, y_format=lambda value: f"{value:,g}",
+        x_label=f"{unit}; the last bar holds what is longer", y_label="recordings",
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""A finished table of labels, in any of its three formats -> its rows, one at a time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final, NamedTuple
+
+from emosense.emotions import EMOTIONS
+from emosense.errors import UsageError
+from emosense.rows import format_of, printable_path, unescape_cell
+from emosense.storage import filesystem, is_url, redact
+
+_TEXT: Final = ("path", "emotion", "status", "error_code", "error")
+_NUMBERS: Final = ("confidence", "duration_s", "decoded_s")
+_STATUSES: Final = ("ok", "partial", "error")
+_BATCH_ROWS: Final = 4096
+
+
+class LabelRow(NamedTuple):
+    """What a report needs to know of a recording; numbers are None where the table has none."""
+
+    path: str
+    emotion: str
+    status: str
+    error_code: str
+    error: str
+    confidence: float | None
+    duration_s: float | None
+    decoded_s: float | None
+    is_uncertain: bool
+
+
+def read_labels(location: str) -> Iterator[LabelRow]:
+    """Read a table of labels row by row; memory does not grow with its length.
+
+    Parameters
+    ----------
+    location : str
+        Local path or URL of a .csv, .parquet or .jsonl table that `emosense.rows` wrote.
+
+    Raises
+    ------
+    UsageError
+        If there is no such table, or it is not one of recordings.
+    """
+    readers = {"csv": _csv_records, "jsonl": _json_records, "parquet": _parquet_records}
+    reader = readers[format_of(location)]
+    number = 0
+    try:
+        with _open(location) as file:
+            for record in reader(file):
+                yield _row(record)
+                number += 1
+    except FileNotFoundError as err:
+        raise UsageError(f"there is no table at {redact(location)}") from err
+    except (KeyError, ValueError, TypeError, csv.Error) as err:
+        where = f"after row {number}" if number else "at its start"
+        raise UsageError(f"{redact(location)} is no table of labels: {where}, {_reason(err)}") from err
+
+
+def _open(location: str) -> BinaryIO:
+    if not is_url(location):
+        return open(location, "rb")
+    fs, path = filesystem(location)
+    file: BinaryIO = fs.open(path, "rb")
+    return file
+
+
+def _reason(err: Exception) -> str:
+    if isinstance(err, KeyError):
+        return f"it has no column {err.args[0]!r}"
+    return f"{err}"
+
+
+def _row(record: dict[str, Any]) -> LabelRow:
+    """Check a record and make its row."""
+    if "start_s" in record:
+        raise ValueError("it is a table of segments: give the table of recordings")
+    path, emotion, status, code, error = (record[name] for name in _TEXT)
+    if emotion and emotion not in EMOTIONS:
+        raise ValueError(f"{emotion!r} is no emotion")
+    if status not in _STATUSES:
+        raise ValueError(f"{status!r} is no status")
+    confidence, duration_s, decoded_s = numbers = [
+        None if record[name] in (None, "") else float(record[name]) for name in _NUMBERS
+    ]
+    if any(number is not None and not 0 <= number < math.inf for number in numbers):
+        raise ValueError("a confidence or a duration is out of range")
+    if emotion and (confidence is None or confidence > 1):
+        raise ValueError("there is an emotion without a confidence from 0 to 1")
+    is_uncertain = record.get("uncertain") in (True, "true")
+    return LabelRow(path, emotion, status, code, error, confidence, duration_s, decoded_s, is_uncertain)
+
+
+def _csv_records(file: BinaryIO) -> Iterator[dict[str, Any]]:
+    with io.TextIOWrapper(file, "utf-8", newline="") as text:
+        for record in csv.DictReader(text, restval=None, restkey=""):
+            if "" in record or None in record.values():
+                raise ValueError("a row has another number of cells than the header")
+            yield record | {name: unescape_cell(record[name]) for name in _TEXT}
+
+
+def _json_records(file: BinaryIO) -> Iterator[dict[str, Any]]:
+    for line in file:
+        record = json.loads(line)
+        yield record | {"path": _shown(record["path"])}
+
+
+def _shown(path: str) -> str:
+    try:
+        return printable_path(path)
+    except UnicodeEncodeError:
+        # A lone surrogate that stands for no byte; JSON can hold it, a file name cannot.
+        return path.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _parquet_records(file: BinaryIO) -> Iterator[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as table:
+        present = set(table.schema_arrow.names)
+        wanted = [name for name in (*_TEXT, *_NUMBERS, "uncertain", "start_s") if name in present]
+        for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
+            yield from batch.to_pylist()

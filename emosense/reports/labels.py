@@ -1,0 +1,132 @@
+"""A table of labels -> a page: what was found in the recordings, how sure it is, and what went wrong.
+
+Table -> `read_labels` -> `count_labels` -> figures and tables -> `write_page`
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from emosense.emotions import EMOTIONS
+from emosense.errors import UsageError
+from emosense.reports import clips, label_sections, page
+from emosense.reports.label_table import read_labels
+from emosense.reports.markup import Markup, count, decimal, percent, plural, seconds
+from emosense.reports.page import Figure
+from emosense.reports.tally import Tally, count_labels
+from emosense.storage import read_bytes, redact
+
+
+def label_report(table_path: str, manifest_path: str | None, output: str) -> tuple[Figure, ...]:
+    """Write a report of a table of labels as one HTML file.
+
+    Parameters
+    ----------
+    table_path : str
+        Location of the table: .csv, .parquet or .jsonl.
+    manifest_path : str or None
+        Location of the run's manifest, ``<table>.run.json``; None leaves the run's facts out.
+    output : str
+        Location of the page, ending in .html. Recordings that lie on this machine are played from where they are.
+
+    Returns
+    -------
+    tuple of Figure
+        For `emosense.reports.save_figures`.
+
+    Raises
+    ------
+    UsageError
+        If the table or the manifest is missing or is none.
+    OutputError
+        If the page cannot be written.
+    """
+    page.check_output(output)
+    manifest = None if manifest_path is None else read_manifest(manifest_path)
+    tally = count_labels(read_labels(table_path))
+    figures: list[Figure] = []
+    blocks = [_facts(tally)]
+    if manifest and manifest["counts"]["recordings"] != tally.n:
+        blocks.append(page.warning(_mismatch(manifest, tally)))
+    blocks += [label_sections.emotions(tally, figures)] if sum(tally.by_emotion) else []
+    blocks += label_sections.groups(tally, figures)
+    blocks += [label_sections.durations(tally, figures)] if tally.durations else []
+    blocks += clips.certainty(tally, output)
+    blocks += clips.errors(tally, figures)
+    if manifest:
+        blocks.append(_run(manifest, tally))
+    heading = f"Emotions in {plural(tally.n, 'recording')}"
+    page.write_page(output, heading, f"Label report of {redact(table_path)}", blocks)
+    return tuple(figures)
+
+
+def read_manifest(location: str) -> dict[str, Any]:
+    """Read the manifest of a labelling run.
+
+    Raises
+    ------
+    UsageError
+        If it is missing or is none.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads(read_bytes(location))
+        manifest["counts"]["recordings"], manifest["model"]["name"], manifest["versions"]["emosense"]
+    except FileNotFoundError as err:
+        raise UsageError(f"there is no manifest at {redact(location)}") from err
+    except (ValueError, KeyError, TypeError) as err:
+        raise UsageError(f"{redact(location)} is no manifest of a labelling run") from err
+    return manifest
+
+
+def _mismatch(manifest: dict[str, Any], tally: Tally) -> str:
+    return (
+        f"The manifest counts {plural(manifest['counts']['recordings'], 'recording')} and the table has "
+        f"{count(tally.n)}: they are not of the same run, or the table was changed since."
+    )
+
+
+def _facts(tally: Tally) -> Markup:
+    """Headline facts."""
+    n_labelled, n_errors = sum(tally.by_emotion), tally.by_status["error"]
+    durations = tally.duration_s()
+    items = [
+        ("recordings", count(tally.n), ""),
+        ("with an emotion", count(n_labelled), f"{percent(n_labelled / tally.n)} of all" if tally.n else ""),
+        ("partly decoded", count(tally.by_status["partial"]), "labelled on what could be read"),
+        ("errors", count(n_errors), f"{percent(n_errors / tally.n)} of all" if tally.n else ""),
+        ("audio", seconds(float(durations.sum())), f"in {plural(len(durations), 'recording')}"),
+    ]
+    if n_labelled:
+        most = int(np.argmax(tally.by_emotion))
+        items.append(("most frequent", EMOTIONS[most], percent(tally.by_emotion[most] / n_labelled)))
+        items.append(("median confidence", decimal(float(np.median(tally.confidence()))), ""))
+    if tally.n_uncertain:
+        items.append(("marked uncertain", count(tally.n_uncertain), "below the run's least confidence"))
+    return page.facts(items)
+
+
+def _run(manifest: dict[str, Any], tally: Tally) -> Markup:
+    """Return what the manifest says of the run."""
+    model, versions, counts = manifest["model"], manifest["versions"], manifest["counts"]
+    elapsed_s, n_new = manifest.get("elapsed_s", 0.0), counts["recordings"] - counts.get("reused", 0)
+    rows = [
+        ("model", str(model["name"])), ("sha256 of the model", str(model.get("sha256", ""))),
+        ("finished", str(manifest.get("finished", ""))), ("engine", str(manifest.get("engine", ""))),
+        ("inputs", ", ".join(map(str, manifest.get("inputs", ())))),
+        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        ("parameters", ", ".join(f"{key} {value}" for key, value in manifest.get("parameters", {}).items())),
+        ("taken over from an earlier start", count(counts.get("reused", 0))),
+        ("time", seconds(elapsed_s)),
+    ]  # fmt: skip
+    if elapsed_s and n_new:
+        rows.append(("rate", f"{n_new / elapsed_s:,.1f} recordings a second"))
+        if not counts.get("reused"):
+            speed = sum(tally.decoded_ms) / 1000 / elapsed_s
+            rows.append(("speed", f"{speed:,.0f} times as fast as listening"))
+    for reason, n in counts.get("ignored", {}).items():
+        rows.append((f"passed over: {reason}", count(n)))
+    rows.append(("exit code", str(manifest.get("exit_code", ""))))
+    return page.section("The run", page.table("From the run's manifest", ("fact", "value"), rows, n_words=1))

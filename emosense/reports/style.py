@@ -1,0 +1,123 @@
+"""Colours and type of the reports: one style sheet for the page, one for a figure that stands alone.
+
+The sheets name no custom properties in the charts' rules, since programs that place an SVG in a document (librsvg,
+Inkscape) do not resolve them. Text has a contrast of 4.5 or more in both modes, marks of 3 or more (WCAG 2.2).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from emosense.emotions import EMOTIONS
+
+# Series that are no emotion: first and second of a pair, what has no label, and the cells of a matrix.
+_SERIES: Final = ("first", "second", "none", "heat")
+
+LIGHT: Final[dict[str, str]] = {
+    "page": "#ffffff", "panel": "#f6f7f9", "ink": "#1b1f24", "muted": "#57606a", "grid": "#d8dde3",
+    "warn": "#fff4d6", "warn_edge": "#9a6b00", "link": "#1f5fbf",
+    "first": "#2563b0", "second": "#c2570c", "none": "#2f363d", "heat": "#2563b0",
+    "neutral": "#858e98", "calm": "#1691a6", "happy": "#b58300", "sad": "#3b5fc0",
+    "angry": "#c8322f", "fearful": "#8a4bb8", "disgust": "#4b8b2b", "surprised": "#d6560f",
+}  # fmt: skip
+DARK: Final[dict[str, str]] = {
+    "page": "#12151a", "panel": "#1a1e25", "ink": "#e6e9ed", "muted": "#a2acb9", "grid": "#39414c",
+    "warn": "#33290f", "warn_edge": "#d9a93a", "link": "#85b6ff",
+    "first": "#74abf5", "second": "#f29a57", "none": "#66707d", "heat": "#3a78cf",
+    "neutral": "#a9b2bd", "calm": "#4fc3d6", "happy": "#e6b93c", "sad": "#8aa4f2",
+    "angry": "#f07a74", "fearful": "#c394ea", "disgust": "#8cc96a", "surprised": "#f5925a",
+}  # fmt: skip
+
+_FONT: Final = "system-ui,-apple-system,'Segoe UI',Roboto,'Liberation Sans','DejaVu Sans',sans-serif"
+
+
+def chart_css(colours: dict[str, str]) -> str:
+    """Return the rules of the charts in one set of colours."""
+    series = "".join(
+        f".f-{name}{{fill:{colours[name]}}}.l-{name}{{stroke:{colours[name]}}}" for name in (*EMOTIONS, *_SERIES)
+    )
+    return (
+        f"svg text{{font:11px {_FONT};fill:{colours['ink']}}}"
+        f"svg .minor{{fill:{colours['muted']}}}svg .strong{{font-weight:600}}"
+        f"svg .end{{text-anchor:end}}svg .middle{{text-anchor:middle}}"
+        f"svg .grid{{stroke:{colours['grid']};stroke-width:1}}svg .axis{{stroke:{colours['muted']};stroke-width:1}}"
+        f"svg .track{{fill:{colours['grid']};fill-opacity:.45}}"
+        f"svg .mark{{stroke:{colours['muted']};stroke-width:1;stroke-dasharray:4 3}}"
+        f"svg .gap{{stroke:{colours['panel']};stroke-width:1}}"
+        f"svg .line{{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}}"
+        f"svg .faint{{stroke-width:1;stroke-opacity:.3}}svg .soft{{fill-opacity:.5}}svg .area{{fill-opacity:.14}}"
+        f"{series}"
+    )
+
+
+def figure_css() -> str:
+    """Return the sheet of a figure that stands alone: light, on a white ground, as print wants it."""
+    return chart_css(LIGHT | {"panel": LIGHT["page"]}) + f".ground{{fill:{LIGHT['page']}}}"
+
+
+def _page_colours(colours: dict[str, str]) -> str:
+    return (
+        f"body{{background:{colours['page']};color:{colours['ink']}}}"
+        f"a{{color:{colours['link']}}}.muted,figcaption p,dt,th,.rest{{color:{colours['muted']}}}"
+        f"figure,dl.facts>div,.clip{{background:{colours['panel']}}}"
+        f"th,td{{border-color:{colours['grid']}}}h2{{border-color:{colours['grid']}}}"
+        f".warning{{background:{colours['warn']};border-color:{colours['warn_edge']}}}"
+        + "".join(f".t-{name}::before{{background:{colours[name]}}}" for name in EMOTIONS)
+        + chart_css(colours)
+    )
+
+
+_LAYOUT: Final = f"""
+*{{box-sizing:border-box}}
+html{{color-scheme:light dark;-webkit-text-size-adjust:100%}}
+body{{margin:0;font:16px/1.5 {_FONT};font-variant-numeric:tabular-nums}}
+header,main,footer{{max-width:94rem;margin:0 auto;padding:0 clamp(1rem,3vw,2.5rem)}}
+header{{padding-top:2rem}}footer{{padding-top:2rem;padding-bottom:2rem;font-size:.875rem}}
+h1{{font-size:clamp(1.5rem,1.1rem + 1.6vw,2.2rem);line-height:1.2;margin:0 0 .3rem;overflow-wrap:anywhere}}
+h2{{font-size:1.3rem;line-height:1.3;margin:2.6rem 0 1rem;padding-top:1rem;border-top:1px solid}}
+h3{{font-size:1rem;line-height:1.35;margin:0 0 .2rem}}
+p{{margin:0 0 .8rem;max-width:46rem}}
+.name{{overflow-wrap:anywhere}}
+.warning{{border-left:4px solid;padding:.7rem 1rem;margin:1rem 0;border-radius:0 6px 6px 0;max-width:60rem}}
+.warning p{{margin:0}}
+.facts{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,10.5rem),1fr));gap:.75rem;margin:1.5rem 0}}
+dl.facts>div{{border-radius:8px;padding:.7rem .9rem}}
+dt{{font-size:.8125rem;line-height:1.3}}dd{{margin:.15rem 0 0;font-size:1.1rem;font-weight:600;line-height:1.3;
+overflow-wrap:anywhere}}
+dd small{{display:block;font-size:.8125rem;font-weight:400;line-height:1.35;margin-top:.15rem}}
+.figures{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,22rem),1fr));gap:1rem;align-items:start;
+margin:1rem 0}}
+figure{{margin:0;padding:.9rem 1rem;border-radius:8px;min-width:0}}
+figcaption p{{font-size:.875rem;line-height:1.45;margin:0 0 .7rem}}
+figure svg{{display:block;width:100%;max-width:30rem;height:auto}}
+.scroll{{overflow-x:auto;margin:1rem 0}}
+table{{border-collapse:collapse;font-size:.875rem;line-height:1.4}}
+caption{{text-align:left;font-weight:600;padding-bottom:.35rem}}
+th,td{{text-align:right;padding:.28rem .55rem;border-bottom:1px solid;vertical-align:top;white-space:nowrap}}
+th{{font-weight:500}}
+th:first-child,td:first-child{{text-align:left;padding-left:0;white-space:normal}}
+tbody th{{color:inherit}}
+.tables{{display:flex;flex-wrap:wrap;gap:0 3rem}}.tables>*{{min-width:0;max-width:100%}}
+td.words,th.words{{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:8rem}}
+.clips{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:.75rem;list-style:none;
+padding:0;margin:.8rem 0}}
+.clip{{border-radius:8px;padding:.6rem .8rem;font-size:.875rem;min-width:0}}
+.clip audio{{display:block;width:100%;height:2.25rem;margin-top:.4rem}}
+.clip .name{{display:block}}
+.clip strong::before{{content:"";display:inline-block;width:.65em;height:.65em;border-radius:50%;margin-right:.35em}}
+@media(max-width:30rem){{.facts{{grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.5rem}}}}
+.figures>.scroll{{margin:0;padding:.9rem 0}}.figures>.tables{{grid-column:1/-1}}
+details{{margin:.6rem 0}}summary{{cursor:pointer}}
+details ul{{margin:.3rem 0 .8rem;padding-left:1.2rem;font-size:.875rem}}
+"""
+_PRINT: Final = (
+    "@media print{audio{display:none!important}figure,.clip,tr,dl.facts>div{break-inside:avoid}h2,h3{break-after:avoid}"
+    "body{font-size:11pt}header,main,footer{max-width:none;padding-left:0;padding-right:0}.scroll{overflow:visible}"
+    ".figures{grid-template-columns:1fr 1fr}}"
+)
+
+
+def page_css() -> str:
+    """Return the sheet of a page: dark where the reader's system is, light on paper."""
+    dark = f"@media screen and (prefers-color-scheme:dark){{{_page_colours(DARK)}}}"
+    return _LAYOUT + _page_colours(LIGHT) + dark + _PRINT

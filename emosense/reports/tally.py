@@ -1,0 +1,154 @@
+"""Rows of labels -> counts: one pass, in memory that a million recordings do not fill.
+
+A recording costs 8 bytes: its confidence and its duration, as whole numbers in the table's own precision, so that
+medians are exact. Names are kept of the few recordings that a report shows, and of at most 50,000 folders.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.emotions import EMOTIONS
+from emosense.reports.label_table import LabelRow
+
+N_CLIPS: Final = 12
+N_FILES_A_CODE: Final = 20
+_MAX_GROUPS: Final = 50_000
+_MILLIONTHS: Final = 1_000_000
+_MS: Final = 1000
+_MAX_MS: Final = 2**32 - 1
+_ACTOR: Final = re.compile(r"(?:^|[/\\])(Actor_\d+)[/\\]")
+# Where a recording without a label is counted.
+NO_LABEL: Final = len(EMOTIONS)
+
+
+@dataclasses.dataclass(slots=True)
+class Groups:
+    """Counts by folder or speaker: for each name one number an emotion, and the last for no label.
+
+    A table is in order of path, so that the groups kept are complete; recordings of later ones are in `rest`.
+    """
+
+    counts: dict[str, list[int]] = dataclasses.field(default_factory=dict)
+    rest: list[int] = dataclasses.field(default_factory=lambda: [0] * (NO_LABEL + 1))
+
+    def add(self, group: str, place: int) -> None:
+        """Count a recording."""
+        values = self.counts.get(group)
+        if values is None:
+            values = self.rest
+            if len(self.counts) < _MAX_GROUPS:
+                values = self.counts[group] = [0] * (NO_LABEL + 1)
+        values[place] += 1
+
+    def largest(self, n_most: int) -> tuple[list[tuple[str, list[int]]], list[int], int]:
+        """Return the groups with most recordings, the sum of the others, and how many others are known."""
+        ordered = sorted(self.counts.items(), key=lambda item: (-sum(item[1]), item[0]))
+        others = [sum(column) for column in zip(self.rest, *(values for _, values in ordered[n_most:]), strict=True)]
+        return ordered[:n_most], others, max(len(ordered) - n_most, 0)
+
+
+@dataclasses.dataclass(slots=True)
+class Errors:
+    """Recordings with one error code: their number and the first of them."""
+
+    n: int = 0
+    files: list[LabelRow] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(slots=True)
+class Tally:
+    """What is counted of a table.
+
+    Attributes
+    ----------
+    confidences : list of array
+        For each emotion the confidences, in millionths.
+    durations : array
+        Where the table has one, in milliseconds.
+    decoded_ms : list of int
+        For each emotion the time that the label was made from.
+    least, most : list of LabelRow
+        The least and the most certain recordings, in that order.
+    """
+
+    n: int = 0
+    n_uncertain: int = 0
+    by_status: Counter[str] = dataclasses.field(default_factory=Counter)
+    folders: Groups = dataclasses.field(default_factory=Groups)
+    speakers: Groups = dataclasses.field(default_factory=Groups)
+    n_actors: int = 0
+    errors: dict[str, Errors] = dataclasses.field(default_factory=dict)
+    confidences: list[array[int]] = dataclasses.field(default_factory=lambda: [array("I") for _ in EMOTIONS])
+    durations: array[int] = dataclasses.field(default_factory=lambda: array("I"))
+    decoded_ms: list[int] = dataclasses.field(default_factory=lambda: [0] * NO_LABEL)
+    least: list[LabelRow] = dataclasses.field(default_factory=list)
+    most: list[LabelRow] = dataclasses.field(default_factory=list)
+
+    @property
+    def by_emotion(self) -> list[int]:
+        """Labelled recordings by emotion."""
+        return [len(values) for values in self.confidences]
+
+    def confidence(self, place: int | None = None) -> NDArray[np.float64]:
+        """Confidences of one emotion, or of all, sorted."""
+        arrays = self.confidences if place is None else [self.confidences[place]]
+        return np.sort(np.concatenate([np.array(values, np.uint32) for values in arrays])) / _MILLIONTHS
+
+    def duration_s(self) -> NDArray[np.float64]:
+        """Durations, sorted."""
+        return np.sort(np.array(self.durations, np.uint32)) / _MS
+
+
+def count_labels(rows: Iterable[LabelRow]) -> Tally:
+    """Count a table in one pass."""
+    tally = Tally()
+    # Heaps of fixed size; the row's number decides between equals, so that the first in the table is shown.
+    least: list[tuple[float, int, LabelRow]] = []
+    most: list[tuple[float, int, LabelRow]] = []
+    for number, row in enumerate(rows):
+        _count(tally, row)
+        if row.confidence is not None and row.emotion:
+            _keep(least, (-row.confidence, -number, row))
+            _keep(most, (row.confidence, -number, row))
+    tally.least = [row for _, _, row in sorted(least, key=lambda item: (-item[0], -item[1]))]
+    tally.most = [row for _, _, row in sorted(most, key=lambda item: (-item[0], -item[1]))]
+    return tally
+
+
+def _keep(heap: list[tuple[float, int, LabelRow]], item: tuple[float, int, LabelRow]) -> None:
+    if len(heap) < N_CLIPS:
+        heapq.heappush(heap, item)
+    elif item > heap[0]:
+        heapq.heapreplace(heap, item)
+
+
+def _count(tally: Tally, row: LabelRow) -> None:
+    tally.n += 1
+    tally.n_uncertain += row.is_uncertain
+    tally.by_status[row.status] += 1
+    place = EMOTIONS.index(row.emotion) if row.emotion else NO_LABEL
+    folder = row.path.rpartition("/")[0]
+    actor = _ACTOR.search(row.path)
+    tally.n_actors += actor is not None
+    tally.folders.add(folder, place)
+    tally.speakers.add(actor[1] if actor else folder.rpartition("/")[2], place)
+    if row.error_code:
+        errors = tally.errors.setdefault(row.error_code, Errors())
+        errors.n += 1
+        if len(errors.files) < N_FILES_A_CODE:
+            errors.files.append(row)
+    if row.emotion and row.confidence is not None:
+        tally.confidences[place].append(round(row.confidence * _MILLIONTHS))
+        tally.decoded_ms[place] += round((row.decoded_s or 0.0) * _MS)
+    if row.duration_s is not None:
+        tally.durations.append(min(round(row.duration_s * _MS), _MAX_MS))
