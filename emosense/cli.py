@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from emosense import __version__
+from emosense.commands.doctor import doctor
 from emosense.commands.evaluate import evaluate
 from emosense.commands.features import features
 from emosense.commands.label import label
@@ -21,6 +22,7 @@ from emosense.commands.models import models
 from emosense.commands.options import say
 from emosense.commands.train import train
 from emosense.errors import EmoSenseError
+from emosense.storage import redact
 
 app = typer.Typer(
     name="emosense-batch",
@@ -34,6 +36,7 @@ app.command()(label)
 app.command()(features)
 app.command()(train)
 app.command()(evaluate)
+app.command()(doctor)
 app.add_typer(models, name="models")
 
 
@@ -63,7 +66,7 @@ def main(command: Sequence[str] = ()) -> None:
     try:
         app(args=[*command, *sys.argv[1:]])
     except EmoSenseError as err:
-        say(f"emosense-batch: {err}")
+        say(f"emosense-batch: {redact(str(err))}")
         sys.exit(err.exit_code)
     except BrokenPipeError:
         # The reader of our output has left; Python would complain once more while it flushes.

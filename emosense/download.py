@@ -101,7 +101,7 @@ def download(job: DownloadJob, told: Progress) -> int:
             path = os.path.join(work, name)
             members = _unpacked(path + ".json", md5, job.folder)
             if members:
-                told.say(f"{name}: complete already, {len(members):,} files in {job.folder}")
+                told.say(f"{name}: complete already, {len(members):,} files in {redact(job.folder)}")
                 continue
             n_new += 1
             if _md5_of(path) != md5:
@@ -121,10 +121,11 @@ def _held(folder: str) -> Iterator[str]:
     except OSError as err:
         raise OutputError(f"cannot write to {redact(work)}: {err.strerror}") from err
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            raise UsageError(f"another download fills {redact(folder)}: wait for it") from err
         yield work
-    except BlockingIOError as err:
-        raise UsageError(f"another download fills {redact(folder)}: wait for it") from err
     finally:
         os.close(descriptor)
 
@@ -195,11 +196,11 @@ def _fetch(request: urllib.request.Request, path: str, md5: str, pause_s: float,
             told.say(f"{name}: {fault}; trying again in {wait_s:.0f} s")
             time.sleep(wait_s)
     found = _md5_of(part)
+    remove(part + ".version")
     if found != md5:
         remove(part)
         raise StorageError(f"{name} is damaged or another file: its MD5 sum is {found}, not {md5}; it was removed")
     os.replace(part, path)
-    remove(part + ".version")
 
 
 def _transfer(request: urllib.request.Request, part: str, told: Progress) -> None:
@@ -221,6 +222,9 @@ def _transfer(request: urllib.request.Request, part: str, told: Progress) -> Non
     except _NETWORK_FAULTS as err:
         raise _PassingFault(_words(err)) from err
     with response:
+        if response.headers.get_content_type() == "text/html":
+            # Of a proxy, or of a page that asks for a password: it must not take the place of a part.
+            raise StorageError(f"a web page came in place of the archive from {redact(request.full_url)}")
         is_rest = response.status == 206
         if is_rest and not (response.headers.get("Content-Range") or "").startswith(f"bytes {n_have}-"):
             remove(part)

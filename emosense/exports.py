@@ -12,7 +12,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Final, Protocol
 
 from emosense.emotions import EMOTIONS
@@ -25,10 +25,6 @@ class Export(Protocol):
 
     def write(self, row: Row, segments: Sequence[Row]) -> None:
         """Append one recording."""
-        ...
-
-    def close(self) -> None:
-        """Finish what was begun."""
         ...
 
 
@@ -50,7 +46,7 @@ class AudacityExport:
     Source: Audacity manual, 'Importing and Exporting Labels'.
     """
 
-    def __init__(self, output: str) -> None:
+    def __init__(self, output: str, _stack: contextlib.ExitStack) -> None:
         self._folder = place_of(output, ".audacity")
 
     def write(self, row: Row, segments: Sequence[Row]) -> None:
@@ -64,9 +60,6 @@ class AudacityExport:
             make_folder(location.rpartition("/")[0])
             write_bytes(location, "".join(lines).encode())
 
-    def close(self) -> None:
-        """Nothing is left to write."""
-
 
 def relative_name(path: str) -> str:
     """Return a path as a name below a folder: no root, no scheme, and no step upwards."""
@@ -75,11 +68,10 @@ def relative_name(path: str) -> str:
 
 
 class _Table:
-    """A table of text lines in one file that appears when it is closed."""
+    """A table of text lines in one file that appears when its block ends without an error."""
 
-    def __init__(self, location: str, header: Sequence[str], delimiter: str) -> None:
-        self._stack = contextlib.ExitStack()
-        self._file: BinaryIO = self._stack.enter_context(atomic_writer(location))
+    def __init__(self, stack: contextlib.ExitStack, location: str, header: Sequence[str], delimiter: str) -> None:
+        self._file: BinaryIO = stack.enter_context(atomic_writer(location))
         self._delimiter = delimiter
         self.append(header)
 
@@ -88,10 +80,6 @@ class _Table:
         text = io.StringIO(newline="")
         csv.writer(text, delimiter=self._delimiter, lineterminator="\n").writerow(cells)
         self._file.write(text.getvalue().encode())
-
-    def close(self) -> None:
-        """Put the file in place."""
-        self._stack.close()
 
 
 class RavenExport:
@@ -105,8 +93,8 @@ class RavenExport:
         "Confidence",
     )  # fmt: skip
 
-    def __init__(self, output: str) -> None:
-        self._table = _Table(place_of(output, ".raven.txt"), self._HEADER, "\t")
+    def __init__(self, output: str, stack: contextlib.ExitStack) -> None:
+        self._table = _Table(stack, place_of(output, ".raven.txt"), self._HEADER, "\t")
         self._n_written = 0
 
     def write(self, row: Row, segments: Sequence[Row]) -> None:
@@ -117,10 +105,6 @@ class RavenExport:
             cells = (str(self._n_written), "Spectrogram 1", "1", *times, part.emotion, f"{part.confidence:.6f}")
             self._table.append(cells)
 
-    def close(self) -> None:
-        """Put the table in place."""
-        self._table.close()
-
 
 class AudformatExport:
     """A database of audEERING's audformat, ``<output>.audformat/``: ``db.yaml`` and a segmented table.
@@ -128,23 +112,18 @@ class AudformatExport:
     Source: audformat 1.3, 'Header' and 'Tables'.
     """
 
-    def __init__(self, output: str) -> None:
+    def __init__(self, output: str, stack: contextlib.ExitStack) -> None:
         self._folder = place_of(output, ".audformat")
         make_folder(self._folder)
-        self._table = _Table(
-            join(self._folder, "db.emotion.csv"), ("file", "start", "end", "emotion", "confidence"), ","
-        )
+        write_bytes(join(self._folder, "db.yaml"), _AUDFORMAT_HEADER.encode())
+        header = ("file", "start", "end", "emotion", "confidence")
+        self._table = _Table(stack, join(self._folder, "db.emotion.csv"), header, ",")
 
     def write(self, row: Row, segments: Sequence[Row]) -> None:
         """Append the segments of one recording."""
         for start, end, part in spans(row, segments):
             times = (_timedelta(start), _timedelta(end))
             self._table.append((printable_path(row.path), *times, part.emotion, f"{part.confidence:.6f}"))
-
-    def close(self) -> None:
-        """Put the table in place, then the header that names it."""
-        self._table.close()
-        write_bytes(join(self._folder, "db.yaml"), _AUDFORMAT_HEADER.encode())
 
 
 def _timedelta(seconds: float) -> str:
@@ -177,8 +156,15 @@ tables:
       confidence: {{scheme_id: confidence}}
 """
 
-EXPORTS: Final[dict[str, Callable[[str], Export]]] = {
+EXPORTS: Final[dict[str, Callable[[str, contextlib.ExitStack], Export]]] = {
     "audacity": AudacityExport,
     "raven": RavenExport,
     "audformat": AudformatExport,
 }
+
+
+@contextlib.contextmanager
+def opened(name: str, output: str) -> Iterator[Export]:
+    """Give an export whose files are in place when the block ends without an error."""
+    with contextlib.ExitStack() as stack:
+        yield EXPORTS[name](output, stack)

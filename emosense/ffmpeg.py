@@ -65,7 +65,14 @@ class PyAVDecoder:
         # FFmpeg looks for the first frame of an MP3 behind whatever stands before it, if it is told to.
         name = None if is_audio_start(content.head) else "mp3"
         try:
-            self._container = av.open(file, "r", format=name, container_options={"format_whitelist": _FFMPEG_FORMATS})
+            # Tags in Latin-1, as many files have them, are no damage to the sound.
+            self._container = av.open(
+                file,
+                "r",
+                format=name,
+                container_options={"format_whitelist": _FFMPEG_FORMATS},
+                metadata_errors="replace",
+            )
         except (av.FFmpegError, ValueError, OSError) as err:
             self._raise_fault_of_storage(err)
             raise refusal from err
@@ -150,7 +157,7 @@ class PyAVDecoder:
                 raise RecordingError("stream_changes", "sample rate or channels change in the middle of the stream")
             n_good += 1
             n_waiting += frame.samples
-            waiting.append(_to_float32(frame.to_ndarray(), frame.format.is_planar, self._n_channels))
+            waiting.append(_to_float32(_samples(frame), frame.format.is_planar, self._n_channels))
             if n_waiting >= BLOCK_FRAMES:
                 yield np.concatenate(waiting)
                 waiting, n_waiting = [], 0
@@ -169,6 +176,22 @@ def _is_protected(stream: Any) -> bool:
         return stream.codec_context.codec_tag in _PROTECTED_TAGS
     except UnicodeDecodeError:
         return False
+
+
+def _samples(frame: Any) -> NDArray[np.generic]:
+    """Give the samples as they lie, of shape (n_planes, n_samples).
+
+    Not ``frame.to_ndarray()``: PyAV 18.1 looks for a null pointer behind the last plane, where FFmpeg has put none if
+    there are eight planes or more. Eight channels of AAC crashed it.
+    """
+    from av.audio.frame import format_dtypes
+    from av.audio.plane import AudioPlane
+
+    n_channels = frame.layout.nb_channels
+    n_planes, width = (n_channels, 1) if frame.format.is_planar else (1, n_channels)
+    dtype = np.dtype(format_dtypes[frame.format.name])
+    planes: list[Any] = [AudioPlane(frame, i) for i in range(n_planes)]
+    return np.stack([np.frombuffer(plane, dtype, frame.samples * width) for plane in planes])
 
 
 def _to_float32(samples: NDArray[np.generic], is_planar: bool, n_channels: int) -> Float32:

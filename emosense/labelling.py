@@ -100,7 +100,7 @@ class Labeller:
     def _label(self, recording: Recording) -> Labelled:
         total, weight_s, segments = np.zeros(8), 0.0, []
         meter = QualityMeter(self._model.features.sample_rate) if self._config.quality else None
-        with open_recording(recording) as file:
+        with open_recording(recording, self._on_progress) as file:
             reader = RecordingReader(file, self._model.features.sample_rate, self._config.max_duration_s)
             for segment in reader.segments(self._window_s, self._hop_s):
                 probabilities, distance = self._hear(segment)

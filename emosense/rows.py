@@ -12,12 +12,14 @@ import io
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, Final, Protocol
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import RecordingError, UsageError
 from emosense.quality import QUALITY_COLUMNS
+from emosense.storage import redact
 
 PROBABILITY_COLUMNS: Final[tuple[str, ...]] = tuple(f"p_{emotion}" for emotion in EMOTIONS)
 COLUMNS: Final[tuple[str, ...]] = (
@@ -27,6 +29,8 @@ SEGMENT_COLUMNS: Final[tuple[str, ...]] = (*COLUMNS, "start_s", "end_s")
 _TEXT_COLUMNS: Final = frozenset({"path", "emotion", "status", "error_code", "error"})
 # A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "'")
+_BYTES_MARK: Final = "bytes:"
+_BYTE_ESCAPE: Final = re.compile(rb"\\(?:\\|x[0-9a-f]{2})")
 _PROBABILITY_DIGITS: Final = 6
 _SECONDS_DIGITS: Final = 3
 
@@ -128,8 +132,25 @@ def unescape_cell(cell: str) -> str:
 
 
 def printable_path(path: str) -> str:
-    r"""Return a path as UTF-8 text: bytes that are not UTF-8 become ``\xNN``, as Python writes them."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    r"""Return a path as UTF-8 text; `original_path` gives it back exactly.
+
+    A name that is not UTF-8 is written as ``bytes:`` and its bytes, the odd ones as ``\\xNN``; so is a name that begins
+    with ``bytes:`` itself.
+    """
+    if not path.startswith(_BYTES_MARK) and not any("\ud800" <= character <= "\udfff" for character in path):
+        return path
+    return _BYTES_MARK + os.fsencode(path).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+
+
+def original_path(text: str) -> str:
+    """Return the path that `printable_path` was given, with surrogate escapes for bytes that are not UTF-8."""
+    if not text.startswith(_BYTES_MARK):
+        return text
+
+    def undo(match: re.Match[bytes]) -> bytes:
+        return b"\\" if match[0] == b"\\\\" else bytes([int(match[0][2:], 16)])
+
+    return os.fsdecode(_BYTE_ESCAPE.sub(undo, text[len(_BYTES_MARK) :].encode()))
 
 
 class TableWriter(Protocol):
@@ -204,7 +225,7 @@ class JsonLinesWriter:
 
 
 class ParquetWriter:
-    r"""Parquet with typed columns, raw names; bytes of a name that are not UTF-8 become ``\xNN``."""
+    """Parquet with typed columns, raw names; one that is not UTF-8 is written as `printable_path` does."""
 
     def __init__(self, file: BinaryIO, columns: tuple[str, ...], min_confidence: float | None) -> None:
         import pyarrow as pa
@@ -244,5 +265,5 @@ def format_of(output: str) -> str:
     """
     extension = os.path.splitext(output)[1].lower().lstrip(".")
     if extension not in WRITERS:
-        raise UsageError(f"cannot tell the format of {output}: end it in .csv, .parquet or .jsonl")
+        raise UsageError(f"cannot tell the format of {redact(output)}: end it in .csv, .parquet or .jsonl")
     return extension

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from conftest import tiny_description, tiny_graph
 
@@ -91,6 +92,17 @@ def test_a_pickle_named_onnx_is_refused_and_never_run(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a usable ONNX graph"):
         Model(read_model(folder))
     assert not sentinel.exists()
+
+
+@pytest.mark.parametrize("location", ["weights.bin", "../../weights.bin", "/etc/passwd"])
+def test_a_graph_with_tensors_in_other_files_is_refused(tmp_path: Path, location: str) -> None:
+    graph = onnx.load_from_string(tiny_graph())
+    tensor = graph.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    with pytest.raises(ModelError, match="refers to other files"):
+        written(tmp_path / "m", graph.SerializeToString())
 
 
 @pytest.mark.parametrize("location", ["https://example.org/m", "hf://some/model"])

@@ -11,7 +11,7 @@ import yaml
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import RecordingError
-from emosense.exports import EXPORTS, relative_name
+from emosense.exports import opened, relative_name
 from emosense.rows import Row, error_row, labelled_row
 
 CALM = (0.1, 0.9, 0, 0, 0, 0, 0, 0)
@@ -19,14 +19,13 @@ ANGRY = (0, 0, 0, 0, 0.75, 0.25, 0, 0)
 
 
 def written(name: str, output: Path) -> None:
-    export = EXPORTS[name](str(output))
     first = labelled_row("a/x.wav", CALM, 3, 3, start_s=0, end_s=3)
     second = labelled_row("a/x.wav", ANGRY, 1.5, 1.5, start_s=3, end_s=4.5)
     parts = [first, second]
-    export.write(labelled_row("a/x.wav", CALM, 4.5, 4.5), parts)
-    export.write(labelled_row("b,\t.mp3", ANGRY, 90061.5, 90061.5), ())
-    export.write(error_row("c.wav", RecordingError("corrupt", "broken")), ())
-    export.close()
+    with opened(name, str(output)) as export:
+        export.write(labelled_row("a/x.wav", CALM, 4.5, 4.5), parts)
+        export.write(labelled_row("b,\t.mp3", ANGRY, 90061.5, 90061.5), ())
+        export.write(error_row("c.wav", RecordingError("corrupt", "broken")), ())
 
 
 def test_audacity_gets_a_label_track_a_recording(tmp_path: Path) -> None:

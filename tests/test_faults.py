@@ -28,7 +28,7 @@ from emosense.models.artifact import read_model
 from emosense.pipelines.engines import Chunk, LocalEngine
 from emosense.pipelines.label import LabelJob, label
 from emosense.pipelines.locks import held
-from emosense.rows import unescape_cell
+from emosense.rows import original_path, unescape_cell
 from emosense.storage import Recording
 
 WORKER = (str(Path(__file__).with_name("crashing_worker.py")),)
@@ -240,6 +240,13 @@ def test_table_and_segments_of_one_bucket_are_both_written(bucket: Path, job: La
     assert len(rows_of(bucket / "out.csv")) == len(rows_of(bucket / "segments.csv")) == N_OBJECTS
 
 
+def test_what_a_run_writes_into_its_input_is_never_labelled(bucket: Path, job: LabelJob) -> None:
+    every = dataclasses.replace(
+        job, inputs=(f"faulty://{bucket}",), listing=dataclasses.replace(job.listing, any_extension=True)
+    )
+    assert label(every).n_recordings == label(every).n_recordings == N_OBJECTS
+
+
 def test_the_second_of_two_runs_on_one_bucket_is_refused_and_a_dead_one_is_followed(
     bucket: Path, job: LabelJob
 ) -> None:
@@ -331,7 +338,8 @@ def test_files_of_any_name_have_their_row_in_every_format(
         assert label(job).n_recordings == len(names)
         found[extension] = paths_of(root / f"out.{extension}")
     assert found["jsonl"] == expected
-    assert found["csv"] == found["parquet"] == [name.decode("utf-8", "backslashreplace") for name in expected]
+    for extension in ("csv", "parquet"):
+        assert [os.fsencode(original_path(str(text))) for text in found[extension]] == expected
     TALLY["bad inputs"] += len(names)
 
 

@@ -15,7 +15,7 @@ from conftest import voice
 from emosense import filterbanks
 from emosense.errors import UsageError
 from emosense.features import FeatureConfig, default_config, extract, feature_names
-from emosense.spectrum import estimate_tuning
+from emosense.spectrum import estimate_tuning, loud_span, mel_spectrogram
 
 
 def librosa_summary(waveform: np.ndarray, config: FeatureConfig) -> np.ndarray:
@@ -147,3 +147,19 @@ def test_every_setting_changes_the_key() -> None:
                             ("f_max_hz", 7000.0), ("tuning", None), ("trim_db", 30.0), ("segment_s", 2.0)]
     ]  # fmt: skip
     assert len({config.key, *(other.key for other in changed)}) == 1 + len(changed)
+
+
+@pytest.mark.parametrize("name", ["logmel", "functionals"])
+@pytest.mark.parametrize("gain", [1.0, 1e-5, 1e-18])
+def test_frames_that_need_no_fft_are_those_that_trimming_cuts(name: str, gain: float) -> None:
+    config = default_config(name)
+    # A low tone, where the bound is tight, that comes up to -20 dB and goes again.
+    ramp = 10 ** (np.linspace(-110, -20, 24_000) / 20)
+    tone = np.sin(2 * np.pi * 94 / config.sample_rate * np.arange(24_000))
+    parts = [tone * ramp, voice(0.7), np.zeros(5000), voice(0.3, 90.0), tone * ramp[::-1]]
+    signal = (gain * np.concatenate(parts)).astype(np.float32)
+    every = mel_spectrogram(signal, dataclasses.replace(config, trim_db=0.0))
+    fewer = mel_spectrogram(signal, config)
+    assert len(fewer) < 0.7 * len(every)
+    kept, found = (mel[loud_span(mel.sum(axis=1), config.trim_db)] for mel in (every, fewer))
+    np.testing.assert_allclose(found, kept, rtol=1e-5, atol=1e-44)

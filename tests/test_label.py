@@ -248,3 +248,23 @@ def test_the_outputs_inside_the_input_folder_are_never_labelled(folder: Path, tm
     assert run(*command).returncode == 0
     assert run(*command).returncode == 0
     assert len(rows_of(folder / "out.csv")) == 12
+
+
+def test_more_formats_and_trust_columns_are_written_beside_the_table(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav", duration_s=25.0)
+    formats = [word for name in ("parquet", "jsonl", "audacity", "raven", "audformat") for word in ("-f", name)]
+    done = run("label", tmp_path / "in", "-o", tmp_path / "out.csv", "-m", tiny_model, "--quality", *formats)
+    assert done.returncode == 0, done.stderr
+    (row,) = rows_of(tmp_path / "out.csv")
+    assert list(row)[-5:] == ["level_dbfs", "clipping_ratio", "speech_ratio", "snr_db", "distance"]
+    (record,) = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert record["level_dbfs"] == float(row["level_dbfs"]) < 0
+    assert (tmp_path / "out.parquet").stat().st_size > 0
+    (track,) = (tmp_path / "out.audacity").rglob("a.wav.txt")
+    assert len(track.read_text().splitlines()) == 3  # windows of 10 s
+    assert len((tmp_path / "out.raven.txt").read_text().splitlines()) == 4
+    assert (tmp_path / "out.audformat" / "db.yaml").is_file()
+    wrong = run("label", tmp_path / "in", "-o", tmp_path / "b.csv", "-m", tiny_model, "-f", "xml")
+    assert (wrong.returncode, "xml" in wrong.stderr) == (2, True)

@@ -64,7 +64,10 @@ def layer(name: str) -> int:
 def test_modules_import_downwards_alone(path: Path) -> None:
     room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     if room == "__init__":
-        assert not {name for name in imports(path) if name.startswith("emosense.")}
+        # The API is loaded when it is asked for; here it stands for type checkers.
+        assert {name for name in imports(path) if name.startswith("emosense.")} <= {
+            "emosense.api", "emosense.api.extract_features", "emosense.api.label", "emosense.api.load_model"
+        }  # fmt: skip
         return
     for name in imports(path):
         if name.startswith("emosense.") and name != "emosense.__version__":

@@ -23,11 +23,9 @@ import soundfile
 from conftest import voice
 
 from emosense.audio import read_waveform
-from emosense.corpora import read_corpus
 from emosense.errors import EmoSenseError, StorageError, UsageError
 from emosense.feature_table import read_feature_table
 from emosense.features import default_config, extract
-from emosense.pipelines.extract import extract_corpus
 from emosense.pipelines.label import LabelJob, label
 from emosense.pipelines.locks import held
 
@@ -211,7 +209,12 @@ def test_keys_are_taken_literally(store: s3fs.S3FileSystem, job: LabelJob, local
         ({}, "s3://nobody/in", UsageError, "there is nothing at"),
         ({}, "s3://audio/nowhere", UsageError, "there is nothing at"),
         ({"AWS_SECRET_ACCESS_KEY": "wrong-secret"}, "s3://audio/in", UsageError, "check the credentials"),
-        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "2"}, "s3://audio/in", StorageError, "storage does not answer"),
+        (
+            {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "2"},
+            "s3://audio/in",
+            StorageError,
+            "storage does not answer",
+        ),
     ],
 )
 def test_a_bucket_that_cannot_be_had_is_one_sentence_within_a_minute(
@@ -236,28 +239,19 @@ def test_a_bucket_that_cannot_be_had_is_one_sentence_within_a_minute(
     s3fs.S3FileSystem.clear_instance_cache()
 
 
-def test_features_are_read_from_and_written_to_a_bucket(
-    store: s3fs.S3FileSystem, tmp_path: Path, running_ray: None
-) -> None:
+def test_features_are_read_from_and_written_to_a_bucket(store: s3fs.S3FileSystem, tmp_path: Path) -> None:
     for actor in (1, 2):
         for emotion in (3, 4):
             path = tmp_path / f"Actor_{actor:02d}" / f"03-01-{emotion:02d}-01-01-01-{actor:02d}.wav"
             path.parent.mkdir(exist_ok=True)
             soundfile.write(path, voice(0.6, 100.0 + 20 * emotion + actor), 16_000)
     store.put(f"{tmp_path}/", "audio/corpus/", recursive=True)
-    config = default_config("logmel")
-    extract_corpus(read_corpus("s3://audio/corpus"), config, "s3://audio/features.parquet", n_workers=2)
-    table = read_feature_table("s3://audio/features.parquet")
+    command = [sys.executable, "-m", "emosense", "features", "s3://audio/corpus", "-o", "s3://audio/features.parquet"]
+    done = subprocess.run([*command, "--set", "logmel", "-j", "2"], capture_output=True, text=True, timeout=150)
+    assert done.returncode == 0, done.stderr
+    table, config = read_feature_table("s3://audio/features.parquet"), default_config("logmel")
     paths = sorted(tmp_path.rglob("*.wav"))
     assert list(table.paths) == [f"s3://audio/corpus/{path.relative_to(tmp_path)}" for path in paths]
     for path, found in zip(paths, table.features, strict=True):
         with open(path, "rb", buffering=0) as file:
             np.testing.assert_array_equal(found, extract(read_waveform(file, config.sample_rate), config))
-
-
-@pytest.fixture(scope="module")
-def running_ray(store: s3fs.S3FileSystem) -> Iterator[None]:
-    from emosense.pipelines.ray_session import ray_session
-
-    with ray_session(None, 2):
-        yield

@@ -105,6 +105,7 @@ def test_a_run_killed_while_it_commits_labels_nothing_again(
     assert output.exists() == ((suffix, moment) != ("out.csv", "before"))
     table, n_reused = finish(job, output)
     assert n_reused == N_RECORDINGS
+    assert [path.name for path in tmp_path.rglob("*.tmp-*")] == []
     check(table, expected)
 
 

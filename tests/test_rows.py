@@ -26,6 +26,7 @@ from emosense.rows import (
     escape_cell,
     format_of,
     labelled_row,
+    original_path,
     printable_path,
     unescape_cell,
 )
@@ -80,7 +81,7 @@ def test_the_columns_are_those_of_the_contract() -> None:
 def test_every_name_comes_back_from_csv_exactly(name: str) -> None:
     content = written("csv", [row(name)])
     (_, cells) = csv.reader(io.StringIO(content.decode("utf-8"), newline=""))
-    assert unescape_cell(cells[0]) == name
+    assert original_path(unescape_cell(cells[0])) == name
 
 
 @given(st.text(max_size=5))
@@ -99,18 +100,29 @@ def test_nasty_names_come_back_from_pandas_exactly(name: str) -> None:
 @given(NAMES)
 def test_every_name_comes_back_from_parquet_and_json_lines_exactly(name: str) -> None:
     table = pyarrow.parquet.read_table(io.BytesIO(written("parquet", [row(name)])))
-    assert table["path"].to_pylist() == [name]
+    assert [original_path(text) for text in table["path"].to_pylist()] == [name]
     assert json.loads(written("jsonl", [row(name)]))["path"] == name
 
 
 def test_a_name_that_is_not_utf8_gets_its_row_in_every_format() -> None:
     name = os.fsdecode(b"caf\xff\xfe.wav")
-    assert printable_path(name) == r"caf\xff\xfe.wav"
-    assert rb"caf\xff\xfe.wav" in written("csv", [row(name)])
-    assert (
-        pyarrow.parquet.read_table(io.BytesIO(written("parquet", [row(name)])))["path"][0].as_py() == r"caf\xff\xfe.wav"
-    )
+    assert printable_path(name) == r"bytes:caf\xff\xfe.wav"
+    assert rb"bytes:caf\xff\xfe.wav" in written("csv", [row(name)])
+    table = pyarrow.parquet.read_table(io.BytesIO(written("parquet", [row(name)])))
+    assert table["path"][0].as_py() == r"bytes:caf\xff\xfe.wav"
     assert os.fsencode(json.loads(written("jsonl", [row(name)]))["path"]) == b"caf\xff\xfe.wav"
+
+
+@given(st.binary(min_size=1, max_size=30).filter(lambda name: b"\0" not in name))
+def test_every_name_of_bytes_comes_back_exactly(name: bytes) -> None:
+    path = os.fsdecode(name)
+    assert os.fsencode(original_path(printable_path(path))) == name
+    printable_path(path).encode("utf-8")
+
+
+@pytest.mark.parametrize("name", ["bytes:a.wav", r"bytes:\xff", r"a\xff.wav", r"bytes:\\"])
+def test_names_that_look_like_escapes_come_back_exactly(name: str) -> None:
+    assert original_path(printable_path(name)) == name
 
 
 def test_csv_is_rfc_4180_with_crlf() -> None:

@@ -25,6 +25,11 @@ def label(
     window: Annotated[float, typer.Option(help="Seconds of a window; default: the model's own.")] = 0.0,
     hop: Annotated[float, typer.Option(help="Seconds between windows; default: the window.")] = 0.0,
     segments: Annotated[str | None, typer.Option(help="Write a row for every window to this table as well.")] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("-f", "--format", help="Write csv, parquet, jsonl, audacity, raven or audformat too; repeatable."),
+    ] = None,
+    quality: Annotated[bool, typer.Option(help="Add columns that say how far a label can be trusted.")] = False,
     min_confidence: Annotated[
         float | None, typer.Option(help="Add a column uncertain: true below this confidence. Hides no row.")
     ] = None,
@@ -49,16 +54,19 @@ def label(
     from emosense.pipelines.label import LabelJob
     from emosense.pipelines.label import label as run
 
+    # These formats hold stretches of time: a long recording is one label for each window.
+    with_segments = segments is not None or bool(set(formats or ()) & {"audacity", "raven", "audformat"})
     job = LabelJob(
         inputs=tuple(location for location in inputs if location != "-"),
         names=_names_on_stdin() if "-" in inputs else None,
         output=output,
         segments_output=segments,
+        exports=tuple(formats or ()),
         model=model,
         engine=engine.value,
         n_workers=workers,
         address=address,
-        config=LabelConfig(window, hop, segments is not None, strict, max_duration),
+        config=LabelConfig(window, hop, with_segments, strict, max_duration, quality),
         listing=ListingConfig(follow_links=follow_links, any_extension=sniff),
         limit=limit,
         min_confidence=min_confidence,

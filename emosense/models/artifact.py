@@ -11,6 +11,7 @@ import hashlib
 import importlib.resources
 import json
 import os
+import re
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +30,8 @@ KINDS: Final = ("mlp", "cnn")
 WEIGHTS_FILE: Final = "model.onnx"
 DEFAULT_MODEL: Final = "default"
 _REFUSED_SCHEMES: Final = ("http", "https", "hf", "ftp")
+# The key of a tensor that lies in another file, in every encoding that protobuf reads; onnxruntime would open it.
+_EXTERNAL: Final = re.compile(rb"(?:\x0a|\x8a\x80{0,3}\x00)(?:\x08|\x88\x80{0,8}\x00)location")
 _REQUIRED: Final = frozenset(
     {"format", "name", "version", "kind", "emotions", "classes", "features", "window_s", "weights", "calibration",
      "trained_on", "scores", "licence", "versions"}
@@ -162,6 +165,8 @@ def check_description(description: Any, weights: bytes, where: str) -> None:
     expected, found = description["weights"].get("sha256"), hashlib.sha256(weights).hexdigest()
     if expected != found:
         raise ModelError(f"{WEIGHTS_FILE} of {where} is damaged: sha256 is {found}, model.json says {expected}")
+    if _EXTERNAL.search(weights):
+        raise ModelError(f"{WEIGHTS_FILE} of {where} refers to other files: a model is one file")
     try:
         FeatureConfig.from_dict(description["features"])
     except UsageError as err:

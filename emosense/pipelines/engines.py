@@ -20,6 +20,8 @@ from emosense.storage import Recording
 
 # Enough chunks in flight that no worker waits for the driver, few enough that a stop loses little.
 _CHUNKS_AHEAD: Final = 2
+# A cluster that scales from nothing has no CPU yet when the first tasks are submitted.
+_LEAST_IN_FLIGHT: Final = 8
 _RAY_TRIES: Final = 3
 # A stop must be through before the ten seconds that systems give after SIGTERM are over.
 _GRACE_S: Final = 5.0
@@ -157,13 +159,19 @@ class RayEngine:
 
     Parameters
     ----------
-    n_workers : int
-        CPUs of the cluster when the job starts; more tasks than that are in flight, so that an autoscaler sees them.
+    most_workers : int or None
+        Use no more CPUs than this; all that the cluster has, or comes to have, where it is None.
     """
 
-    def __init__(self, spec: LabelSpec, n_workers: int) -> None:
-        self._spec, self._n_workers = spec, n_workers
+    def __init__(self, spec: LabelSpec, most_workers: int | None) -> None:
+        self._spec, self._most_workers = spec, most_workers
         self._deadline = _Deadline()
+
+    def _limit(self, n_cpus: int) -> int:
+        """Return how many tasks may be in flight: more than there are CPUs, so that an autoscaler sees what waits."""
+        if self._most_workers is not None:
+            return _CHUNKS_AHEAD * self._most_workers
+        return max(_LEAST_IN_FLIGHT, _CHUNKS_AHEAD * n_cpus)
 
     def stop(self) -> None:
         """Wait seconds for the tasks in flight and start no others."""
@@ -187,7 +195,8 @@ class RayEngine:
         failure: Exception | None = None
         try:
             while not self._deadline.is_over():
-                while not self._deadline.is_set and len(in_flight) < _CHUNKS_AHEAD * self._n_workers:
+                limit = self._limit(int(ray.cluster_resources().get("CPU", 0)))
+                while not self._deadline.is_set and len(in_flight) < limit:
                     chunk = next(source, None)
                     if chunk is None:
                         break

@@ -16,7 +16,7 @@ from emosense.feature_table import FeatureTableWriter
 from emosense.features import FeatureConfig
 from emosense.pipelines.ray_session import quiet, ray_session
 from emosense.progress import Progress, Silent
-from emosense.storage import Recording, atomic_writer
+from emosense.storage import Recording, atomic_writer, redact
 
 # One Ray Data task has a fixed cost of some 10 ms; 256 clips are half a second of work.
 _RECORDINGS_A_BLOCK: Final = 256
@@ -128,6 +128,6 @@ def _rows(batch: Any) -> list[dict[str, Any]]:
 def report_problems(corpus: Corpus, told: Progress) -> None:
     """Name every recording that cannot be used."""
     for path, reason in corpus.problems:
-        told.say(f"left out: {path}: {reason}")
+        told.say(f"left out: {redact(path)}: {reason}")
     if corpus.problems:
         told.say(f"{len(corpus.problems):,} left out, {len(corpus.utterances):,} used")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from emosense.errors import EmoSenseError, NothingToDo, TooManyErrors
+from emosense.exports import EXPORTS, opened, place_of
 from emosense.isolation import LabelSpec
 from emosense.listing import Listing
 from emosense.models.artifact import read_model
@@ -30,6 +31,7 @@ from emosense.pipelines.locks import held
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.stopping import Stop
 from emosense.progress import Progress, progress
+from emosense.quality import QUALITY_COLUMNS
 from emosense.rows import COLUMNS, SEGMENT_COLUMNS, WRITERS, Row, TableWriter, format_of
 from emosense.runs import Run, in_order, write_manifest
 from emosense.storage import atomic_writer, is_url
@@ -167,8 +169,7 @@ def _engine(job: LabelJob, spec: LabelSpec, n_pending: int) -> Iterator[tuple[st
     wants_ray = job.engine == "ray" or (job.engine == "auto" and (address or n_pending >= AUTO_RAY_FROM))
     if wants_ray:
         with ray_session(address, job.n_workers) as n_cpus:
-            n_workers = min(job.n_workers or n_cpus, n_cpus)
-            yield "ray", n_workers, RayEngine(spec, n_workers)
+            yield "ray", job.n_workers or n_cpus, RayEngine(spec, job.n_workers)
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # A worker's start costs as much as some 100 short recordings.
@@ -179,16 +180,23 @@ def _engine(job: LabelJob, spec: LabelSpec, n_pending: int) -> Iterator[tuple[st
 def _assemble(work: _Work, *, complete: bool) -> None:
     """Write the table, and the table of segments, from the parts."""
     job = work.job
+    columns = (*COLUMNS, *QUALITY_COLUMNS) if job.config.quality else COLUMNS
+    outputs = [job.output, *(place_of(job.output, f".{name}") for name in job.exports if name in WRITERS)]
     with contextlib.ExitStack() as stack:
-        write = _open_table(stack, job.output, COLUMNS, job.min_confidence)
+        tables = [_open_table(stack, place, columns, job.min_confidence) for place in dict.fromkeys(outputs)]
         write_segments = None
         if job.segments_output:
             write_segments = _open_table(stack, job.segments_output, SEGMENT_COLUMNS, job.min_confidence)
+        exports = [stack.enter_context(opened(name, job.output)) for name in job.exports if name in EXPORTS]
         for entry in in_order(work.listing, work.run.finished(), complete=complete):
-            work.summary.count(entry.labelled.row)
-            write([entry.labelled.row])
+            row, segments = entry.labelled.row, entry.labelled.segments
+            work.summary.count(row)
+            for write in tables:
+                write([row])
+            for export in exports:
+                export.write(row, segments)
             if write_segments:
-                write_segments(entry.labelled.segments)
+                write_segments(segments)
 
 
 def _open_table(

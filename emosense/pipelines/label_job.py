@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from emosense import __version__
 from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, UsageError
+from emosense.exports import EXPORTS
 from emosense.isolation import LabelSpec
 from emosense.labelling import LabelConfig
 from emosense.listing import ListingConfig
 from emosense.progress import duration_text
-from emosense.rows import Row, format_of
+from emosense.rows import WRITERS, Row, format_of
 from emosense.storage import redact
 
 ENGINES: Final = ("auto", "local", "ray")
@@ -35,6 +36,8 @@ class LabelJob:
         Location of the table; its extension chooses the format.
     segments_output : str or None
         Location of the table of segments.
+    exports : tuple of str
+        More formats beside the table: keys of `rows.WRITERS` and `exports.EXPORTS`.
     max_errors : str or None
         ``N`` or ``P%``: stop when more recordings than that are errors.
     """
@@ -43,6 +46,7 @@ class LabelJob:
     output: str
     names: tuple[str, ...] | None = None
     segments_output: str | None = None
+    exports: tuple[str, ...] = ()
     model: str = "default"
     engine: str = "auto"
     n_workers: int | None = None
@@ -122,6 +126,9 @@ def check_job(job: LabelJob) -> None:
     format_of(job.output)
     if job.segments_output:
         format_of(job.segments_output)
+    unknown = sorted(set(job.exports) - WRITERS.keys() - EXPORTS.keys())
+    if unknown:
+        raise UsageError(f"unknown format {unknown[0]!r}: choose from {', '.join([*WRITERS, *EXPORTS])}")
     if job.engine not in ENGINES:
         raise UsageError(f"unknown engine {job.engine!r}: choose one of {', '.join(ENGINES)}")
     if job.min_confidence is not None and not 0 <= job.min_confidence <= 1:

@@ -1,0 +1,44 @@
+# EmoSense with its model, Ray, Ray's job server and the driver for S3: labels on its own, and is the image of every node of a
+# Ray cluster (deploy/rayjob.yaml). Nothing is fetched when it runs.
+#
+#   docker build -t emosense:0.1.0 .
+#   docker run --rm --network none --read-only --tmpfs /tmp --user "$(id -u):$(id -g)" -v "$PWD:/data" -w /data \
+#       emosense:0.1.0 label recordings -o labels.csv
+#
+# The tag says what the base is; a build that must be repeated byte for byte names its digest as well, in both stages:
+# python:3.11-slim-bookworm@sha256:..., as `docker buildx imagetools inspect python:3.11-slim-bookworm` prints it.
+FROM python:3.11-slim-bookworm AS build
+
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /opt/emosense
+ENV PATH=/opt/emosense/bin:$PATH
+WORKDIR /src
+
+# What requirements.lock pins, with the extra `s3` and `ray[default]`, whose job server takes `ray job submit`.
+COPY deploy/requirements.lock ./
+RUN pip install --require-hashes --only-binary :all: -r requirements.lock
+
+COPY pyproject.toml README.md LICENSE ./
+COPY emosense ./emosense
+RUN pip install --no-index --no-build-isolation --no-deps . && emosense-batch models verify
+
+FROM python:3.11-slim-bookworm
+
+RUN useradd --uid 10001 --user-group --create-home emosense
+COPY --from=build /opt/emosense /opt/emosense
+COPY jobs /app/jobs
+COPY deploy/complete /app/deploy/complete
+
+# RAY_*: see docs/cluster.md. HOME: writable where the root file system is not, and whoever the user is.
+ENV PATH=/opt/emosense/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HOME=/tmp \
+    RAY_USAGE_STATS_ENABLED=0 \
+    RAY_worker_niceness=0 \
+    RAY_task_oom_retries=2
+WORKDIR /app
+# By number, so that Kubernetes can see that it is not root.
+USER 10001:10001
+ENTRYPOINT ["emosense-batch"]
+CMD ["--help"]

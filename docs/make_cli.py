@@ -1,0 +1,97 @@
+"""The command line -> docs/cli.md: every command with its usage, arguments, options and defaults.
+
+    python docs/make_cli.py
+
+Run it after every change of a command; tests/test_docs.py compares the file with what this makes.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from emosense.cli import app
+
+PAGE = Path(__file__).with_name("cli.md")
+PROGRAM = "emosense-batch"
+_KINDS = {int: "integer", float: "number"}
+_HEAD = f"""# The command line
+
+Made by `python docs/make_cli.py` from the commands themselves. What the exit codes mean: [README](../README.md#label).
+
+    {PROGRAM} COMMAND [OPTIONS] [ARGUMENTS]
+    {PROGRAM} --version
+"""
+
+
+def page() -> str:
+    """Return the whole page."""
+    return _HEAD + "".join(_sections(typer.main.get_command(app), PROGRAM))
+
+
+def _sections(command: Any, name: str) -> Iterator[str]:
+    """Yield the sections of a command, or of the commands in a group."""
+    commands = getattr(command, "commands", None)
+    if commands is None:
+        yield _section(command, name)
+        return
+    for word, inner in commands.items():
+        yield from _sections(inner, f"{name} {word}")
+
+
+def _section(command: Any, name: str) -> str:
+    """Return the section of one command."""
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    options = [each for each in command.params if each.param_type_name == "option" and not each.hidden]
+    usage = [name, "[OPTIONS]", *(_shown(argument) for argument in arguments)]
+    text = f"\n## {name.removeprefix(PROGRAM + ' ')}\n\n{_paragraphs(command.help)}\n\n    {' '.join(usage)}\n"
+    rows = [(f"`{_shown(each)}`", each) for each in arguments]
+    rows += [(", ".join(f"`{spelling}`" for spelling in (*each.opts, *each.secondary_opts)), each) for each in options]
+    if rows:
+        text += "\n| | takes | default | |\n|---|---|---|---|\n"
+        text += "".join(f"| {name} | {_takes(each)} | {_default(each)} | {_cell(each.help)} |\n" for name, each in rows)
+    return text
+
+
+def _shown(argument: Any) -> str:
+    """Return an argument as a usage line shows it."""
+    shown = argument.name.upper() + ("..." if argument.nargs == -1 else "")
+    return shown if argument.required else f"[{shown}]"
+
+
+def _takes(parameter: Any) -> str:
+    """Return the words that a parameter allows, or the kind of its value and its least one; a flag takes nothing."""
+    if getattr(parameter, "is_flag", False):
+        return ""
+    kind = parameter.type_descriptor.annotation
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return ", ".join(f"`{choice.value}`" for choice in kind)
+    least = "" if parameter.min is None else f", from {parameter.min:g}"
+    return _KINDS.get(kind, "text") + least
+
+
+def _default(parameter: Any) -> str:
+    """Return a parameter's default; one that is off, empty or absent is not worth a word."""
+    if parameter.required:
+        return "required"
+    value = parameter.default
+    is_silent = value in (None, "", ()) or value is False or callable(value)
+    shown = value.value if isinstance(value, enum.Enum) else f"{value:g}" if isinstance(value, float) else value
+    return "" if is_silent else f"`{shown}`"
+
+
+def _paragraphs(text: str | None) -> str:
+    """Return a help text with every paragraph on one line."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in (text or "").split("\n\n"))
+
+
+def _cell(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

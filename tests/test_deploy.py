@@ -1,0 +1,324 @@
+"""The image and the manifest, checked without an engine or a cluster: what they say, and that what they name exists."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from emosense import __version__
+
+REPOSITORY = Path(__file__).parents[1]
+LOCK = REPOSITORY / "deploy" / "requirements.lock"
+
+
+def pins(lock: Path) -> set[tuple[str, str]]:
+    """Names with versions; a name has several where they depend on the Python version."""
+    return set(re.findall(r"^([a-z0-9_.-]+)==([^\s;\\]+)", lock.read_text(), re.MULTILINE))
+
+
+def instructions(text: str) -> list[tuple[str, str]]:
+    """The instructions of a Dockerfile, in order, with continued lines joined and comments left out."""
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
+    return [(name, rest) for name, _, rest in (line.partition(" ") for line in joined.splitlines()) if name]
+
+
+DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
+INSTRUCTIONS = instructions(DOCKERFILE)
+
+
+def of(name: str) -> list[str]:
+    found = [rest for instruction, rest in INSTRUCTIONS if instruction == name]
+    assert found, f"the Dockerfile has no {name}"
+    return found
+
+
+def test_every_line_of_the_dockerfile_is_an_instruction() -> None:
+    assert {name for name, _ in INSTRUCTIONS} == {
+        "FROM", "ENV", "RUN", "WORKDIR", "COPY", "USER", "ENTRYPOINT", "CMD",
+    }  # fmt: skip
+
+
+def test_the_image_has_a_build_stage_and_a_final_one_on_the_same_slim_base() -> None:
+    assert of("FROM") == ["python:3.11-slim-bookworm AS build", "python:3.11-slim-bookworm"]
+    assert ":latest" not in DOCKERFILE
+    assert "@sha256:" in DOCKERFILE  # how to pin it
+
+
+def test_the_image_runs_as_a_numbered_user_who_is_not_root() -> None:
+    (user,) = of("USER")
+    assert re.fullmatch(r"(\d+):(\d+)", user)
+    assert int(user.split(":")[0]) >= 10_000
+    # No instruction behind it runs as somebody else.
+    assert [name for name, _ in INSTRUCTIONS][-3:] == ["USER", "ENTRYPOINT", "CMD"]
+
+
+def test_everything_installed_has_a_hash_or_is_our_own() -> None:
+    installs = [run for run in of("RUN") if "pip install" in run]
+    assert len(installs) == 2
+    assert all("--require-hashes" in run or ("--no-index" in run and "--no-deps" in run) for run in installs)
+    assert "-r requirements.lock" in installs[0]
+
+
+@pytest.mark.parametrize("word", ["index-url", "--find-links", "--trusted-host", "://", "apt-get"])
+def test_no_index_and_no_host_is_named(word: str) -> None:
+    assert not [rest for _, rest in INSTRUCTIONS if word in rest]
+    assert word not in LOCK.read_text()
+
+
+def test_the_entry_is_the_command_line() -> None:
+    assert of("ENTRYPOINT") == ['["emosense-batch"]']
+
+
+def copied() -> list[str]:
+    """What is copied from the repository, not from another stage."""
+    sources = [source for rest in of("COPY") if "--from" not in rest for source in rest.split()[:-1]]
+    assert len(sources) >= 6
+    return sources
+
+
+def test_everything_copied_is_there_and_passes_the_dockerignore() -> None:
+    ignore = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    rules = [line for line in ignore if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    allowed = {line[1:] for line in rules if line.startswith("!")}
+    for source in copied():
+        assert (REPOSITORY / source).exists(), f"{source} is copied and not there"
+        assert source.split("/")[0] in allowed, f"{source} is copied and ignored"
+    assert allowed == {source.split("/")[0] for source in copied()}
+    assert all((REPOSITORY / name).exists() for name in allowed)
+
+
+def test_what_the_wheel_is_built_from_is_copied() -> None:
+    import tomllib
+
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert {project["readme"], *project["license-files"], "pyproject.toml", "emosense"} <= set(copied())
+
+
+def test_the_lock_of_the_image_agrees_with_the_project_s_own() -> None:
+    assert pins(REPOSITORY / "requirements.lock") <= pins(LOCK)
+    assert {"s3fs", "aiohttp", "aiohttp-cors", "opencensus"} <= {name for name, _ in pins(LOCK)}
+    # Every requirement has a hash.
+    assert all("--hash=sha256:" in block for block in re.split(r"^(?=[a-z])", LOCK.read_text(), flags=re.MULTILINE)[1:])
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, 0), (3, 0), (1, 1), (2, 2), (4, 4), (5, 5), (143, 143)])
+def test_a_complete_table_is_a_job_that_has_succeeded(code: int, expected: int) -> None:
+    script = REPOSITORY / "deploy" / "complete"
+    assert script.stat().st_mode & stat.S_IXUSR
+    assert subprocess.run(["sh", script, "sh", "-c", f"exit {code}"], timeout=10).returncode == expected
+
+
+def test_arguments_reach_the_command_unchanged() -> None:
+    script = REPOSITORY / "deploy" / "complete"
+    done = subprocess.run(["sh", script, "printf", "%s|", "a b", "$HOME", ""], capture_output=True, timeout=10)
+    assert done.stdout == b"a b|$HOME||"
+
+
+# The fields of ray.io/v1 and of Kubernetes' core/v1 that the manifest uses, written by hand after the custom resource
+# of KubeRay 1.6 (ray.io_rayjobs.yaml). A dict lists the fields of an object, a list holds what its items are, a set the
+# words that are allowed; a type stands for itself.
+RESOURCES = {kind: {"cpu": str, "memory": str, "ephemeral-storage": str} for kind in ("requests", "limits")}
+SECURITY = {
+    "allowPrivilegeEscalation": bool, "readOnlyRootFilesystem": bool, "capabilities": {"drop": [str]},
+}  # fmt: skip
+MOUNTS = [{"name": str, "mountPath": str}]
+PROBE = {
+    "httpGet": {"path": str, "port": int}, "initialDelaySeconds": int, "periodSeconds": int, "timeoutSeconds": int,
+    "failureThreshold": int,
+}  # fmt: skip
+POD = {
+    "spec": {
+        "restartPolicy": {"Never"},
+        "automountServiceAccountToken": bool,
+        "securityContext": {
+            "runAsNonRoot": bool, "runAsUser": int, "runAsGroup": int, "fsGroup": int,
+            "seccompProfile": {"type": {"RuntimeDefault"}},
+        },
+        "containers": [
+            {
+                "name": str, "image": str, "ports": [{"name": str, "containerPort": int}],
+                "envFrom": [{"secretRef": {"name": str, "optional": bool}}], "resources": RESOURCES,
+                "securityContext": SECURITY, "readinessProbe": PROBE, "livenessProbe": PROBE, "volumeMounts": MOUNTS,
+            }
+        ],
+        "volumes": [{"name": str, "emptyDir": {"sizeLimit": str}}],
+    }
+}  # fmt: skip
+# Ray's own parameters are strings, whatever they mean.
+START = {"num-cpus": str, "dashboard-host": str, "object-store-memory": str}
+SCHEMA = {
+    "apiVersion": {"ray.io/v1"},
+    "kind": {"RayJob"},
+    "metadata": {"name": str},
+    "spec": {
+        "entrypoint": str,
+        "submissionMode": {"K8sJobMode", "HTTPMode"},
+        "backoffLimit": int,
+        "shutdownAfterJobFinishes": bool,
+        "ttlSecondsAfterFinished": int,
+        "submitterConfig": {"backoffLimit": int},
+        "submitterPodTemplate": POD,
+        "rayClusterSpec": {
+            "rayVersion": str,
+            "authOptions": {"mode": {"token", "disabled"}},
+            "enableInTreeAutoscaling": bool,
+            "autoscalerOptions": {
+                "version": {"v1", "v2"}, "upscalingMode": {"Default", "Aggressive", "Conservative"},
+                "idleTimeoutSeconds": int, "resources": RESOURCES, "securityContext": SECURITY, "volumeMounts": MOUNTS,
+            },
+            "headGroupSpec": {"rayStartParams": START, "template": POD},
+            "workerGroupSpecs": [
+                {
+                    "groupName": str, "replicas": int, "minReplicas": int, "maxReplicas": int, "rayStartParams": START,
+                    "template": POD,
+                }
+            ],
+        },
+    },
+}  # fmt: skip
+
+
+def faults(value: Any, schema: Any, where: str = "") -> Iterator[str]:
+    """What does not fit the schema: unknown fields, wrong types, words that are not allowed."""
+    if isinstance(schema, dict) and isinstance(value, dict):
+        for key, item in value.items():
+            if key in schema:
+                yield from faults(item, schema[key], f"{where}.{key}")
+            else:
+                yield f"{where}.{key} is unknown"
+    elif isinstance(schema, list) and isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from faults(item, schema[0], f"{where}[{index}]")
+    elif isinstance(schema, set):
+        if value not in schema:
+            yield f"{where} is {value!r}"
+    elif type(value) is not schema:
+        yield f"{where} is {value!r}"
+
+
+def manifest() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((REPOSITORY / "deploy" / "rayjob.yaml").read_text())
+    return loaded
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    spec = manifest()["spec"]
+    cluster = spec["rayClusterSpec"]
+    return {
+        "submitter": spec["submitterPodTemplate"]["spec"],
+        "head": cluster["headGroupSpec"]["template"]["spec"],
+        "worker": cluster["workerGroupSpecs"][0]["template"]["spec"],
+    }
+
+
+def test_the_manifest_has_known_fields_of_the_right_types_alone() -> None:
+    assert list(faults(manifest(), SCHEMA)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "fault"),
+    [
+        (("spec", "backofLimit"), 3, ".spec.backofLimit is unknown"),
+        (("spec", "backoffLimit"), "3", ".spec.backoffLimit is '3'"),
+        (("spec", "shutdownAfterJobFinishes"), "true", ".spec.shutdownAfterJobFinishes is 'true'"),
+        (
+            ("spec", "rayClusterSpec", "authOptions", "mode"),
+            "on",
+            ".spec.rayClusterSpec.authOptions.mode is 'on'",
+        ),
+        (("spec", "rayClusterSpec", "rayVersion"), 2.6, ".spec.rayClusterSpec.rayVersion is 2.6"),
+        (
+            ("spec", "rayClusterSpec", "workerGroupSpecs", 0, "maxReplica"),
+            16,
+            ".spec.rayClusterSpec.workerGroupSpecs[0].maxReplica is unknown",
+        ),
+        (
+            ("spec", "rayClusterSpec", "headGroupSpec", "rayStartParams", "num-cpus"),
+            0,
+            ".spec.rayClusterSpec.headGroupSpec.rayStartParams.num-cpus is 0",
+        ),
+        (
+            ("spec", "submitterPodTemplate", "spec", "containers", 0, "securityContext", "readOnlyRootFileSystem"),
+            True,
+            ".spec.submitterPodTemplate.spec.containers[0].securityContext.readOnlyRootFileSystem is unknown",
+        ),
+    ],
+)
+def test_a_slip_in_the_manifest_is_caught(path: tuple[str | int, ...], value: object, fault: str) -> None:
+    changed = json.loads(json.dumps(manifest()))  # anchors share what they name
+    place: Any = changed
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    assert list(faults(changed, SCHEMA)) == [fault]
+
+
+def test_token_authentication_is_on() -> None:
+    assert manifest()["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token"}
+
+
+def test_the_versions_of_ray_and_of_the_image_are_the_project_s() -> None:
+    (ray,) = (version for name, version in pins(REPOSITORY / "requirements.lock") if name == "ray")
+    assert manifest()["spec"]["rayClusterSpec"]["rayVersion"] == ray
+    assert {container["image"] for pod in pods().values() for container in pod["containers"]} == {
+        f"emosense:{__version__}"
+    }
+
+
+def test_the_job_runs_scripts_that_the_image_has_and_that_write_to_object_storage() -> None:
+    shell, wrapper, python, script, source, _, output = shlex.split(manifest()["spec"]["entrypoint"])
+    assert (shell, python) == ("sh", "python")
+    targets = {rest.split()[-1]: rest.split()[0] for rest in of("COPY") if "--from" not in rest}
+    for path in (wrapper, script):
+        (copied_to,) = (target for target in targets if path == target or path.startswith(f"{target}/"))
+        assert (REPOSITORY / targets[copied_to] / Path(path).relative_to(copied_to)).is_file()
+    assert Path(script).name == "label.py"
+    assert source.startswith("s3://")
+    assert output.startswith("s3://")
+
+
+def test_the_job_is_begun_again_and_leaves_nothing_behind() -> None:
+    spec = manifest()["spec"]
+    assert spec["backoffLimit"] >= 1
+    assert spec["shutdownAfterJobFinishes"] is True
+    assert spec["ttlSecondsAfterFinished"] > 0
+
+
+def test_the_number_of_workers_grows_from_none() -> None:
+    (group,) = manifest()["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    assert group["minReplicas"] == 0 < group["maxReplicas"]
+    assert manifest()["spec"]["rayClusterSpec"]["enableInTreeAutoscaling"] is True
+    assert manifest()["spec"]["rayClusterSpec"]["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+
+
+@pytest.mark.parametrize("name", ["submitter", "head", "worker"])
+def test_a_pod_is_not_root_cannot_write_to_its_image_and_has_its_limits(name: str) -> None:
+    pod = pods()[name]
+    (user,) = of("USER")
+    context = pod["securityContext"]
+    assert context["runAsNonRoot"] is True
+    assert f"{context['runAsUser']}:{context['runAsGroup']}" == user
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+    }  # fmt: skip
+    assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
+    assert {"cpu", "memory"} <= container["resources"]["limits"].keys()
+    assert container["volumeMounts"] == [{"name": pod["volumes"][0]["name"], "mountPath": "/tmp"}]
+
+
+def test_no_secret_stands_in_the_manifest() -> None:
+    text = (REPOSITORY / "deploy" / "rayjob.yaml").read_text()
+    assert not re.search(r"(?i)(secret_access_key|password|token)\s*[=:]\s*['\"]?[A-Za-z0-9/+]{16,}", text)
+    assert {"head", "worker"} == {name for name, pod in pods().items() if "envFrom" in pod["containers"][0]}
