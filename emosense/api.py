@@ -22,7 +22,7 @@ from emosense.audio import read_waveform
 from emosense.errors import UsageError
 from emosense.features import default_config, extract
 from emosense.isolation import LabelSpec
-from emosense.labelling import LabelConfig, Labelled
+from emosense.labels import LabelConfig, Labelled
 from emosense.models.artifact import DEFAULT_MODEL, Model, read_model
 from emosense.pipelines.engines import LocalEngine
 from emosense.pipelines.label import chunked

@@ -22,7 +22,7 @@ from typing import IO, Any, Final, Self
 
 from emosense import errors
 from emosense.errors import EmoSenseError, RecordingError, StorageError
-from emosense.labelling import LabelConfig, Labelled
+from emosense.labels import LabelConfig, Labelled
 from emosense.models.artifact import ModelFiles
 from emosense.rows import Row, error_row
 from emosense.storage import Recording, is_url

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from emosense.errors import EmoSenseError, OutputError, UsageError
-from emosense.labelling import Labelled
+from emosense.labels import Labelled
 from emosense.rows import Row
 from emosense.storage import (
     Recording,

@@ -26,7 +26,8 @@ import time
 from typing import IO, Any, Final
 
 from emosense.errors import EmoSenseError
-from emosense.labelling import LabelConfig, Labeller
+from emosense.labelling import Labeller
+from emosense.labels import LabelConfig
 from emosense.models.artifact import Model, ModelFiles
 from emosense.storage import Recording
 
@@ -72,6 +73,8 @@ def main() -> None:
     # Ctrl-C reaches the whole foreground group, systemd's SIGTERM every process of a service; the parent decides.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    # glibc hands memory back after every recording, at some 100 page faults each, until a larger block was freed once.
+    bytearray(16 << 20)
     pipe = _Pipe()
     setup = json.loads(sys.stdin.readline())
     try:

@@ -8,7 +8,8 @@ import sys
 import time
 
 import emosense.worker
-from emosense.labelling import Labelled, Labeller
+from emosense.labelling import Labeller
+from emosense.labels import Labelled
 from emosense.storage import Recording
 
 

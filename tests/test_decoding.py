@@ -19,7 +19,8 @@ from bad_audio import CASES, RATE, Case
 from emosense.audio import RecordingReader, read_waveform
 from emosense.errors import RecordingError
 from emosense.features import default_config
-from emosense.labelling import LabelConfig, Labeller
+from emosense.labelling import Labeller
+from emosense.labels import LabelConfig
 from emosense.rows import Row
 from emosense.storage import Recording, open_recording
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from emosense.errors import EmoSenseError, OutputError, StorageError, UsageError
 from emosense.isolation import IsolatedLabeller, LabelSpec
-from emosense.labelling import LabelConfig
+from emosense.labels import LabelConfig
 from emosense.models.artifact import read_model
 from emosense.pipelines.engines import Chunk, LocalEngine
 from emosense.pipelines.label import LabelJob, label

@@ -27,7 +27,7 @@ import pytest
 from emosense.audio import read_waveform
 from emosense.errors import ERROR_CODES
 from emosense.isolation import IsolatedLabeller, LabelSpec
-from emosense.labelling import LabelConfig
+from emosense.labels import LabelConfig
 from emosense.models.artifact import read_model
 from emosense.rows import Row
 from emosense.storage import Recording

@@ -9,7 +9,7 @@ import pytest
 
 from emosense.errors import ModelError
 from emosense.isolation import IsolatedLabeller, LabelSpec
-from emosense.labelling import LabelConfig
+from emosense.labels import LabelConfig
 from emosense.models.artifact import ModelFiles, read_model
 from emosense.storage import Recording
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emosense.errors import NothingToDo, OutputError, RecordingError, TooManyErrors
-from emosense.labelling import Labelled
+from emosense.labels import Labelled
 from emosense.listing import ListingConfig, reason_to_ignore
 from emosense.pipelines.label import LabelJob, label
 from emosense.rows import error_row, labelled_row
@@ -160,7 +160,7 @@ def test_the_manifest_says_how_the_run_ended(tmp_path: Path, tiny_model: str, wr
 MEMORY = """
 import contextlib, resource, sys
 from emosense.isolation import LabelSpec
-from emosense.labelling import LabelConfig, Labelled
+from emosense.labels import LabelConfig, Labelled
 from emosense.listing import Listing
 from emosense.models.artifact import ModelFiles
 from emosense.pipelines import label as pipeline

@@ -49,7 +49,7 @@ def label(
 
     A run that was stopped goes on where it was when the same command is given again.
     """
-    from emosense.labelling import LabelConfig
+    from emosense.labels import LabelConfig
     from emosense.listing import ListingConfig
     from emosense.pipelines.label import LabelJob
     from emosense.pipelines.label import label as run

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from emosense.errors import StorageError
 from emosense.isolation import IsolatedLabeller, LabelSpec
-from emosense.labelling import Labelled
+from emosense.labels import Labelled
 from emosense.storage import Recording
 
 # Enough chunks in flight that no worker waits for the driver, few enough that a stop loses little.

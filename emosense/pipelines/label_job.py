@@ -13,7 +13,7 @@ from emosense import __version__
 from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, UsageError
 from emosense.exports import EXPORTS
 from emosense.isolation import LabelSpec
-from emosense.labelling import LabelConfig
+from emosense.labels import LabelConfig
 from emosense.listing import ListingConfig
 from emosense.progress import duration_text
 from emosense.rows import WRITERS, Row, format_of

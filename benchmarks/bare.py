@@ -1,0 +1,60 @@
+"""The bare work that `labelling.py` measures the product against; each mode is a process of its own.
+
+python benchmarks/bare.py inline MODEL FOLDER     label in this process, no engine, no table
+python benchmarks/bare.py pool MODEL FOLDER       the same batch function in multiprocessing.Pool(2)
+python benchmarks/bare.py ray                     import ray, ray.init(), one task
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+WORKERS = 2
+CHUNK = 64
+
+
+def start(model: str) -> None:
+    global labeller
+    from emosense.labelling import Labeller
+    from emosense.labels import LabelConfig
+    from emosense.models.artifact import Model, read_model
+
+    labeller = Labeller(Model(read_model(model)), LabelConfig())
+
+
+def label(paths: list[str]) -> int:
+    from emosense.storage import Recording
+
+    return sum(labeller.label(Recording(path, path, 0, "")).row.status == "ok" for path in paths)
+
+
+def found(folder: str) -> list[str]:
+    return sorted(os.path.join(root, name) for root, _, names in os.walk(folder) for name in names)
+
+
+def inline(model: str, folder: str) -> int:
+    start(model)
+    return label(found(folder))
+
+
+def pool(model: str, folder: str) -> int:
+    paths = found(folder)
+    chunks = [paths[first : first + CHUNK] for first in range(0, len(paths), CHUNK)]
+    with multiprocessing.get_context("spawn").Pool(WORKERS, start, (model,)) as workers:
+        return sum(workers.imap(label, chunks))
+
+
+def one_ray_task() -> int:
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0"}
+    import ray
+
+    ray.init(address="local", num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    return ray.get(ray.remote(lambda: 1).remote())
+
+
+if __name__ == "__main__":
+    mode, *arguments = sys.argv[1:]
+    print({"inline": inline, "pool": pool, "ray": one_ray_task}[mode](*arguments))
