@@ -13,9 +13,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from emosense.rows import QUALITY_COLUMNS
+
 Float32 = NDArray[np.float32]
 
-QUALITY_COLUMNS: Final = ("level_dbfs", "clipping_ratio", "speech_ratio", "snr_db", "distance")
 _FRAME_S: Final = 0.02
 _CLIPPED: Final = 0.999
 _FLOOR_DB: Final = -120.0

@@ -18,7 +18,6 @@ from typing import Any, BinaryIO, Final, Protocol
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import RecordingError, UsageError
-from emosense.quality import QUALITY_COLUMNS
 from emosense.storage import redact
 
 PROBABILITY_COLUMNS: Final[tuple[str, ...]] = tuple(f"p_{emotion}" for emotion in EMOTIONS)
@@ -26,6 +25,8 @@ COLUMNS: Final[tuple[str, ...]] = (
     "path", "emotion", "confidence", *PROBABILITY_COLUMNS, "duration_s", "decoded_s", "status", "error_code", "error",
 )  # fmt: skip
 SEGMENT_COLUMNS: Final[tuple[str, ...]] = (*COLUMNS, "start_s", "end_s")
+# Only with --quality; emosense.quality computes them.
+QUALITY_COLUMNS: Final = ("level_dbfs", "clipping_ratio", "speech_ratio", "snr_db", "distance")
 _TEXT_COLUMNS: Final = frozenset({"path", "emotion", "status", "error_code", "error"})
 # A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "'")

@@ -36,7 +36,8 @@ N_FILES = 20_000
 SECONDS = 0.4
 TIMEOUT_S = 10.0
 MAX_DURATION_S = 60.0
-MAX_RSS_MB = 700
+# About 200 MB, most of which is the runtime of the model.
+MAX_RSS_MB = 400
 # A batch lies in memory while the worker reads it.
 BATCH = 100
 

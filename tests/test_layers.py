@@ -15,7 +15,7 @@ LAYERS = [
     ("emotions", "errors", "filterbanks", "progress", "spectrum", "pitch"),
     ("containers", "recognition", "ffmpeg", "storage", "functionals"),
     ("decoding", "features", "listing", "archives", "http_transfer"),
-    ("audio", "quality", "rows", "labels", "corpora", "models", "download"),
+    ("audio", "rows", "quality", "labels", "corpora", "models", "download"),
     ("labelling", "extraction", "feature_table", "evaluation"),
     ("worker", "isolation", "runs", "training", "reports", "exports"),
     ("pipelines",),
@@ -98,8 +98,7 @@ def test_help_loads_nothing_heavy() -> None:
 def test_a_labelling_worker_loads_no_training_package(tiny_model: str) -> None:
     code = (
         "import emosense.worker\nfrom emosense.models.artifact import Model, read_model\n"
-        "from emosense.labelling import Labeller\n"
-from emosense.labels import LabelConfig
+        "from emosense.labelling import Labeller\nfrom emosense.labels import LabelConfig\n"
         f"Labeller(Model(read_model({tiny_model!r})), LabelConfig())"
     )
     heavy = {"ray", "tensorflow", "keras", "sklearn", "pandas", "librosa", "onnx", "pyarrow", "fsspec", "typer", "rich"}

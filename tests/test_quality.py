@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from conftest import voice
 
-from emosense.quality import QUALITY_COLUMNS, FeatureStatistics, QualityMeter
+from emosense.quality import FeatureStatistics, QualityMeter
+from emosense.rows import QUALITY_COLUMNS
 
 RATE = 16_000
 

@@ -31,8 +31,7 @@ from emosense.pipelines.locks import held
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.stopping import Stop
 from emosense.progress import Progress, progress
-from emosense.quality import QUALITY_COLUMNS
-from emosense.rows import COLUMNS, SEGMENT_COLUMNS, WRITERS, Row, TableWriter, format_of
+from emosense.rows import COLUMNS, QUALITY_COLUMNS, SEGMENT_COLUMNS, WRITERS, Row, TableWriter, format_of
 from emosense.runs import Run, in_order, write_manifest
 from emosense.storage import atomic_writer, is_url
 
