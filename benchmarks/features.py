@@ -32,7 +32,7 @@ from emosense.spectrum import block_frames
 from emosense.training.cnn_presets import PRESETS
 
 TURN = 10
-# Issue 3: at least so many times cheaper than librosa, at most so many times the floor.
+# At least so many times cheaper than librosa, at most so many times the floor.
 CHEAPER = {48_000: 12.0, 22_050: 7.5, 16_000: 7.5}
 ABOVE_FLOOR = {"summary 48000 Hz": 1.5, "summary 16000 Hz": 1.3, "functionals": 1.3, "CNN's logmel": 1.3}
 

@@ -15,6 +15,7 @@ import typer
 
 from emosense import __version__
 from emosense.commands.doctor import doctor
+from emosense.commands.download import download
 from emosense.commands.evaluate import evaluate
 from emosense.commands.features import features
 from emosense.commands.label import label
@@ -37,6 +38,7 @@ app.command()(features)
 app.command()(train)
 app.command()(evaluate)
 app.command()(doctor)
+app.command()(download)
 app.add_typer(models, name="models")
 
 

@@ -27,6 +27,7 @@ Float32 = NDArray[np.float32]
 _FFMPEG_FORMATS: Final = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,mp3,mpeg,mpegts,ogg,tta,w64,wav,wv"
 )
+_OPTIONS: Final = {"format_whitelist": _FFMPEG_FORMATS}
 # The containers whose duration is a fact and not FFmpeg's guess from the bit rate.
 _SIZED_FORMATS: Final = ("mov", "matroska", "asf", "flac", "caf", "wv", "ape", "tta", "avi")
 _PROTECTED_TAGS: Final = ("drms", "enca")
@@ -66,13 +67,7 @@ class PyAVDecoder:
         name = None if is_audio_start(content.head) else "mp3"
         try:
             # Tags in Latin-1, as many files have them, are no damage to the sound.
-            self._container = av.open(
-                file,
-                "r",
-                format=name,
-                container_options={"format_whitelist": _FFMPEG_FORMATS},
-                metadata_errors="replace",
-            )
+            self._container = av.open(file, "r", format=name, container_options=_OPTIONS, metadata_errors="replace")
         except (av.FFmpegError, ValueError, OSError) as err:
             self._raise_fault_of_storage(err)
             raise refusal from err

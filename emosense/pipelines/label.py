@@ -37,9 +37,9 @@ from emosense.storage import atomic_writer, is_url
 
 __all__ = ["LabelJob", "Summary", "label"]
 
-# Ray costs some 10 s to start, the work of about 5,000 short clips on 2 cores; from here on that is under a tenth
-# of the run (docs/performance.md).
-AUTO_RAY_FROM: Final = 50_000
+# Ray's start is the work of some 3,900 short recordings a core; from here on it is under a tenth of the run, and Ray on
+# one machine is never faster than workers alone (docs/performance.md).
+AUTO_RAY_FROM_A_CORE: Final = 40_000
 _CHUNK_SIZES: Final = (8, 512)
 _CHUNKS_A_WORKER: Final = 50
 _ROWS_A_WRITE: Final = 4096
@@ -165,12 +165,13 @@ def chunked(recordings: Iterable[Any], size: int) -> Iterator[Chunk]:
 def _engine(job: LabelJob, spec: LabelSpec, n_pending: int) -> Iterator[tuple[str, int, Engine]]:
     """Choose the engine, give its name and number of workers, and end it with the block."""
     address = job.address or os.environ.get("RAY_ADDRESS")
-    wants_ray = job.engine == "ray" or (job.engine == "auto" and (address or n_pending >= AUTO_RAY_FROM))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    is_large = n_pending >= AUTO_RAY_FROM_A_CORE * (job.n_workers or cores)
+    wants_ray = job.engine == "ray" or (job.engine == "auto" and (address or is_large))
     if wants_ray:
         with ray_session(address, job.n_workers) as n_cpus:
             yield "ray", job.n_workers or n_cpus, RayEngine(spec, job.n_workers)
         return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # A worker's start costs as much as some 100 short recordings.
     n_workers = job.n_workers or max(1, min(cores, n_pending // 100))
     yield "local", n_workers, LocalEngine(spec, n_workers)
