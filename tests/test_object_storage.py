@@ -20,14 +20,19 @@ import numpy as np
 import pytest
 import s3fs
 import soundfile
-from conftest import voice
+from conftest import tiny_description, voice
+from test_training import CLASSES, made_table
 
 from emosense.audio import read_waveform
 from emosense.errors import EmoSenseError, StorageError, UsageError
 from emosense.feature_table import read_feature_table
 from emosense.features import default_config, extract
+from emosense.models.artifact import read_model, write_model
 from emosense.pipelines.label import LabelJob, label
 from emosense.pipelines.locks import held
+from emosense.pipelines.ray_session import ray_session
+from emosense.pipelines.ray_training import RayTraining, fit_with_ray
+from emosense.training.fitting import preset
 
 DRIVER = str(Path(__file__).with_name("signalled_driver.py"))
 WEED = Path(sysconfig.get_path("scripts")) / "weed"
@@ -255,3 +260,17 @@ def test_features_are_read_from_and_written_to_a_bucket(store: s3fs.S3FileSystem
     for path, found in zip(paths, table.features, strict=True):
         with open(path, "rb", buffering=0) as file:
             np.testing.assert_array_equal(found, extract(read_waveform(file, config.sample_rate), config))
+
+
+def test_training_keeps_its_checkpoints_and_its_model_in_a_bucket(store: s3fs.S3FileSystem) -> None:
+    config = dataclasses.replace(preset("cnn", "reference"), epochs=2)
+    table = made_table(config)
+    arguments = {"name": "run", "seed": 0, "validation": None}
+    with ray_session(None, 2):
+        for resume in (False, True):
+            options = RayTraining("s3://audio/checkpoints", resume=resume)
+            fitted = fit_with_ray(table, CLASSES, config, training=options, **arguments)
+            assert [record["epoch"] for record in fitted.history] == [1, 2]
+    assert store.glob("audio/checkpoints/run/checkpoint_*/state.npz")
+    write_model("s3://audio/trained", tiny_description(kind="cnn"), fitted.weights)
+    assert read_model("s3://audio/trained").weights == fitted.weights
