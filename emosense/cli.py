@@ -21,6 +21,7 @@ from emosense.commands.features import features
 from emosense.commands.label import label
 from emosense.commands.models import models
 from emosense.commands.options import say
+from emosense.commands.report import report
 from emosense.commands.train import train
 from emosense.errors import EmoSenseError
 from emosense.storage import redact
@@ -37,6 +38,7 @@ app.command()(label)
 app.command()(features)
 app.command()(train)
 app.command()(evaluate)
+app.command()(report)
 app.command()(doctor)
 app.command()(download)
 app.add_typer(models, name="models")

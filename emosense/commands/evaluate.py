@@ -32,6 +32,7 @@ def evaluate(
     n_folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of kfold.")] = 5,
     emotions: Annotated[str, typer.Option(help="Classes, separated by commas; default: the preset's.")] = "",
     calibrate: Annotated[bool, typer.Option(help="Fit a temperature on training speakers of each fold.")] = False,
+    report: Annotated[bool, typer.Option(help="Write a report as an HTML page to the folder.")] = False,
     cache: Cache = None,
     workers: Workers = None,
     address: Address = None,
@@ -61,4 +62,9 @@ def evaluate(
     )
     with shown("none" if quiet else progress.value) as told:
         metrics = run(job, told)
+    if report:
+        from emosense.reports import evaluation_report
+        from emosense.storage import join
+
+        evaluation_report(output, join(output, "report.html"))
     print(table_text(metrics))  # noqa: T201 - the result itself

@@ -29,6 +29,7 @@ def label(
         list[str] | None,
         typer.Option("-f", "--format", help="Write csv, parquet, jsonl, audacity, raven or audformat too; repeatable."),
     ] = None,
+    report: Annotated[str | None, typer.Option(help="Write a report as an HTML page to this place.")] = None,
     quality: Annotated[bool, typer.Option(help="Add columns that say how far a label can be trusted.")] = False,
     min_confidence: Annotated[
         float | None, typer.Option(help="Add a column uncertain: true below this confidence. Hides no row.")
@@ -79,6 +80,10 @@ def label(
     summary = run(job)
     if not quiet:
         say(summary.text(job))
+    if report is not None and not dry_run:
+        from emosense.reports import label_report
+
+        label_report(output, f"{output}.run.json", report)
     raise typer.Exit(summary.exit_code)
 
 
