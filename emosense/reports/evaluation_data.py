@@ -84,13 +84,18 @@ def read_evaluation(folder: str) -> Evaluation:
     except ValueError as err:
         raise UsageError(f"{where} holds a damaged evaluation: {err}") from err
     try:
-        curves = json.loads(read_bytes(join(folder, "curves.json")))
-    except FileNotFoundError:
-        curves = []
-    try:
+        curves = _read_curves(folder)
         return _evaluation(metrics, list(csv.DictReader(io.StringIO(text, newline=""))), curves)
     except (KeyError, ValueError, TypeError) as err:
         raise UsageError(f"{where} holds a damaged evaluation: {type(err).__name__} {err}") from err
+
+
+def _read_curves(folder: str) -> Any:
+    """Read the learning curves, of which an evaluation of a given model has none."""
+    try:
+        return json.loads(read_bytes(join(folder, "curves.json")))
+    except FileNotFoundError:
+        return []
 
 
 def _evaluation(metrics: dict[str, Any], rows: list[dict[str, str]], curves: list[dict[str, Any]]) -> Evaluation:
