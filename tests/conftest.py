@@ -93,3 +93,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder.mkdir()
     write_model(str(folder), tiny_description(), tiny_graph())
     return str(folder)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests counted: faults survived, bad inputs tried, rows lost and doubled."""
+    counts = [
+        f"{report.nodeid.split('::')[0]}: {name}: {value}"
+        for report in terminalreporter.stats.get("passed", [])
+        for name, value in report.user_properties
+    ]
+    if counts:
+        terminalreporter.section("counts")
+        for line in counts:
+            terminalreporter.line(line)

@@ -9,21 +9,33 @@ import typer
 from emosense.commands.options import (
     Address,
     Cache,
-    Data,
     Kind,
+    LoadParams,
     Preset,
     ProgressMode,
     Protocol,
     Quiet,
+    SaveParams,
     Shown,
     Workers,
     names,
+    save_params,
+    say,
 )
+from emosense.errors import UsageError
 
 
 def evaluate(
-    data: Data,
+    context: typer.Context,
+    data: Annotated[
+        str | None,
+        typer.Argument(help="RAVDESS folder or URL, a table (path, emotion, speaker), or a feature table."),
+    ] = None,
     output: Annotated[str, typer.Option("-o", "--output", help="Folder for metrics and predictions.")] = "evaluation",
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="Compare two finished evaluations: their folders. Nothing is trained."),
+    ] = None,
     model: Annotated[str | None, typer.Option("-m", "--model", help="Score this model as it is.")] = None,
     kind: Annotated[Kind, typer.Option(help="Cross-validate this model family.")] = Kind.cnn,
     preset: Annotated[Preset, typer.Option(help="Its settings.")] = Preset.default,
@@ -38,8 +50,16 @@ def evaluate(
     address: Address = None,
     progress: Shown = ProgressMode.auto,
     quiet: Quiet = False,
+    load: LoadParams = None,  # noqa: ARG001 - read before the other options
+    save: SaveParams = None,
 ) -> None:
     """Score a model, or cross-validate a model family with every fold of every seed as a Ray task."""
+    save_params(context, save)
+    if compare is not None:
+        _compare(*compare, output)
+        return
+    if data is None:
+        raise UsageError("evaluate needs DATA, or two folders with --compare")
     from emosense.evaluation.results import table_text
     from emosense.pipelines.evaluate import EvaluateJob
     from emosense.pipelines.evaluate import evaluate as run
@@ -68,3 +88,16 @@ def evaluate(
 
         evaluation_report(output, join(output, "report.html"))
     print(table_text(metrics))  # noqa: T201 - the result itself
+
+
+def _compare(first: str, second: str, output: str) -> None:
+    """Write the comparison of two evaluations and print its paired test."""
+    from emosense.reports import comparison_report
+    from emosense.reports.paired import comparison_text
+    from emosense.storage import join, make_folder
+
+    make_folder(output)
+    page = join(output, "comparison.html")
+    comparison_report(first, second, page)
+    print(comparison_text(first, second))  # noqa: T201 - the result itself
+    say(page)

@@ -7,11 +7,24 @@ from typing import Annotated
 
 import typer
 
-from emosense.commands.options import Address, Data, FeatureSet, ProgressMode, Quiet, Shown, Workers, say
+from emosense.commands.options import (
+    Address,
+    Data,
+    FeatureSet,
+    LoadParams,
+    ProgressMode,
+    Quiet,
+    SaveParams,
+    Shown,
+    Workers,
+    save_params,
+    say,
+)
 from emosense.errors import EXIT_ERROR_ROWS, UsageError
 
 
 def features(
+    context: typer.Context,
     data: Data,
     output: Annotated[str, typer.Option("-o", "--output", help="Feature table to write (.parquet).")],
     set_: Annotated[FeatureSet, typer.Option("--set", help="Which features.")] = FeatureSet.summary,
@@ -23,8 +36,11 @@ def features(
     address: Address = None,
     progress: Shown = ProgressMode.auto,
     quiet: Quiet = False,
+    load: LoadParams = None,  # noqa: ARG001 - read before the other options
+    save: SaveParams = None,
 ) -> None:
     """Extract features of a corpus with Ray Data: one row a recording, the configuration in the file's metadata."""
+    save_params(context, save)
     from emosense.corpora import read_corpus
     from emosense.features import default_config
     from emosense.pipelines.extract import extract_corpus, report_problems

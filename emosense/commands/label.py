@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import Annotated
 
 import typer
 
-from emosense.commands.options import Address, EngineName, ProgressMode, Quiet, Shown, Workers, say
+from emosense.commands.options import (
+    Address,
+    EngineName,
+    LoadParams,
+    ProgressMode,
+    Quiet,
+    SaveParams,
+    Shown,
+    Workers,
+    save_params,
+    say,
+)
 
 
 def label(
+    context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(help="Files, folders, URLs, or - for a list on standard input.")],
     output: Annotated[
         str, typer.Option("-o", "--output", help="Table to write: .csv, .parquet or .jsonl.")
@@ -30,6 +43,7 @@ def label(
         typer.Option("-f", "--format", help="Write csv, parquet, jsonl, audacity, raven or audformat too; repeatable."),
     ] = None,
     report: Annotated[str | None, typer.Option(help="Write a report as an HTML page to this place.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")] = False,
     quality: Annotated[bool, typer.Option(help="Add columns that say how far a label can be trusted.")] = False,
     min_confidence: Annotated[
         float | None, typer.Option(help="Add a column uncertain: true below this confidence. Hides no row.")
@@ -45,11 +59,14 @@ def label(
     dry_run: Annotated[bool, typer.Option(help="List and count, label nothing.")] = False,
     progress: Shown = ProgressMode.auto,
     quiet: Quiet = False,
+    load: LoadParams = None,  # noqa: ARG001 - read before the other options
+    save: SaveParams = None,
 ) -> None:
     """Label recordings: one row a recording, with the emotion and how sure the model is.
 
     A run that was stopped goes on where it was when the same command is given again.
     """
+    save_params(context, save)
     from emosense.labels import LabelConfig
     from emosense.listing import ListingConfig
     from emosense.pipelines.label import LabelJob
@@ -78,7 +95,9 @@ def label(
         progress="none" if quiet else progress.value,
     )
     summary = run(job)
-    if not quiet:
+    if as_json:
+        print(json.dumps(summary.to_dict(job), indent=2))  # noqa: T201 - what was asked for
+    elif not quiet:
         say(summary.text(job))
     if report is not None and not dry_run:
         from emosense.reports import label_report

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import enum
+import json
 import sys
 from typing import Annotated
 
 import typer
+
+from emosense.errors import UsageError
+from emosense.storage import read_bytes, write_bytes
 
 
 class EngineName(enum.StrEnum):
@@ -72,6 +76,39 @@ Data = Annotated[
     typer.Argument(help="RAVDESS folder or URL, a table (.csv, .parquet: path, emotion, speaker), or a feature table."),
 ]
 Cache = Annotated[str | None, typer.Option(help="Folder for extracted features; default: ~/.cache/emosense.")]
+
+
+def _load_params(context: typer.Context, path: str | None) -> str | None:
+    """Take the options of a file as the command's defaults; what is given on the command line wins."""
+    if path is None:
+        return None
+    try:
+        values = json.loads(read_bytes(path))
+        known = {parameter.name for parameter in context.command.params}
+        unknown = sorted(values.keys() - known)
+    except (OSError, ValueError, AttributeError) as err:
+        raise UsageError(f"{path} holds no options as --save-params writes them: {err}") from err
+    if unknown:
+        raise UsageError(f"{path} names the option {unknown[0]}, which this command does not have")
+    context.default_map = values
+    return path
+
+
+def save_params(context: typer.Context, path: str | None) -> None:
+    """Write the options of a command as JSON, without its arguments and without --save-params and --load-params."""
+    if path is None:
+        return
+    options = {p.name for p in context.command.params if p.param_type_name == "option"}
+    kept = options - {"help", "save", "load", "restart", "dry_run", "overwrite"}
+    values = {name: context.params[name] for name in sorted(kept & context.params.keys())}
+    write_bytes(path, (json.dumps(values, indent=2, default=str) + "\n").encode())
+
+
+LoadParams = Annotated[
+    str | None,
+    typer.Option("--load-params", callback=_load_params, is_eager=True, help="Take options from this file."),
+]
+SaveParams = Annotated[str | None, typer.Option("--save-params", help="Write the options to this file.")]
 
 
 def say(text: str) -> None:

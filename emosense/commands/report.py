@@ -16,9 +16,11 @@ def report(
     compare: Annotated[str | None, typer.Option(help="Set this evaluation beside the first.")] = None,
     features: Annotated[str | None, typer.Option(help="Feature table, to draw how emotions overlap in it.")] = None,
     figures: Annotated[str | None, typer.Option(help="Save every figure on its own as SVG in this folder.")] = None,
+    png: Annotated[bool, typer.Option(help="Save them as PNG as well, drawn by an installed Chromium.")] = False,
 ) -> None:
     """Write a report of labels, or of one or two evaluations, as one HTML page."""
     from emosense.reports import comparison_report, evaluation_report, label_report, save_figures
+    from emosense.reports.raster import save_png
     from emosense.storage import exists, join
 
     is_table = source.lower().endswith((".csv", ".parquet", ".jsonl"))
@@ -31,5 +33,7 @@ def report(
     else:
         drawn = evaluation_report(source, page, features)
     if figures is not None:
-        save_figures(drawn, figures)
+        saved = save_figures(drawn, figures)
+        if png:
+            save_png(saved)
     say(page)

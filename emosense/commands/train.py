@@ -6,10 +6,25 @@ from typing import Annotated
 
 import typer
 
-from emosense.commands.options import Address, Cache, Data, Kind, Preset, ProgressMode, Quiet, Shown, names, say
+from emosense.commands.options import (
+    Address,
+    Cache,
+    Data,
+    Kind,
+    LoadParams,
+    Preset,
+    ProgressMode,
+    Quiet,
+    SaveParams,
+    Shown,
+    names,
+    save_params,
+    say,
+)
 
 
 def train(
+    context: typer.Context,
     kind: Annotated[Kind, typer.Argument(help="Model family.")],
     data: Data,
     output: Annotated[str, typer.Option("-o", "--output", help="Directory for the model.")],
@@ -33,8 +48,11 @@ def train(
     overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
     progress: Shown = ProgressMode.auto,
     quiet: Quiet = False,
+    load: LoadParams = None,  # noqa: ARG001 - read before the other options
+    save: SaveParams = None,
 ) -> None:
     """Train a model and write its directory: ONNX weights, model.json and learning curves."""
+    save_params(context, save)
     from emosense.pipelines.train import TrainJob
     from emosense.pipelines.train import train as run
     from emosense.progress import progress as shown

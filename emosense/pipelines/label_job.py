@@ -105,6 +105,21 @@ class Summary:
             lines.append(_counts("passed over", self.ignored))
         return "\n".join(lines)
 
+    def to_dict(self, job: LabelJob) -> dict[str, Any]:
+        """Return the counts and facts as plain JSON values."""
+        return {
+            "output": redact(job.output),
+            "recordings": self.n_recordings,
+            "reused": self.n_reused,
+            "elapsed_s": round(self.elapsed_s, 3),
+            "engine": self.engine,
+            "status": dict(sorted(self.by_status.items())),
+            "emotion": dict(sorted(self.by_emotion.items())),
+            "error_code": dict(sorted(self.by_error.items())),
+            "ignored": dict(sorted(self.ignored.items())),
+            "exit_code": self.exit_code,
+        }
+
     @property
     def exit_code(self) -> int:
         """Return the process's exit code."""

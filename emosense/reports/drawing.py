@@ -66,7 +66,7 @@ class Frame:
     height: float
     x: tuple[float, float]
     y: tuple[float, float]
-    left: float = 40.0
+    left: float = 46.0
     right: float = WIDTH - 10.0
 
     def at_x(self, value: float) -> float:

@@ -16,13 +16,13 @@ _FULL: Final = 0.75
 
 def matrix(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Drawing:
     """Draw a confusion matrix, truth in rows; a cell shows its share of the row and its count."""
-    left, top = 72.0, 74.0
-    size = (WIDTH - left - 18) / len(names)
+    left, top = 72.0, 80.0
+    size = (WIDTH - left - 26) / len(names)
     height = min(size, 44.0)
     parts = [label(WIDTH, 10, "taken for", "minor end"), label(0, top - 8, "truth", "minor")]
     for place, name in enumerate(names):
         x, y = left + (place + 0.5) * size + 4, top + (place + 0.5) * height + 4
-        turned = f"rotate(-50 {x:.1f} {top - 8:.1f})"
+        turned = f"rotate(-55 {x:.1f} {top - 8:.1f})"
         parts.append(element("text", text(name), x=x, y=top - 8, transform=turned))
         parts.append(label(left - 8, y, name, "end"))
     for row, (name, values) in enumerate(zip(names, counts, strict=True)):

@@ -1,0 +1,108 @@
+"""Habits of the command line: saved options, JSON on standard output, comparisons, figures, closed pipes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_evaluate import CLASSES, table  # noqa: F401 - a fixture
+
+from emosense.pipelines.evaluate import EvaluateJob, evaluate
+from emosense.pipelines.ray_session import ray_session
+from emosense.progress import Silent
+
+
+def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "emosense", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd)
+
+
+def test_saved_options_are_taken_again_and_the_command_line_wins(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav", duration_s=3.0)
+    options = ("-m", tiny_model, "--window", "1", "--min-confidence", "0.9", "--save-params", "params.json")
+    assert run("label", "in", "-o", "a.csv", *options, cwd=tmp_path).returncode == 0
+    saved = json.loads((tmp_path / "params.json").read_text())
+    assert (saved["window"], saved["min_confidence"], saved["model"]) == (1.0, 0.9, tiny_model)
+    again = run("label", "in", "-o", "b.csv", "--load-params", "params.json", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "b.csv").read_bytes() == (tmp_path / "a.csv").read_bytes()
+    run("label", "in", "-o", "c.csv", "--load-params", "params.json", "--window", "2", cwd=tmp_path)
+    assert json.loads((tmp_path / "c.csv.run.json").read_text())["parameters"]["window_s"] == 2.0
+
+
+@pytest.mark.parametrize(("content", "says"), [("{", "holds no options"), ('{"wings": 2}', "names the option wings")])
+def test_options_that_cannot_be_taken_are_named(tmp_path: Path, content: str, says: str) -> None:
+    (tmp_path / "params.json").write_text(content)
+    done = run("label", "in", "--load-params", "params.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_summary_as_json_is_the_only_thing_on_standard_output(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav")
+    (tmp_path / "in" / "b.wav").write_bytes(b"")
+    done = run("label", tmp_path / "in", "-o", tmp_path / "a.csv", "-m", tiny_model, "--json")
+    summary = json.loads(done.stdout)
+    assert (summary["recordings"], summary["error_code"], summary["exit_code"]) == (2, {"empty_file": 1}, 3)
+    assert done.returncode == 3
+
+
+def test_a_closed_pipe_leaves_no_traceback(tmp_path: Path) -> None:
+    script = f"{sys.executable} -m emosense models show | head -c 10"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert len(done.stdout) == 10
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def two_evaluations(table: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:  # noqa: F811
+    folders = tmp_path_factory.mktemp("a"), tmp_path_factory.mktemp("b")
+    with ray_session(None, 2):
+        for folder, calibrate in zip(folders, (False, True), strict=True):
+            job = EvaluateJob(table, str(folder), kind="mlp", emotions=CLASSES, protocol="kfold", calibrate=calibrate)
+            evaluate(job, Silent())
+    return folders
+
+
+def test_two_evaluations_are_compared_by_a_paired_test(two_evaluations: tuple[Path, Path], tmp_path: Path) -> None:
+    done = run("evaluate", "--compare", *two_evaluations, "-o", tmp_path / "c")
+    assert done.returncode == 0, done.stderr
+    # Calibration changes no label, so the two are equal.
+    assert "+0.0 points of UAR" in done.stdout
+    assert "p = 1.000" in done.stdout
+    assert "144 recordings in common" in done.stdout
+    assert (tmp_path / "c" / "comparison.html").stat().st_size > 10_000
+    assert run("evaluate", "--compare", two_evaluations[0], tmp_path, "-o", tmp_path / "c").returncode == 2
+    assert run("evaluate").returncode == 2
+
+
+def test_figures_are_saved_as_svg_and_png(two_evaluations: tuple[Path, Path], tmp_path: Path) -> None:
+    done = run("report", two_evaluations[0], "-o", tmp_path / "r.html", "--figures", tmp_path / "f", "--png")
+    assert done.returncode == 0, done.stderr
+    drawn = sorted(path.stem for path in (tmp_path / "f").glob("*.png"))
+    assert drawn == sorted(path.stem for path in (tmp_path / "f").glob("*.svg"))
+    assert "confusion" in drawn
+    header = (tmp_path / "f" / "confusion.png").read_bytes()[:24]
+    assert header.startswith(b"\x89PNG")
+    assert int.from_bytes(header[16:20], "big") >= 4 * 700
+
+
+def test_a_label_report_is_written_with_the_table(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav")
+    done = run("label", tmp_path / "in", "-o", tmp_path / "a.csv", "-m", tiny_model, "--report", tmp_path / "a.html")
+    assert done.returncode == 0, done.stderr
+    assert "a.wav" in (tmp_path / "a.html").read_text()
+    assert run("report", tmp_path / "a.csv", "-o", tmp_path / "b.html").returncode == 0
+    assert run("report", tmp_path / "nowhere.csv").returncode == 2
