@@ -35,7 +35,7 @@ from emosense.feature_table import FeatureTableWriter
 from emosense.features import default_config, feature_names
 from emosense.reports import comparison_report, evaluation_report, feature_overlap, label_report, save_figures
 from emosense.reports.clips import audio_link
-from emosense.rows import COLUMNS, SEGMENT_COLUMNS, WRITERS, Row, error_row, escape_cell, labelled_row
+from emosense.rows import COLUMNS, SEGMENT_COLUMNS, WRITERS, Row, error_row, escape_cell, labelled_row, printable_path
 from emosense.storage import Recording
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -271,6 +271,12 @@ def test_folders_and_speakers_are_counted_apart(tmp_path: Path) -> None:
     assert len(segments) > 10
 
 
+def test_a_name_that_is_not_utf8_is_counted_with_its_neighbours(tmp_path: Path) -> None:
+    page = labels_page(tmp_path, made_rows(0, names=("a/1.wav", "a/caf\udce9.wav", "b/1.wav")))
+    assert page.texts["folders"][-2:] == ["a", "b"]
+    assert page.texts["folders axis"] == ["2", "1"]
+
+
 def test_small_folders_are_summed_up(tmp_path: Path) -> None:
     rows = made_rows(0, names=tuple(f"calls/{i:03}/{k}.wav" for i in range(40) for k in range(1 + (i < 15))))
     page = labels_page(tmp_path, rows)
@@ -411,7 +417,7 @@ def test_a_local_recording_is_linked_from_the_reports_place(
 def test_a_name_that_is_not_utf8_is_linked_by_its_bytes(tmp_path: Path) -> None:
     recording = os.fsencode(tmp_path) + b"/caf\xe9.wav"
     with open(recording, "wb"):
-        assert audio_link(f"{tmp_path}/caf\\xe9.wav", str(tmp_path / "r.html")) == "./caf%E9.wav"
+        assert audio_link(printable_path(f"{tmp_path}/caf\udce9.wav"), str(tmp_path / "r.html")) == "./caf%E9.wav"
 
 
 def test_what_is_not_on_this_machine_has_no_player(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import urllib.parse
 
 from emosense.reports import page
@@ -12,9 +11,8 @@ from emosense.reports.label_table import LabelRow
 from emosense.reports.markup import EMPTY, Markup, count, decimal, element, name, percent, plural, seconds, text
 from emosense.reports.page import Figure
 from emosense.reports.tally import Tally
+from emosense.rows import original_path
 from emosense.storage import is_url
-
-_BYTE = re.compile(rb"\\x([0-9a-f]{2})")
 
 
 def certainty(tally: Tally, output: str) -> list[Markup]:
@@ -45,29 +43,22 @@ def _clip(row: LabelRow, output: str) -> Markup:
 
 
 def audio_link(path: str, output: str) -> str:
-    r"""Return the link from a page to a recording on this machine, percent-encoded; empty where there is none.
+    """Return the link from a page to a recording on this machine, percent-encoded; empty where there is none.
 
-    A relative path is one from the working directory, as the labelling took it; ``\xNN`` in a path that is not there
-    as it is written stands for a byte, as `emosense.rows.printable_path` writes it.
+    A relative path is one from the working directory, as the labelling took it.
     """
     if is_url(path) or is_url(output):
         return ""
-    written = os.fsencode(path) if _is_encodable(path) else path.encode("utf-8", "backslashreplace")
-    for candidate in (written, _BYTE.sub(lambda found: bytes([int(found[1], 16)]), written)):
-        if b"\0" not in candidate and os.path.isfile(candidate):
-            folder = os.fsencode(os.path.dirname(os.path.abspath(output)))
-            # "./" keeps a name such as "a:b.wav" from being taken for another scheme.
-            link = urllib.parse.quote(os.path.relpath(os.path.abspath(candidate), folder))
-            return link if link.startswith("../") else f"./{link}"
-    return ""
-
-
-def _is_encodable(path: str) -> bool:
     try:
-        os.fsencode(path)
-    except UnicodeEncodeError:
-        return False
-    return True
+        recording = os.fsencode(os.path.abspath(original_path(path)))
+        if not os.path.isfile(recording):
+            return ""
+    except ValueError:
+        # A name that no file can have: a NUL, or a surrogate that stands for no byte.
+        return ""
+    link = urllib.parse.quote(os.path.relpath(recording, os.fsencode(os.path.dirname(os.path.abspath(output)))))
+    # "./" keeps a name such as "a:b.wav" from being taken for another scheme.
+    return link if link.startswith("../") else f"./{link}"
 
 
 def error_figure(tally: Tally) -> Figure:

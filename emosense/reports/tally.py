@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from emosense.emotions import EMOTIONS
 from emosense.reports.label_table import LabelRow
+from emosense.rows import original_path, printable_path
 
 N_CLIPS: Final = 12
 N_FILES_A_CODE: Final = 20
@@ -137,8 +138,11 @@ def _count(tally: Tally, row: LabelRow) -> None:
     tally.n_uncertain += row.is_uncertain
     tally.by_status[row.status] += 1
     place = EMOTIONS.index(row.emotion) if row.emotion else NO_LABEL
-    folder = row.path.rpartition("/")[0]
-    actor = _ACTOR.search(row.path)
+    path = original_path(row.path)
+    folder = path.rpartition("/")[0]
+    if path != row.path:
+        folder = printable_path(folder)
+    actor = _ACTOR.search(path)
     tally.n_actors += actor is not None
     tally.folders.add(folder, place)
     tally.speakers.add(actor[1] if actor else folder.rpartition("/")[2], place)
