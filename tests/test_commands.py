@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -106,3 +107,22 @@ def test_a_label_report_is_written_with_the_table(
     assert "a.wav" in (tmp_path / "a.html").read_text()
     assert run("report", tmp_path / "a.csv", "-o", tmp_path / "b.html").returncode == 0
     assert run("report", tmp_path / "nowhere.csv").returncode == 2
+
+
+def test_trust_columns_have_their_section_in_the_report(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav")
+    write_voice("in/b.wav", pitch_hz=200)
+    (tmp_path / "in" / "c.wav").write_bytes(b"")
+    for options, expected in (((), False), (("--quality",), True)):
+        page = tmp_path / f"{len(options)}.html"
+        output = page.with_suffix(".csv")
+        done = run("label", tmp_path / "in", "-o", output, "-m", tiny_model, "--report", page, *options)
+        assert done.returncode == 3, done.stderr
+        assert ("Recordings whose label wants care" in page.read_text()) is expected
+    with open(output, newline="") as file:
+        levels = [float(row["level_dbfs"]) for row in csv.DictReader(file) if row["level_dbfs"]]
+    assert len(levels) == 2
+    text = page.read_text().replace("\u00a0", " ")
+    assert f"Median {sum(levels) / 2:.4g}; 0.0 % of the recordings are below -50." in text

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
-from emosense.rows import format_of, printable_path, unescape_cell
+from emosense.rows import QUALITY_COLUMNS, format_of, printable_path, unescape_cell
 from emosense.storage import filesystem, is_url, redact
 
 _TEXT: Final = ("path", "emotion", "status", "error_code", "error")
@@ -32,6 +32,7 @@ class LabelRow(NamedTuple):
     duration_s: float | None
     decoded_s: float | None
     is_uncertain: bool
+    quality: tuple[float | None, ...] = ()
 
 
 def read_labels(location: str) -> Iterator[LabelRow]:
@@ -85,15 +86,19 @@ def _row(record: dict[str, Any]) -> LabelRow:
         raise ValueError(f"{emotion!r} is no emotion")
     if status not in _STATUSES:
         raise ValueError(f"{status!r} is no status")
-    confidence, duration_s, decoded_s = numbers = [
-        None if record[name] in (None, "") else float(record[name]) for name in _NUMBERS
-    ]
+    confidence, duration_s, decoded_s = numbers = [_number(record[name]) for name in _NUMBERS]
     if any(number is not None and not 0 <= number < math.inf for number in numbers):
         raise ValueError("a confidence or a duration is out of range")
     if emotion and (confidence is None or confidence > 1):
         raise ValueError("there is an emotion without a confidence from 0 to 1")
     is_uncertain = record.get("uncertain") in (True, "true")
-    return LabelRow(path, emotion, status, code, error, confidence, duration_s, decoded_s, is_uncertain)
+    quality = tuple(_number(record.get(name)) for name in QUALITY_COLUMNS) if QUALITY_COLUMNS[0] in record else ()
+    return LabelRow(path, emotion, status, code, error, confidence, duration_s, decoded_s, is_uncertain, quality)
+
+
+def _number(cell: str | float | None) -> float | None:
+    """Return the number in a cell, None where it is empty."""
+    return None if cell in (None, "") else float(cell)
 
 
 def _csv_records(file: BinaryIO) -> Iterator[dict[str, Any]]:

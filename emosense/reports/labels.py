@@ -12,7 +12,7 @@ import numpy as np
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
-from emosense.reports import clips, label_sections, page
+from emosense.reports import clips, label_sections, page, quality_section
 from emosense.reports.label_table import read_labels
 from emosense.reports.markup import Markup, count, decimal, percent, plural, seconds
 from emosense.reports.page import Figure
@@ -54,6 +54,7 @@ def label_report(table_path: str, manifest_path: str | None, output: str) -> tup
     blocks += [label_sections.emotions(tally, figures)] if sum(tally.by_emotion) else []
     blocks += label_sections.groups(tally, figures)
     blocks += [label_sections.durations(tally, figures)] if tally.durations else []
+    blocks += quality_section.quality(tally, figures)
     blocks += clips.certainty(tally, output)
     blocks += clips.errors(tally, figures)
     if manifest:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from emosense.emotions import EMOTIONS
 from emosense.reports.label_table import LabelRow
-from emosense.rows import original_path, printable_path
+from emosense.rows import QUALITY_COLUMNS, original_path, printable_path
 
 N_CLIPS: Final = 12
 N_FILES_A_CODE: Final = 20
@@ -78,6 +78,8 @@ class Tally:
         Where the table has one, in milliseconds.
     decoded_ms : list of int
         For each emotion the time that the label was made from.
+    quality : list of array
+        For each trust column what the table has of it.
     least, most : list of LabelRow
         The least and the most certain recordings, in that order.
     """
@@ -92,6 +94,7 @@ class Tally:
     confidences: list[array[int]] = dataclasses.field(default_factory=lambda: [array("I") for _ in EMOTIONS])
     durations: array[int] = dataclasses.field(default_factory=lambda: array("I"))
     decoded_ms: list[int] = dataclasses.field(default_factory=lambda: [0] * NO_LABEL)
+    quality: list[array[float]] = dataclasses.field(default_factory=lambda: [array("f") for _ in QUALITY_COLUMNS])
     least: list[LabelRow] = dataclasses.field(default_factory=list)
     most: list[LabelRow] = dataclasses.field(default_factory=list)
 
@@ -154,5 +157,8 @@ def _count(tally: Tally, row: LabelRow) -> None:
     if row.emotion and row.confidence is not None:
         tally.confidences[place].append(round(row.confidence * _MILLIONTHS))
         tally.decoded_ms[place] += round((row.decoded_s or 0.0) * _MS)
+    for values, value in zip(tally.quality, row.quality, strict=False):
+        if value is not None:
+            values.append(value)
     if row.duration_s is not None:
         tally.durations.append(min(round(row.duration_s * _MS), _MAX_MS))
