@@ -268,3 +268,11 @@ def test_more_formats_and_trust_columns_are_written_beside_the_table(
     assert (tmp_path / "out.audformat" / "db.yaml").is_file()
     wrong = run("label", tmp_path / "in", "-o", tmp_path / "b.csv", "-m", tiny_model, "-f", "xml")
     assert (wrong.returncode, "xml" in wrong.stderr) == (2, True)
+
+
+def test_verbose_names_each_recording_that_is_not_ok(folder: Path, tmp_path: Path, tiny_model: str) -> None:
+    expected = bad_files(folder)
+    done = run("label", folder, "-o", tmp_path / "out.csv", "-m", tiny_model, "-v")
+    for name, code in expected.items():
+        assert f"{folder / name}: {code}: " in done.stderr
+    assert "speaker0" not in done.stderr

@@ -59,6 +59,7 @@ def label(
     dry_run: Annotated[bool, typer.Option(help="List and count, label nothing.")] = False,
     progress: Shown = ProgressMode.auto,
     quiet: Quiet = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is wrong with each recording.")] = False,
     load: LoadParams = None,  # noqa: ARG001 - read before the other options
     save: SaveParams = None,
 ) -> None:
@@ -93,6 +94,7 @@ def label(
         dry_run=dry_run,
         file_timeout_s=file_timeout,
         progress="none" if quiet else progress.value,
+        verbose=verbose,
     )
     summary = run(job)
     if as_json:

@@ -33,7 +33,7 @@ from emosense.pipelines.stopping import Stop
 from emosense.progress import Progress, progress
 from emosense.rows import COLUMNS, QUALITY_COLUMNS, SEGMENT_COLUMNS, WRITERS, Row, TableWriter, format_of
 from emosense.runs import Run, in_order, write_manifest
-from emosense.storage import atomic_writer, is_url
+from emosense.storage import atomic_writer, is_url, redact
 
 __all__ = ["LabelJob", "Summary", "label"]
 
@@ -140,6 +140,8 @@ def _label_pending(work: _Work, stop: Stop) -> None:
                 work.check_held()
                 work.run.write_part(done.chunk.index, done.chunk.recordings, done.labelled)
                 n_new = sum(result.row.status == "error" for result in done.labelled)
+                for row in (result.row for result in done.labelled if job.verbose and result.row.error_code):
+                    told.say(redact(f"{row.path}: {row.error_code}: {row.error}"))
                 n_errors += n_new
                 told.advance(len(done.labelled), n_new)
                 if n_errors > limit:

@@ -38,6 +38,8 @@ class LabelJob:
         Location of the table of segments.
     exports : tuple of str
         More formats beside the table: keys of `rows.WRITERS` and `exports.EXPORTS`.
+    verbose : bool
+        Say of each recording that is not ok what is wrong with it, as it comes.
     max_errors : str or None
         ``N`` or ``P%``: stop when more recordings than that are errors.
     """
@@ -60,6 +62,7 @@ class LabelJob:
     dry_run: bool = False
     file_timeout_s: float = 60.0
     progress: str = "none"
+    verbose: bool = False
 
 
 @dataclasses.dataclass(slots=True)
