@@ -110,6 +110,16 @@ def test_a_node_that_is_lost_costs_no_row_and_doubles_none(
     record_property("nodes lost", 1)
 
 
+def test_a_cluster_of_two_nodes_gives_the_bytes_of_this_machine(
+    cluster: Any, job: LabelJob, expected: bytes, tmp_path: Path
+) -> None:
+    while len(cluster.list_all_nodes()) > 2:
+        cluster.remove_node(cluster.list_all_nodes()[-1])
+    output = tmp_path / "out.csv"
+    label(dataclasses.replace(job, output=str(output), engine="ray", address=cluster.address))
+    assert output.read_bytes() == expected
+
+
 HOST = """
 import os, sys
 from emosense.pipelines.ray_session import ray_session

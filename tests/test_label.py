@@ -276,3 +276,18 @@ def test_verbose_names_each_recording_that_is_not_ok(folder: Path, tmp_path: Pat
     for name, code in expected.items():
         assert f"{folder / name}: {code}: " in done.stderr
     assert "speaker0" not in done.stderr
+
+
+@pytest.mark.parametrize(("options", "status", "code"), [((), "partial", 0), (("--strict",), "error", 3)])
+def test_a_recording_that_is_cut_off_is_partial_and_with_strict_an_error(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path], options: tuple[str, ...], status: str, code: int
+) -> None:
+    path = write_voice("in/cut.wav", duration_s=2.0)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    done = run("label", path, "-o", tmp_path / "out.csv", "-m", tiny_model, *options)
+    assert done.returncode == code, done.stderr
+    (row,) = rows_of(tmp_path / "out.csv")
+    assert (row["status"], row["error_code"]) == (status, "truncated")
+    assert bool(row["emotion"]) is (status == "partial")
+    if status == "partial":
+        assert (row["duration_s"], row["decoded_s"]) == ("2.000", "0.999")
