@@ -115,7 +115,7 @@ def audioflux_mel_mfcc() -> tuple[str, Callable[[str], np.ndarray]]:
         mfcc = cepstra.xxcc(np.maximum(mel, 1e-10), cc_num=40)
         return np.concatenate((mfcc.mean(axis=1), mel.mean(axis=1)))
 
-    return f"audioFlux {audioflux.__version__}, mel + MFCC means (168), 2048/512 at 48 kHz", run
+    return f"audioFlux {audioflux.__version__} (its own FFT), mel + MFCC means (168), 2048/512 at 48 kHz", run
 
 
 def kaldi_mfcc() -> tuple[str, Callable[[str], np.ndarray]]:

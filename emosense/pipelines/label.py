@@ -37,9 +37,9 @@ from emosense.storage import atomic_writer, is_url, redact
 
 __all__ = ["LabelJob", "Summary", "label"]
 
-# Ray's start is the work of some 3,900 short recordings a core; from here on it is under a tenth of the run, and Ray on
+# Ray's start is the work of some 1,700 short recordings a core; from here on it is under a tenth of the run, and Ray on
 # one machine is never faster than workers alone (docs/performance.md).
-AUTO_RAY_FROM_A_CORE: Final = 40_000
+AUTO_RAY_FROM_A_CORE: Final = 20_000
 _CHUNK_SIZES: Final = (8, 512)
 _CHUNKS_A_WORKER: Final = 50
 _ROWS_A_WRITE: Final = 4096
