@@ -105,7 +105,7 @@ def _results(
     dataset = dataset.map_batches(_extract_batch, batch_size=None, fn_kwargs={"config": config, "speed": speed})
     expected = 0
     for batch in dataset.iter_batches(batch_size=_BATCH_ROWS, batch_format="pyarrow"):
-        results = batch.to_pylist() if config.set == "summary" else _rows(batch)
+        results = _rows(batch)
         for result in results:
             if result["index"] != expected:
                 raise RuntimeError(f"Ray Data gave row {result['index']} where {expected} was due")
