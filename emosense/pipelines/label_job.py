@@ -108,20 +108,21 @@ class Summary:
             lines.append(_counts("passed over", self.ignored))
         return "\n".join(lines)
 
-    def to_dict(self, job: LabelJob) -> dict[str, Any]:
-        """Return the counts and facts as plain JSON values."""
+    def counts(self) -> dict[str, Any]:
+        """Return the counts as plain JSON values."""
         return {
-            "output": redact(job.output),
             "recordings": self.n_recordings,
             "reused": self.n_reused,
-            "elapsed_s": round(self.elapsed_s, 3),
-            "engine": self.engine,
             "status": dict(sorted(self.by_status.items())),
             "emotion": dict(sorted(self.by_emotion.items())),
             "error_code": dict(sorted(self.by_error.items())),
             "ignored": dict(sorted(self.ignored.items())),
-            "exit_code": self.exit_code,
         }
+
+    def to_dict(self, job: LabelJob) -> dict[str, Any]:
+        """Return the counts and facts as plain JSON values."""
+        facts = {"elapsed_s": round(self.elapsed_s, 3), "engine": self.engine, "exit_code": self.exit_code}
+        return {"output": redact(job.output)} | self.counts() | facts
 
     @property
     def exit_code(self) -> int:
@@ -185,14 +186,7 @@ def manifest_of(job: LabelJob, spec: LabelSpec, summary: Summary, exit_code: int
         "parameters": dataclasses.asdict(spec.config) | {"min_confidence": job.min_confidence},
         "versions": {"emosense": __version__, "python": platform.python_version(), "platform": sys.platform},
         "engine": summary.engine,
-        "counts": {
-            "recordings": summary.n_recordings,
-            "reused": summary.n_reused,
-            "status": dict(sorted(summary.by_status.items())),
-            "emotion": dict(sorted(summary.by_emotion.items())),
-            "error_code": dict(sorted(summary.by_error.items())),
-            "ignored": dict(sorted(summary.ignored.items())),
-        },
+        "counts": summary.counts(),
         "elapsed_s": round(summary.elapsed_s, 3),
         "exit_code": exit_code,
     }
