@@ -1,12 +1,14 @@
-"""The bare work that `labelling.py` measures the product against; each mode is a process of its own.
+"""The bare work that `labelling.py` and `extraction.py` measure the product against; each mode is a process of its own.
 
 python benchmarks/bare.py inline MODEL FOLDER     label in this process, no engine, no table
 python benchmarks/bare.py pool MODEL FOLDER       the same batch function in multiprocessing.Pool(2)
 python benchmarks/bare.py ray                     import ray, ray.init(), one task
+python benchmarks/bare.py features SET FOLDER     extract features in multiprocessing.Pool(2), write the table
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import sys
@@ -47,6 +49,33 @@ def pool(model: str, folder: str) -> int:
         return sum(workers.imap(label, chunks))
 
 
+def extract(job: tuple[list[str], str]) -> list[dict[str, object]]:
+    from emosense.extraction import extract_recordings
+    from emosense.features import default_config
+    from emosense.storage import Recording
+
+    paths, name = job
+    return extract_recordings([Recording(path, path, 0, "") for path in paths], default_config(name))
+
+
+def features(name: str, folder: str) -> int:
+    from emosense.corpora import Utterance
+    from emosense.feature_table import FeatureTableWriter
+    from emosense.features import default_config
+    from emosense.storage import Recording
+
+    paths = found(folder)
+    chunks = [paths[first : first + CHUNK] for first in range(0, len(paths), CHUNK)]
+    with (
+        multiprocessing.get_context("spawn").Pool(WORKERS) as workers,
+        open(f"{folder}.bare.parquet", "wb") as file,
+        contextlib.closing(FeatureTableWriter(file, default_config(name))) as writer,
+    ):
+        for chunk, results in zip(chunks, workers.imap(extract, [(chunk, name) for chunk in chunks]), strict=True):
+            writer.write([Utterance(Recording(path, path, 0, ""), "", "") for path in chunk], results)
+    return len(paths)
+
+
 def one_ray_task() -> int:
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0"}
     import ray
@@ -57,4 +86,4 @@ def one_ray_task() -> int:
 
 if __name__ == "__main__":
     mode, *arguments = sys.argv[1:]
-    print({"inline": inline, "pool": pool, "ray": one_ray_task}[mode](*arguments))
+    print({"inline": inline, "pool": pool, "ray": one_ray_task, "features": features}[mode](*arguments))

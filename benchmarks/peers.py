@@ -110,7 +110,8 @@ def audioflux_mel_mfcc() -> tuple[str, Callable[[str], np.ndarray]]:
 
     def run(path: str) -> np.ndarray:
         waveform = read(path, 48_000)
-        mel = np.abs(bank.bft(waveform))
+        # The default gives complex bands, from two dense products, at 20 times the cost.
+        mel = bank.bft(waveform, result_type=1)
         cepstra.set_time_length(time_length=mel.shape[-1])
         mfcc = cepstra.xxcc(np.maximum(mel, 1e-10), cc_num=40)
         return np.concatenate((mfcc.mean(axis=1), mel.mean(axis=1)))

@@ -52,8 +52,8 @@ class RecordingReader:
     Parameters
     ----------
     file : binary file with a descriptor, opened for reading
-    sample_rate : int
-        Hz of the waveforms to give.
+    sample_rate : int or None
+        Hz of the waveforms to give; None for the recording's own.
     max_duration_s : float
         Recordings that go on for longer are refused with ``too_long``.
     use_ffmpeg : bool, optional
@@ -61,6 +61,8 @@ class RecordingReader:
 
     Attributes
     ----------
+    sample_rate : int
+        Hz of the waveforms that are given.
     decoded_s, duration_s : float
         Seconds decoded so far, and seconds that the recording has by its header (by decoding where that is silent).
     is_partial : bool
@@ -70,13 +72,13 @@ class RecordingReader:
     def __init__(
         self,
         file: BinaryIO,
-        sample_rate: int,
+        sample_rate: int | None,
         max_duration_s: float = float("inf"),
         *,
         use_ffmpeg: bool | None = None,
     ) -> None:
         self._decoder = open_decoder(file, use_ffmpeg=use_ffmpeg)
-        self._sample_rate = sample_rate
+        self.sample_rate = sample_rate or self._decoder.sample_rate
         self._max_duration_s = max_duration_s
         self._n_decoded = 0
         self._lowest, self._highest = np.inf, -np.inf
@@ -112,7 +114,7 @@ class RecordingReader:
             ``no_samples``, ``too_short``, ``truncated``, ``no_speech``, ``non_finite``, ``too_long`` or what the
             decoder found.
         """
-        window, hop = round(window_s * self._sample_rate), round(hop_s * self._sample_rate)
+        window, hop = round(window_s * self.sample_rate), round(hop_s * self.sample_rate)
         buffered, start, peak, n_given = _Buffer(), 0, 0.0, 0
         for waveform in self._resampled():
             peak = max(peak, float(np.abs(waveform).max(initial=0.0)))
@@ -125,7 +127,7 @@ class RecordingReader:
                 start += hop
         self._check(start + len(buffered), peak)
         n_new = len(buffered) if n_given == 0 else len(buffered) - max(window - hop, 0)
-        if n_given == 0 or n_new >= MIN_DURATION_S * self._sample_rate:
+        if n_given == 0 or n_new >= MIN_DURATION_S * self.sample_rate:
             yield self._segment(start, buffered.head(window))
 
     def whole(self) -> Float32:
@@ -135,7 +137,7 @@ class RecordingReader:
         return waveform
 
     def _segment(self, start: int, waveform: Float32) -> Segment:
-        return Segment(start / self._sample_rate, (start + len(waveform)) / self._sample_rate, waveform)
+        return Segment(start / self.sample_rate, (start + len(waveform)) / self.sample_rate, waveform)
 
     def _check(self, n_samples: int, peak: float) -> None:
         if self._n_decoded == 0:
@@ -153,10 +155,10 @@ class RecordingReader:
     def _resampled(self) -> Iterator[Float32]:
         """Mono blocks at the target rate; the last one carries the resampler's tail."""
         source_hz = self._decoder.sample_rate
-        if source_hz == self._sample_rate:
+        if source_hz == self.sample_rate:
             yield from self._mono_blocks()
             return
-        stream = _resampler(source_hz, self._sample_rate)
+        stream = _resampler(source_hz, self.sample_rate)
         stream.clear()
         for block in self._mono_blocks():
             yield stream.resample_chunk(block)
@@ -243,3 +245,25 @@ def read_waveform(file: BinaryIO, sample_rate: int, max_duration_s: float = floa
         If there is no speech to be had; see `RecordingReader.segments`.
     """
     return RecordingReader(file, sample_rate, max_duration_s).whole()
+
+
+def read_native(file: BinaryIO, max_duration_s: float = float("inf")) -> tuple[Float32, int]:
+    """Read a whole recording at its own sample rate; else as `read_waveform`.
+
+    Returns
+    -------
+    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
+    sample_rate : int
+        Hz.
+    """
+    reader = RecordingReader(file, None, max_duration_s)
+    return reader.whole(), reader.sample_rate
+
+
+def resample(waveform: Float32, source_hz: int, target_hz: int) -> Float32:
+    """Return a whole waveform at another sample rate, with the values that a `RecordingReader` gives."""
+    if source_hz == target_hz:
+        return waveform
+    stream = _resampler(source_hz, target_hz)
+    stream.clear()
+    return np.asarray(stream.resample_chunk(waveform, last=True))

@@ -8,6 +8,7 @@ summary      40 MFCC + 12 chroma + 128 mel, each the mean over time: shape (180,
 functionals  statistics of the contours of spectrum, energy and pitch: shape (n_values,). The default MLP's.
 mfcc         13 MFCC x frames of one segment of fixed length: shape (n_frames, 13). The reference CNN's.
 logmel       log-mel in dB below the recording's peak, silence trimmed at both ends: shape (n_frames, n_mels).
+encoder      mean and standard deviation over the frames of a pretrained encoder: shape (2 * n_dims,).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense import filterbanks, spectrum
+from emosense.encoder_features import WHISPER_N_FFT, encoder
+from emosense.encoders import SAMPLE_RATE, WHISPER_HOP, EncoderConfig
 from emosense.errors import UsageError
 from emosense.functionals import functional_names, functionals
 
@@ -54,6 +57,8 @@ class FeatureConfig:
         The segment that a set of fixed length looks at; ``segment_s=0`` stands for the whole recording.
     trim_db : float
         Frames at both ends that are more than this below the loudest frame are cut off; 0 cuts none.
+    encoder : EncoderConfig or None
+        The pretrained encoder of the set ``encoder``.
     """
 
     set: str
@@ -69,6 +74,7 @@ class FeatureConfig:
     segment_start_s: float = 0.0
     segment_s: float = 0.0
     trim_db: float = 0.0
+    encoder: EncoderConfig | None = None
 
     def __post_init__(self) -> None:
         """Refuse a configuration that no feature can be computed with."""
@@ -76,6 +82,8 @@ class FeatureConfig:
             raise UsageError(f"unknown feature set {self.set!r}: choose one of {', '.join(FEATURE_SETS)}")
         if min(self.sample_rate, self.n_fft, self.hop, self.n_mels) < 1:
             raise UsageError("sample_rate, n_fft, hop and n_mels must be positive")
+        if self.set == "encoder" and self.sample_rate != SAMPLE_RATE:
+            raise UsageError(f"encoders hear {SAMPLE_RATE} Hz, not {self.sample_rate}")
 
     @property
     def mel_key(self) -> tuple[int, int, int, float, float]:
@@ -86,11 +94,19 @@ class FeatureConfig:
     @property
     def key(self) -> str:
         """Hex digest of all settings: two configurations with the same key give the same values."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def settings(self) -> dict[str, Any]:
+        """Return what decides the values: everything but where the encoder's file lies."""
+        chosen = {} if self.encoder is None else self.encoder.settings()
+        return self._without_encoder() | {f"encoder_{name}": value for name, value in chosen.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as plain JSON values."""
-        return dataclasses.asdict(self)
+        """Return the settings as plain JSON values; without an encoder there is no key of that name."""
+        return self._without_encoder() | ({} if self.encoder is None else {"encoder": self.encoder.to_dict()})
+
+    def _without_encoder(self) -> dict[str, Any]:
+        return {name: value for name, value in dataclasses.asdict(self).items() if name != "encoder"}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FeatureConfig:
@@ -102,7 +118,10 @@ class FeatureConfig:
             If a setting is unknown or missing, so that a newer file is never read with an older meaning.
         """
         try:
-            return cls(**values)
+            given = {**values}
+            if given.get("encoder") is not None:
+                given["encoder"] = EncoderConfig(**given["encoder"])
+            return cls(**given)
         except TypeError as err:
             raise UsageError(f"feature configuration does not fit this version: {err}") from err
 
@@ -132,6 +151,9 @@ def feature_names(config: FeatureConfig) -> list[str]:
     mel = [f"mel_{i}" for i in range(config.n_mels)]
     if config.set == "functionals":
         return functional_names(config)
+    if config.set == "encoder":
+        n_dims = 0 if config.encoder is None else config.encoder.n_dims
+        return [f"{name}_{i}" for name in ("mean", "sd") for i in range(n_dims)]
     return {"summary": mfcc + chroma + mel, "mfcc": mfcc, "logmel": mel}[config.set]
 
 
@@ -193,6 +215,7 @@ FEATURE_SETS: Final[dict[str, Callable[[Float32, FeatureConfig], Float32]]] = {
     "functionals": functionals,
     "mfcc": mfcc,
     "logmel": logmel,
+    "encoder": encoder,
 }
 
 
@@ -213,6 +236,7 @@ def default_config(name: str) -> FeatureConfig:
             "sample_rate": 16_000, "n_fft": 512, "hop": 160, "n_mels": 64, "f_min_hz": 50.0, "f_max_hz": 8000.0,
             "trim_db": 40.0,
         },
+        "encoder": {"sample_rate": SAMPLE_RATE, "n_fft": WHISPER_N_FFT, "hop": WHISPER_HOP, "n_mels": 80},
     }  # fmt: skip
     if name not in configs:
         raise UsageError(f"unknown feature set {name!r}: choose one of {', '.join(configs)}")

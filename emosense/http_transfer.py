@@ -59,7 +59,7 @@ def request_for(url: str, name: str) -> urllib.request.Request:
 
 
 def fetch(request: urllib.request.Request, path: str, md5: str, pause_s: float, told: Progress) -> None:
-    """Fetch an archive whole, going on after every passing fault, and check it."""
+    """Fetch a file whole, going on after every passing fault, and check it; an empty MD5 sum checks nothing."""
     name, part = os.path.basename(path), path + ".part"
     n_most, n_failures = _size(part), 0
     told.say(f"{name}: downloading" + (f", going on behind the first {n_most / 1e6:.0f} MB" if n_most else ""))
@@ -79,7 +79,7 @@ def fetch(request: urllib.request.Request, path: str, md5: str, pause_s: float, 
             time.sleep(wait_s)
     found = md5_of(part)
     remove(part + ".version")
-    if found != md5:
+    if md5 and found != md5:
         remove(part)
         raise StorageError(f"{name} is damaged or another file: its MD5 sum is {found}, not {md5}; it was removed")
     os.replace(part, path)

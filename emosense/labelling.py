@@ -64,9 +64,9 @@ class Labeller:
 
     def _label(self, recording: Recording) -> Labelled:
         total, weight_s, segments = np.zeros(8), 0.0, []
-        meter = QualityMeter(self._model.features.sample_rate) if self._config.quality else None
+        meter = QualityMeter(self._model.sample_rate) if self._config.quality else None
         with open_recording(recording, self._on_progress) as file:
-            reader = RecordingReader(file, self._model.features.sample_rate, self._config.max_duration_s)
+            reader = RecordingReader(file, self._model.sample_rate, self._config.max_duration_s)
             for segment in reader.segments(self._window_s, self._hop_s):
                 probabilities, distance = self._hear(segment)
                 if meter:
@@ -96,9 +96,9 @@ class Labeller:
         """Probabilities of one segment, None for digital silence, and its distance from the training recordings."""
         if np.abs(segment.waveform).max() < SILENCE_PEAK:
             return None, None
-        features = extract(segment.waveform, self._model.features)
+        features = [extract(segment.waveform, config) for config in self._model.features]
         statistics = self._model.statistics if self._config.quality else None
-        distance = statistics.distance(features) if statistics else None
+        distance = statistics.distance(features[0]) if statistics else None
         return self._model.probabilities(features).astype(np.float64), distance
 
 

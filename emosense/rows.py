@@ -27,7 +27,10 @@ COLUMNS: Final[tuple[str, ...]] = (
 SEGMENT_COLUMNS: Final[tuple[str, ...]] = (*COLUMNS, "start_s", "end_s")
 # Only with --quality; emosense.quality computes them.
 QUALITY_COLUMNS: Final = ("level_dbfs", "clipping_ratio", "speech_ratio", "snr_db", "distance")
-_TEXT_COLUMNS: Final = frozenset({"path", "emotion", "status", "error_code", "error"})
+# Only with --speakers; emosense.speakers fills them in.
+SPEAKER_COLUMNS: Final = ("speaker", "speaker_recordings")
+_TEXT_COLUMNS: Final = frozenset({"path", "emotion", "status", "error_code", "error", "speaker"})
+_COUNT_COLUMNS: Final = frozenset({"speaker_recordings"})
 # A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "'")
 _BYTES_MARK: Final = "bytes:"
@@ -56,6 +59,10 @@ class Row:
         The segment, in the table of segments.
     quality : tuple of float or None, one a column of `QUALITY_COLUMNS`, or empty
         Empty where it was not asked for.
+    speaker : str
+        Who speaks; empty where it was not asked for or is not known.
+    speaker_recordings : int or None
+        The number of the speaker's recordings that the probabilities are adapted to; None where they are not adapted.
     """
 
     path: str
@@ -68,6 +75,8 @@ class Row:
     start_s: float | None = None
     end_s: float | None = None
     quality: tuple[float | None, ...] = ()
+    speaker: str = ""
+    speaker_recordings: int | None = None
 
     @property
     def emotion(self) -> str:
@@ -80,14 +89,15 @@ class Row:
         return max(self.probabilities) if self.probabilities else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the values by column, those of `SEGMENT_COLUMNS` and `QUALITY_COLUMNS`; None where there is none."""
+        """Return the values of all columns, by name; None where there is none."""
         probabilities = self.probabilities or (None,) * len(EMOTIONS)
         values = (
             self.path, self.emotion, self.confidence, *probabilities, self.duration_s, self.decoded_s, self.status,
             self.error_code, self.error, self.start_s, self.end_s,
         )  # fmt: skip
         quality = self.quality or (None,) * len(QUALITY_COLUMNS)
-        return dict(zip((*SEGMENT_COLUMNS, *QUALITY_COLUMNS), (*values, *quality), strict=True))
+        names = (*SEGMENT_COLUMNS, *QUALITY_COLUMNS, *SPEAKER_COLUMNS)
+        return dict(zip(names, (*values, *quality, self.speaker, self.speaker_recordings), strict=True))
 
     def to_json(self) -> list[Any]:
         """Return the fields as a plain list, for the journal and the workers' pipe."""
@@ -105,7 +115,7 @@ def labelled_row(
     start_s: float | None = None, end_s: float | None = None, quality: tuple[float | None, ...] = (),
 ) -> Row:  # fmt: skip
     """Make the row of a recording that has a label; the numbers are rounded here and nowhere else."""
-    rounded = tuple(round(float(p), _PROBABILITY_DIGITS) for p in probabilities)
+    rounded = _rounded(probabilities)
     if not all(math.isfinite(p) for p in rounded):
         raise RecordingError("model_error", "the model gave a probability that is not a number")
     decoded_s = round(decoded_s, _SECONDS_DIGITS)
@@ -115,6 +125,16 @@ def labelled_row(
         status, code, error = "partial", "truncated", f"{decoded_s} of {duration_s} s could be decoded"
     start_s, end_s = (None if value is None else round(value, _SECONDS_DIGITS) for value in (start_s, end_s))
     return Row(path, rounded, duration_s, decoded_s, status, code, error, start_s, end_s, quality)
+
+
+def _rounded(probabilities: Iterable[float]) -> tuple[float, ...]:
+    return tuple(round(float(p), _PROBABILITY_DIGITS) for p in probabilities)
+
+
+def with_probabilities(row: Row, probabilities: Iterable[float], speaker: str, n_recordings: int) -> Row:
+    """Return a row with probabilities that were adapted to its speaker."""
+    rounded = _rounded(probabilities)
+    return dataclasses.replace(row, probabilities=rounded, speaker=speaker, speaker_recordings=n_recordings)
 
 
 def error_row(path: str, error: RecordingError, start_s: float | None = None, end_s: float | None = None) -> Row:
@@ -199,6 +219,8 @@ class CsvWriter:
                 yield escape_cell(value)
             elif value is None:
                 yield ""
+            elif column in _COUNT_COLUMNS:
+                yield str(value)
             else:
                 yield f"{value:.{_SECONDS_DIGITS if column.endswith('_s') else _PROBABILITY_DIGITS}f}"
         for flag in extra_columns(row, self._min_confidence).values():
@@ -233,7 +255,8 @@ class ParquetWriter:
         import pyarrow.parquet as pq
 
         self._pa, self._min_confidence = pa, min_confidence
-        fields = [(column, pa.string() if column in _TEXT_COLUMNS else pa.float64()) for column in columns]
+        types = dict.fromkeys(_TEXT_COLUMNS, pa.string()) | dict.fromkeys(_COUNT_COLUMNS, pa.int64())
+        fields = [(column, types.get(column, pa.float64())) for column in columns]
         if min_confidence is not None:
             fields.append(("uncertain", pa.bool_()))
         self._schema = pa.schema(fields)

@@ -25,6 +25,7 @@ import sys
 import time
 from typing import IO, Any, Final
 
+from emosense.encoder_features import load_encoders
 from emosense.errors import EmoSenseError
 from emosense.labelling import Labeller
 from emosense.labels import LabelConfig
@@ -79,11 +80,14 @@ def main() -> None:
     setup = json.loads(sys.stdin.readline())
     try:
         files = ModelFiles(setup["model"], base64.b64decode(setup["weights"]), setup["sha256"])
-        labeller = Labeller(Model(files), LabelConfig(**setup["config"]), pipe.alive)
+        model = Model(files)
+        encoder_mb = load_encoders(model.features)
+        labeller = Labeller(model, LabelConfig(**setup["config"]), pipe.alive)
     except EmoSenseError as err:
         pipe.send({"error": [type(err).__name__, str(err)]})
         return
-    _limit_memory(setup["memory_mb"])
+    # A share of its own: an encoder takes more than all else.
+    _limit_memory(setup["memory_mb"] and setup["memory_mb"] + encoder_mb)
     pipe.send({"ready": True})
     # Until here it takes a start that fails; decoders are noisy (libmpg123 is).
     os.dup2(1, 2)

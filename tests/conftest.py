@@ -76,7 +76,7 @@ def tiny_description(**changes: object) -> dict[str, object]:
         "version": "1",
         "kind": "cnn",
         "classes": list(EMOTIONS),
-        "features": default_config("logmel").to_dict(),
+        "features": [default_config("logmel").to_dict()],
         "window_s": 10.0,
         "calibration": {},
         "trained_on": {},

@@ -139,7 +139,7 @@ def test_an_unknown_feature_set_is_refused(write_voice: Callable[..., Path]) -> 
 def test_a_loaded_model_gives_the_probabilities_of_the_row(write_voice: Callable[..., Path], tiny_model: str) -> None:
     path = write_voice(duration_s=1.0)
     (row,) = label([path], tiny_model)
-    probabilities = load_model(tiny_model).probabilities(extract_features(path, "logmel"))
+    probabilities = load_model(tiny_model).probabilities([extract_features(path, "logmel")])
     assert probabilities.shape == (len(EMOTIONS),)
     np.testing.assert_allclose(probabilities, row.probabilities, atol=1e-6)
 

@@ -44,7 +44,7 @@ def edit(folder: str, change: Callable[[dict[str, Any]], None]) -> str:
 
 def test_a_model_gives_probabilities_in_the_order_of_the_emotions(tmp_path: Path) -> None:
     model = Model(read_model(written(tmp_path / "m")))
-    found = model.probabilities(np.random.default_rng(0).random((20, 64), np.float32))
+    found = model.probabilities([np.random.default_rng(0).random((20, 64), np.float32)])
     assert found.shape == (8,)
     assert found.sum() == pytest.approx(1, abs=1e-6)
 
@@ -52,7 +52,7 @@ def test_a_model_gives_probabilities_in_the_order_of_the_emotions(tmp_path: Path
 def test_classes_that_a_model_does_not_know_have_probability_zero(tmp_path: Path) -> None:
     classes = ["calm", "happy", "fearful", "disgust"]
     model = Model(read_model(written(tmp_path / "m", tiny_graph(n_classes=4), classes=classes)))
-    found = model.probabilities(np.ones((5, 64), np.float32))
+    found = model.probabilities([np.ones((5, 64), np.float32)])
     assert [name for name, value in zip(EMOTIONS, found, strict=True) if value > 0] == classes
 
 
@@ -64,8 +64,8 @@ def test_classes_that_a_model_does_not_know_have_probability_zero(tmp_path: Path
         (lambda d: d.update(emotions=list(reversed(EMOTIONS))), "in this order"),
         (lambda d: d.update(classes=["bored"]), "bored"),
         (lambda d: d.pop("licence"), "lacks licence"),
-        (lambda d: d["features"].update(set="wavelets"), "wavelets"),
-        (lambda d: d["features"].update(novelty=1), "novelty"),
+        (lambda d: d["features"][0].update(set="wavelets"), "wavelets"),
+        (lambda d: d["features"][0].update(novelty=1), "novelty"),
         (lambda d: d["weights"].update(sha256="0" * 64), "damaged"),
     ],
 )

@@ -35,14 +35,15 @@ SCIPY_WAVS = sorted((Path(scipy.io.__file__).parent / "tests" / "data").glob("*.
 class SteadyModel:
     """Gives the same probabilities for everything: the row then shows what the reader found."""
 
-    features = default_config("logmel")
+    features = (default_config("logmel"),)
+    sample_rate = 16_000
     window_s = 10.0
 
     def __init__(self, on_label: Callable[[], object] = lambda: None) -> None:
         self._on_label = on_label
 
-    def probabilities(self, features: np.ndarray) -> np.ndarray:
-        assert np.isfinite(features).all()
+    def probabilities(self, features: list[np.ndarray]) -> np.ndarray:
+        assert all(np.isfinite(values).all() for values in features)
         self._on_label()
         return np.array([0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], np.float32)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import subprocess
 import sys
@@ -11,18 +12,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+from conftest import tiny_graph
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from emosense.corpora import Utterance
+from emosense.corpora import Utterance, read_corpus
+from emosense.disturbances import CATALOGUE
 from emosense.errors import UsageError
 from emosense.evaluation.results import table_text
+from emosense.extraction import extract_recordings
 from emosense.feature_table import FeatureTableWriter, read_feature_table
 from emosense.features import default_config, feature_names
 from emosense.models.artifact import write_model
 from emosense.pipelines.evaluate import EvaluateJob, evaluate
+from emosense.pipelines.feature_cache import FeatureSource, load_features
+from emosense.pipelines.fold_models import FoldModel, ScoredModels
 from emosense.pipelines.ray_session import ray_session
+from emosense.pipelines.robustness import robustness
 from emosense.progress import Silent
 from emosense.storage import Recording
+from emosense.training.fitting import predict
+from emosense.training.graphs import Part, combine
 
 CLASSES = ("calm", "happy", "angry")
 
@@ -125,13 +135,6 @@ def test_a_given_model_is_scored_and_known_speakers_are_named(table: str, tmp_pa
 
     train(TrainJob("mlp", table, str(tmp_path / "model"), emotions=CLASSES, validation_share=0.3), Silent())
 
-    class Listener(Silent):
-        def __init__(self) -> None:
-            self.said: list[str] = []
-
-        def say(self, text: str) -> None:
-            self.said.append(text)
-
     told = Listener()
     metrics = evaluate(EvaluateJob(table, str(tmp_path / "e"), model=str(tmp_path / "model")), told)
     assert metrics["seen_speakers"] == ["01", "02", "03", "04", "05", "06"]
@@ -141,6 +144,105 @@ def test_a_given_model_is_scored_and_known_speakers_are_named(table: str, tmp_pa
     write_model(str(tmp_path / "other"), tiny_description(), b"x")
     with pytest.raises(UsageError, match="set functionals, needed is logmel"):
         evaluate(EvaluateJob(table, str(tmp_path / "e"), model=str(tmp_path / "other")), told)
+
+
+class Listener(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, write_voice: Callable[..., Path]) -> str:
+    """Four actors whose emotions are pitches, so quiet that 10 dB more clip nothing."""
+    for actor in range(1, 5):
+        for number, emotion in enumerate(("02", "03", "05")):
+            for repetition in (1, 2):
+                name = f"corpus/Actor_{actor:02d}/03-01-{emotion}-01-01-{repetition:02d}-{actor:02d}.wav"
+                pitch_hz = 100 + 60 * number + 9 * actor + 4 * repetition
+                path = write_voice(name, duration_s=0.5, pitch_hz=pitch_hz, rate=24_000)
+                waveform, rate = soundfile.read(path)
+                soundfile.write(path, 0.1 * waveform, rate, subtype="FLOAT")
+    return str(tmp_path / "corpus")
+
+
+def test_robustness_is_the_score_of_the_same_models_on_disturbed_recordings(
+    running_ray: None, corpus: str, tmp_path: Path
+) -> None:
+    wanted = EvaluateJob(
+        corpus,
+        str(tmp_path / "e"),
+        kind="mlp",
+        emotions=CLASSES,
+        protocol="kfold",
+        n_folds=2,
+        n_seeds=2,
+        cache=str(tmp_path / "cache"),
+        robustness=True,
+    )
+    metrics = evaluate(wanted, Silent())
+    clean = metrics["scores"]["uar"]["mean"]
+    records = {record["name"]: record for record in metrics["robustness"]}
+    assert list(records) == [disturbance.name for disturbance in CATALOGUE]
+    for record in records.values():
+        assert record["n"] == 24
+        assert 0 <= record["uar"]["mean"] <= 1
+        assert record["change"]["mean"] == pytest.approx(record["uar"]["mean"] - clean)
+    for name in ("gain -30 dB", "gain -20 dB", "gain -10 dB", "gain +10 dB"):
+        assert records[name]["uar"]["mean"] == clean, "the features do not depend on the level"
+        assert records[name]["change"] == {"mean": 0, "sd": 0, "interval": (0, 0)}
+    assert min(record["change"]["mean"] for record in records.values()) < 0
+    text = table_text(metrics)
+    for name, record in records.items():
+        (line,) = [line for line in text.splitlines() if line.strip().startswith(name)]
+        assert f"{100 * record['uar']['mean']:.1f} %" in line
+        assert f"{100 * record['change']['mean']:+.1f}" in line
+    told = Listener()
+    assert evaluate(wanted, told) == metrics
+    assert "4 of 4 fits are done already" in told.said
+    assert not [text for text in told.said if text.startswith("features")]
+
+
+def test_a_model_of_several_feature_sets_hears_the_disturbance_in_each(
+    running_ray: None, corpus: str, tmp_path: Path
+) -> None:
+    configs = [default_config("logmel"), default_config("mfcc")]
+    weights = combine([Part(tiny_graph(n_classes=3), 0), Part(tiny_graph(13, n_classes=3), 1)])
+    source = FeatureSource(corpus, str(tmp_path / "cache"))
+    tables = tuple(load_features(source, config) for config in configs)
+    tested = ScoredModels(tables, CLASSES, [FoldModel(0, "all", weights, np.arange(24))], {})
+    noisy = next(disturbance for disturbance in CATALOGUE if disturbance.key == "white10")
+    (record,) = robustness(source, tested, tested.predictions(), Silent(), [noisy])
+    recordings = [utterance.recording for utterance in read_corpus(corpus).utterances]
+    heard = []
+    for table, config in zip(tables, configs, strict=True):
+        found = extract_recordings(recordings, config, noisy)
+        shapes = [(result["n_frames"], -1) for result in found]
+        features = [result["features"].reshape(shape) for result, shape in zip(found, shapes, strict=True)]
+        heard.append(dataclasses.replace(table, features=features))
+    predicted = predict(weights, heard, 3).argmax(axis=1)
+    assert record["uar"]["mean"] == pytest.approx(balanced_accuracy_score(tables[0].labels(CLASSES), predicted))
+    assert not np.array_equal(predicted, predict(weights, tables, 3).argmax(axis=1))
+
+
+def test_a_disturbed_recording_that_cannot_be_labelled_is_named(
+    running_ray: None, tmp_path: Path, corpus: str, tiny_model: str
+) -> None:
+    faint = next(Path(corpus).rglob("*.wav"))
+    soundfile.write(faint, 1e-3 * soundfile.read(faint)[0], 24_000, subtype="FLOAT")
+    wanted = EvaluateJob(corpus, str(tmp_path / "e"), model=tiny_model, cache=str(tmp_path / "cache"), robustness=True)
+    with pytest.raises(UsageError, match=rf"1 of 24 recordings cannot be labelled under gain -30 dB.*{faint.name}"):
+        evaluate(wanted, Silent())
+
+
+def test_robustness_needs_recordings(table: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"functionals\.parquet is a feature table, and its recordings are needed"):
+        evaluate(job(table, tmp_path / "e", robustness=True), Silent())
+    assert not (tmp_path / "e").exists()
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "emosense"
 # From the bottom up; a module imports its own row and the rows above it in this list.
 LAYERS = [
-    ("emotions", "errors", "filterbanks", "progress", "spectrum", "pitch"),
-    ("containers", "recognition", "ffmpeg", "storage", "functionals"),
-    ("decoding", "features", "listing", "archives", "http_transfer"),
-    ("audio", "rows", "quality", "labels", "corpora", "models", "download"),
+    ("emotions", "errors", "filterbanks", "progress", "spectrum", "pitch", "adaptation"),
+    ("containers", "recognition", "ffmpeg", "storage", "functionals", "onnx_graphs"),
+    ("decoding", "features", "encoders", "encoder_features", "encoder_files", "listing", "archives", "http_transfer"),
+    ("audio", "disturbances", "rows", "quality", "labels", "speakers", "corpora", "models", "download"),
     ("labelling", "extraction", "feature_table", "evaluation"),
     ("worker", "isolation", "runs", "training", "reports", "exports"),
     ("pipelines",),

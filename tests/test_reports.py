@@ -765,6 +765,47 @@ def test_the_leak_of_a_random_split_is_said_plainly(tmp_path: Path) -> None:
     assert 'class="warning"' not in evaluation_page(made_evaluation(tmp_path / "f")).source
 
 
+def made_robustness(made: Made) -> list[dict[str, object]]:
+    """Records of `emosense-batch evaluate --robustness`, from harmless to ruinous."""
+    clean = json.loads((made.folder / "metrics.json").read_text())["scores"]["uar"]["mean"]
+    changes = [
+        ("gain -30 dB", 0.0),
+        ("MP3, 64 kbit/s", 0.004),
+        ("2 s of quiet room", -0.02),
+        ("telephone band", -0.1),
+    ]
+    return [
+        {
+            "name": name,
+            "description": f"what {name} <is>, at some length",
+            "n": 256,
+            "uar": {"mean": clean + change, "sd": 0.012},
+            "change": {"mean": change, "sd": 0.003, "interval": [change - 0.01, change + 0.01]},
+        }
+        for name, change in changes
+    ]
+
+
+def test_what_disturbances_cost_is_drawn_and_tabulated(tmp_path: Path) -> None:
+    records = made_robustness(made_evaluation(tmp_path / "e"))
+    made = made_evaluation(tmp_path / "r", robustness=records)
+    page = evaluation_page(made)
+    uars = over_seeds(made, lambda t, p: oracle.balanced_accuracy_score(t, p.argmax(axis=1)))
+    assert page.captions["robustness"].replace("\N{MINUS SIGN}", "-") == (
+        "2 of 4 disturbances change the UAR by less than a point; "
+        "the worst, telephone band, changes it by -10.0 points."
+    )
+    found = [cell.replace("\N{MINUS SIGN}", "-") for cell in page.body("Disturbed recordings in figures")[3]]
+    score = f"{100 * statistics.fmean(uars) - 10:.1f} % ± 1.2"
+    assert found == ["telephone band", score, "-10.0", "-11.0 to -9.0", "what telephone band <is>, at some length"]
+    notes = [text.replace("\N{MINUS SIGN}", "-") for text in page.texts["robustness"]]
+    assert [note for note in notes if note[0] in "+-"] == ["+0.0", "+0.4", "-2.0", "-10.0"]
+    records[0]["change"]["interval"] = None
+    made = made_evaluation(tmp_path / "one", n_actors=1, robustness=records)
+    assert evaluation_page(made).body("Disturbed recordings in figures")[0][3] == "\N{EN DASH}"
+    assert "What it withstands" not in evaluation_page(made_evaluation(tmp_path / "f")).source
+
+
 def test_speakers_that_a_model_knows_are_said_plainly(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e", model="default", seen_speakers=["01", "02"])
     page = evaluation_page(made)
@@ -1069,7 +1110,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     label_report(table, str(folder / "m.json"), str(folder / "labels.html"))
     fair = {name: {"mean": 0.3, "sd": 0.01} for name in ("uar", "accuracy", "macro_f1")}
     leak = {"speaker_independent": fair, "gap": dict.fromkeys(fair, 0.31)}
-    a = made_evaluation(folder / "a", skill=1.8, kind="mlp", speaker_independent=False, leak_gap=leak)
+    robustness = made_robustness(made_evaluation(folder / "clean"))
+    about = {"kind": "mlp", "speaker_independent": False, "leak_gap": leak, "robustness": robustness}
+    a = made_evaluation(folder / "a", skill=1.8, **about)
     b = made_evaluation(folder / "b", seed=1, n_actors=24, n_seeds=3)
     features = feature_table(folder / "f.parquet", 1.0, 60)
     evaluation_report(str(a.folder), str(folder / "evaluation.html"), features)

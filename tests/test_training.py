@@ -22,7 +22,8 @@ from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.ray_training import RayTraining, fit_with_ray
 from emosense.training import cnn, mlp
 from emosense.training.cnn_presets import CnnConfig
-from emosense.training.fitting import fit, predict, preset, with_temperature
+from emosense.training.fitting import fit, predict, preset
+from emosense.training.graphs import with_temperature
 
 CLASSES = ("calm", "happy", "angry")
 
@@ -56,7 +57,7 @@ def test_the_mlps_onnx_graph_gives_scikit_learns_probabilities(name: str) -> Non
     table = made_table(config, 60)
     values = np.stack(table.features)
     pipeline = mlp.fit(values, table.labels(CLASSES), config, seed=0)
-    found = predict(mlp.to_onnx(pipeline, values.shape[1]), table, len(CLASSES))
+    found = predict(mlp.to_onnx(pipeline, values.shape[1]), [table], len(CLASSES))
     np.testing.assert_allclose(found, pipeline.predict_proba(values), atol=1e-6)
 
 
@@ -65,7 +66,7 @@ def test_the_cnns_onnx_graph_gives_keras_probabilities(name: str) -> None:
     config = short(name)
     table = made_table(config)
     model = cnn.fit(table.features, table.labels(CLASSES), config, n_classes=3, seed=0)
-    found = predict(cnn.to_onnx(model, config, table.features[0].shape[1]), table, 3)
+    found = predict(cnn.to_onnx(model, config, table.features[0].shape[1]), [table], 3)
     expected = np.concatenate([np.asarray(model(features[np.newaxis], training=False)) for features in table.features])
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
@@ -94,7 +95,7 @@ def test_temperature_in_the_graph_is_temperature_on_the_logits(temperature: floa
     weights = mlp.to_onnx(
         mlp.fit(np.stack(table.features), table.labels(CLASSES), config, seed=0), len(table.features[0])
     )
-    plain, scaled = (predict(graph, table, 3) for graph in (weights, with_temperature(weights, temperature)))
+    plain, scaled = (predict(graph, [table], 3) for graph in (weights, with_temperature(weights, temperature)))
     logits = np.log(np.maximum(plain, 1e-30)) / temperature
     expected = np.exp(logits - logits.max(axis=1, keepdims=True))
     np.testing.assert_allclose(scaled, expected / expected.sum(axis=1, keepdims=True), atol=1e-5)
@@ -105,7 +106,7 @@ def test_a_resumed_training_gives_the_weights_of_an_uninterrupted_one() -> None:
     table, states = made_table(config), []
     whole = fit(table, CLASSES, config, seed=3, on_epoch=lambda result: states.append(result.snapshot()))
     resumed = fit(table, CLASSES, config, seed=3, state=states[0])
-    np.testing.assert_array_equal(predict(resumed.weights, table, 3), predict(whole.weights, table, 3))
+    np.testing.assert_array_equal(predict(resumed.weights, [table], 3), predict(whole.weights, [table], 3))
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,7 @@ def test_two_workers_hold_equal_weights_after_every_epoch_and_learn_as_one_does(
         assert len(set(record["weights_sha256"])) == 1
     losses = [history[-1]["train_loss"] for history in (one_history, two_history)]
     assert losses[1] == pytest.approx(losses[0], rel=0.25)
-    hits = [np.mean(predict(w, table, 3).argmax(axis=1) == table.labels(CLASSES)) for w in (one, two)]
+    hits = [np.mean(predict(w, [table], 3).argmax(axis=1) == table.labels(CLASSES)) for w in (one, two)]
     assert hits[1] == pytest.approx(hits[0], abs=0.25)
 
 
@@ -172,7 +173,7 @@ def test_a_worker_killed_in_training_goes_on_from_its_checkpoint(running_ray: No
     assert killed, "no training worker was found to kill"
     assert [record["epoch"] for record in history] == list(range(history[0]["epoch"], history[0]["epoch"] + 12))
     undisturbed = fit(table, CLASSES, config, seed=0, validation=table)
-    np.testing.assert_allclose(predict(weights, table, 3), predict(undisturbed.weights, table, 3), atol=1e-4)
+    np.testing.assert_allclose(predict(weights, [table], 3), predict(undisturbed.weights, [table], 3), atol=1e-4)
 
 
 def test_a_trained_model_directory_describes_itself(running_ray: None, tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ def test_a_trained_model_directory_describes_itself(running_ray: None, tmp_path:
     assert files.description["scores"][0]["uar"] > 0.9
     curves = json.loads((output / "curves.json").read_text())
     assert set(curves) == {"validation", "final"}
-    found = Model(files).probabilities(table.features[1])
+    found = Model(files).probabilities([table.features[1]])
     assert found.argmax() == 2  # happy
     with pytest.raises(UsageError, match="holds a model"):
         train(job, Silent())

@@ -9,6 +9,9 @@ import typer
 from emosense.commands.options import (
     Address,
     Cache,
+    EncoderFile,
+    EncoderNormalise,
+    EncoderOutput,
     Kind,
     LoadParams,
     Preset,
@@ -39,11 +42,25 @@ def evaluate(
     model: Annotated[str | None, typer.Option("-m", "--model", help="Score this model as it is.")] = None,
     kind: Annotated[Kind, typer.Option(help="Cross-validate this model family.")] = Kind.cnn,
     preset: Annotated[Preset, typer.Option(help="Its settings.")] = Preset.default,
+    encoder: EncoderFile = "",
+    encoder_output: EncoderOutput = "",
+    encoder_normalise: EncoderNormalise = None,
     protocol: Annotated[Protocol, typer.Option(help="How speakers are split.")] = Protocol.lj5,
     seeds: Annotated[int, typer.Option(min=1, help="Fits of every fold.")] = 1,
     n_folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of kfold.")] = 5,
+    only_folds: Annotated[
+        list[str] | None, typer.Option("--fold", help="Run this fold of the protocol alone, as in lj5-2; repeatable.")
+    ] = None,
     emotions: Annotated[str, typer.Option(help="Classes, separated by commas; default: the preset's.")] = "",
     calibrate: Annotated[bool, typer.Option(help="Fit a temperature on training speakers of each fold.")] = False,
+    robustness: Annotated[
+        bool,
+        typer.Option(help="Score on disturbed copies of the recordings too: level, codec, noise, room."),
+    ] = False,
+    reuse: Annotated[
+        list[str] | None,
+        typer.Option(help="Take fits from this finished evaluation where they are the same; repeatable."),
+    ] = None,
     report: Annotated[bool, typer.Option(help="Write a report as an HTML page to the folder.")] = False,
     cache: Cache = None,
     workers: Workers = None,
@@ -61,6 +78,7 @@ def evaluate(
     if data is None:
         raise UsageError("evaluate needs DATA, or two folders with --compare")
     from emosense.evaluation.results import table_text
+    from emosense.pipelines.encoder_choice import EncoderChoice
     from emosense.pipelines.evaluate import EvaluateJob
     from emosense.pipelines.evaluate import evaluate as run
     from emosense.progress import progress as shown
@@ -74,11 +92,15 @@ def evaluate(
         protocol=protocol.value,
         n_seeds=seeds,
         n_folds=n_folds,
+        only_folds=tuple(only_folds or ()),
         emotions=names(emotions),
         calibrate=calibrate,
+        reuse=tuple(reuse or ()),
         cache=cache,
         address=address,
         n_workers=workers,
+        robustness=robustness,
+        encoder=EncoderChoice(encoder, encoder_output, encoder_normalise),
     )
     with shown("none" if quiet else progress.value) as told:
         metrics = run(job, told)

@@ -10,6 +10,9 @@ import typer
 from emosense.commands.options import (
     Address,
     Data,
+    EncoderFile,
+    EncoderNormalise,
+    EncoderOutput,
     FeatureSet,
     LoadParams,
     ProgressMode,
@@ -28,6 +31,9 @@ def features(
     data: Data,
     output: Annotated[str, typer.Option("-o", "--output", help="Feature table to write (.parquet).")],
     set_: Annotated[FeatureSet, typer.Option("--set", help="Which features.")] = FeatureSet.summary,
+    encoder: EncoderFile = "",
+    encoder_output: EncoderOutput = "",
+    encoder_normalise: EncoderNormalise = None,
     sample_rate: Annotated[int | None, typer.Option(help="Hz; default: the set's own.")] = None,
     estimate_tuning: Annotated[
         bool, typer.Option(help="Estimate the tuning of each recording for the chroma.")
@@ -43,6 +49,7 @@ def features(
     save_params(context, save)
     from emosense.corpora import read_corpus
     from emosense.features import default_config
+    from emosense.pipelines.encoder_choice import EncoderChoice, with_encoder
     from emosense.pipelines.extract import extract_corpus, report_problems
     from emosense.progress import progress as shown
 
@@ -55,6 +62,7 @@ def features(
         config = dataclasses.replace(config, tuning=None)
     corpus = read_corpus(data)
     with shown("none" if quiet else progress.value) as told:
+        config = with_encoder(config, EncoderChoice(encoder, encoder_output, encoder_normalise), told)
         report_problems(corpus, told)
         done = extract_corpus(corpus, config, output, address=address, n_workers=workers, told=told)
     if not quiet:

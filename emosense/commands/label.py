@@ -11,6 +11,7 @@ import typer
 
 from emosense.commands.options import (
     Address,
+    EncoderFile,
     EngineName,
     LoadParams,
     ProgressMode,
@@ -30,6 +31,7 @@ def label(
         str, typer.Option("-o", "--output", help="Table to write: .csv, .parquet or .jsonl.")
     ] = "labels.csv",
     model: Annotated[str, typer.Option("-m", "--model", help="Name of a shipped model, directory or URL.")] = "default",
+    encoder: EncoderFile = "",
     engine: Annotated[
         EngineName, typer.Option(help="auto: this process for small jobs, Ray for large ones.")
     ] = EngineName.auto,
@@ -45,6 +47,12 @@ def label(
     report: Annotated[str | None, typer.Option(help="Write a report as an HTML page to this place.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")] = False,
     quality: Annotated[bool, typer.Option(help="Add columns that say how far a label can be trusted.")] = False,
+    speakers: Annotated[
+        str | None,
+        typer.Option(
+            help="Adapt to each speaker: parent (one folder, one speaker), regex:PATTERN, or a table (path, speaker)."
+        ),
+    ] = None,
     min_confidence: Annotated[
         float | None, typer.Option(help="Add a column uncertain: true below this confidence. Hides no row.")
     ] = None,
@@ -72,6 +80,7 @@ def label(
     from emosense.listing import ListingConfig
     from emosense.pipelines.label import LabelJob
     from emosense.pipelines.label import label as run
+    from emosense.speakers import SpeakerRule
 
     # These formats hold stretches of time: a long recording is one label for each window.
     with_segments = segments is not None or bool(set(formats or ()) & {"audacity", "raven", "audformat"})
@@ -82,11 +91,13 @@ def label(
         segments_output=segments,
         exports=tuple(formats or ()),
         model=model,
+        encoder=encoder,
         engine=engine.value,
         n_workers=workers,
         address=address,
         config=LabelConfig(window, hop, with_segments, strict, max_duration, quality),
         listing=ListingConfig(follow_links=follow_links, any_extension=sniff),
+        speakers=SpeakerRule(speakers) if speakers is not None else None,
         limit=limit,
         min_confidence=min_confidence,
         max_errors=max_errors,

@@ -42,6 +42,6 @@ def verify(model: Location = "default") -> None:
 
     files = read_model(model)
     loaded = Model(files)
-    noise = np.random.default_rng(0).normal(0, 0.1, loaded.features.sample_rate).astype(np.float32)
-    probabilities = loaded.probabilities(extract(noise, loaded.features))
+    noise = np.random.default_rng(0).normal(0, 0.1, loaded.sample_rate).astype(np.float32)
+    probabilities = loaded.probabilities([extract(noise, config) for config in loaded.features])
     say(f"{model}: whole, sha256 {files.sha256}, probabilities sum to {probabilities.sum():.6f}")

@@ -37,6 +37,7 @@ class FeatureSet(enum.StrEnum):
     functionals = "functionals"
     mfcc = "mfcc"
     logmel = "logmel"
+    encoder = "encoder"
 
 
 class Kind(enum.StrEnum):
@@ -44,6 +45,7 @@ class Kind(enum.StrEnum):
 
     mlp = "mlp"
     cnn = "cnn"
+    ensemble = "ensemble"
 
 
 class Preset(enum.StrEnum):
@@ -51,6 +53,12 @@ class Preset(enum.StrEnum):
 
     reference = "reference"
     default = "default"
+    encoder = "encoder"
+    encoder_linear = "encoder-linear"
+    no_augmentation = "no-augmentation"
+    mean_pooling = "mean-pooling"
+    no_copies = "no-copies"
+    no_whitening = "no-whitening"
 
 
 class Protocol(enum.StrEnum):
@@ -76,6 +84,14 @@ Data = Annotated[
     typer.Argument(help="RAVDESS folder or URL, a table (.csv, .parquet: path, emotion, speaker), or a feature table."),
 ]
 Cache = Annotated[str | None, typer.Option(help="Folder for extracted features; default: ~/.cache/emosense.")]
+
+EncoderFile = Annotated[str, typer.Option("--encoder", help="Pretrained encoder: path or URL of an ONNX file.")]
+EncoderOutput = Annotated[
+    str, typer.Option(help="Its output; default: last_hidden_state, else the last with three axes.")
+]
+EncoderNormalise = Annotated[
+    bool | None, typer.Option(help="Scale each waveform to mean 0, variance 1; default: yes.", show_default=False)
+]
 
 
 def _load_params(context: typer.Context, path: str | None) -> str | None:

@@ -10,6 +10,9 @@ from emosense.commands.options import (
     Address,
     Cache,
     Data,
+    EncoderFile,
+    EncoderNormalise,
+    EncoderOutput,
     Kind,
     LoadParams,
     Preset,
@@ -29,6 +32,9 @@ def train(
     data: Data,
     output: Annotated[str, typer.Option("-o", "--output", help="Directory for the model.")],
     preset: Annotated[Preset, typer.Option(help="reference: the published baseline; default: ours.")] = Preset.default,
+    encoder: EncoderFile = "",
+    encoder_output: EncoderOutput = "",
+    encoder_normalise: EncoderNormalise = None,
     emotions: Annotated[str, typer.Option(help="Classes, separated by commas; default: the preset's.")] = "",
     seed: Annotated[int, typer.Option(help="Decides initial weights, order and augmentation.")] = 0,
     validation: Annotated[
@@ -53,6 +59,7 @@ def train(
 ) -> None:
     """Train a model and write its directory: ONNX weights, model.json and learning curves."""
     save_params(context, save)
+    from emosense.pipelines.encoder_choice import EncoderChoice
     from emosense.pipelines.train import TrainJob
     from emosense.pipelines.train import train as run
     from emosense.progress import progress as shown
@@ -75,6 +82,7 @@ def train(
         epochs=epochs,
         address=address,
         overwrite=overwrite,
+        encoder=EncoderChoice(encoder, encoder_output, encoder_normalise),
     )
     with shown("none" if quiet else progress.value) as told:
         trained = run(job, told)

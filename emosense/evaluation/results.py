@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from emosense.evaluation.adapted import GROUPINGS
 from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.summary import summarise
 from emosense.feature_table import FeatureTable
@@ -90,6 +91,15 @@ def predictions_csv(table: FeatureTable, classes: tuple[str, ...], predictions: 
     return text.getvalue().encode()
 
 
+def _adaptation(seeds: list[dict[str, Any]]) -> str:
+    """Say what adapting to the speakers brings, the mean over the seeds."""
+    reached = {name: 100 * np.mean([seed["adaptation"][name]["uar"] for seed in seeds]) for name in GROUPINGS}
+    return (
+        f" {reached['all']:4.1f} % adapted to all recordings of each speaker, {reached['ten']:.1f} to 10 mixed, "
+        f"{reached['one']:.1f} to one, {reached['same']:.1f} to those of one emotion"
+    )
+
+
 def table_text(metrics: dict[str, Any]) -> str:
     """Return the scores as a readable table."""
     title = metrics.get("model") or f"{metrics['kind']} {metrics['preset']}"
@@ -104,6 +114,7 @@ def table_text(metrics: dict[str, Any]) -> str:
         lines.append(f"  {label:10}{100 * score['mean']:5.1f} %{sd}{span}")
     if metrics["scores"]["ece"]["mean"] is not None:
         lines.append(f"  {'ECE':10}{100 * metrics['scores']['ece']['mean']:5.1f} %")
+    lines.append(f"  by speaker{_adaptation(seeds)}")
     if "leak_gap" in metrics:
         lines.append(f"  leak gap  {100 * metrics['leak_gap']['gap']['uar']:+5.1f} points of UAR over folds by speaker")
     reached = metrics["last_epoch"]
@@ -116,4 +127,17 @@ def table_text(metrics: dict[str, Any]) -> str:
     for name, counts in zip(metrics["classes"], matrix.tolist(), strict=True):
         recall = f"{100 * counts[metrics['classes'].index(name)] / max(sum(counts), 1):9.1f}%"
         lines.append(f"  {name:10}" + "".join(f"{count:>11}" for count in counts) + recall)
+    if "robustness" in metrics:
+        lines += ["", *_robustness_lines(metrics["robustness"])]
     return "\n".join(lines)
+
+
+def _robustness_lines(records: list[dict[str, Any]]) -> list[str]:
+    """One line a disturbance, with the interval of its change where there are several speakers."""
+    lines = [f"  {'disturbed':24}    UAR   change   95 % over speakers"]
+    for record in records:
+        interval = record["change"]["interval"]
+        span = "" if interval is None else f"   {100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}"
+        score = f"{100 * record['uar']['mean']:5.1f} %   {100 * record['change']['mean']:+5.1f}"
+        lines.append(f"  {record['name']:24}{score}{span}")
+    return lines

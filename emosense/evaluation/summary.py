@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from emosense.emotions import EMOTIONS
 from emosense.evaluation import confidence, metrics
+from emosense.evaluation.adapted import adaptation_scores
 from emosense.evaluation.intervals import bootstrap_interval, mean_and_sd
 
 
@@ -51,8 +52,8 @@ def summarise(
         Numbers, strings, lists, dictionaries and None only, no NaN. Keys: ``n``, ``n_speakers``, ``emotions``,
         ``level``, ``uar``, ``accuracy`` and ``macro_f1`` (each ``value`` and ``interval``, None for a single actor),
         ``recall`` (None for an absent class), ``confusion``, ``arousal``, ``ece``, ``brier``, ``log_loss``,
-        ``confidence_auroc``, ``reliability``, ``coverage``, ``groups`` (``speaker`` and those given) and ``folds``
-        (None if not given).
+        ``confidence_auroc``, ``reliability``, ``coverage``, ``groups`` (``speaker`` and those given), ``folds``
+        (None if not given) and ``adaptation`` (see `emosense.evaluation.adapted.adaptation_scores`).
 
     Raises
     ------
@@ -85,6 +86,7 @@ def summarise(
     summary |= _confidence(truth, shares)
     tables = {"speaker": speakers, **(groups or {})}
     summary["groups"] = {name: _table(truth, shares, of_row) for name, of_row in tables.items()}
+    summary["adaptation"] = adaptation_scores(truth, shares, speakers, seed=seed)
     summary["folds"] = None if folds is None else _folds(truth, shares, folds)
     return summary
 

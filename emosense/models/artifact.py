@@ -11,7 +11,7 @@ import hashlib
 import importlib.resources
 import json
 import os
-import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -20,18 +20,17 @@ from numpy.typing import NDArray
 from emosense.emotions import EMOTIONS
 from emosense.errors import ModelError, UsageError
 from emosense.features import FeatureConfig
+from emosense.onnx_graphs import open_session, refers_to_other_files
 from emosense.quality import FeatureStatistics
 from emosense.storage import is_url, join, read_bytes, redact, write_bytes
 
 Float32 = NDArray[np.float32]
 
-FORMAT: Final = 1
-KINDS: Final = ("mlp", "cnn")
+FORMAT: Final = 2
+KINDS: Final = ("mlp", "cnn", "ensemble")
 WEIGHTS_FILE: Final = "model.onnx"
 DEFAULT_MODEL: Final = "default"
 _REFUSED_SCHEMES: Final = ("http", "https", "hf", "ftp")
-# The key of a tensor that lies in another file, in every encoding that protobuf reads; onnxruntime would open it.
-_EXTERNAL: Final = re.compile(rb"(?:\x0a|\x8a\x80{0,3}\x00)(?:\x08|\x88\x80{0,8}\x00)location")
 _REQUIRED: Final = frozenset(
     {"format", "name", "version", "kind", "emotions", "classes", "features", "window_s", "weights", "calibration",
      "trained_on", "scores", "licence", "versions"}
@@ -70,43 +69,41 @@ class Model:
 
     Attributes
     ----------
-    features : FeatureConfig
-        What `probabilities` takes.
+    features : tuple of FeatureConfig
+        What `probabilities` takes, all at one sample rate.
+    sample_rate : int
+        Hz.
     window_s : float
         Recordings longer than this are labelled window by window.
     statistics : FeatureStatistics or None
-        Where the training recordings lie, if the model says.
+        Where the training recordings lie in the first of the features, if the model says.
     """
 
     def __init__(self, files: ModelFiles) -> None:
-        import onnxruntime
-
-        self.features = FeatureConfig.from_dict(files.description["features"])
+        self.features = tuple(FeatureConfig.from_dict(values) for values in files.description["features"])
+        self.sample_rate = self.features[0].sample_rate
         self.window_s = float(files.description["window_s"])
         statistics = files.description.get("feature_statistics")
         self.statistics = FeatureStatistics.from_dict(statistics) if statistics else None
         self._positions = [EMOTIONS.index(name) for name in files.description["classes"]]
-        options = onnxruntime.SessionOptions()
-        # One thread a worker: the workers are the parallelism, and threads that wait by spinning would fight.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(files.weights, options, providers=["CPUExecutionProvider"])
-            self._input = self._session.get_inputs()[0].name
+            self._session = open_session(files.weights)
+            self._inputs = sorted(node.name for node in self._session.get_inputs())
         except Exception as err:  # onnxruntime raises no narrower class of its own for a graph that it refuses
             raise ModelError(f"{WEIGHTS_FILE} is not a usable ONNX graph: {err}") from err
 
-    def probabilities(self, features: Float32) -> Float32:
+    def probabilities(self, features: Sequence[Float32]) -> Float32:
         """Return the probabilities of the eight emotions, shape (8,); 0 for those that the model was not trained on.
 
         Parameters
         ----------
-        features : ndarray, float32
-            Of one recording, as `emosense.features.extract` gives them. One a call: a batch would be padded or
-            summed in another order, and a recording's row must not depend on its neighbours.
+        features : sequence of ndarray, float32
+            Of one recording, as `emosense.features.extract` gives them for each of the model's configurations. One
+            recording a call: a batch would be padded or summed in another order, and a recording's row must not depend
+            on its neighbours.
         """
-        (found,) = self._session.run(["probabilities"], {self._input: features[np.newaxis]})
+        feeds = {name: values[np.newaxis] for name, values in zip(self._inputs, features, strict=True)}
+        (found,) = self._session.run(["probabilities"], feeds)
         result = np.zeros(len(EMOTIONS), np.float32)
         result[self._positions] = found[0]
         return result
@@ -165,12 +162,14 @@ def check_description(description: Any, weights: bytes, where: str) -> None:
     expected, found = description["weights"].get("sha256"), hashlib.sha256(weights).hexdigest()
     if expected != found:
         raise ModelError(f"{WEIGHTS_FILE} of {where} is damaged: sha256 is {found}, model.json says {expected}")
-    if _EXTERNAL.search(weights):
+    if refers_to_other_files(weights):
         raise ModelError(f"{WEIGHTS_FILE} of {where} refers to other files: a model is one file")
     try:
-        FeatureConfig.from_dict(description["features"])
-    except UsageError as err:
+        heard = [FeatureConfig.from_dict(values) for values in description["features"]]
+    except (UsageError, TypeError) as err:
         raise ModelError(f"the features of {where} are not known: {err}") from err
+    if len({config.sample_rate for config in heard}) != 1:
+        raise ModelError(f"{where} hears no features, or features at several sample rates")
 
 
 def write_model(folder: str, description: dict[str, Any], weights: bytes) -> None:

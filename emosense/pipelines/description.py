@@ -12,7 +12,7 @@ from emosense import __version__
 from emosense.feature_table import FeatureTable
 from emosense.pipelines.evidence import Evidence
 from emosense.quality import FeatureStatistics
-from emosense.training.fitting import Config
+from emosense.training.ensemble import EnsembleConfig, ModelConfig, feature_configs, members_of
 
 WINDOW_S: Final = 10.0
 _RAVDESS_LICENCE: Final = (
@@ -26,20 +26,27 @@ def describe(
     kind: str,
     preset: str,
     seed: int,
-    config: Config,
+    config: ModelConfig,
     classes: tuple[str, ...],
     table: FeatureTable,
     evidence: Evidence | None,
 ) -> dict[str, Any]:
-    """Return everything but the digest of the weights, which `write_model` adds."""
+    """Return everything but the digest of the weights, which `write_model` adds.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        What the model was trained on, with the first of the features that it hears.
+    """
     is_ravdess = set(table.speakers) <= {f"{number:02d}" for number in range(1, 25)}
-    packages = ("numpy", "onnxruntime", "scikit-learn" if kind == "mlp" else "keras")
+    frameworks = {"mlp": ("scikit-learn",), "cnn": ("keras",), "ensemble": ("scikit-learn", "keras")}[kind]
+    packages = ("numpy", "onnxruntime", *frameworks)
     return {
         "name": f"{kind}-{preset}",
         "version": __version__,
         "kind": kind,
         "classes": list(classes),
-        "features": config.feature.to_dict(),
+        "features": [heard.to_dict() for heard in feature_configs(config)],
         "window_s": WINDOW_S,
         "calibration": {
             "method": "temperature" if evidence else "none",
@@ -62,7 +69,10 @@ def describe(
     }
 
 
-def _settings(config: Config) -> dict[str, Any]:
+def _settings(config: ModelConfig) -> dict[str, Any]:
     """Return the settings of the preset, without the features, which stand beside them."""
+    if isinstance(config, EnsembleConfig):
+        members = members_of(config, 0)
+        return {"members": [{"seed": member.seed} | _settings(member.config) for member in members]}
     settings = dataclasses.asdict(config)
     return {name: value for name, value in settings.items() if name not in ("feature", "classes")}

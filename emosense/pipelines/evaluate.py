@@ -1,46 +1,38 @@
 """Corpus -> scores: cross-validation of a model family, or the score of a given model.
 
-Every fold of every seed is one Ray task. Scalers, augmentation and calibration see the training speakers of the fold
-alone; a random split can be asked for and is reported with what it leaks.
+Every network of every fold and seed is one Ray task (`emosense.pipelines.fits`). Scalers, augmentation and calibration
+see the training speakers of the fold alone; a random split can be asked for and is reported with what it leaks.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emosense import __version__
+from emosense.encoder_files import default_cache
 from emosense.errors import UsageError
-from emosense.evaluation.calibration import apply_temperature, fit_temperature
-from emosense.evaluation.results import SCORES, Predictions, last_epoch, over_seeds, predictions_csv
-from emosense.evaluation.splits import PROTOCOLS, Fold, folds, inner_split, is_speaker_independent
+from emosense.evaluation.results import SCORES, last_epoch, over_seeds, predictions_csv
+from emosense.evaluation.splits import PROTOCOLS, Fold, folds, is_speaker_independent
 from emosense.feature_table import FeatureTable
 from emosense.features import FeatureConfig
 from emosense.models.artifact import read_model
-from emosense.pipelines.feature_cache import FeatureSource, default_cache, load_features
-from emosense.pipelines.ray_session import ray_session
+from emosense.models.encoder import with_encoder_file
+from emosense.pipelines.encoder_choice import EncoderChoice, config_with_encoder
+from emosense.pipelines.feature_cache import FeatureSource, check_recordings, load_features, load_tables
+from emosense.pipelines.fits import FitPlaces, Fits
+from emosense.pipelines.fold_models import FoldModel, ScoredModels, fold_models
+from emosense.pipelines.robustness import robustness
 from emosense.pipelines.train import classes_of
 from emosense.progress import Progress
 from emosense.storage import join, make_folder, redact, write_bytes
-from emosense.training.fitting import Config, copy_speeds, fit, predict, preset
+from emosense.training.ensemble import feature_configs
+from emosense.training.fitting import preset
 
-Float64 = NDArray[np.float64]
-
-_CALIBRATION_SHARE: Final = 0.2
 _RANDOM_FOLDS: Final = 4
-# TensorFlow takes every core it sees; a task has one CPU.
-_TASK_ENVIRONMENT: Final = {
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "CUDA_VISIBLE_DEVICES": "-1",
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,8 +45,16 @@ class EvaluateJob:
         Folder for ``metrics.json`` and ``predictions.csv``.
     n_seeds : int
         Every fold is trained with the seeds 0 to n_seeds - 1.
+    only_folds : tuple of str
+        Names of the folds to run; empty for all of the protocol.
     calibrate : bool
         Fit a temperature on held-out training speakers of each fold; costs a second, shorter fit.
+    reuse : tuple of str
+        Folders of finished evaluations: what was trained there with the same settings on the same rows is taken.
+    robustness : bool
+        Score the models on disturbed copies of the recordings too (`emosense.disturbances`).
+    encoder : EncoderChoice
+        The pretrained encoder of the model, or of the presets that need one.
     """
 
     data: str
@@ -65,15 +65,19 @@ class EvaluateJob:
     protocol: str = "lj5"
     n_seeds: int = 1
     n_folds: int = 5
+    only_folds: tuple[str, ...] = ()
     emotions: tuple[str, ...] = ()
     calibrate: bool = False
+    reuse: tuple[str, ...] = ()
     cache: str | None = None
     address: str | None = None
     n_workers: int | None = None
+    robustness: bool = False
+    encoder: EncoderChoice = dataclasses.field(default_factory=EncoderChoice)
 
 
 def evaluate(job: EvaluateJob, told: Progress) -> dict[str, Any]:
-    """Score a model or a model family; write ``metrics.json`` and ``predictions.csv``.
+    """Score a model or a model family; write ``metrics.json``, ``predictions.csv``, ``curves.json`` and the fits.
 
     Returns
     -------
@@ -87,66 +91,74 @@ def evaluate(job: EvaluateJob, told: Progress) -> dict[str, Any]:
     ModelError
         If the model is refused.
     """
+    if job.robustness:
+        check_recordings(_source(job))
     make_folder(job.output)
-    if job.model is not None:
-        table, classes, predictions, about = _score_model(job, told)
-    else:
-        table, classes, predictions, about = _cross_validate(job, told)
-    metrics: dict[str, Any] = about | {"emosense": __version__, "data": redact(job.data)}
-    metrics |= over_seeds(table, classes, predictions) | {"last_epoch": last_epoch(predictions)}
+    tested = _given_model(job, told) if job.model is not None else _cross_validated(job, told)
+    table, predictions = tested.tables[0], tested.predictions()
+    metrics: dict[str, Any] = tested.about | {"emosense": __version__, "data": redact(job.data)}
+    metrics |= over_seeds(table, tested.classes, predictions) | {"last_epoch": last_epoch(predictions)}
     if job.model is None and not is_speaker_independent(job.protocol):
         metrics["leak_gap"] = _leak_gap(job, metrics, told)
+    if job.robustness:
+        metrics["robustness"] = robustness(_source(job), tested, predictions, told)
     curves = [{"seed": p.seed, "fold": p.fold, "epochs": p.history} for p in predictions if p.history]
     write_bytes(join(job.output, "metrics.json"), (json.dumps(metrics, indent=1) + "\n").encode())
     write_bytes(join(job.output, "curves.json"), json.dumps(curves).encode())
-    write_bytes(join(job.output, "predictions.csv"), predictions_csv(table, classes, predictions))
+    write_bytes(join(job.output, "predictions.csv"), predictions_csv(table, tested.classes, predictions))
     return metrics
 
 
-def _score_model(job: EvaluateJob, told: Progress) -> tuple[FeatureTable, tuple[str, ...], list[Predictions], Any]:
-    """Score a given model on all recordings of its classes."""
+def _given_model(job: EvaluateJob, told: Progress) -> ScoredModels:
+    """Take a given model, to be scored on all recordings of its classes."""
     assert job.model is not None
-    files = read_model(job.model)
+    files = with_encoder_file(read_model(job.model), job.encoder.location, told)
     description = files.description
     classes = tuple(description["classes"])
-    config = FeatureConfig.from_dict(description["features"])
-    table = _load(job, config, (), told).with_emotions(classes)
+    heard = [FeatureConfig.from_dict(values) for values in description["features"]]
+    tables = tuple(load_features(_source(job), config, told=told).with_emotions(classes) for config in heard)
+    table = tables[0]
     if not len(table):
         raise UsageError(f"no recording of {', '.join(classes)} in {redact(job.data)}")
     known = sorted(set(table.speakers) & set(description["trained_on"].get("speakers", ())))
     if known:
         told.say(f"the model was trained on speakers {', '.join(known)}: this is no held-out score")
-    rows = np.arange(len(table))
-    found = Predictions(0, "all", rows, predict(files.weights, table, len(classes)), [])
+    model = FoldModel(0, "all", files.weights, np.arange(len(table)))
     about = {"model": description["name"], "sha256": files.sha256, "protocol": "given model", "seen_speakers": known}
-    return table, classes, [found], about
+    return ScoredModels(tables, classes, [model], about)
 
 
-def _load(job: EvaluateJob, config: FeatureConfig, speeds: Sequence[float], told: Progress) -> FeatureTable:
-    source = FeatureSource(job.data, job.cache or default_cache(), job.address, job.n_workers)
-    return load_features(source, config, speeds=speeds, told=told)
+def _source(job: EvaluateJob) -> FeatureSource:
+    return FeatureSource(job.data, job.cache or default_cache(), job.address, job.n_workers)
 
 
-def _cross_validate(job: EvaluateJob, told: Progress) -> tuple[FeatureTable, tuple[str, ...], list[Predictions], Any]:
-    """Train and test on every fold with every seed."""
-    config = preset(job.kind, job.preset)
+def _cross_validated(job: EvaluateJob, told: Progress) -> ScoredModels:
+    """Train on every fold with every seed."""
+    config = config_with_encoder(preset(job.kind, job.preset), job.encoder, told)
     classes = classes_of(job.emotions, config)
     if job.protocol not in PROTOCOLS:
         raise UsageError(f"unknown protocol {job.protocol!r}: choose one of {', '.join(PROTOCOLS)}")
-    table = _load(job, config.feature, copy_speeds(config), told).with_emotions(classes)
-    labels = table.labels(classes)
+    tables = load_tables(_source(job), config, classes, told)
+    table = tables[0]
     # A random split is drawn anew for every seed; speakers are cut the same way, so that seeds differ in the fit alone.
     is_random = not is_speaker_independent(job.protocol)
     work = [
         (seed, fold)
         for seed in range(job.n_seeds)
-        for fold in folds(job.protocol, table.speakers, labels, seed=seed if is_random else 0, n_folds=job.n_folds)
+        for fold in folds(
+            job.protocol, table.speakers, table.labels(classes), seed=seed if is_random else 0, n_folds=job.n_folds
+        )
     ]
-    told.say(f"{job.kind} {job.preset}, {job.protocol}: {len(work)} fits on {len(table):,} recordings")
-    found = _run(job, table, classes, config, work, told)
+    work = _wanted_folds(job, work)
+    told.say(f"{job.kind} {job.preset}, {job.protocol}: {len(work)} folds of {len(table):,} recordings")
+    places = FitPlaces(tuple(join(folder, "fits") for folder in (job.output, *job.reuse)))
+    by_config = dict(zip(feature_configs(config), tables, strict=True))
+    fits = Fits(by_config, classes, places, job.address, job.n_workers)
+    models = fold_models(config, fits, tables, classes, work, told, calibrate=job.calibrate)
     about = {
         "kind": job.kind,
         "preset": job.preset,
+        "features": [heard.key for heard in feature_configs(config)],
         "protocol": job.protocol,
         "protocol_description": PROTOCOLS[job.protocol],
         "speaker_independent": is_speaker_independent(job.protocol),
@@ -154,7 +166,16 @@ def _cross_validate(job: EvaluateJob, told: Progress) -> tuple[FeatureTable, tup
         "n_seeds": job.n_seeds,
         "splits": [_split_record(table, seed, fold) for seed, fold in work],
     }
-    return table, classes, found, about
+    return ScoredModels(tables, classes, models, about)
+
+
+def _wanted_folds(job: EvaluateJob, work: list[tuple[int, Fold]]) -> list[tuple[int, Fold]]:
+    """Leave out the folds that were not asked for by name."""
+    names = list(dict.fromkeys(fold.name for _, fold in work))
+    unknown = [name for name in job.only_folds if name not in names]
+    if unknown:
+        raise UsageError(f"{job.protocol} has no fold {unknown[0]!r}: choose from {', '.join(names)}")
+    return [(seed, fold) for seed, fold in work if not job.only_folds or fold.name in job.only_folds]
 
 
 def _split_record(table: FeatureTable, seed: int, fold: Fold) -> dict[str, Any]:
@@ -163,61 +184,10 @@ def _split_record(table: FeatureTable, seed: int, fold: Fold) -> dict[str, Any]:
     return {"seed": seed, "fold": fold.name, "train_speakers": sorted(train), "test_speakers": sorted(test)}
 
 
-def _run(
-    job: EvaluateJob,
-    table: FeatureTable,
-    classes: tuple[str, ...],
-    config: Config,
-    work: list[tuple[int, Fold]],
-    told: Progress,
-) -> list[Predictions]:
-    """Run the fits as Ray tasks and return their predictions in the order of `work`."""
-    told.start(len(work))
-    with ray_session(job.address, job.n_workers):
-        import ray
-
-        task: Any = ray.remote(num_cpus=1, max_retries=1, runtime_env={"env_vars": _TASK_ENVIRONMENT})(fit_fold)
-        shared = ray.put(table)
-        places = {
-            task.remote(shared, classes, config, fold, seed, job.calibrate): place
-            for place, (seed, fold) in enumerate(work)
-        }
-        found: dict[int, Predictions] = {}
-        waiting = list(places)
-        while waiting:
-            ready, waiting = ray.wait(waiting, num_returns=1)
-            place = places[ready[0]]
-            try:
-                found[place] = ray.get(ready[0])
-            except ray.exceptions.RayTaskError as err:
-                raise err.cause from err
-            told.advance(1, 0)
-        return [found[place] for place in range(len(work))]
-
-
-def fit_fold(
-    table: FeatureTable, classes: tuple[str, ...], config: Config, fold: Fold, seed: int, calibrate: bool
-) -> Predictions:
-    """Train on one fold's training rows and predict its test rows; the test rows are looked at only then.
-
-    The test rows serve as validation set of the learning curves, which nothing is chosen by.
-    """
-    train, test = table.select(fold.train), table.select(fold.test)
-    temperature = 1.0
-    if calibrate:
-        inner, held = inner_split(train.speakers, seed, _CALIBRATION_SHARE)
-        held_out = train.select(held)
-        weights = fit(train.select(inner), classes, config, seed=seed).weights
-        temperature = fit_temperature(predict(weights, held_out, len(classes)), held_out.labels(classes))
-    fitted = fit(train, classes, config, seed=seed, validation=test)
-    probabilities = apply_temperature(predict(fitted.weights, test, len(classes)), temperature)
-    return Predictions(seed, fold.name, fold.test, probabilities, fitted.history, temperature)
-
-
 def _leak_gap(job: EvaluateJob, metrics: dict[str, Any], told: Progress) -> dict[str, Any]:
     """Compare the random split with folds by speaker that leave as much out."""
     fair = dataclasses.replace(job, protocol="kfold", n_folds=_RANDOM_FOLDS)
-    table, classes, predictions, _ = _cross_validate(fair, told)
-    scores = over_seeds(table, classes, predictions)["scores"]
+    tested = _cross_validated(fair, told)
+    scores = over_seeds(tested.tables[0], tested.classes, tested.predictions())["scores"]
     gap = {name: metrics["scores"][name]["mean"] - scores[name]["mean"] for name in SCORES}
     return {"speaker_independent": scores, "gap": gap}

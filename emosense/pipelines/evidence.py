@@ -16,6 +16,7 @@ from emosense.evaluation.calibration import apply_temperature, fit_temperature
 from emosense.evaluation.confidence import ece
 from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
 from emosense.storage import join, read_bytes, redact
+from emosense.training.ensemble import ModelConfig, feature_configs
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,23 +37,26 @@ class Evidence:
     curves: list[dict[str, Any]]
 
 
-def cross_validated(place: str, kind: str, preset: str, classes: tuple[str, ...]) -> Evidence:
+def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, classes: tuple[str, ...]) -> Evidence:
     """Take score, temperature and curves from the ``metrics.json`` of a cross-validation and the files beside it.
 
     Raises
     ------
     UsageError
-        If the file is of another model family, preset or classes, or its predictions are calibrated already.
+        If the file is of another model family, preset, features or classes, or its predictions are calibrated already.
     """
     folder = place.rpartition("/")[0] or "."
     try:
         metrics, curves = (json.loads(read_bytes(file)) for file in (place, join(folder, "curves.json")))
         found = (metrics["kind"], metrics["preset"], tuple(metrics["classes"]), metrics["calibrated"])
+        features = metrics["features"]
         rows = list(csv.DictReader(io.StringIO(read_bytes(join(folder, "predictions.csv")).decode(), newline="")))
     except (FileNotFoundError, ValueError, LookupError) as err:
         raise UsageError(f"{redact(place)} is no metrics.json of a cross-validation") from err
     if found != (kind, preset, classes, False):
         raise UsageError(f"{redact(place)} is of {found}, needed is {(kind, preset, classes, False)}")
+    if features != [heard.key for heard in feature_configs(config)]:
+        raise UsageError(f"{redact(place)} was measured with other features, or with another encoder")
     labels = np.array([classes.index(row["emotion"]) for row in rows])
     probabilities = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows])
     probabilities /= probabilities.sum(axis=1, keepdims=True)

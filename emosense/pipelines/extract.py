@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from emosense.corpora import Corpus, Utterance
-from emosense.extraction import extract_recordings
+from emosense.extraction import Variant, extract_recordings
 from emosense.feature_table import FeatureTableWriter
 from emosense.features import FeatureConfig
 from emosense.pipelines.ray_session import quiet, ray_session
@@ -31,11 +31,11 @@ class Extraction:
     by_error: Counter[str]
 
 
-def _extract_batch(batch: dict[str, Any], config: FeatureConfig, speed: float) -> dict[str, Any]:
+def _extract_batch(batch: dict[str, Any], config: FeatureConfig, variant: Variant | None) -> dict[str, Any]:
     """Ray Data's batch of recordings -> batch of features."""
     sizes = (int(size) for size in batch["size"])
     recordings = map(Recording, batch["path"], batch["location"], sizes, batch["version"])
-    results = extract_recordings(recordings, config, speed)
+    results = extract_recordings(recordings, config, variant)
     features = np.empty(len(results), object)
     features[:] = [np.asarray(result["features"], np.float32) for result in results]
     columns = {name: [result[name] for result in results] for name in ("n_frames", "error_code", "error")}
@@ -47,7 +47,7 @@ def extract_corpus(
     config: FeatureConfig,
     output: str,
     *,
-    speed: float = 1.0,
+    variant: Variant | None = None,
     address: str | None = None,
     n_workers: int | None = None,
     told: Progress | None = None,
@@ -58,7 +58,7 @@ def extract_corpus(
     ----------
     output : str
         Location of the table, local or URL; it appears when it is complete.
-    speed : float
+    variant : Speed, Disturbance or None
         See `extract_recordings`.
     address, n_workers
         See `ray_session`.
@@ -79,7 +79,7 @@ def extract_corpus(
         contextlib.closing(FeatureTableWriter(file, config)) as writer,
         ray_session(address, n_workers) as n_cpus,
     ):
-        for results in _results(corpus.utterances, config, speed, n_cpus):
+        for results in _results(corpus.utterances, config, variant, n_cpus):
             utterances = corpus.utterances[n_done : n_done + len(results)]
             writer.write(utterances, results)
             n_done += len(results)
@@ -90,7 +90,7 @@ def extract_corpus(
 
 
 def _results(
-    utterances: Sequence[Utterance], config: FeatureConfig, speed: float, n_cpus: int
+    utterances: Sequence[Utterance], config: FeatureConfig, variant: Variant | None, n_cpus: int
 ) -> Iterator[list[dict[str, Any]]]:
     """Run the extraction on Ray Data and yield its results in the order of the utterances."""
     import ray.data
@@ -102,7 +102,7 @@ def _results(
     items = [{"index": index, **dataclasses.asdict(u.recording)} for index, u in enumerate(utterances)]
     n_blocks = max(min(len(items), n_cpus), len(items) // _RECORDINGS_A_BLOCK)
     dataset = ray.data.from_items(items, override_num_blocks=n_blocks)
-    dataset = dataset.map_batches(_extract_batch, batch_size=None, fn_kwargs={"config": config, "speed": speed})
+    dataset = dataset.map_batches(_extract_batch, batch_size=None, fn_kwargs={"config": config, "variant": variant})
     expected = 0
     for batch in dataset.iter_batches(batch_size=_BATCH_ROWS, batch_format="pyarrow"):
         results = _rows(batch)

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from emosense.errors import EmoSenseError, NothingToDo, TooManyErrors
-from emosense.exports import EXPORTS, opened, place_of
 from emosense.isolation import LabelSpec
+from emosense.labels import Labelled
 from emosense.listing import Listing
 from emosense.models.artifact import read_model
+from emosense.models.encoder import with_encoder_file
+from emosense.pipelines.assembly import assemble
 from emosense.pipelines.engines import Chunk, Engine, LocalEngine, RayEngine
 from emosense.pipelines.label_job import (
     LabelJob,
@@ -31,9 +33,8 @@ from emosense.pipelines.locks import held
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.stopping import Stop
 from emosense.progress import Progress, progress
-from emosense.rows import COLUMNS, QUALITY_COLUMNS, SEGMENT_COLUMNS, WRITERS, Row, TableWriter, format_of
 from emosense.runs import Run, in_order, write_manifest
-from emosense.storage import atomic_writer, is_url, redact
+from emosense.storage import is_url, redact
 
 __all__ = ["LabelJob", "Summary", "label"]
 
@@ -42,7 +43,6 @@ __all__ = ["LabelJob", "Summary", "label"]
 AUTO_RAY_FROM_A_CORE: Final = 20_000
 _CHUNK_SIZES: Final = (8, 512)
 _CHUNKS_A_WORKER: Final = 50
-_ROWS_A_WRITE: Final = 4096
 # Error rows whose cause lies outside of the recording: another start of the run tries them again.
 _TRIED_AGAIN: Final = frozenset({"permission_denied", "io_error", "timeout", "out_of_memory"})
 
@@ -72,7 +72,7 @@ def label(job: LabelJob) -> Summary:
     check_job(job)
     stop = Stop()
     with stop.installed(), Listing() as listing:
-        spec = LabelSpec(read_model(job.model), job.config, job.file_timeout_s)
+        spec = LabelSpec(with_encoder_file(read_model(job.model), job.encoder), job.config, job.file_timeout_s)
         _list_inputs(listing, job)
         summary = Summary(ignored=listing.ignored)
         if job.dry_run:
@@ -99,7 +99,12 @@ def _finish(work: _Work, stop: Stop) -> EmoSenseError | None:
     except TooManyErrors as err:
         failure = err
     work.check_held()
-    _assemble(work, complete=failure is None)
+    is_complete = failure is None
+
+    def labelled() -> Iterator[Labelled]:
+        return (entry.labelled for entry in in_order(work.listing, work.run.finished(), complete=is_complete))
+
+    assemble(work.job, work.spec.model.description["classes"], labelled, work.summary, work.told)
     if not work.summary.n_recordings and not failure:
         return NothingToDo(nothing_found(work.job, work.summary))
     return failure
@@ -177,48 +182,3 @@ def _engine(job: LabelJob, spec: LabelSpec, n_pending: int) -> Iterator[tuple[st
     # A worker's start costs as much as some 100 short recordings.
     n_workers = job.n_workers or max(1, min(cores, n_pending // 100))
     yield "local", n_workers, LocalEngine(spec, n_workers)
-
-
-def _assemble(work: _Work, *, complete: bool) -> None:
-    """Write the table, and the table of segments, from the parts."""
-    job = work.job
-    columns = (*COLUMNS, *QUALITY_COLUMNS) if job.config.quality else COLUMNS
-    outputs = [job.output, *(place_of(job.output, f".{name}") for name in job.exports if name in WRITERS)]
-    with contextlib.ExitStack() as stack:
-        tables = [_open_table(stack, place, columns, job.min_confidence) for place in dict.fromkeys(outputs)]
-        write_segments = None
-        if job.segments_output:
-            write_segments = _open_table(stack, job.segments_output, SEGMENT_COLUMNS, job.min_confidence)
-        exports = [stack.enter_context(opened(name, job.output)) for name in job.exports if name in EXPORTS]
-        for entry in in_order(work.listing, work.run.finished(), complete=complete):
-            row, segments = entry.labelled.row, entry.labelled.segments
-            work.summary.count(row)
-            for write in tables:
-                write([row])
-            for export in exports:
-                export.write(row, segments)
-            if write_segments:
-                write_segments(segments)
-
-
-def _open_table(
-    stack: contextlib.ExitStack, output: str, columns: tuple[str, ...], min_confidence: float | None
-) -> Callable[[Iterable[Row]], None]:
-    """Open a table and return what appends rows to it; they are written some thousands at a time."""
-    file = stack.enter_context(atomic_writer(output))
-    writer: TableWriter = WRITERS[format_of(output)](file, columns, min_confidence)
-    stack.callback(writer.close)
-    rows: list[Row] = []
-
-    def flush() -> None:
-        if rows:
-            writer.write(rows)
-            rows.clear()
-
-    def append(more: Iterable[Row]) -> None:
-        rows.extend(more)
-        if len(rows) >= _ROWS_A_WRITE:
-            flush()
-
-    stack.callback(flush)
-    return append

@@ -17,6 +17,7 @@ from emosense.labels import LabelConfig
 from emosense.listing import ListingConfig
 from emosense.progress import duration_text
 from emosense.rows import WRITERS, Row, format_of
+from emosense.speakers import SpeakerRule
 from emosense.storage import redact
 
 ENGINES: Final = ("auto", "local", "ray")
@@ -40,6 +41,10 @@ class LabelJob:
         More formats beside the table: keys of `rows.WRITERS` and `exports.EXPORTS`.
     verbose : bool
         Say of each recording that is not ok what is wrong with it, as it comes.
+    encoder : str
+        Path or URL of the encoder that the model names; empty to look for it on this machine.
+    speakers : SpeakerRule or None
+        Whose recordings belong together; the labels are adapted to each speaker when the table is assembled.
     max_errors : str or None
         ``N`` or ``P%``: stop when more recordings than that are errors.
     """
@@ -50,11 +55,13 @@ class LabelJob:
     segments_output: str | None = None
     exports: tuple[str, ...] = ()
     model: str = "default"
+    encoder: str = ""
     engine: str = "auto"
     n_workers: int | None = None
     address: str | None = None
     config: LabelConfig = dataclasses.field(default_factory=LabelConfig)
     listing: ListingConfig = dataclasses.field(default_factory=ListingConfig)
+    speakers: SpeakerRule | None = None
     limit: int | None = None
     min_confidence: float | None = None
     max_errors: str | None = None
@@ -183,7 +190,8 @@ def manifest_of(job: LabelJob, spec: LabelSpec, summary: Summary, exit_code: int
         "inputs": [redact(location) for location in job.inputs],
         "output": redact(job.output),
         "model": {"name": spec.model.description["name"], "sha256": spec.model.sha256},
-        "parameters": dataclasses.asdict(spec.config) | {"min_confidence": job.min_confidence},
+        "parameters": dataclasses.asdict(spec.config)
+        | {"min_confidence": job.min_confidence, "speakers": redact(job.speakers.text) if job.speakers else None},
         "versions": {"emosense": __version__, "python": platform.python_version(), "platform": sys.platform},
         "engine": summary.engine,
         "counts": summary.counts(),

@@ -10,22 +10,27 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from emosense.emotions import EMOTIONS, parse_emotion
+from emosense.encoder_files import default_cache
 from emosense.errors import UsageError
 from emosense.evaluation.splits import inner_split
 from emosense.feature_table import FeatureTable
 from emosense.models.artifact import write_model
 from emosense.pipelines.description import describe
+from emosense.pipelines.encoder_choice import EncoderChoice, config_with_encoder
 from emosense.pipelines.evidence import Evidence, cross_validated, held_out
-from emosense.pipelines.feature_cache import FeatureSource, default_cache, load_features
+from emosense.pipelines.feature_cache import FeatureSource, load_tables
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.ray_training import RayTraining, fit_with_ray
 from emosense.progress import Progress
 from emosense.storage import exists, join, make_folder, redact, write_bytes
 from emosense.training.cnn_presets import CnnConfig
-from emosense.training.fitting import Config, Fitted, copy_speeds, fit, predict, preset, with_temperature
+from emosense.training.ensemble import Member, ModelConfig, assemble, feature_configs, members_of
+from emosense.training.fitting import Fitted, fit, predict, preset
+from emosense.training.graphs import with_temperature
 from emosense.training.model_card import model_card
 
 
@@ -44,6 +49,8 @@ class TrainJob:
         of a fit without some of the speakers.
     storage : str or None
         Folder or URL for checkpoints; beside the model where it is None.
+    encoder : EncoderChoice
+        The pretrained encoder of the presets that need one.
     """
 
     kind: str
@@ -63,6 +70,7 @@ class TrainJob:
     epochs: int | None = None
     address: str | None = None
     overwrite: bool = False
+    encoder: EncoderChoice = dataclasses.field(default_factory=EncoderChoice)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,16 +89,17 @@ def train(job: TrainJob, told: Progress) -> Trained:
     UsageError
         If a setting, the data or the place of the model is wrong.
     """
-    config = preset(job.kind, job.preset)
+    config = config_with_encoder(preset(job.kind, job.preset), job.encoder, told)
     if job.epochs is not None:
         config = _with_epochs(config, job.epochs)
     classes = classes_of(job.emotions, config)
-    evidence = None if job.metrics is None else cross_validated(job.metrics, job.kind, job.preset, classes)
+    evidence = None if job.metrics is None else cross_validated(job.metrics, job.kind, job.preset, config, classes)
     if exists(join(job.output, "model.json")) and not (job.overwrite or job.resume):
         raise UsageError(f"{redact(job.output)} holds a model: choose another folder, or --overwrite")
     make_folder(job.output)
     source = FeatureSource(job.data, job.cache or default_cache(), job.address)
-    table = load_features(source, config.feature, speeds=copy_speeds(config), told=told).with_emotions(classes)
+    tables = load_tables(source, config, classes, told)
+    table = tables[0]
     if set(table.emotions) != set(classes):
         raise UsageError(
             f"no recording of {', '.join(sorted(set(classes) - set(table.emotions)))} in {redact(job.data)}"
@@ -98,8 +107,8 @@ def train(job: TrainJob, told: Progress) -> Trained:
     with _session(job, config):
         fits = _Fits(job, config, classes, told)
         if evidence is None and job.validation_share > 0:
-            evidence = fits.held_out(table)
-        final = fits.run("final", table, None)
+            evidence = fits.held_out(tables)
+        final = fits.run("final", tables, None)
     description = describe(job.kind, job.preset, job.seed, config, classes, table, evidence)
     curves = {"validation": evidence.curves if evidence else [], "final": final.history}
     write_bytes(join(job.output, "curves.json"), json.dumps(curves, indent=1).encode())
@@ -108,7 +117,7 @@ def train(job: TrainJob, told: Progress) -> Trained:
     return Trained(description, curves)
 
 
-def classes_of(emotions: tuple[str, ...], config: Config) -> tuple[str, ...]:
+def classes_of(emotions: tuple[str, ...], config: ModelConfig) -> tuple[str, ...]:
     """Return the classes to train, in the order of `EMOTIONS`."""
     try:
         wanted = {parse_emotion(name) for name in emotions} or set(config.classes)
@@ -119,15 +128,15 @@ def classes_of(emotions: tuple[str, ...], config: Config) -> tuple[str, ...]:
     return tuple(emotion for emotion in EMOTIONS if emotion in wanted)
 
 
-def _with_epochs(config: Config, epochs: int) -> Config:
+def _with_epochs(config: ModelConfig, epochs: int) -> CnnConfig:
     if not isinstance(config, CnnConfig):
         raise UsageError("--epochs is for the CNN")
     return dataclasses.replace(config, epochs=epochs)
 
 
-def _session(job: TrainJob, config: Config) -> contextlib.AbstractContextManager[object]:
+def _session(job: TrainJob, config: ModelConfig) -> contextlib.AbstractContextManager[object]:
     """Ray for the CNN's fits, with a CPU more than workers for Ray Train's controller; scikit-learn needs none."""
-    if not isinstance(config, CnnConfig):
+    if not any(isinstance(member.config, CnnConfig) for member in members_of(config, 0)):
         return contextlib.nullcontext()
     return ray_session(job.address, job.n_workers + 1)
 
@@ -135,36 +144,43 @@ def _session(job: TrainJob, config: Config) -> contextlib.AbstractContextManager
 class _Fits:
     """The fits of one job, each a run of its own in the checkpoint storage."""
 
-    def __init__(self, job: TrainJob, config: Config, classes: tuple[str, ...], told: Progress) -> None:
+    def __init__(self, job: TrainJob, config: ModelConfig, classes: tuple[str, ...], told: Progress) -> None:
         self._job, self._config, self._classes, self._told = job, config, classes, told
 
-    def run(self, stage: str, table: FeatureTable, validation: FeatureTable | None) -> Fitted:
-        n_speakers = len(set(table.speakers))
-        self._told.say(f"{stage}: {len(table):,} recordings of {n_speakers} speakers")
-        if not isinstance(self._config, CnnConfig):
-            return fit(table, self._classes, self._config, seed=self._job.seed)
+    def run(self, stage: str, tables: Sequence[FeatureTable], held_out: Sequence[FeatureTable] | None) -> Fitted:
+        """Train every network of the model; the history is that of the first."""
+        self._told.say(f"{stage}: {len(tables[0]):,} recordings of {len(set(tables[0].speakers))} speakers")
+        heard, fitted = feature_configs(self._config), []
+        for member in members_of(self._config, self._job.seed):
+            place = heard.index(member.config.feature)
+            fitted.append(self._fit(stage, member, tables[place], held_out[place] if held_out else None))
+        return Fitted(assemble(self._config, [network.weights for network in fitted]), fitted[0].history)
+
+    def _fit(self, stage: str, member: Member, table: FeatureTable, validation: FeatureTable | None) -> Fitted:
+        if not isinstance(member.config, CnnConfig):
+            return fit(table, self._classes, member.config, seed=member.seed)
         job = self._job
         storage = job.storage or f"{job.output.rstrip('/')}/checkpoints"
         training = RayTraining(storage, job.n_workers, job.use_gpu, job.resume, job.max_failures)
         return fit_with_ray(
             table,
             self._classes,
-            self._config,
-            name=f"{stage}-{self._key(table)}",
-            seed=job.seed,
+            member.config,
+            name=f"{stage}-{self._key(member, table)}",
+            seed=member.seed,
             validation=validation,
             training=training,
         )
 
-    def held_out(self, table: FeatureTable) -> Evidence:
+    def held_out(self, tables: Sequence[FeatureTable]) -> Evidence:
         """Fit without some of the speakers, and score, calibrate and draw curves on them."""
-        train_rows, held_rows = inner_split(table.speakers, self._job.seed, self._job.validation_share)
-        held = table.select(held_rows)
-        fitted = self.run("validation", table.select(train_rows), held)
+        train_rows, held_rows = inner_split(tables[0].speakers, self._job.seed, self._job.validation_share)
+        held = [table.select(held_rows) for table in tables]
+        fitted = self.run("validation", [table.select(train_rows) for table in tables], held)
         probabilities = predict(fitted.weights, held, len(self._classes))
-        return held_out(held.speakers, held.labels(self._classes), probabilities, fitted.history)
+        return held_out(held[0].speakers, held[0].labels(self._classes), probabilities, fitted.history)
 
-    def _key(self, table: FeatureTable) -> str:
+    def _key(self, member: Member, table: FeatureTable) -> str:
         """Digest of what decides the weights, so that a run is never resumed with other data or settings."""
-        identity = repr((self._config, self._classes, self._job.seed, table.paths, table.emotions, self._job.n_workers))
+        identity = repr((member, self._classes, table.paths, table.emotions, self._job.n_workers))
         return hashlib.sha256(identity.encode()).hexdigest()[:12]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emosense.reports.charts import histogram, lines
 from emosense.reports.drawing import Series, ticks
@@ -37,11 +37,11 @@ def curve_figures(evaluation: Evaluation) -> list[Figure]:
             if not curves:
                 continue
             if len(curves) > 1:
-                series += [Series("", colour, values, range(1, len(values) + 1), is_faint=True) for values in curves]
+                series += [Series("", colour, curve.values, curve.epochs, is_faint=True) for curve in curves]
             mean = _mean_curve(curves)
-            series.append(Series(label, colour, mean.tolist(), range(1, len(mean) + 1)))
-            highest = max(highest, *(max(values) for values in curves))
-        n_epochs = max(len(values) for values in train)
+            series.append(Series(label, colour, mean.values, mean.epochs))
+            highest = max(highest, *(max(curve.values) for curve in curves))
+        n_epochs = max(curve.epochs[-1] for curve in train)
         drawing = lines(
             series, x=(1, max(n_epochs, 2)), y=(0, 1 if quantity == "accuracy" else highest or 1.0),
             x_format=lambda value: f"{value:g}", y_format=formatter, x_label="epoch", y_label=quantity,
@@ -51,15 +51,29 @@ def curve_figures(evaluation: Evaluation) -> list[Figure]:
     return found
 
 
-def _curves(evaluation: Evaluation, key: str) -> list[list[float]]:
-    """Return one curve a fit, of those that know the quantity at every epoch."""
-    curves = [[epoch.get(key) for epoch in curve["epochs"]] for curve in evaluation.curves]
-    return [curve for curve in curves if all(value is not None for value in curve)]
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Curve:
+    """A quantity over the epochs at which it was measured."""
+
+    epochs: list[int]
+    values: list[float]
 
 
-def _mean_curve(curves: list[list[float]]) -> NDArray[np.float64]:
-    length = min(len(curve) for curve in curves)
-    return np.asarray(np.mean([curve[:length] for curve in curves], axis=0))
+def _curves(evaluation: Evaluation, key: str) -> list[_Curve]:
+    """Return one curve a fit, of those that know the quantity."""
+    found = []
+    for curve in evaluation.curves:
+        known = [epoch for epoch in curve["epochs"] if epoch.get(key) is not None]
+        if known:
+            found.append(_Curve([epoch["epoch"] for epoch in known], [epoch[key] for epoch in known]))
+    return found
+
+
+def _mean_curve(curves: list[_Curve]) -> _Curve:
+    """Average over the fits, as far as all of them go."""
+    shortest = min(curves, key=lambda curve: len(curve.values))
+    values = [curve.values[: len(shortest.values)] for curve in curves]
+    return _Curve(shortest.epochs, np.mean(values, axis=0).tolist())
 
 
 def last_gap(evaluation: Evaluation) -> tuple[float, float] | None:
@@ -67,28 +81,28 @@ def last_gap(evaluation: Evaluation) -> tuple[float, float] | None:
     train, validation = _curves(evaluation, "train_accuracy"), _curves(evaluation, "validation_accuracy")
     if not train or not validation:
         return None
-    first, second = (float(np.mean([curve[-1] for curve in curves])) for curves in (train, validation))
+    first, second = (float(np.mean([curve.values[-1] for curve in curves])) for curves in (train, validation))
     return first, second
 
 
-def _curve_caption(quantity: str, train: list[list[float]], validation: list[list[float]]) -> str:
+def _curve_caption(quantity: str, train: list[_Curve], validation: list[_Curve]) -> str:
     fits = plural(len(train), "fit")
-    first, last = (float(np.mean([curve[place] for curve in train])) for place in (0, -1))
+    first, last = (float(np.mean([curve.values[place] for curve in train])) for place in (0, -1))
     if not validation:
         return (
             f"In {fits} the training {quantity} goes from {first:.3g} to {last:.3g}; "
             "this family keeps no validation curve."
         )
-    held = float(np.mean([curve[-1] for curve in validation]))
+    held = float(np.mean([curve.values[-1] for curve in validation]))
     if quantity == "accuracy":
         return (
             f"At the last epoch the accuracy is {percent(last)} in training and {percent(held)} in validation, "
             f"an overfitting gap of {points(last - held).lstrip('+')} points, the mean of {fits}."
         )
     mean = _mean_curve(validation)
-    best = int(mean.argmin())
+    best = int(np.argmin(mean.values))
     return (
-        f"The validation loss is lowest at epoch {best + 1} ({mean[best]:.3g}) and ends at {held:.3g}, "
+        f"The validation loss is lowest at epoch {mean.epochs[best]} ({mean.values[best]:.3g}) and ends at {held:.3g}, "
         f"while the training loss ends at {last:.3g}; the mean of {fits}."
     )
 

@@ -56,7 +56,7 @@ def evaluation_report(folder: str, output: str, feature_table: str | None = None
 
 def _parts(evaluation: Evaluation, feature_table: str | None) -> list[tuple[str, list[Figure], list[Markup]]]:
     """Return heading, figures and tables of the page's parts; a part without figures is left out."""
-    has_leak = "leak_gap" in evaluation.metrics
+    has_leak, is_disturbed = (name in evaluation.metrics for name in ("leak_gap", "robustness"))
     right = [
         evaluation_figures.confusion_figure(evaluation),
         evaluation_figures.recall_figure(evaluation),
@@ -77,6 +77,11 @@ def _parts(evaluation: Evaluation, feature_table: str | None) -> list[tuple[str,
         ),
         ("Where it is right", right, [_class_table(evaluation)]),
         ("How far its confidence can be trusted", trust, []),
+        (
+            "What it withstands",
+            [evaluation_figures.robustness_figure(evaluation)] if is_disturbed else [],
+            [_robustness_table(evaluation)] if is_disturbed else [],
+        ),
         ("Learning", confidence_figures.curve_figures(evaluation), []),
         ("Whom it understands", groups, _group_tables(evaluation)),
         ("What it hears", [feature_overlap(feature_table, evaluation.classes)] if feature_table else [], []),
@@ -146,6 +151,17 @@ def _leak_table(evaluation: Evaluation) -> Markup:
         for key, name in (("uar", "UAR"), ("accuracy", "accuracy"), ("macro_f1", "macro F1"))
     ]  # fmt: skip
     return page.table("The leak gap", ("score", "random split", "by speaker", "gap in points"), rows)
+
+
+def _robustness_table(evaluation: Evaluation) -> Markup:
+    rows = []
+    for record in evaluation.metrics["robustness"]:
+        interval = record["change"]["interval"]
+        span = percent(None) if interval is None else f"{points(interval[0])} to {points(interval[1])}"
+        change = points(record["change"]["mean"])
+        rows.append((record["name"], score_text(record["uar"]), change, span, record["description"]))
+    header = ("disturbance", "UAR", "change in points", "95 % over actors", "what it is")
+    return page.tables([page.table("Disturbed recordings in figures", header, rows, n_words=1)])
 
 
 def _class_table(evaluation: Evaluation) -> Markup:

@@ -43,6 +43,21 @@ def _pair(score: dict[str, Any]) -> tuple[float, float] | None:
     return None if score["interval"] is None else (score["interval"][0], score["interval"][1])
 
 
+def robustness_figure(evaluation: Evaluation) -> Figure:
+    """Draw the UAR on disturbed recordings beside that of the recordings as they are."""
+    records = evaluation.metrics["robustness"]
+    clean = evaluation.metrics["scores"]["uar"]["mean"]
+    changes = [record["change"]["mean"] for record in records]
+    worst = int(np.argmin(changes))
+    n_small = sum(abs(change) < 0.01 for change in changes)
+    caption = (
+        f"{count(n_small)} of {plural(len(records), 'disturbance')} change the UAR by less than a point; "
+        f"the worst, {records[worst]['name']}, changes it by {points(changes[worst])} points."
+    )
+    rows = [Bar(r["name"], "first", r["uar"]["mean"], points(r["change"]["mean"])) for r in records]
+    return Figure("robustness", "UAR on disturbed recordings", caption, bars(rows, maximum=1, mark=(clean, "clean")))
+
+
 def confusion_figure(evaluation: Evaluation) -> Figure:
     """Draw counts and row shares of truth against prediction."""
     counts = evaluation.confusion

@@ -60,8 +60,8 @@ def groups(tally: Tally, figures: list[Figure]) -> list[Markup]:
     is_same = len(tally.speakers.counts) == len(tally.folders.counts)
     if len(tally.folders.counts) > 1 or tally.folders.rest != [0] * len(_STACK):
         found.append(_group_figure("folders", "folder", tally.folders, tally.n, _common_folder(tally.folders)))
-    if len(tally.speakers.counts) > 1 and (tally.n_actors or not is_same):
-        noun = "speaker" if tally.n_actors else "parent folder"
+    if len(tally.speakers.counts) > 1 and (tally.n_speakers or not is_same):
+        noun = "speaker" if tally.n_speakers else "parent folder"
         found.append(_group_figure("speakers", noun, tally.speakers, tally.n, ""))
     figures += found
     return [page.section("Where they are", page.figures(found))] if found else []

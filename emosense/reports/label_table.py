@@ -33,6 +33,7 @@ class LabelRow(NamedTuple):
     decoded_s: float | None
     is_uncertain: bool
     quality: tuple[float | None, ...] = ()
+    speaker: str = ""
 
 
 def read_labels(location: str) -> Iterator[LabelRow]:
@@ -93,7 +94,10 @@ def _row(record: dict[str, Any]) -> LabelRow:
         raise ValueError("there is an emotion without a confidence from 0 to 1")
     is_uncertain = record.get("uncertain") in (True, "true")
     quality = tuple(_number(record.get(name)) for name in QUALITY_COLUMNS) if QUALITY_COLUMNS[0] in record else ()
-    return LabelRow(path, emotion, status, code, error, confidence, duration_s, decoded_s, is_uncertain, quality)
+    speaker = record.get("speaker") or ""
+    return LabelRow(
+        path, emotion, status, code, error, confidence, duration_s, decoded_s, is_uncertain, quality, speaker
+    )
 
 
 def _number(cell: str | float | None) -> float | None:
@@ -106,7 +110,7 @@ def _csv_records(file: BinaryIO) -> Iterator[dict[str, Any]]:
         for record in csv.DictReader(text, restval=None, restkey=""):
             if "" in record or None in record.values():
                 raise ValueError("a row has another number of cells than the header")
-            yield record | {name: unescape_cell(record[name]) for name in _TEXT}
+            yield record | {name: unescape_cell(record[name]) for name in (*_TEXT, "speaker") if name in record}
 
 
 def _json_records(file: BinaryIO) -> Iterator[dict[str, Any]]:
@@ -128,6 +132,7 @@ def _parquet_records(file: BinaryIO) -> Iterator[dict[str, Any]]:
 
     with pq.ParquetFile(file) as table:
         present = set(table.schema_arrow.names)
-        wanted = [name for name in (*_TEXT, *_NUMBERS, "uncertain", "start_s") if name in present]
+        names = (*_TEXT, *_NUMBERS, "uncertain", "start_s", *QUALITY_COLUMNS, "speaker")
+        wanted = [name for name in names if name in present]
         for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
             yield from batch.to_pylist()

@@ -89,7 +89,7 @@ class Tally:
     by_status: Counter[str] = dataclasses.field(default_factory=Counter)
     folders: Groups = dataclasses.field(default_factory=Groups)
     speakers: Groups = dataclasses.field(default_factory=Groups)
-    n_actors: int = 0
+    n_speakers: int = 0
     errors: dict[str, Errors] = dataclasses.field(default_factory=dict)
     confidences: list[array[int]] = dataclasses.field(default_factory=lambda: [array("I") for _ in EMOTIONS])
     durations: array[int] = dataclasses.field(default_factory=lambda: array("I"))
@@ -146,9 +146,10 @@ def _count(tally: Tally, row: LabelRow) -> None:
     if path != row.path:
         folder = printable_path(folder)
     actor = _ACTOR.search(path)
-    tally.n_actors += actor is not None
+    speaker = row.speaker.rpartition("/")[2] or (actor[1] if actor else "")
+    tally.n_speakers += bool(speaker)
     tally.folders.add(folder, place)
-    tally.speakers.add(actor[1] if actor else folder.rpartition("/")[2], place)
+    tally.speakers.add(speaker or folder.rpartition("/")[2], place)
     if row.error_code:
         errors = tally.errors.setdefault(row.error_code, Errors())
         errors.n += 1

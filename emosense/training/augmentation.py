@@ -39,8 +39,9 @@ class AugmentConfig:
         Standard deviation of the spectral tilt, and of each of two broad bumps, over the whole band range.
     noise_share, noise_db : float, tuple of float
         Share of recordings with an added noise floor, and the range of its level below the peak.
-    reverb_share, lowpass_share : float
-        Shares of recordings with an exponential tail, and with the upper bands cut off.
+    reverb_share, lowpass_share, highpass_share : float
+        Shares of recordings with an exponential tail, with the upper bands cut off, and with the lowest ones cut off as
+        by a telephone line.
     n_masks, mask_frames, mask_bands : int
         SpecAugment (Park et al. 2019): masks on each axis and the largest width of one.
     """
@@ -56,6 +57,7 @@ class AugmentConfig:
     noise_db: tuple[float, float] = (-80.0, -35.0)
     reverb_share: float = 0.1
     lowpass_share: float = 0.1
+    highpass_share: float = 0.15
     n_masks: int = 1
     mask_frames: int = 12
     mask_bands: int = 8
@@ -90,6 +92,9 @@ def augment(log_mel: Float32, rng: np.random.Generator, config: AugmentConfig) -
         varied = add_noise(varied, rng, rng.uniform(*config.noise_db))
     if rng.random() < config.lowpass_share:
         varied[:, rng.integers(varied.shape[1] // 2, varied.shape[1]) :] = FLOOR_DB
+    if rng.random() < config.highpass_share:
+        # Up to some 500 Hz with 128 mel bands to 8 kHz; telephone lines begin at 300 Hz.
+        varied[:, : rng.integers(1, varied.shape[1] // 6)] = FLOOR_DB
     varied = np.maximum(varied - varied.max(), FLOOR_DB)
     return mask(varied, rng, config).astype(np.float32)
 

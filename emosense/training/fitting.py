@@ -7,7 +7,7 @@ measured is what is shipped.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from emosense.errors import UsageError
 from emosense.feature_table import FeatureTable
-from emosense.training import cnn, cnn_presets, mlp
-from emosense.training.cnn_presets import CnnConfig
+from emosense.onnx_graphs import open_session
+from emosense.training import cnn, cnn_presets, ensemble, mlp
+from emosense.training.ensemble import ModelConfig, NetworkConfig
+from emosense.training.graphs import FEATURES, PROBABILITIES
 
 Float64 = NDArray[np.float64]
-Config = mlp.MlpConfig | CnnConfig
 
 # A third of the rows needs more passes; chosen with the preset (docs/results.md).
 _PASSES_WITHOUT_COPIES: Final = 20
@@ -27,12 +28,12 @@ _PASSES_WITHOUT_COPIES: Final = 20
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fitted:
-    """A trained model.
+    """A trained network.
 
     Parameters
     ----------
     weights : bytes
-        ONNX graph: ``features`` in, ``probabilities`` out.
+        ONNX graph: ``features`` in, ``probabilities`` out; `ensemble.assemble` makes a model of it.
     history : list of dict
         One record an epoch: ``epoch``, ``train_loss`` and what else is known.
     """
@@ -41,7 +42,7 @@ class Fitted:
     history: list[dict[str, Any]]
 
 
-def preset(kind: str, name: str) -> Config:
+def preset(kind: str, name: str) -> ModelConfig:
     """Return a preset of a model family.
 
     Raises
@@ -49,16 +50,20 @@ def preset(kind: str, name: str) -> Config:
     UsageError
         If there is none of that name.
     """
-    presets: dict[str, dict[str, Any]] = {"mlp": mlp.PRESETS, "cnn": cnn_presets.PRESETS}
+    presets: dict[str, dict[str, Any]] = {
+        "mlp": mlp.PRESETS,
+        "cnn": cnn_presets.PRESETS,
+        "ensemble": ensemble.PRESETS,
+    }
     if kind not in presets:
         raise UsageError(f"unknown model kind {kind!r}: choose one of {', '.join(presets)}")
     if name not in presets[kind]:
         raise UsageError(f"unknown preset {name!r} of {kind}: choose one of {', '.join(presets[kind])}")
-    config: Config = presets[kind][name]
+    config: ModelConfig = presets[kind][name]
     return config
 
 
-def copy_speeds(config: Config) -> tuple[float, ...]:
+def copy_speeds(config: NetworkConfig) -> tuple[float, ...]:
     """Speeds of the copies that a configuration trains on besides the recordings themselves."""
     return tuple(speed for speed in config.speeds if speed != 1.0) if isinstance(config, mlp.MlpConfig) else ()
 
@@ -66,7 +71,7 @@ def copy_speeds(config: Config) -> tuple[float, ...]:
 def fit(
     table: FeatureTable,
     classes: tuple[str, ...],
-    config: Config,
+    config: NetworkConfig,
     *,
     seed: int,
     validation: FeatureTable | None = None,
@@ -74,7 +79,7 @@ def fit(
     on_epoch: Callable[[cnn.EpochResult], None] | None = None,
     exchange: cnn.Exchange | None = None,
 ) -> Fitted:
-    """Train a model.
+    """Train a network.
 
     Parameters
     ----------
@@ -121,44 +126,20 @@ def epoch_record(result: cnn.EpochResult) -> dict[str, Any]:
     return {name: value for name, value in values.items() if isinstance(value, int | float)}
 
 
-def predict(weights: bytes, table: FeatureTable, n_classes: int) -> Float64:
-    """Return the probabilities of the classes for each utterance, shape (n, n_classes)."""
-    import onnxruntime
+def predict(weights: bytes, tables: Sequence[FeatureTable], n_classes: int) -> Float64:
+    """Return the probabilities of the classes for each utterance, shape (n, n_classes).
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    found = [session.run(["probabilities"], {name: features[np.newaxis]})[0][0] for features in table.features]
-    return np.array(found, np.float64).reshape(len(table), n_classes)
-
-
-def with_temperature(weights: bytes, temperature: float) -> bytes:
-    """Put temperature scaling into an ONNX graph.
-
-    The softmax of ``logits / T`` is ``p ** (1 / T)``, normalised (Guo et al. 2017, arXiv 1706.04599), so that no logits
-    are needed.
+    Parameters
+    ----------
+    weights : bytes
+        Graph of a model.
+    tables : sequence of FeatureTable
+        The same utterances in each; one for every feature set that the model hears, in the order of its inputs.
     """
-    if temperature == 1.0:
-        return weights
-    import onnx
-    from onnx import helper, numpy_helper
-
-    model = onnx.load_from_string(weights)
-    graph = model.graph
-    for node in graph.node:
-        node.output[:] = ["uncalibrated" if name == "probabilities" else name for name in node.output]
-        node.input[:] = ["uncalibrated" if name == "probabilities" else name for name in node.input]
-    graph.initializer.append(numpy_helper.from_array(np.array(1 / temperature, np.float32), "inverse_temperature"))
-    graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "class_axis"))
-    graph.node.extend(
-        [
-            helper.make_node("Pow", ["uncalibrated", "inverse_temperature"], ["sharpened"]),
-            helper.make_node("ReduceSum", ["sharpened", "class_axis"], ["sharpened_sum"], keepdims=1),
-            helper.make_node("Div", ["sharpened", "sharpened_sum"], ["probabilities"]),
-        ]
-    )
-    onnx.checker.check_model(model)
-    result: bytes = model.SerializeToString()
-    return result
+    session = open_session(weights)
+    names = [FEATURES] if len(tables) == 1 else [f"{FEATURES}_{i}" for i in range(len(tables))]
+    found = []
+    for heard in zip(*(table.features for table in tables), strict=True):
+        feeds = {name: features[np.newaxis] for name, features in zip(names, heard, strict=True)}
+        found.append(session.run([PROBABILITIES], feeds)[0][0])
+    return np.array(found, np.float64).reshape(len(tables[0]), n_classes)

@@ -39,7 +39,8 @@ class MlpConfig:
     alpha, batch_size, learning_rate, learning_rate_init, epsilon, max_iter
         As in `sklearn.neural_network.MLPClassifier`.
     hidden_units : int
-        Width of the one hidden layer.
+        Width of the one hidden layer; 0 for none, which leaves a softmax regression (a linear probe),
+        trained to its optimum: batches and learning rate have no meaning then.
     standardise : bool
         Whether each value is scaled to mean 0 and variance 1 first.
     whitening : float or None
@@ -70,22 +71,34 @@ class MlpConfig:
     speeds: tuple[float, ...] = (1.0,)
 
 
+_DEFAULT: Final = MlpConfig(
+    "default",
+    default_config("functionals"),
+    alpha=10.0,
+    batch_size=64,
+    max_iter=8,
+    standardise=True,
+    whitening=0.5,
+    balance=True,
+    speeds=(0.9, 1.0, 1.1),
+)
+
 PRESETS: Final[dict[str, MlpConfig]] = {
     "reference": MlpConfig(
         "reference", default_config("summary"), classes=REFERENCE_MLP_EMOTIONS, learning_rate="adaptive"
     ),
-    "default": MlpConfig(
-        "default",
-        default_config("functionals"),
-        alpha=10.0,
-        batch_size=64,
-        max_iter=8,
-        standardise=True,
-        whitening=0.5,
-        balance=True,
-        speeds=(0.9, 1.0, 1.1),
+    "default": _DEFAULT,
+    # What a part of the default brings (docs/results.md).
+    "no-copies": dataclasses.replace(_DEFAULT, name="no-copies", speeds=(1.0,), max_iter=20),
+    "no-whitening": dataclasses.replace(_DEFAULT, name="no-whitening", whitening=None, alpha=1.0),
+    # Not chosen on data: which settings are best depends on the encoder, which is the user's.
+    "encoder": MlpConfig(
+        "encoder", default_config("encoder"), alpha=1.0, batch_size=64, max_iter=30, standardise=True, balance=True
     ),
-}
+    "encoder-linear": MlpConfig(
+        "encoder-linear", default_config("encoder"), hidden_units=0, alpha=1.0, standardise=True, balance=True
+    ),
+}  # fmt: skip
 
 
 def fit(features: NDArray[Any], labels: NDArray[np.int64], config: MlpConfig, *, seed: int) -> Pipeline:
@@ -121,8 +134,10 @@ def fit(features: NDArray[Any], labels: NDArray[np.int64], config: MlpConfig, *,
     if len(n_rows) > len(config.classes) or not n_rows.all():
         missing = [name for name, n in zip(config.classes, n_rows, strict=False) if n == 0]
         raise UsageError(f"training needs recordings of each class and of no other; none of: {', '.join(missing)}")
+    # Without a hidden layer the loss is convex, and L-BFGS goes to its minimum.
+    hidden, solver = ((config.hidden_units,), "adam") if config.hidden_units else ((), "lbfgs")
     network = MLPClassifier(
-        (config.hidden_units,), alpha=config.alpha, batch_size=min(config.batch_size, len(labels)),
+        hidden, solver=solver, alpha=config.alpha, batch_size=min(config.batch_size, len(labels)),
         learning_rate=config.learning_rate, learning_rate_init=config.learning_rate_init, epsilon=config.epsilon,
         max_iter=config.max_iter, random_state=seed,
     )  # fmt: skip
@@ -137,6 +152,9 @@ def fit(features: NDArray[Any], labels: NDArray[np.int64], config: MlpConfig, *,
         # The number of passes is a setting: more of them fit the training speakers only.
         warnings.simplefilter("ignore", ConvergenceWarning)
         network.fit(values if transform is None else values @ transform, labels, sample_weight=weight)
+    if solver == "lbfgs":
+        # scikit-learn keeps the last loss alone.
+        network.loss_curve_ = [network.loss_]
     if transform is not None:
         network.coefs_[0] = transform @ network.coefs_[0]
     return Pipeline([*steps, ("mlp", network)])

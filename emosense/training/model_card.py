@@ -37,7 +37,7 @@ def model_card(description: dict[str, Any]) -> str:
     lines = [
         f"# {description['name']}",
         "",
-        f"A {_family(description['kind'])} that tells {', '.join(description['classes'])} apart.",
+        f"{_family(description)} that tells {', '.join(description['classes'])} apart.",
         "",
         "## Intended use",
         "",
@@ -64,8 +64,24 @@ def model_card(description: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _family(kind: str) -> str:
-    return {"mlp": "multilayer perceptron on functionals", "cnn": "convolutional network on log-mel frames"}[kind]
+def _family(description: dict[str, Any]) -> str:
+    kind = {
+        "mlp": "A multilayer perceptron",
+        "cnn": "A convolutional network",
+        "ensemble": "The geometric mean of several networks",
+    }[description["kind"]]
+    return f"{kind} on {' and '.join(_heard(features) for features in description['features'])}"
+
+
+def _heard(features: dict[str, Any]) -> str:
+    if features["set"] == "encoder":
+        return f"what a pretrained encoder gives (sha256 {features['encoder']['sha256']}, under a licence of its own)"
+    return {
+        "summary": "means of MFCC, chroma and mel over time",
+        "functionals": "functionals of spectrum, energy and pitch",
+        "mfcc": "MFCC frames",
+        "logmel": "log-mel frames",
+    }[features["set"]]
 
 
 def _scores(scores: list[dict[str, Any]]) -> list[str]:

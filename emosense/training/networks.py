@@ -52,6 +52,26 @@ def _residual(x: Any, config: CnnConfig) -> Any:
     """2-D residual stages that shrink the band axis, then a time convolution and attentive mean + std over time."""
     from keras import layers, ops
 
+    x, width = _frames(x, config)
+    share = ops.softmax(layers.Dense(width)(layers.Dense(32, activation="tanh")(x)), axis=1)
+    mean = ops.sum(share * x, axis=1)
+    variance = ops.sum(share * ops.square(x), axis=1) - ops.square(mean)
+    pooled = layers.Concatenate()([mean, ops.sqrt(ops.maximum(variance, 1e-4))])
+    return layers.Dropout(0.3)(pooled)
+
+
+def _residual_mean(x: Any, config: CnnConfig) -> Any:
+    """Average the same frames with equal weights, to see what the attention and the deviation bring."""
+    from keras import layers
+
+    x, _ = _frames(x, config)
+    return layers.Dropout(0.3)(layers.GlobalAveragePooling1D()(x))
+
+
+def _frames(x: Any, config: CnnConfig) -> tuple[Any, int]:
+    """Turn log-mel frames into a quarter as many frames of what the stages found in them, and their width."""
+    from keras import layers
+
     stem, *stages, width = config.channels
     x = layers.Reshape((-1, x.shape[-1], 1))(x)
     x = _conv_2d(x, stem, (5, 7), (2, 3))
@@ -61,12 +81,7 @@ def _residual(x: Any, config: CnnConfig) -> Any:
     x = layers.Dropout(config.dropout)(layers.Reshape((-1, x.shape[2] * x.shape[3]))(x))
     x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(layers.Conv1D(width, 1, use_bias=False)(x)))
     y = layers.Conv1D(width, 5, padding="same", use_bias=False)(x)
-    x = layers.ReLU()(x + layers.BatchNormalization(momentum=0.9)(y))
-    share = ops.softmax(layers.Dense(width)(layers.Dense(32, activation="tanh")(x)), axis=1)
-    mean = ops.sum(share * x, axis=1)
-    variance = ops.sum(share * ops.square(x), axis=1) - ops.square(mean)
-    pooled = layers.Concatenate()([mean, ops.sqrt(ops.maximum(variance, 1e-4))])
-    return layers.Dropout(0.3)(pooled)
+    return layers.ReLU()(x + layers.BatchNormalization(momentum=0.9)(y)), width
 
 
 def _conv_2d(x: Any, filters: int, kernel: tuple[int, int], strides: tuple[int, int], *, relu: bool = True) -> Any:
@@ -77,4 +92,8 @@ def _conv_2d(x: Any, filters: int, kernel: tuple[int, int], strides: tuple[int, 
     return layers.ReLU()(x) if relu else x
 
 
-ARCHITECTURES: Final[dict[str, Callable[[Any, CnnConfig], Any]]] = {"reference": _reference, "residual": _residual}
+ARCHITECTURES: Final[dict[str, Callable[[Any, CnnConfig], Any]]] = {
+    "reference": _reference,
+    "residual": _residual,
+    "residual-mean": _residual_mean,
+}

@@ -1,0 +1,79 @@
+"""What speaker adaptation brings: held-out predictions, adapted by groups of each speaker's recordings.
+
+No label is used for adapting; labels choose the groups of one emotion, which are the worst case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.adaptation import SpeakerStatistics, adapt
+from emosense.evaluation.confidence import ece
+from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
+
+Float64 = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+GROUPINGS: Final = {
+    "none": "not adapted",
+    "one": "each recording as a speaker of its own",
+    "ten": "10 mixed recordings of a speaker at a time",
+    "all": "all recordings of a speaker",
+    "same": "all recordings of a speaker in one emotion at a time",
+}
+_FEW: Final = 10
+
+
+def adaptation_scores(
+    labels: Rows, probabilities: Float64, speakers: Sequence[str], *, seed: int = 0
+) -> dict[str, dict[str, Any]]:
+    """Score predictions after adaptation, for each of `GROUPINGS`.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n,)
+        Indices into the classes.
+    probabilities : ndarray, shape (n, n_classes)
+    speakers : sequence of str, length n
+    seed : int
+        Mixes the recordings of a speaker for the groups of 10.
+
+    Returns
+    -------
+    dict
+        By name of the grouping: ``uar``, ``accuracy`` and ``ece``.
+    """
+    scores = {}
+    for grouping in GROUPINGS:
+        adapted = probabilities.copy()
+        for rows in _groups(grouping, labels, np.asarray(speakers), seed):
+            adapted[rows] = adapt(probabilities[rows], SpeakerStatistics.of(probabilities[rows]))
+        matrix = confusion_matrix(labels, adapted.argmax(axis=1), probabilities.shape[1])
+        scores[grouping] = {
+            "uar": float(uar(matrix)),
+            "accuracy": float(accuracy(matrix)),
+            "ece": float(ece(labels, adapted)),
+        }
+    return scores
+
+
+def _groups(grouping: str, labels: Rows, speakers: NDArray[np.str_], seed: int) -> Iterator[Rows]:
+    """Yield the rows that are adapted together."""
+    if grouping == "none":
+        return
+    rng = np.random.default_rng(seed)
+    for speaker in np.unique(speakers):
+        rows = np.flatnonzero(speakers == speaker)
+        if grouping == "all":
+            yield rows
+        elif grouping == "one":
+            yield from rows.reshape(-1, 1)
+        elif grouping == "ten":
+            mixed = rng.permutation(rows)
+            yield from np.array_split(mixed, max(1, len(mixed) // _FEW))
+        else:
+            yield from (rows[labels[rows] == label] for label in np.unique(labels[rows]))

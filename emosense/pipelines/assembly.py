@@ -1,0 +1,101 @@
+"""Labelled recordings, in order of path -> the table, the table of segments and the exports, in constant memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from emosense.exports import EXPORTS, opened, place_of
+from emosense.labels import Labelled
+from emosense.pipelines.label_job import LabelJob, Summary
+from emosense.progress import Progress
+from emosense.rows import (
+    COLUMNS,
+    QUALITY_COLUMNS,
+    SEGMENT_COLUMNS,
+    SPEAKER_COLUMNS,
+    WRITERS,
+    Row,
+    TableWriter,
+    format_of,
+)
+from emosense.speakers import Speakers
+from emosense.storage import atomic_writer
+
+_ROWS_A_WRITE: Final = 4096
+# A source is called for every pass over what was labelled.
+Source = Callable[[], Iterator[Labelled]]
+
+
+def assemble(job: LabelJob, classes: Iterable[str], source: Source, summary: Summary, told: Progress) -> None:
+    """Write all that the job asks for, and count its rows.
+
+    Parameters
+    ----------
+    classes : iterable of str
+        The emotions that the model tells apart.
+    source : callable
+        Gives what was labelled, in order of path.
+    """
+    speaker = SPEAKER_COLUMNS if job.speakers else ()
+    columns = (*COLUMNS, *(QUALITY_COLUMNS if job.config.quality else ()), *speaker)
+    outputs = [job.output, *(place_of(job.output, f".{name}") for name in job.exports if name in WRITERS)]
+    with contextlib.ExitStack() as stack:
+        tables = [_open_table(stack, place, columns, job.min_confidence) for place in dict.fromkeys(outputs)]
+        write_segments = None
+        if job.segments_output:
+            write_segments = _open_table(stack, job.segments_output, (*SEGMENT_COLUMNS, *speaker), job.min_confidence)
+        exports = [stack.enter_context(opened(name, job.output)) for name in job.exports if name in EXPORTS]
+        for labelled in _adapted(stack, job, classes, source, told):
+            row, segments = labelled.row, labelled.segments
+            summary.count(row)
+            for write in tables:
+                write([row])
+            for export in exports:
+                export.write(row, segments)
+            if write_segments:
+                write_segments(segments)
+
+
+def _adapted(
+    stack: contextlib.ExitStack, job: LabelJob, classes: Iterable[str], source: Source, told: Progress
+) -> Iterator[Labelled]:
+    """Give what was labelled, adapted to the speakers where that is asked for.
+
+    Parts hold what the model says of each recording alone: who speaks can be asked for later, or in another way, and
+    nothing is labelled again.
+    """
+    if job.speakers is None:
+        return source()
+    speakers = stack.enter_context(Speakers(job.speakers, classes))
+    speakers.gather(labelled.row for labelled in source())
+    if speakers.n_unknown:
+        told.say(f"{speakers.n_unknown:,} recordings have no speaker by --speakers: they are left as they are")
+    return (
+        Labelled(speakers.adapted(labelled.row), tuple(speakers.adapted(row) for row in labelled.segments))
+        for labelled in source()
+    )
+
+
+def _open_table(
+    stack: contextlib.ExitStack, output: str, columns: tuple[str, ...], min_confidence: float | None
+) -> Callable[[Iterable[Row]], None]:
+    """Open a table and return what appends rows to it; they are written some thousands at a time."""
+    file = stack.enter_context(atomic_writer(output))
+    writer: TableWriter = WRITERS[format_of(output)](file, columns, min_confidence)
+    stack.callback(writer.close)
+    rows: list[Row] = []
+
+    def flush() -> None:
+        if rows:
+            writer.write(rows)
+            rows.clear()
+
+    def append(more: Iterable[Row]) -> None:
+        rows.extend(more)
+        if len(rows) >= _ROWS_A_WRITE:
+            flush()
+
+    stack.callback(flush)
+    return append

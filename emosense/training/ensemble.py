@@ -1,0 +1,81 @@
+"""Which networks make up a model, and how their graphs become one.
+
+A single network is an ensemble of one: evaluation and training treat every model as its members.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final
+
+from emosense.emotions import EMOTIONS
+from emosense.features import FeatureConfig
+from emosense.training import cnn_presets, mlp
+from emosense.training.cnn_presets import CnnConfig
+from emosense.training.graphs import Part, combine
+from emosense.training.mlp import MlpConfig
+
+NetworkConfig = MlpConfig | CnnConfig
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Member:
+    """One network: how it is trained, and the seed that it adds to the model's."""
+
+    config: NetworkConfig
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EnsembleConfig:
+    """Networks whose geometric mean answers.
+
+    Parameters
+    ----------
+    name : str
+        Name of the preset.
+    members : tuple of Member
+    classes : tuple of str
+        What all of them tell apart.
+    """
+
+    name: str
+    members: tuple[Member, ...]
+    classes: tuple[str, ...] = EMOTIONS
+
+
+ModelConfig = NetworkConfig | EnsembleConfig
+
+# A member hears a recording once: another seed brings more than another view, at the same cost (docs/results.md).
+_CNN: Final = dataclasses.replace(cnn_presets.PRESETS["default"], views=(1.0,))
+
+PRESETS: Final[dict[str, EnsembleConfig]] = {
+    "default": EnsembleConfig(
+        "default",
+        members=(Member(_CNN, 0), Member(_CNN, 1), Member(_CNN, 2), Member(mlp.PRESETS["default"])),
+    ),
+}
+# Seeds of an ensemble lie this far apart, so that two of them share no member.
+_SEED_STRIDE: Final = 10
+
+
+def members_of(config: ModelConfig, seed: int) -> tuple[Member, ...]:
+    """Return the networks of a model that is trained with `seed`, with the seeds that they are trained with."""
+    if not isinstance(config, EnsembleConfig):
+        return (Member(config, seed),)
+    return tuple(Member(member.config, seed * _SEED_STRIDE + member.seed) for member in config.members)
+
+
+def feature_configs(config: ModelConfig) -> tuple[FeatureConfig, ...]:
+    """Return what a model hears, in the order of its graph's inputs."""
+    return tuple(dict.fromkeys(member.config.feature for member in members_of(config, 0)))
+
+
+def assemble(config: ModelConfig, weights: Sequence[bytes]) -> bytes:
+    """Join the graphs of a model's networks, in the order of `members_of`, each with its views of a recording."""
+    heard, parts = feature_configs(config), []
+    for member, network in zip(members_of(config, 0), weights, strict=True):
+        views = member.config.views if isinstance(member.config, CnnConfig) else (1.0,)
+        parts += [Part(network, heard.index(member.config.feature), tempo) for tempo in views]
+    return weights[0] if len(parts) == 1 and parts[0].tempo == 1.0 else combine(parts)
