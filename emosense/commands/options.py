@@ -55,6 +55,7 @@ class Preset(enum.StrEnum):
     default = "default"
     encoder = "encoder"
     encoder_linear = "encoder-linear"
+    telephone = "telephone"
     no_augmentation = "no-augmentation"
     mean_pooling = "mean-pooling"
     no_copies = "no-copies"

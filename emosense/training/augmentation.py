@@ -57,7 +57,7 @@ class AugmentConfig:
     noise_db: tuple[float, float] = (-80.0, -35.0)
     reverb_share: float = 0.1
     lowpass_share: float = 0.1
-    highpass_share: float = 0.15
+    highpass_share: float = 0.0
     n_masks: int = 1
     mask_frames: int = 12
     mask_bands: int = 8
@@ -92,7 +92,7 @@ def augment(log_mel: Float32, rng: np.random.Generator, config: AugmentConfig) -
         varied = add_noise(varied, rng, rng.uniform(*config.noise_db))
     if rng.random() < config.lowpass_share:
         varied[:, rng.integers(varied.shape[1] // 2, varied.shape[1]) :] = FLOOR_DB
-    if rng.random() < config.highpass_share:
+    if config.highpass_share and rng.random() < config.highpass_share:
         # Up to some 500 Hz with 128 mel bands to 8 kHz; telephone lines begin at 300 Hz.
         varied[:, : rng.integers(1, varied.shape[1] // 6)] = FLOOR_DB
     varied = np.maximum(varied - varied.max(), FLOOR_DB)

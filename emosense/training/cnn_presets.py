@@ -96,6 +96,8 @@ PRESETS: Final[dict[str, CnnConfig]] = {
         optimizer="rmsprop",
     ),
     "default": _DEFAULT,
+    # For recordings of telephone lines, which cut the lowest bands off; costs elsewhere (docs/results.md).
+    "telephone": dataclasses.replace(_DEFAULT, name="telephone", augment=AugmentConfig(highpass_share=0.15)),
     # What a part of the default brings (docs/results.md).
     "no-augmentation": dataclasses.replace(_DEFAULT, name="no-augmentation", augment=None, mixup=0.0),
     "mean-pooling": dataclasses.replace(_DEFAULT, name="mean-pooling", architecture="residual-mean"),

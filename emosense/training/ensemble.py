@@ -47,14 +47,15 @@ class EnsembleConfig:
 
 ModelConfig = NetworkConfig | EnsembleConfig
 
-# A member hears a recording once: another seed brings more than another view, at the same cost (docs/results.md).
-_CNN: Final = dataclasses.replace(cnn_presets.PRESETS["default"], views=(1.0,))
+def _cnn_members(n_members: int) -> tuple[Member, ...]:
+    """Take seeds of the default CNN; each hears a recording once, in the preset's views by turns, at half the cost."""
+    config = cnn_presets.PRESETS["default"]
+    views = [(config.views[seed % len(config.views)],) for seed in range(n_members)]
+    return tuple(Member(dataclasses.replace(config, views=view), seed) for seed, view in enumerate(views))
+
 
 PRESETS: Final[dict[str, EnsembleConfig]] = {
-    "default": EnsembleConfig(
-        "default",
-        members=(Member(_CNN, 0), Member(_CNN, 1), Member(_CNN, 2), Member(mlp.PRESETS["default"])),
-    ),
+    "default": EnsembleConfig("default", members=(*_cnn_members(3), Member(mlp.PRESETS["default"]))),
 }
 # Seeds of an ensemble lie this far apart, so that two of them share no member.
 _SEED_STRIDE: Final = 10
