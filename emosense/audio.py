@@ -117,7 +117,7 @@ class RecordingReader:
         window, hop = round(window_s * self.sample_rate), round(hop_s * self.sample_rate)
         buffered, start, peak, n_given = _Buffer(), 0, 0.0, 0
         for waveform in self._resampled():
-            peak = max(peak, float(np.abs(waveform).max(initial=0.0)))
+            peak = max(peak, _peak(waveform))
             buffered.append(waveform)
             # One sample more than a window must be there, so that the last segment is never an empty one.
             while len(buffered) > window:
@@ -133,7 +133,7 @@ class RecordingReader:
     def whole(self) -> Float32:
         """Return all samples at once; for recordings that are known to be short."""
         waveform = np.concatenate([np.empty(0, np.float32), *self._resampled()])
-        self._check(len(waveform), float(np.abs(waveform).max(initial=0.0)))
+        self._check(len(waveform), _peak(waveform))
         return waveform
 
     def _segment(self, start: int, waveform: Float32) -> Segment:
@@ -170,13 +170,27 @@ class RecordingReader:
             self._n_decoded += len(block)
             if self.decoded_s > self._max_duration_s:
                 raise RecordingError("too_long", f"longer than the limit of {self._max_duration_s:g} s")
+            lowest, highest = float(block.min()), float(block.max())
             # NaN fails both comparisons.
-            if not (block.max() < _ABSURD_PEAK and block.min() > -_ABSURD_PEAK):
+            if not (highest < _ABSURD_PEAK and lowest > -_ABSURD_PEAK):
                 raise RecordingError("non_finite", "samples are NaN, infinite or far out of range")
             waveform = mono(block)
-            self._lowest = min(self._lowest, float(waveform.min()))
-            self._highest = max(self._highest, float(waveform.max()))
+            if block.shape[1] > 1:
+                lowest, highest = float(waveform.min()), float(waveform.max())
+            self._lowest, self._highest = min(self._lowest, lowest), max(self._highest, highest)
             yield waveform
+
+
+def _peak(waveform: Float32) -> float:
+    """Largest absolute value; two reductions cost half of an array of absolute values and its maximum."""
+    return max(-float(waveform.min(initial=0.0)), float(waveform.max(initial=0.0)))
+
+
+def _mean(block: Float32) -> Float32:
+    """Mean over the channels: of two, `ndarray.mean` over so short an axis takes thirty times as long."""
+    if block.shape[1] == 2:
+        return np.asarray((block[:, 0] + block[:, 1]) * np.float32(0.5))
+    return np.asarray(block.mean(axis=1, dtype=np.float32))
 
 
 class _MonoRule:
@@ -189,7 +203,7 @@ class _MonoRule:
     def __call__(self, block: Float32) -> Float32:
         if block.shape[1] == 1:
             return np.ascontiguousarray(block[:, 0])
-        mean: Float32 = block.mean(axis=1, dtype=np.float32)
+        mean = _mean(block)
         if not self._is_decided:
             peaks = np.abs(block).max(axis=0)
             if peaks.max() > SILENCE_PEAK:
