@@ -24,6 +24,7 @@ from emosense.features import default_config, extract
 from emosense.isolation import LabelSpec
 from emosense.labels import LabelConfig, Labelled
 from emosense.models.artifact import DEFAULT_MODEL, Model, read_model
+from emosense.models.encoder import with_encoder_file
 from emosense.pipelines.engines import LocalEngine
 from emosense.pipelines.label import chunked
 from emosense.rows import Row
@@ -45,6 +46,7 @@ def label(
     strict: bool = False,
     max_duration_s: float = 86_400.0,
     file_timeout_s: float = 60.0,
+    encoder: str = "",
 ) -> Generator[Row, None, None]:
     """Label recordings in worker processes of this machine.
 
@@ -62,6 +64,8 @@ def label(
         Treat a recording that could be decoded in part as an error.
     max_duration_s, file_timeout_s : float
         Refuse longer recordings; give up one that makes no progress for so long.
+    encoder : str
+        Path or URL of the pretrained encoder of the model; where it is empty, that is looked for on this machine.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def label(
     UsageError
         If a setting cannot work.
     ModelError
-        If the model is refused.
+        If the model is refused, or its encoder is not there.
     StorageError
         While iterating, if object storage does not answer.
 
@@ -89,27 +93,40 @@ def label(
     if min(window_s, hop_s) < 0 or hop_s > (window_s or float("inf")):
         raise UsageError("window_s and hop_s must be positive, and the hop no longer than the window")
     config = LabelConfig(window_s, hop_s, strict=strict, max_duration_s=max_duration_s)
-    spec = LabelSpec(read_model(model), config, file_timeout_s)
+    spec = LabelSpec(with_encoder_file(read_model(model), encoder), config, file_timeout_s)
     return _rows(map(_recording, paths), LocalEngine(spec, n_workers))
 
 
-def load_model(location: str = DEFAULT_MODEL) -> Model:
+def load_model(location: str = DEFAULT_MODEL, *, encoder: str = "") -> Model:
     """Load a model, to compute probabilities from features of one's own.
 
     Parameters
     ----------
     location : str
         Name of a model that ships with EmoSense, a directory, or the URL of one in object storage.
+    encoder : str
+        Path or URL of the pretrained encoder of the model, for `emosense.features.extract` with the model's
+        ``features``; where it is empty, that is looked for on this machine when features are extracted.
 
     Raises
     ------
+    UsageError
+        If an encoder is given and the model has none.
     ModelError
-        If there is no such model, a file of it is damaged, or it does not fit this version.
+        If there is no such model, a file of it is damaged, it does not fit this version, or the encoder is another.
     """
-    return Model(read_model(location))
+    files = read_model(location)
+    return Model(with_encoder_file(files, encoder) if encoder else files)
 
 
-def extract_features(path: Path, feature_set: str = "logmel") -> NDArray[np.float32]:
+def extract_features(
+    path: Path,
+    feature_set: str = "logmel",
+    *,
+    encoder: str = "",
+    encoder_output: str = "",
+    encoder_normalise: bool | None = None,
+) -> NDArray[np.float32]:
     """Extract the features of one recording, as `emosense-batch features` does.
 
     Parameters
@@ -117,7 +134,11 @@ def extract_features(path: Path, feature_set: str = "logmel") -> NDArray[np.floa
     path : str or path-like
         A recording, local or by URL.
     feature_set : str
-        ``summary``, ``functionals``, ``mfcc`` or ``logmel``.
+        ``summary``, ``functionals``, ``mfcc``, ``logmel`` or ``encoder``.
+    encoder, encoder_output, encoder_normalise
+        For the set ``encoder`` alone, which needs the first: path or URL of an ONNX file, the name of its output (empty
+        for its last), and whether each waveform is scaled to mean 0 and variance 1 (None does so for every encoder of
+        waveforms).
 
     Returns
     -------
@@ -127,11 +148,17 @@ def extract_features(path: Path, feature_set: str = "logmel") -> NDArray[np.floa
     Raises
     ------
     UsageError
-        If there is no such set.
+        If there is no such set, or the set ``encoder`` has no usable encoder, or another set has one.
+    StorageError
+        If the encoder or the recording cannot be fetched.
     RecordingError
         If the recording cannot be read.
     """
-    config = default_config(feature_set)
+    # Imported here: it leads to the settings of all models, which labelling does without.
+    from emosense.pipelines.encoder_choice import EncoderChoice, with_encoder
+
+    choice = EncoderChoice(encoder, encoder_output, encoder_normalise)
+    config = with_encoder(default_config(feature_set), choice)
     with open_recording(_recording(path)) as file:
         return extract(read_waveform(file, config.sample_rate), config)
 

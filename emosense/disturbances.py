@@ -8,10 +8,11 @@ so that every run, engine and batch hears the same ones.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import numpy as np
@@ -21,9 +22,12 @@ import soundfile
 from numpy.typing import NDArray
 
 from emosense.audio import read_native, resample
+from emosense.errors import UsageError
 
 Float32 = NDArray[np.float32]
 
+# One more whenever an effect gives other samples than before: what was extracted with the old one is not used again.
+VERSION: Final = 1
 SILENCE_S: Final = 2.0
 # What speech recognition hears lies within; noise in ultrasound would flatter a recording at 48 kHz.
 NOISE_BAND_HZ: Final = (50.0, 8000.0)
@@ -60,8 +64,12 @@ class Disturbance:
 
     @property
     def key(self) -> str:
-        """What tells it apart from all others, as part of a file's name."""
-        return f"{self.effect}{self.value:g}"
+        """What tells it apart from all others and from what it was with other constants, as part of a file's name."""
+        constants = (
+            VERSION, SILENCE_S, NOISE_BAND_HZ, FULL_SCALE, _FRAME_S, _ACTIVE_DB, _TELEPHONE_LOW_HZ, _MP3_RATES_HZ,
+            _MP3_KBIT_S,
+        )  # fmt: skip
+        return f"{self.effect}{self.value:g}-{hashlib.sha256(repr(constants).encode()).hexdigest()[:8]}"
 
     def apply(self, waveform: Float32, sample_rate: int) -> tuple[Float32, int]:
         """Return the disturbed waveform and its sample rate.
@@ -112,8 +120,35 @@ def mp3(waveform: Float32, sample_rate: int, kbit_s: float) -> tuple[Float32, in
         return read_native(file)
 
 
+def check_mp3(formats: Iterable[str] | None = None) -> None:
+    """Refuse to go on where MP3 cannot be written.
+
+    Parameters
+    ----------
+    formats : iterable of str, optional
+        What the installed libsndfile knows; asked of it where this is None.
+
+    Raises
+    ------
+    UsageError
+        With what to install.
+    """
+    if "MP3" not in (soundfile.available_formats() if formats is None else formats):
+        raise UsageError(
+            f"libsndfile {soundfile.__libsndfile_version__} cannot write MP3, which the disturbances need: "
+            "use 1.1 or later with LAME, as the wheels of soundfile hold it"
+        )
+
+
 def encode_mp3(waveform: Float32, sample_rate: int, kbit_s: float) -> bytes:
-    """Return a mono MP3 file of constant bit rate."""
+    """Return a mono MP3 file of constant bit rate.
+
+    Raises
+    ------
+    UsageError
+        If the installed libsndfile cannot write MP3.
+    """
+    check_mp3()
     lowest, highest = next((low, high) for from_hz, low, high in _MP3_KBIT_S if sample_rate >= from_hz)
     buffer = io.BytesIO()
     level = (highest - kbit_s) / (highest - lowest)

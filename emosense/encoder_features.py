@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.encoders import PIECE_SAMPLES, WHISPER_HOP, Encoder, EncoderConfig, load_encoder
-from emosense.errors import UsageError
+from emosense.errors import RecordingError, UsageError
 from emosense.spectrum import SpectrumConfig, mel_spectrogram
 
 Float32 = NDArray[np.float32]
@@ -51,9 +51,9 @@ def encoder(waveform: Float32, config: EncoderSettings) -> Float32:
     UsageError
         If the configuration names no encoder.
     ModelError
-        If its file is not on this machine.
+        If its file is not on this machine, or hears something else than the configuration says.
     RecordingError
-        ``model_error``, if it fails on this recording.
+        ``model_error``, if it fails on this recording, or gives frames of another length than the configuration says.
     """
     if config.encoder is None:
         raise UsageError("the feature set encoder needs an encoder: give one with --encoder")
@@ -66,6 +66,10 @@ def encoder(waveform: Float32, config: EncoderSettings) -> Float32:
         heard = _normalised(waveform) if config.encoder.normalise else waveform
         found = [_frames(loaded, piece) for piece in _pieces(heard, loaded.length)]
     frames = np.concatenate(found).astype(np.float64)
+    n_dims = frames.shape[1]
+    if n_dims != config.encoder.n_dims:
+        told = f"the encoder gives {n_dims} dims, the configuration says {config.encoder.n_dims}"
+        raise RecordingError("model_error", told)
     return np.concatenate((frames.mean(axis=0), frames.std(axis=0))).astype(np.float32)
 
 

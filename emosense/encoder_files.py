@@ -35,6 +35,8 @@ _PAUSE_S: Final = 1.0
 _BLOCK_BYTES: Final = 1 << 22
 # No ONNX file is larger: protobuf's limit.
 _MAX_BYTES: Final = 2 << 30
+# Presigned URLs of S3 (both versions), Google, Azure and CloudFront.
+_SIGNED: Final = re.compile(r"(?i)[?&](?:x-amz-|x-goog-)?sig(?:nature)?=")
 
 
 def default_cache() -> str:
@@ -49,11 +51,12 @@ def cached_encoder(sha256: str) -> str:
 
 
 def sha256_of(file: str) -> str:
-    """Sha256 of a regular file, in hexadecimal digits; empty if there is none."""
-    # A FIFO or a device, which a model from elsewhere may name, would never end.
-    if not os.path.isfile(file):
-        return ""
+    """Sha256 of a regular file that may be an encoder, in hexadecimal digits; empty if there is none."""
+    # What a model from elsewhere names may be a FIFO or a device, which would never end, a disk's image, or a file of
+    # /proc, whose size is 0 whatever it holds.
     try:
+        if not os.path.isfile(file) or not 0 < os.path.getsize(file) <= _MAX_BYTES:
+            return ""
         with open(file, "rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()
     except OSError:
@@ -107,7 +110,9 @@ def obtain_encoder(location: str, told: Progress) -> tuple[str, str]:
         return _fetched(location, told)
     sha256 = sha256_of(location)
     if not sha256:
-        raise UsageError(f"no file that can be read at {redact(location)}: --encoder takes the path or URL of an .onnx")
+        raise UsageError(
+            f"no file that can be read at {redact(location)}: --encoder takes path or URL of an .onnx of at most 2 GB"
+        )
     _refuse_other_files(location, location)
     return os.path.abspath(location), sha256
 
@@ -115,7 +120,9 @@ def obtain_encoder(location: str, told: Progress) -> tuple[str, str]:
 def _fetched(url: str, told: Progress) -> tuple[str, str]:
     """Fetch an encoder, or find what an earlier command has fetched from the same address."""
     shown = without_credentials(url)
-    note = cached_encoder(hashlib.sha256(shown.encode()).hexdigest()[:32]).removesuffix(".onnx") + ".json"
+    # A signature in the query is another one every time, and what it signs is the path.
+    address = shown.partition("?")[0] if _SIGNED.search(url) else shown
+    note = cached_encoder(hashlib.sha256(address.encode()).hexdigest()[:32]).removesuffix(".onnx") + ".json"
     make_folder(os.path.dirname(note))
     try:
         lock = os.open(f"{note}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

@@ -53,7 +53,7 @@ class EncoderConfig:
     normalise : bool
         Scale each recording's waveform to mean 0 and variance 1 first.
     location : str
-        Path or URL as the user gave it, without credentials; no part of what decides a value.
+        Absolute path, or the URL that the user gave, without credentials; no part of what decides a value.
     file : str
         Where the file is on this machine; not stored.
     """
@@ -177,14 +177,18 @@ def _output_of(outputs: list[Any], wanted: str) -> str:
 
 
 def load_encoder(config: EncoderConfig) -> Encoder:
-    """Return an encoder, which a process loads and checks once.
+    """Return an encoder, which a process loads once.
 
     Raises
     ------
     ModelError
-        If no file of that sha256 is on this machine, or it is no encoder as the configuration describes it.
+        If no file of that sha256 is on this machine, or it is no encoder that hears what the configuration says and
+        has its output. The length of a frame is known after a call: `emosense.encoder_features.encoder` compares it.
     """
-    return _loaded(config.sha256, (config.file, config.location), config.output)
+    loaded = _loaded(config.sha256, (config.file, config.location), config.output)
+    if loaded.input != config.input:
+        raise ModelError(f"the encoder {config.sha256} hears the {loaded.input}, the configuration says {config.input}")
+    return loaded
 
 
 @functools.lru_cache(maxsize=2)

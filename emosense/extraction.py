@@ -58,6 +58,8 @@ def extract_recordings(
 
     Raises
     ------
+    UsageError, ModelError
+        If the variant or the encoder cannot work on this machine.
     StorageError
         If storage does not answer.
     """

@@ -31,6 +31,9 @@ from emosense.functionals import functional_names, functionals
 
 Float32 = NDArray[np.float32]
 
+# Sample rates and frames; what no recording needs would only cost memory.
+_LARGEST_SIZE: Final = 768_000
+_MOST_BANDS: Final = 2048
 # 200 dB below full scale; its share at 80 dB below is still a normal float32.
 _SILENT_POWER: Final = 1e-20
 
@@ -80,8 +83,15 @@ class FeatureConfig:
         """Refuse a configuration that no feature can be computed with."""
         if self.set not in FEATURE_SETS:
             raise UsageError(f"unknown feature set {self.set!r}: choose one of {', '.join(FEATURE_SETS)}")
-        if min(self.sample_rate, self.n_fft, self.hop, self.n_mels) < 1:
-            raise UsageError("sample_rate, n_fft, hop and n_mels must be positive")
+        sizes = {name: getattr(self, name) for name in ("sample_rate", "n_fft", "hop", "n_mels", "n_mfcc", "n_chroma")}
+        for name, size in sizes.items():
+            is_optional = name in ("n_mfcc", "n_chroma")
+            if type(size) is not int or not (0 if is_optional else 1) <= size <= _LARGEST_SIZE:
+                raise UsageError(f"{name} must be a whole number from {0 if is_optional else 1} to {_LARGEST_SIZE:,}")
+        if self.n_mfcc > self.n_mels or self.n_mels > _MOST_BANDS or self.n_chroma > _MOST_BANDS:
+            raise UsageError(f"at most {_MOST_BANDS} mel or chroma bands, and no more MFCC than mel bands")
+        if self.set != "encoder" and self.encoder is not None:
+            raise UsageError(f"the feature set {self.set} has no encoder")
         if self.set == "encoder" and self.sample_rate != SAMPLE_RATE:
             raise UsageError(f"encoders hear {SAMPLE_RATE} Hz, not {self.sample_rate}")
 

@@ -21,7 +21,7 @@ from emosense.progress import Progress
 from emosense.storage import redact, remove, write_bytes
 
 _BLOCK_BYTES: Final = 1 << 18
-_MAX_ARCHIVE_BYTES: Final = 2 << 30
+_MAX_BYTES: Final = 2 << 30
 _TIMEOUT_S: Final = 60.0
 # Failures in a row, without a byte more than before, until a rerun has to go on.
 _N_TRIES: Final = 6
@@ -39,14 +39,14 @@ class _PassingFault(Exception):
 
 
 def request_for(url: str, name: str) -> urllib.request.Request:
-    """Prepare the request for an archive below a URL, whose query is kept."""
+    """Prepare the request for a file below a URL, whose query is kept."""
     parts = urllib.parse.urlsplit(url)
     try:
         port = f":{parts.port}" if parts.port else ""
     except ValueError as err:
         raise UsageError(f"the port is wrong in {redact(url)}") from err
     if parts.scheme not in ("http", "https") or not re.fullmatch(r"[\w.:-]+", parts.hostname or "", re.ASCII):
-        raise UsageError(f"archives are fetched from http:// and https:// addresses, not from {redact(url)}")
+        raise UsageError(f"files are fetched from http:// and https:// addresses, not from {redact(url)}")
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     path, query = (urllib.parse.quote(text, safe="/%:=&+,;@~!$'()*?") for text in (parts.path, parts.query))
     address = urllib.parse.urlunsplit((parts.scheme, f"{host}{port}", f"{path.rstrip('/')}/{name}", query, ""))
@@ -106,7 +106,7 @@ def _transfer(request: urllib.request.Request, part: str, told: Progress) -> Non
     with response:
         if response.headers.get_content_type() == "text/html":
             # Of a proxy, or of a page that asks for a password: it must not take the place of a part.
-            raise StorageError(f"a web page came in place of the archive from {redact(request.full_url)}")
+            raise StorageError(f"a web page came in place of the file from {redact(request.full_url)}")
         is_rest = response.status == 206
         if is_rest and not (response.headers.get("Content-Range") or "").startswith(f"bytes {n_have}-"):
             remove(part)
@@ -118,8 +118,8 @@ def _write_part(response: http.client.HTTPResponse, part: str, n_have: int, told
     """Append what a response holds to the first `n_have` bytes of a part."""
     length = response.headers.get("Content-Length") or ""
     expected = n_have + int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
-    if (expected or 0) > _MAX_ARCHIVE_BYTES:
-        raise StorageError(f"the server says {expected:,} bytes, and no archive has more than {_MAX_ARCHIVE_BYTES:,}")
+    if (expected or 0) > _MAX_BYTES:
+        raise StorageError(f"the server says {expected:,} bytes, and no file that is due has more than {_MAX_BYTES:,}")
     try:
         with open(part, "ab") as file:
             file.truncate(n_have)
@@ -130,8 +130,8 @@ def _write_part(response: http.client.HTTPResponse, part: str, n_have: int, told
                 file.write(block)
                 n_before, n_have = n_have, n_have + len(block)
                 told.advance(round(n_have / 1e6) - round(n_before / 1e6), 0)
-                if n_have > _MAX_ARCHIVE_BYTES:
-                    raise StorageError(f"the server sends more than {_MAX_ARCHIVE_BYTES:,} bytes: this is no archive")
+                if n_have > _MAX_BYTES:
+                    raise StorageError(f"the server sends more than {_MAX_BYTES:,} bytes: no file that is due has them")
     except OSError as err:
         raise OutputError(f"cannot write {redact(part)}: {err.strerror}") from err
     if expected is not None and n_have < expected:

@@ -212,7 +212,7 @@ class CsvWriter:
 
     def _cells(self, row: Row) -> Iterator[str]:
         values = row.to_dict()
-        values["path"] = printable_path(row.path)
+        values |= {"path": printable_path(row.path), "speaker": printable_path(row.speaker)}
         for column in self._columns:
             value = values[column]
             if column in _TEXT_COLUMNS:
@@ -267,7 +267,7 @@ class ParquetWriter:
         records = []
         for row in rows:
             record = row.to_dict() | extra_columns(row, self._min_confidence)
-            records.append(record | {"path": printable_path(row.path)})
+            records.append(record | {"path": printable_path(row.path), "speaker": printable_path(row.speaker)})
         self._writer.write_table(self._pa.Table.from_pylist(records, schema=self._schema))
 
     def close(self) -> None:

@@ -1,19 +1,17 @@
 """Recordings -> who speaks in them, and what the model says of each speaker over all recordings.
 
-A speaker is named by the folder of a recording, by a part of its path, or by a table. The sums of a speaker's
-log-probabilities lie in a SQLite file in the temporary folder, so that ten million speakers cost disk and not memory.
+A speaker is named by the folder of a recording, by a part of its path, or by a table. Tables and sums lie in a SQLite
+file in the temporary folder, so that ten million recordings or speakers cost disk and not memory.
 """
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import os
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final, Self
 
 import numpy as np
@@ -21,10 +19,13 @@ import numpy as np
 from emosense.adaptation import SpeakerStatistics, adapt
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
-from emosense.rows import Row, original_path, with_probabilities
-from emosense.storage import is_url, join, read_bytes, redact
+from emosense.rows import Row, with_probabilities
+from emosense.speaker_table import absolute, read_speaker_table
+from emosense.storage import is_url, redact
 
 _REGEX: Final = "regex:"
+# Neighbours of one speaker are summed in memory before they are written: some 1 MB of probabilities.
+_ROWS_A_SUM: Final = 4096
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class SpeakerRule:
         UsageError
             Naming the three.
         """
-        if self.text.startswith(_REGEX):
+        if self.is_pattern:
             try:
                 re.compile(self.text.removeprefix(_REGEX))
             except re.error as err:
@@ -61,9 +62,19 @@ class SpeakerRule:
             )
 
     @property
+    def is_pattern(self) -> bool:
+        """Whether a part of the path names the speaker."""
+        return self.text.startswith(_REGEX)
+
+    @property
     def is_table(self) -> bool:
         """Whether a table names the speakers."""
-        return self.text.lower().endswith((".csv", ".parquet"))
+        return not self.is_pattern and self.text.lower().endswith((".csv", ".parquet"))
+
+    @property
+    def shown(self) -> str:
+        """The text without credentials."""
+        return self.text if self.is_pattern else redact(self.text)
 
 
 class Speakers:
@@ -72,23 +83,23 @@ class Speakers:
     Parameters
     ----------
     rule : SpeakerRule
-    classes : tuple of str
+    classes : iterable of str
         The emotions that the model tells apart; the others have no probability to adapt.
 
     Attributes
     ----------
     n_unknown : int
-        Recordings whose speaker the rule does not tell, which are left as they are.
+        Labelled recordings whose speaker the rule does not tell, which are left as they are.
 
     Raises
     ------
     UsageError
-        If the table cannot be read or lacks a column.
+        If the table cannot be read, lacks a column, or names two speakers for a recording.
     """
 
     def __init__(self, rule: SpeakerRule, classes: Iterable[str] = EMOTIONS) -> None:
         self._rule = rule
-        self._pattern = re.compile(rule.text.removeprefix(_REGEX)) if rule.text.startswith(_REGEX) else None
+        self._pattern = re.compile(rule.text.removeprefix(_REGEX)) if rule.is_pattern else None
         self._positions = [EMOTIONS.index(name) for name in classes]
         self.n_unknown = 0
         with tempfile.TemporaryDirectory(prefix="emosense-speakers-") as folder:
@@ -98,17 +109,29 @@ class Speakers:
                 "CREATE TABLE named (path BLOB PRIMARY KEY, speaker TEXT) WITHOUT ROWID;"
                 "CREATE TABLE sums (speaker BLOB PRIMARY KEY, n INTEGER, total BLOB, squares BLOB) WITHOUT ROWID;"
             )
+        # The file has no name any more: the system frees it with the process, even one that is killed.
         if rule.is_table:
-            self._database.execute("BEGIN")
-            self._database.executemany("INSERT OR REPLACE INTO named VALUES (?, ?)", _named(rule.text))
-            self._database.execute("COMMIT")
+            self._read_table()
+
+    def _read_table(self) -> None:
+        self._database.execute("BEGIN")
+        # A second speaker for the same path leaves none.
+        self._database.executemany(
+            "INSERT INTO named VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET"
+            " speaker = CASE WHEN speaker = excluded.speaker THEN speaker END",
+            read_speaker_table(self._rule.text),
+        )
+        self._database.execute("COMMIT")
+        twice = self._database.execute("SELECT path FROM named WHERE speaker IS NULL LIMIT 1").fetchone()
+        if twice:
+            raise UsageError(f"{self._rule.shown} names two speakers for {redact(os.fsdecode(twice[0]))}")
 
     def __enter__(self) -> Self:
         """Give the speakers themselves."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove the file."""
+        """Close the file, which frees it."""
         self._database.close()
 
     def speaker_of(self, path: str) -> str:
@@ -118,24 +141,21 @@ class Speakers:
             return "" if match is None else (match[1] if self._pattern.groups else match[0]) or ""
         if self._rule.is_table:
             query = "SELECT speaker FROM named WHERE path IN (?, ?) LIMIT 1"
-            found = self._database.execute(query, (os.fsencode(path), _absolute(path))).fetchone()
+            found = self._database.execute(query, (os.fsencode(path), absolute(path))).fetchone()
             return found[0] if found else ""
-        return path.replace(os.sep, "/").rpartition("/")[0]
+        return path.rpartition("/")[0] if is_url(path) else os.path.normpath(os.path.dirname(path))
 
     def gather(self, rows: Iterable[Row]) -> None:
-        """Take the probabilities of recordings into their speakers' sums, in the order given.
-
-        Neighbours of one speaker are summed in memory first: one write a folder in place of one a recording.
-        """
+        """Take the probabilities of recordings into their speakers' sums, in the order given."""
         self._database.execute("BEGIN")
         current: str = ""
         probabilities: list[list[float]] = []
         for row in rows:
-            speaker = self.speaker_of(row.path)
             if not row.probabilities:
                 continue
+            speaker = self.speaker_of(row.path)
             self.n_unknown += not speaker
-            if speaker != current:
+            if speaker != current or len(probabilities) == _ROWS_A_SUM:
                 self._add(current, probabilities)
                 current, probabilities = speaker, []
             probabilities.append([row.probabilities[place] for place in self._positions])
@@ -166,38 +186,3 @@ class Speakers:
         adapted = np.zeros(len(EMOTIONS))
         adapted[self._positions] = adapt(np.array([row.probabilities])[:, self._positions], sums)[0]
         return with_probabilities(row, adapted.tolist(), speaker, sums.n)
-
-
-def _absolute(path: str) -> bytes:
-    return os.fsencode(path if is_url(path) else os.path.abspath(path))
-
-
-def _named(location: str) -> Iterator[tuple[bytes, str]]:
-    """Yield absolute path and speaker of each line of a table."""
-    base = location.rpartition("/")[0]
-    for path, speaker in _table(location):
-        name = original_path(path)
-        yield _absolute(name if is_url(name) or os.path.isabs(name) or not base else join(base, name)), speaker
-
-
-def _table(location: str) -> Iterator[tuple[str, str]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        content = read_bytes(location)
-        if location.lower().endswith(".parquet"):
-            columns = pq.read_table(pa.BufferReader(content), columns=["path", "speaker"])
-            records = list(zip(columns["path"].to_pylist(), columns["speaker"].to_pylist(), strict=True))
-        else:
-            lines = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-            if not {"path", "speaker"} <= set(lines.fieldnames or ()):
-                raise KeyError("path, speaker")
-            records = [(line["path"], line["speaker"]) for line in lines]
-        for path, speaker in records:
-            if path and speaker:
-                yield str(path), str(speaker)
-    except FileNotFoundError as err:
-        raise UsageError(f"there is no table at {redact(location)}") from err
-    except (csv.Error, KeyError, UnicodeDecodeError, pa.ArrowException) as err:
-        raise UsageError(f"{redact(location)} is no table with the columns path and speaker: {err}") from err

@@ -15,6 +15,7 @@ from conftest import tiny_description, tiny_graph
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import ModelError
+from emosense.features import default_config
 from emosense.models.artifact import Model, read_model, shipped_models, write_model
 
 
@@ -67,6 +68,20 @@ def test_classes_that_a_model_does_not_know_have_probability_zero(tmp_path: Path
         (lambda d: d["features"][0].update(set="wavelets"), "wavelets"),
         (lambda d: d["features"][0].update(novelty=1), "novelty"),
         (lambda d: d["weights"].update(sha256="0" * 64), "damaged"),
+        (lambda d: d.update(emotions=5), "in this order"),
+        (lambda d: d.update(classes=[["sad"]]), "no emotions"),
+        (lambda d: d.update(classes=["sad"] * 8), "no emotions"),
+        (lambda d: d.update(classes=["sad", "calm"]), "no emotions"),
+        (lambda d: d.update(weights=[]), "for weights"),
+        (lambda d: d.update(trained_on=[]), "for trained_on"),
+        (lambda d: d.update(window_s="x"), "for window_s"),
+        (lambda d: d.update(window_s=float("nan")), "for window_s"),
+        (lambda d: d.update(features=[]), "no features"),
+        (lambda d: d.update(features={}), "for features"),
+        (lambda d: d["features"][0].update(n_mels=10**9), "n_mels"),
+        (lambda d: d["features"][0].update(hop=2.5), "hop"),
+        (lambda d: d["features"][0].update(sample_rate="16000"), "sample_rate"),
+        (lambda d: d.update(feature_statistics={"mean": 1}), "feature_statistics"),
     ],
 )
 def test_a_description_that_does_not_fit_is_refused_by_name(
@@ -74,6 +89,23 @@ def test_a_description_that_does_not_fit_is_refused_by_name(
 ) -> None:
     with pytest.raises(ModelError, match=says):
         read_model(edit(written(tmp_path / "m"), change))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda d: d["features"][0].update(n_mels=32), "does not fit"),
+        (lambda d: d.update(classes=["calm", "sad"]), "does not fit"),
+        (lambda d: d["features"].append(d["features"][0] | {"n_mels": 32}), "takes features, model.json describes"),
+        (lambda d: d["features"].append(default_config("functionals").to_dict()), "features_0, features_1"),
+    ],
+)
+def test_a_graph_that_does_not_fit_its_description_is_refused_before_any_recording(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], says: str
+) -> None:
+    files = read_model(edit(written(tmp_path / "m"), change))
+    with pytest.raises(ModelError, match=says):
+        Model(files)
 
 
 def test_one_changed_byte_of_the_weights_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from conftest import voice
 
+from emosense import disturbances
 from emosense.audio import read_native, read_waveform, resample
 from emosense.disturbances import (
     CATALOGUE,
@@ -17,6 +18,7 @@ from emosense.disturbances import (
     Disturbance,
     active_power,
     at_rate,
+    check_mp3,
     encode_mp3,
     gain,
     leading_silence,
@@ -26,6 +28,7 @@ from emosense.disturbances import (
     telephone,
     white_noise,
 )
+from emosense.errors import UsageError
 from emosense.extraction import Speed, extract_recordings
 from emosense.features import default_config
 from emosense.storage import Recording
@@ -179,7 +182,7 @@ def test_a_telephone_passes_its_band_alone() -> None:
     assert (rate, decibel(power(slow[2_000:]) / 0.005)) == (4_000, pytest.approx(0.0, abs=0.1))
 
 
-@pytest.mark.parametrize("disturbance", CATALOGUE, ids=lambda found: found.key)
+@pytest.mark.parametrize("disturbance", CATALOGUE, ids=lambda found: found.name)
 def test_every_disturbance_is_the_same_whenever_it_is_applied(disturbance: Disturbance) -> None:
     waveform = voice(0.6, 140.0, 22_050)
     kept = waveform.copy()
@@ -196,6 +199,23 @@ def test_every_disturbance_is_the_same_whenever_it_is_applied(disturbance: Distu
 def test_every_disturbance_has_a_name_and_a_key_of_its_own() -> None:
     assert len({found.key for found in CATALOGUE}) == len({found.name for found in CATALOGUE}) == len(CATALOGUE)
     assert all(found.description for found in CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("VERSION", 2), ("SILENCE_S", 3.0), ("NOISE_BAND_HZ", (50.0, 7000.0)), ("_ACTIVE_DB", 20.0)],
+)
+def test_the_key_changes_with_the_constants(monkeypatch: pytest.MonkeyPatch, name: str, value: object) -> None:
+    # They are not settings, and a developer's change of one must not find what was extracted before.
+    before = [found.key for found in CATALOGUE]
+    monkeypatch.setattr(disturbances, name, value)
+    assert not set(before) & {found.key for found in CATALOGUE}
+
+
+def test_a_libsndfile_without_mp3_is_refused_with_what_to_install() -> None:
+    with pytest.raises(UsageError, match=r"libsndfile \S+ cannot write MP3.*use 1.1 or later"):
+        check_mp3(["WAV", "FLAC"])
+    check_mp3()
 
 
 def test_two_recordings_get_different_noise() -> None:
@@ -224,7 +244,7 @@ def test_features_of_a_disturbed_recording_are_those_of_such_a_recording(
     tmp_path: Path, write_voice: Callable[..., Path]
 ) -> None:
     path = write_voice("a.wav", duration_s=1.0, rate=44_100)
-    noisy = next(found for found in CATALOGUE if found.key == "white10")
+    noisy = next(found for found in CATALOGUE if found.name == "white noise, 10 dB")
     with open(path, "rb", buffering=0) as file:
         disturbed, rate = noisy.apply(*read_native(file))
     soundfile.write(tmp_path / "noisy.wav", disturbed, rate, subtype="FLOAT")
@@ -238,6 +258,6 @@ def test_features_of_a_disturbed_recording_are_those_of_such_a_recording(
 def test_a_recording_that_is_silent_after_its_disturbance_is_an_error(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "faint.wav", tone(440, 1e-4), RATE, subtype="FLOAT")
     assert features(tmp_path / "faint.wav", None)["error_code"] == ""
-    faint = features(tmp_path / "faint.wav", next(found for found in CATALOGUE if found.key == "gain-30"))
+    faint = features(tmp_path / "faint.wav", next(found for found in CATALOGUE if found.name == "gain -30 dB"))
     assert faint["error_code"] == "no_speech"
     assert "gain -30 dB" in str(faint["error"])

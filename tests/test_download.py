@@ -341,7 +341,7 @@ def test_a_web_page_in_place_of_the_archive_costs_nothing_that_is_there(server: 
         handler.wfile.write(b"<html>Please log in</html>")
 
     server.faults = [cut(50_000), greet]
-    with pytest.raises(StorageError, match="a web page came in place of the archive"):
+    with pytest.raises(StorageError, match="a web page came in place of the file"):
         download(job(server, tmp_path), Silent())
     download(job(server, tmp_path), Silent())
     assert unpacked(tmp_path) == FILES
@@ -355,7 +355,7 @@ def test_a_body_beyond_all_bounds_is_not_read(server: Server, tmp_path: Path) ->
         handler.end_headers()
 
     server.faults = [boast]
-    with pytest.raises(StorageError, match="no archive has more than"):
+    with pytest.raises(StorageError, match="no file that is due has more than"):
         download(job(server, tmp_path), Silent())
 
 
@@ -402,7 +402,7 @@ def test_a_redirection_to_another_scheme_is_not_followed(server: Server, tmp_pat
     "url", ["file:///etc", "ftp://host/x", "host/x", "http://", "http://host:port/x", "http://ho st/x"]
 )
 def test_an_address_that_cannot_be_right_is_a_usage_error(tmp_path: Path, url: str) -> None:
-    with pytest.raises(UsageError, match=r"archives are fetched from|the port is wrong"):
+    with pytest.raises(UsageError, match=r"files are fetched from|the port is wrong"):
         download(DownloadJob(str(tmp_path), url=url), Silent())
     assert list(tmp_path.iterdir()) == []
 

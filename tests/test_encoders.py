@@ -23,12 +23,14 @@ from conftest import tiny_description, tiny_graph, voice
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner, Result
 
+from emosense.api import extract_features, label, load_model
+from emosense.audio import read_waveform
 from emosense.cli import app
 from emosense.corpora import read_corpus
 from emosense.encoder_features import MIN_SAMPLES, log_mel
-from emosense.encoder_files import cached_encoder, find_encoder, obtain_encoder
+from emosense.encoder_files import cached_encoder, find_encoder, obtain_encoder, sha256_of
 from emosense.encoders import PIECE_SAMPLES, EncoderConfig
-from emosense.errors import ModelError, RecordingError, UsageError
+from emosense.errors import ModelError, RecordingError, StorageError, UsageError
 from emosense.extraction import extract_recordings
 from emosense.feature_table import read_feature_table
 from emosense.features import FeatureConfig, default_config, extract, feature_names
@@ -370,6 +372,7 @@ def test_a_model_finds_its_encoder_at_its_place_in_the_cache_or_as_given(tmp_pat
         return str(with_encoder_file(files, given).description["features"][0]["encoder"]["file"])
 
     place = Path(config.encoder.location)
+    assert place.is_absolute()
     assert found() == str(place)
     moved, cached = tmp_path / "moved.onnx", Path(cached_encoder(config.encoder.sha256))
     place.rename(moved)
@@ -386,6 +389,49 @@ def test_a_model_finds_its_encoder_at_its_place_in_the_cache_or_as_given(tmp_pat
         found(str(place))
     with pytest.raises(UsageError, match="this model has no encoder"):
         with_encoder_file(model_with(default_config("logmel")), str(place))
+
+
+def test_the_place_of_a_local_encoder_is_kept_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "encoder.onnx").write_bytes(waveform_graph())
+    monkeypatch.chdir(tmp_path)
+    config = with_encoder(default_config("encoder"), EncoderChoice("encoder.onnx"))
+    stored = FeatureConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert stored.encoder is not None
+    assert stored.encoder.location == str(tmp_path / "encoder.onnx")
+    assert extract(voice(0.5), stored).shape == (2 * N_DIMS,)
+
+
+def test_a_file_that_can_be_no_encoder_is_never_hashed(tmp_path: Path) -> None:
+    # 3 GB of holes, whose hash would take seconds, and an endless number of bytes of size 0.
+    with open(tmp_path / "large.onnx", "wb") as file:
+        file.truncate(3 << 30)
+    (tmp_path / "empty.onnx").write_bytes(b"")
+    assert sha256_of(str(tmp_path / "large.onnx")) == ""
+    assert sha256_of(str(tmp_path / "empty.onnx")) == ""
+    assert sha256_of("/proc/self/status") == ""
+    with pytest.raises(UsageError, match=r"large\.onnx: .* of at most 2 GB"):
+        obtain_encoder(str(tmp_path / "large.onnx"), Silent())
+    with pytest.raises(ModelError, match="is not on this machine"):
+        find_encoder(hashlib.sha256(b"").hexdigest(), [str(tmp_path / "empty.onnx")])
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"input": "log-mel"}, ModelError, "hears the waveform, the configuration says log-mel"),
+        ({"n_dims": 7}, RecordingError, "the encoder gives 6 dims, the configuration says 7"),
+    ],
+)
+def test_an_encoder_that_is_not_as_the_configuration_says_is_refused(
+    tmp_path: Path, change: dict[str, object], error: type[Exception], says: str
+) -> None:
+    config = config_of(tmp_path, waveform_graph())
+    assert config.encoder is not None
+    changed = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, **change))
+    with pytest.raises(error, match=says):
+        extract(voice(0.5), changed)
 
 
 @contextlib.contextmanager
@@ -432,6 +478,24 @@ def test_an_encoder_from_the_web_is_fetched_once_and_kept_by_its_hash(cache: Pat
     assert config.encoder is not None
     assert config.encoder.location.startswith("http://***@127.0.0.1")
     assert not any(b"secret" in kept.read_bytes() for kept in cache.rglob("*") if kept.is_file())
+
+
+def test_a_presigned_url_is_the_same_encoder_whatever_its_signature(cache: Path) -> None:
+    with server(waveform_graph()) as (address, asked):
+        signed = f"{address}/e.onnx?X-Amz-Date={{0}}&X-Amz-Signature={{0}}"
+        first = obtain_encoder(signed.format("1"), Silent())
+        assert obtain_encoder(signed.format("2"), Silent()) == first
+        assert len(asked) == 1
+        # Another address, or a query that may choose another file, is fetched.
+        obtain_encoder(f"{address}/f.onnx?X-Amz-Signature=1", Silent())
+        for name in ("a", "b"):
+            obtain_encoder(f"{address}/get?file={name}", Silent())
+        assert len(asked) == 4
+
+
+def test_a_web_page_in_place_of_an_encoder_is_named_as_one(cache: Path) -> None:
+    with server(b"<html>", "text/html") as (address, _), pytest.raises(StorageError, match="in place of the file from"):
+        obtain_encoder(f"{address}/encoder.onnx", Silent())
 
 
 def test_what_is_no_encoder_on_the_web_is_refused_and_not_kept(cache: Path) -> None:
@@ -515,6 +579,85 @@ def test_ray_gives_the_local_values_and_they_are_cached(
         load_features(FeatureSource(str(kept), ""), config_of(tmp_path, waveform_graph(), normalise=False))
     with pytest.raises(UsageError, match="holds set encoder, needed is logmel"):
         load_features(FeatureSource(str(kept), ""), default_config("logmel"))
+
+
+def linear_model(folder: Path, config: FeatureConfig) -> str:
+    """A model with random weights on the features of an encoder."""
+    nodes = [
+        helper.make_node("MatMul", ["features", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    weights = {"weights": np.random.default_rng(0).normal(0, 1, (2 * N_DIMS, 8)).astype(np.float32)}
+    graph = graph_bytes(nodes, ["batch", 2 * N_DIMS], {"probabilities": 2}, weights, name="features")
+    folder.mkdir()
+    write_model(str(folder), tiny_description(features=[config.to_dict()]), graph)
+    return str(folder)
+
+
+def test_an_error_in_ray_data_is_the_error_itself(running_ray: None, corpus_folder: Path, tmp_path: Path) -> None:
+    config = config_of(tmp_path, waveform_graph())
+    assert config.encoder is not None
+    gone = dataclasses.replace(config.encoder, sha256="0" * 64, file="", location="")
+    source = FeatureSource(str(corpus_folder), str(tmp_path / "features"), n_workers=2)
+    with pytest.raises(ModelError, match=f"with sha256 {gone.sha256} is not on this machine"):
+        load_features(source, dataclasses.replace(config, encoder=gone))
+    assert not list((tmp_path / "features").iterdir())
+
+
+def test_robustness_and_feature_tables_keep_the_encoder_that_was_given(
+    running_ray: None, corpus_folder: Path, tmp_path: Path, cache: Path
+) -> None:
+    config = config_of(tmp_path, waveform_graph())
+    assert config.encoder is not None
+    folder, given = linear_model(tmp_path / "model", config), tmp_path / "given.onnx"
+    # The file that the model names is gone: it is where --encoder says, and nowhere else.
+    Path(config.encoder.location).rename(given)
+    job = EvaluateJob(
+        str(corpus_folder), str(tmp_path / "e"), model=folder, robustness=True, encoder=EncoderChoice(str(given))
+    )
+    metrics = evaluate(job, Silent())
+    assert {(record["n"], record["n_lost"]) for record in metrics["robustness"]} == {(12, 0)}
+    source = FeatureSource(str(corpus_folder), str(cache))
+    (kept,) = (file for file in cache.glob("features-encoder-*.parquet") if file.name.count("-") == 2)
+    moved = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, file=str(given)))
+    for found in (load_features(source, moved), load_features(FeatureSource(str(kept), ""), moved)):
+        assert found.config.encoder is not None
+        assert found.config.encoder.file == str(given)
+
+
+def test_the_api_and_verify_take_the_encoder(corpus_folder: Path, tmp_path: Path) -> None:
+    config = config_of(tmp_path, waveform_graph())
+    assert config.encoder is not None
+    path = next(corpus_folder.rglob("*.wav"))
+    with open(path, "rb", buffering=0) as file:
+        waveform = read_waveform(file, config.sample_rate)
+    given = tmp_path / "given.onnx"
+    Path(config.encoder.location).rename(given)
+    features = extract_features(path, "encoder", encoder=str(given))
+    moved = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, file=str(given)))
+    np.testing.assert_array_equal(features, extract(waveform, moved))
+    negative = extract_features(path, "encoder", encoder=str(given), encoder_output="negative", encoder_normalise=False)
+    np.testing.assert_allclose(negative[:N_DIMS], -pooled(frames_of(waveform))[:N_DIMS], rtol=1e-4)
+    with pytest.raises(UsageError, match="needs an encoder"):
+        extract_features(path, "encoder")
+    with pytest.raises(UsageError, match="not for logmel"):
+        extract_features(path, "logmel", encoder=str(given))
+    folder = linear_model(tmp_path / "model", config)
+    with pytest.raises(ModelError, match="is not on this machine"):
+        label([path], folder)
+    (row,) = label([path], folder, encoder=str(given))
+    assert row.status == "ok"
+    loaded = load_model(folder, encoder=str(given))
+    found = loaded.probabilities([extract(waveform, one) for one in loaded.features])
+    np.testing.assert_allclose(found, row.probabilities, atol=1e-6)
+    with pytest.raises(UsageError, match="this model has no encoder"):
+        load_model(encoder=str(given))
+    command = [sys.executable, "-m", "emosense", "models", "verify", folder]
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (refused.returncode, "--encoder PATH" in refused.stderr) == (7, True)
+    verified = run("models", "verify", folder, "--encoder", given)
+    assert verified.exit_code == 0
+    assert "probabilities sum to 1.0" in verified.stderr
 
 
 def test_a_linear_probe_is_evaluated_by_speaker(running_ray: None, corpus_folder: Path, tmp_path: Path) -> None:

@@ -14,24 +14,27 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import tiny_graph
-from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
 
 from emosense.corpora import Utterance, read_corpus
 from emosense.disturbances import CATALOGUE
-from emosense.errors import UsageError
+from emosense.errors import StorageError, UsageError
 from emosense.evaluation.results import table_text
 from emosense.extraction import extract_recordings
 from emosense.feature_table import FeatureTableWriter, read_feature_table
 from emosense.features import default_config, feature_names
 from emosense.models.artifact import write_model
+from emosense.pipelines.encoder_choice import EncoderChoice
 from emosense.pipelines.evaluate import EvaluateJob, evaluate
+from emosense.pipelines.evidence import cross_validated
 from emosense.pipelines.feature_cache import FeatureSource, load_features
 from emosense.pipelines.fold_models import FoldModel, ScoredModels
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.robustness import robustness
 from emosense.progress import Silent
+from emosense.reports import evaluation_report
 from emosense.storage import Recording
-from emosense.training.fitting import predict
+from emosense.training.fitting import predict, preset
 from emosense.training.graphs import Part, combine
 
 CLASSES = ("calm", "happy", "angry")
@@ -110,6 +113,63 @@ def test_a_random_split_is_reported_with_its_leak(running_ray: None, table: str,
     assert metrics["leak_gap"]["gap"]["uar"] == pytest.approx(metrics["scores"]["uar"]["mean"] - fair)
     assert metrics["leak_gap"]["gap"]["uar"] > 0
     assert "same speakers are in training and test" in table_text(metrics)
+
+
+def test_the_one_fold_of_a_random_split_may_be_named(running_ray: None, table: str, tmp_path: Path) -> None:
+    named = evaluate(job(table, tmp_path, protocol="random", only_folds=("random",)), Silent())
+    assert named["only_folds"] == []
+    assert named["leak_gap"]["speaker_independent"]["uar"]["mean"] > 0
+    assert table_text(named).startswith("mlp default, random: 36 recordings")
+
+
+def test_some_folds_are_reported_as_such_and_give_a_model_no_score(
+    running_ray: None, table: str, tmp_path: Path
+) -> None:
+    settings = {"protocol": "kfold", "n_folds": 3}
+    one = evaluate(job(table, tmp_path / "one", **settings, only_folds=("kfold-2",)), Silent())
+    assert one["only_folds"] == ["kfold-2"]
+    assert table_text(one).startswith("mlp default, kfold, fold kfold-2 alone: 48 recordings")
+    two = job(table, tmp_path / "two", **settings, only_folds=("kfold-3", "kfold-1"))
+    assert table_text(evaluate(two, Silent())).startswith("mlp default, kfold, folds kfold-1 and kfold-3 alone: 96 ")
+    every = job(table, tmp_path / "all", **settings, only_folds=("kfold-3", "kfold-1", "kfold-2"))
+    assert evaluate(every, Silent())["only_folds"] == []
+    config = preset("mlp", "default")
+    wanted = ("mlp", "default", config, CLASSES)
+    with pytest.raises(UsageError, match=r"is of kfold-2 alone: a model's score needs every fold"):
+        cross_validated(str(tmp_path / "one" / "metrics.json"), *wanted)
+    assert cross_validated(str(tmp_path / "all" / "metrics.json"), *wanted).score["n"] == 144
+    evaluation_report(str(tmp_path / "one"), str(tmp_path / "one.html"))
+    assert "Of the protocol kfold this is kfold-2 alone" in (tmp_path / "one.html").read_text()
+    evaluation_report(str(tmp_path / "all"), str(tmp_path / "all.html"))
+    assert "alone" not in (tmp_path / "all.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("option", "settings"),
+    [
+        ("--fold", {"only_folds": ("lj5-2",), "n_seeds": 3}),
+        ("--seeds", {"n_seeds": 3}),
+        ("--folds", {"n_folds": 4}),
+        ("--calibrate", {"calibrate": True}),
+        ("--reuse", {"reuse": ("elsewhere",)}),
+        ("--emotions", {"emotions": ("calm", "angry")}),
+        ("--encoder-output", {"encoder": EncoderChoice("", "hidden")}),
+    ],
+)
+def test_an_option_that_a_given_model_leaves_no_use_for_is_refused(
+    table: str, tmp_path: Path, tiny_model: str, option: str, settings: dict[str, object]
+) -> None:
+    wanted = EvaluateJob(table, str(tmp_path / "e"), model=tiny_model, **settings)
+    with pytest.raises(UsageError, match=f"{option}( |,)"):
+        evaluate(wanted, Silent())
+    assert not (tmp_path / "e").exists()
+
+
+def test_a_folder_without_fits_cannot_be_reused(table: str, tmp_path: Path) -> None:
+    for folder in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(UsageError, match=f"{folder} holds no fits"):
+            evaluate(job(table, tmp_path / "e", reuse=(str(folder),)), Silent())
+    assert not (tmp_path / "e").exists()
 
 
 def test_the_same_seed_gives_the_same_predictions(running_ray: None, table: str, tmp_path: Path) -> None:
@@ -215,7 +275,7 @@ def test_a_model_of_several_feature_sets_hears_the_disturbance_in_each(
     source = FeatureSource(corpus, str(tmp_path / "cache"))
     tables = tuple(load_features(source, config) for config in configs)
     tested = ScoredModels(tables, CLASSES, [FoldModel(0, "all", weights, np.arange(24))], {})
-    noisy = next(disturbance for disturbance in CATALOGUE if disturbance.key == "white10")
+    noisy = next(disturbance for disturbance in CATALOGUE if disturbance.name == "white noise, 10 dB")
     (record,) = robustness(source, tested, tested.predictions(), Silent(), [noisy])
     recordings = [utterance.recording for utterance in read_corpus(corpus).utterances]
     heard = []
@@ -229,14 +289,63 @@ def test_a_model_of_several_feature_sets_hears_the_disturbance_in_each(
     assert not np.array_equal(predicted, predict(weights, tables, 3).argmax(axis=1))
 
 
-def test_a_disturbed_recording_that_cannot_be_labelled_is_named(
+def test_a_recording_that_cannot_be_labelled_under_a_disturbance_is_counted_and_the_rest_are_scored(
     running_ray: None, tmp_path: Path, corpus: str, tiny_model: str
 ) -> None:
-    faint = next(Path(corpus).rglob("*.wav"))
-    soundfile.write(faint, 1e-3 * soundfile.read(faint)[0], 24_000, subtype="FLOAT")
+    faint = sorted(Path(corpus).rglob("*.wav"))[3]
+    soundfile.write(faint, 4e-3 * soundfile.read(faint)[0], 24_000, subtype="FLOAT")
     wanted = EvaluateJob(corpus, str(tmp_path / "e"), model=tiny_model, cache=str(tmp_path / "cache"), robustness=True)
-    with pytest.raises(UsageError, match=rf"1 of 24 recordings cannot be labelled under gain -30 dB.*{faint.name}"):
-        evaluate(wanted, Silent())
+    metrics = evaluate(wanted, Silent())
+    records = {record["name"]: record for record in metrics["robustness"]}
+    assert {name: record["n_lost"] for name, record in records.items() if record["n_lost"]} == {"gain -30 dB": 1}
+    lost = records["gain -30 dB"]
+    assert lost["n"] == 23
+    # The features do not depend on the level: against the same 23 recordings nothing changes, and they have this score.
+    assert lost["change"]["mean"] == 0
+    rest = [row for row in predictions(tmp_path / "e") if Path(row["path"]) != faint]
+    truth, found = [row["emotion"] for row in rest], [row["predicted"] for row in rest]
+    assert len(rest) == 23
+    assert lost["uar"]["mean"] == pytest.approx(recall_score(truth, found, labels=sorted(set(truth)), average="macro"))
+    (line,) = [line for line in table_text(metrics).splitlines() if line.strip().startswith("gain -30 dB")]
+    assert line.endswith("without 1 of 24 recordings, which cannot be labelled")
+    evaluation_report(str(tmp_path / "e"), str(tmp_path / "e.html"))
+    assert "1 of 24 recordings cannot be labelled" in (tmp_path / "e.html").read_text()
+
+
+def test_a_disturbance_that_leaves_nothing_has_no_score(
+    running_ray: None, tmp_path: Path, corpus: str, tiny_model: str
+) -> None:
+    for path in Path(corpus).rglob("*.wav"):
+        soundfile.write(path, 4e-3 * soundfile.read(path)[0], 24_000, subtype="FLOAT")
+    wanted = EvaluateJob(corpus, str(tmp_path / "e"), model=tiny_model, cache=str(tmp_path / "cache"), robustness=True)
+    metrics = evaluate(wanted, Silent())
+    (silent,) = [record for record in metrics["robustness"] if record["n_lost"]]
+    assert (silent["name"], silent["n"], silent["n_lost"], silent["uar"]["mean"]) == ("gain -30 dB", 0, 24, None)
+    assert "none of 24 recordings can be labelled" in table_text(metrics)
+    evaluation_report(str(tmp_path / "e"), str(tmp_path / "e.html"))
+    assert "24 of 24 recordings cannot be labelled" in (tmp_path / "e.html").read_text()
+
+
+class Interrupted(Silent):
+    """Fails when a stage begins."""
+
+    def say(self, text: str) -> None:
+        if text.startswith(("robustness", "mlp default, kfold")):
+            raise StorageError("no answer")
+
+
+def test_a_late_stage_that_fails_leaves_the_scores(
+    running_ray: None, table: str, corpus: str, tmp_path: Path, tiny_model: str
+) -> None:
+    cache = str(tmp_path / "cache")
+    disturbed = EvaluateJob(corpus, str(tmp_path / "r"), model=tiny_model, cache=cache, robustness=True)
+    for wanted in (disturbed, job(table, tmp_path / "l", protocol="random")):
+        with pytest.raises(StorageError):
+            evaluate(wanted, Interrupted())
+        metrics = json.loads((Path(wanted.output) / "metrics.json").read_text())
+        assert metrics["n"] == len(predictions(Path(wanted.output))) > 0
+        assert not metrics.keys() & {"robustness", "leak_gap"}
+        assert (Path(wanted.output) / "curves.json").exists()
 
 
 def test_robustness_needs_recordings(table: str, tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import pytest
 
 from emosense.feature_table import FeatureTable
 from emosense.features import default_config
-from emosense.pipelines.fits import Fit, FitPlaces, Fits
+from emosense.pipelines.fits import Fit, FitPlaces, Fits, holds_fits
 from emosense.pipelines.ray_session import ray_session
 from emosense.progress import Silent
+from emosense.storage import write_bytes
 from emosense.training.ensemble import PRESETS, EnsembleConfig, assemble, members_of
 from emosense.training.fitting import Fitted, predict, preset
 from emosense.training.mlp import MlpConfig
@@ -109,6 +110,30 @@ def test_a_fit_without_its_history_is_as_good_as_none(running_ray: None, tmp_pat
     (fitted,) = fits(made(), tmp_path).run([unit], Silent())
     assert fitted.weights != b"half"
     assert n_kept(tmp_path) == 1
+
+
+def test_a_fit_whose_history_is_broken_off_is_as_good_as_none(running_ray: None, tmp_path: Path) -> None:
+    unit = Fit(small(), 0, ALL)
+    (first,) = fits(made(), tmp_path / "old").run([unit], Silent())
+    (kept,) = (tmp_path / "old").glob("*.json")
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[: len(whole) // 2])
+    (again,) = fits(made(), tmp_path / "new", tmp_path / "old").run([unit], Silent())
+    assert again == first
+    assert n_kept(tmp_path / "new") == 1
+
+
+def test_a_folder_holds_fits_when_one_is_finished(running_ray: None, tmp_path: Path) -> None:
+    assert not holds_fits(str(tmp_path / "nowhere"))
+    assert not holds_fits(str(tmp_path))
+    fits(made(), tmp_path).run([Fit(small(), 0, ALL)], Silent())
+    assert holds_fits(str(tmp_path))
+    (kept,) = tmp_path.glob("*.json")
+    kept.unlink()
+    assert not holds_fits(str(tmp_path))
+    assert not holds_fits("memory://bucket/evaluation/fits")
+    write_bytes("memory://bucket/evaluation/fits/0.json", b"[]")
+    assert holds_fits("memory://bucket/evaluation/fits")
 
 
 def test_an_ensemble_of_fits_answers_with_their_geometric_mean(running_ray: None, tmp_path: Path) -> None:

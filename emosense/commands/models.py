@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emosense.commands.options import say
+from emosense.commands.options import EncoderFile, say
 
 models = typer.Typer(help="List, show and verify models.", no_args_is_help=True, rich_markup_mode=None)
 Location = Annotated[str, typer.Argument(help="Name of a shipped model, directory or URL.")]
@@ -33,14 +33,15 @@ def show(model: Location = "default") -> None:
 
 
 @models.command()
-def verify(model: Location = "default") -> None:
+def verify(model: Location = "default", encoder: EncoderFile = "") -> None:
     """Check a model against its own description, and run it once."""
     import numpy as np
 
     from emosense.features import extract
     from emosense.models.artifact import Model, read_model
+    from emosense.models.encoder import with_encoder_file
 
-    files = read_model(model)
+    files = with_encoder_file(read_model(model), encoder)
     loaded = Model(files)
     noise = np.random.default_rng(0).normal(0, 0.1, loaded.sample_rate).astype(np.float32)
     probabilities = loaded.probabilities([extract(noise, config) for config in loaded.features])

@@ -31,7 +31,13 @@ def train(
     kind: Annotated[Kind, typer.Argument(help="Model family.")],
     data: Data,
     output: Annotated[str, typer.Option("-o", "--output", help="Directory for the model.")],
-    preset: Annotated[Preset, typer.Option(help="reference: the published baseline; default: ours.")] = Preset.default,
+    preset: Annotated[
+        Preset,
+        typer.Option(
+            help="reference: the published baseline; default: ours; telephone: a CNN for telephone lines; encoder, "
+            "encoder-linear: an MLP with --encoder; the others leave a part of the default out, to see what it brings."
+        ),
+    ] = Preset.default,
     encoder: EncoderFile = "",
     encoder_output: EncoderOutput = "",
     encoder_normalise: EncoderNormalise = None,

@@ -21,7 +21,7 @@ Rows = NDArray[np.int64]
 GROUPINGS: Final = {
     "none": "not adapted",
     "one": "each recording as a speaker of its own",
-    "ten": "10 mixed recordings of a speaker at a time",
+    "ten": "mixed recordings of a speaker, at most 10 at a time",
     "all": "all recordings of a speaker",
     "same": "all recordings of a speaker in one emotion at a time",
 }
@@ -74,6 +74,6 @@ def _groups(grouping: str, labels: Rows, speakers: NDArray[np.str_], seed: int) 
             yield from rows.reshape(-1, 1)
         elif grouping == "ten":
             mixed = rng.permutation(rows)
-            yield from np.array_split(mixed, max(1, len(mixed) // _FEW))
+            yield from np.array_split(mixed, -(-len(mixed) // _FEW))
         else:
             yield from (rows[labels[rows] == label] for label in np.unique(labels[rows]))

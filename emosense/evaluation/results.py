@@ -103,8 +103,9 @@ def _adaptation(seeds: list[dict[str, Any]]) -> str:
 def table_text(metrics: dict[str, Any]) -> str:
     """Return the scores as a readable table."""
     title = metrics.get("model") or f"{metrics['kind']} {metrics['preset']}"
-    seeds = metrics["seeds"]
-    lines = [f"{title}, {metrics['protocol']}: {metrics['n']} recordings, {len(seeds)} seed{'s' * (len(seeds) > 1)}"]
+    seeds, taken = metrics["seeds"], metrics.get("only_folds") or []
+    protocol = metrics["protocol"] + (f", fold{'s' * (len(taken) > 1)} {' and '.join(taken)} alone" if taken else "")
+    lines = [f"{title}, {protocol}: {metrics['n']} recordings, {len(seeds)} seed{'s' * (len(seeds) > 1)}"]
     if metrics.get("speaker_independent") is False:
         lines.append("a random split: the same speakers are in training and test, so this score does not transfer")
     for name, label in (("uar", "UAR"), ("accuracy", "accuracy"), ("macro_f1", "macro F1")):
@@ -136,8 +137,13 @@ def _robustness_lines(records: list[dict[str, Any]]) -> list[str]:
     """One line a disturbance, with the interval of its change where there are several speakers."""
     lines = [f"  {'disturbed':24}    UAR   change   95 % over speakers"]
     for record in records:
+        n_lost, n_all = record["n_lost"], record["n"] + record["n_lost"]
+        if record["uar"]["mean"] is None:
+            lines.append(f"  {record['name']:24}none of {n_all} recordings can be labelled")
+            continue
         interval = record["change"]["interval"]
         span = "" if interval is None else f"   {100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}"
+        span += f"   without {n_lost} of {n_all} recordings, which cannot be labelled" if n_lost else ""
         score = f"{100 * record['uar']['mean']:5.1f} %   {100 * record['change']['mean']:+5.1f}"
         lines.append(f"  {record['name']:24}{score}{span}")
     return lines

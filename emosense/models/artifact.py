@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import ModelError, UsageError
-from emosense.features import FeatureConfig
+from emosense.features import FeatureConfig, extract
 from emosense.onnx_graphs import open_session, refers_to_other_files
 from emosense.quality import FeatureStatistics
 from emosense.storage import is_url, join, read_bytes, redact, write_bytes
@@ -30,6 +30,8 @@ FORMAT: Final = 2
 KINDS: Final = ("mlp", "cnn", "ensemble")
 WEIGHTS_FILE: Final = "model.onnx"
 DEFAULT_MODEL: Final = "default"
+_LONGEST_WINDOW_S: Final = 3600.0
+_SUM_TOLERANCE: Final = 1e-3
 _REFUSED_SCHEMES: Final = ("http", "https", "hf", "ftp")
 _REQUIRED: Final = frozenset(
     {"format", "name", "version", "kind", "emotions", "classes", "features", "window_s", "weights", "calibration",
@@ -86,11 +88,30 @@ class Model:
         statistics = files.description.get("feature_statistics")
         self.statistics = FeatureStatistics.from_dict(statistics) if statistics else None
         self._positions = [EMOTIONS.index(name) for name in files.description["classes"]]
+        self._inputs = input_names(len(self.features))
         try:
             self._session = open_session(files.weights)
-            self._inputs = sorted(node.name for node in self._session.get_inputs())
         except Exception as err:  # onnxruntime raises no narrower class of its own for a graph that it refuses
             raise ModelError(f"{WEIGHTS_FILE} is not a usable ONNX graph: {err}") from err
+        self._try()
+
+    def _try(self) -> None:
+        """Hear half a second of noise: a graph that does not fit its description fails here, and on no recording."""
+        found = sorted(node.name for node in self._session.get_inputs())
+        if found != sorted(self._inputs):
+            raise ModelError(f"{WEIGHTS_FILE} takes {', '.join(found)}, model.json describes {', '.join(self._inputs)}")
+        noise = np.random.default_rng(0).normal(0, 0.1, self.sample_rate // 2).astype(np.float32)
+        heard = [extract(noise, config) for config in self.features if config.set != "encoder"]
+        if len(heard) < len(self.features):
+            # Half a second of an encoder is half the work of a recording; the encoder is checked when it is loaded.
+            return
+        try:
+            total = float(self.probabilities(heard).sum())
+        except Exception as err:  # the same
+            reason = str(err).partition("\n")[0]
+            raise ModelError(f"{WEIGHTS_FILE} does not fit the features or classes of model.json: {reason}") from err
+        if not abs(total - 1) < _SUM_TOLERANCE:
+            raise ModelError(f"{WEIGHTS_FILE} gives probabilities that sum to {total:.3f}")
 
     def probabilities(self, features: Sequence[Float32]) -> Float32:
         """Return the probabilities of the eight emotions, shape (8,); 0 for those that the model was not trained on.
@@ -107,6 +128,11 @@ class Model:
         result = np.zeros(len(EMOTIONS), np.float32)
         result[self._positions] = found[0]
         return result
+
+
+def input_names(n_features: int) -> list[str]:
+    """Return the names of a graph's inputs, in the order of the features that a model hears."""
+    return ["features"] if n_features == 1 else [f"features_{place}" for place in range(n_features)]
 
 
 def read_model(location: str = DEFAULT_MODEL) -> ModelFiles:
@@ -155,10 +181,12 @@ def check_description(description: Any, weights: bytes, where: str) -> None:
         raise ModelError(f"model.json of {where} has format {description['format']}, this version reads {FORMAT}")
     if description["kind"] not in KINDS:
         raise ModelError(f"{where} is of kind {description['kind']!r}, known are {', '.join(KINDS)}")
-    if tuple(description["emotions"]) != EMOTIONS:
+    if description["emotions"] != list(EMOTIONS):
         raise ModelError(f"{where} has the emotions {description['emotions']}, expected {list(EMOTIONS)} in this order")
-    if not description["classes"] or not set(description["classes"]) <= set(EMOTIONS):
-        raise ModelError(f"{where} has the classes {description['classes']}, which are not among the emotions")
+    classes = description["classes"]
+    if not isinstance(classes, list) or not classes or [name for name in EMOTIONS if name in classes] != classes:
+        raise ModelError(f"{where} has the classes {classes}, which are no emotions in the order of {list(EMOTIONS)}")
+    _check_values(description, where)
     expected, found = description["weights"].get("sha256"), hashlib.sha256(weights).hexdigest()
     if expected != found:
         raise ModelError(f"{WEIGHTS_FILE} of {where} is damaged: sha256 is {found}, model.json says {expected}")
@@ -166,10 +194,27 @@ def check_description(description: Any, weights: bytes, where: str) -> None:
         raise ModelError(f"{WEIGHTS_FILE} of {where} refers to other files: a model is one file")
     try:
         heard = [FeatureConfig.from_dict(values) for values in description["features"]]
-    except (UsageError, TypeError) as err:
+    except (UsageError, TypeError, ValueError) as err:
         raise ModelError(f"the features of {where} are not known: {err}") from err
     if len({config.sample_rate for config in heard}) != 1:
         raise ModelError(f"{where} hears no features, or features at several sample rates")
+
+
+def _check_values(description: dict[str, Any], where: str) -> None:
+    """Refuse values of another kind than this version writes."""
+    kinds = {"features": list, "weights": dict, "trained_on": dict, "calibration": dict, "scores": list, "name": str}
+    for key, kind in kinds.items():
+        if not isinstance(description[key], kind):
+            raise ModelError(f"model.json of {where} has {description[key]!r} for {key}")
+    window_s = description["window_s"]
+    if isinstance(window_s, bool) or not isinstance(window_s, int | float) or not 0 < window_s <= _LONGEST_WINDOW_S:
+        raise ModelError(f"model.json of {where} has {window_s!r} for window_s")
+    try:
+        statistics = description.get("feature_statistics")
+        if statistics is not None:
+            FeatureStatistics.from_dict(statistics)
+    except (TypeError, ValueError, LookupError) as err:
+        raise ModelError(f"model.json of {where} has feature_statistics that cannot be read: {err}") from err
 
 
 def write_model(folder: str, description: dict[str, Any], weights: bytes) -> None:

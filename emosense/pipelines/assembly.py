@@ -9,7 +9,6 @@ from typing import Final
 from emosense.exports import EXPORTS, opened, place_of
 from emosense.labels import Labelled
 from emosense.pipelines.label_job import LabelJob, Summary
-from emosense.progress import Progress
 from emosense.rows import (
     COLUMNS,
     QUALITY_COLUMNS,
@@ -28,17 +27,17 @@ _ROWS_A_WRITE: Final = 4096
 Source = Callable[[], Iterator[Labelled]]
 
 
-def assemble(job: LabelJob, classes: Iterable[str], source: Source, summary: Summary, told: Progress) -> None:
+def assemble(job: LabelJob, speakers: Speakers | None, source: Source, summary: Summary) -> None:
     """Write all that the job asks for, and count its rows.
 
     Parameters
     ----------
-    classes : iterable of str
-        The emotions that the model tells apart.
+    speakers : Speakers or None
+        Whom to adapt to.
     source : callable
         Gives what was labelled, in order of path.
     """
-    speaker = SPEAKER_COLUMNS if job.speakers else ()
+    speaker = SPEAKER_COLUMNS if speakers else ()
     columns = (*COLUMNS, *(QUALITY_COLUMNS if job.config.quality else ()), *speaker)
     outputs = [job.output, *(place_of(job.output, f".{name}") for name in job.exports if name in WRITERS)]
     with contextlib.ExitStack() as stack:
@@ -47,7 +46,7 @@ def assemble(job: LabelJob, classes: Iterable[str], source: Source, summary: Sum
         if job.segments_output:
             write_segments = _open_table(stack, job.segments_output, (*SEGMENT_COLUMNS, *speaker), job.min_confidence)
         exports = [stack.enter_context(opened(name, job.output)) for name in job.exports if name in EXPORTS]
-        for labelled in _adapted(stack, job, classes, source, told):
+        for labelled in _adapted(speakers, source):
             row, segments = labelled.row, labelled.segments
             summary.count(row)
             for write in tables:
@@ -58,20 +57,15 @@ def assemble(job: LabelJob, classes: Iterable[str], source: Source, summary: Sum
                 write_segments(segments)
 
 
-def _adapted(
-    stack: contextlib.ExitStack, job: LabelJob, classes: Iterable[str], source: Source, told: Progress
-) -> Iterator[Labelled]:
+def _adapted(speakers: Speakers | None, source: Source) -> Iterator[Labelled]:
     """Give what was labelled, adapted to the speakers where that is asked for.
 
     Parts hold what the model says of each recording alone: who speaks can be asked for later, or in another way, and
     nothing is labelled again.
     """
-    if job.speakers is None:
+    if speakers is None:
         return source()
-    speakers = stack.enter_context(Speakers(job.speakers, classes))
     speakers.gather(labelled.row for labelled in source())
-    if speakers.n_unknown:
-        told.say(f"{speakers.n_unknown:,} recordings have no speaker by --speakers: they are left as they are")
     return (
         Labelled(speakers.adapted(labelled.row), tuple(speakers.adapted(row) for row in labelled.segments))
         for labelled in source()

@@ -13,7 +13,7 @@ from emosense.encoders import SAMPLE_RATE, WHISPER_BANDS, Encoder, EncoderConfig
 from emosense.errors import RecordingError, UsageError
 from emosense.features import FeatureConfig
 from emosense.progress import Progress, Silent
-from emosense.storage import without_credentials
+from emosense.storage import is_url, without_credentials
 from emosense.training.ensemble import EnsembleConfig, ModelConfig
 
 _SET: Final = "encoder"
@@ -72,7 +72,8 @@ def with_encoder(feature: FeatureConfig, choice: EncoderChoice, told: Progress |
         output=loaded.output,
         n_dims=n_dims,
         normalise=loaded.input == "waveform" and choice.normalise is not False,
-        location=without_credentials(choice.location),
+        # Absolute, so that the model finds it from every folder.
+        location=without_credentials(choice.location) if is_url(choice.location) else file,
         file=file,
     )
     return dataclasses.replace(feature, n_mels=n_bands or feature.n_mels, encoder=chosen)

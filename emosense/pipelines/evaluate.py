@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from emosense import __version__
+from emosense.disturbances import check_mp3
 from emosense.encoder_files import default_cache
 from emosense.errors import UsageError
 from emosense.evaluation.results import SCORES, last_epoch, over_seeds, predictions_csv
@@ -23,7 +24,7 @@ from emosense.models.artifact import read_model
 from emosense.models.encoder import with_encoder_file
 from emosense.pipelines.encoder_choice import EncoderChoice, config_with_encoder
 from emosense.pipelines.feature_cache import FeatureSource, check_recordings, load_features, load_tables
-from emosense.pipelines.fits import FitPlaces, Fits
+from emosense.pipelines.fits import FitPlaces, Fits, holds_fits
 from emosense.pipelines.fold_models import FoldModel, ScoredModels, fold_models
 from emosense.pipelines.robustness import robustness
 from emosense.pipelines.train import classes_of
@@ -33,6 +34,15 @@ from emosense.training.ensemble import feature_configs
 from emosense.training.fitting import preset
 
 _RANDOM_FOLDS: Final = 4
+# What a given model leaves nothing to decide for. Kind, preset and protocol cannot be told from their defaults.
+_FOR_TRAINING: Final = {
+    "only_folds": "--fold",
+    "n_seeds": "--seeds",
+    "n_folds": "--folds",
+    "calibrate": "--calibrate",
+    "reuse": "--reuse",
+    "emotions": "--emotions",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,22 +101,45 @@ def evaluate(job: EvaluateJob, told: Progress) -> dict[str, Any]:
     ModelError
         If the model is refused.
     """
-    if job.robustness:
-        check_recordings(_source(job))
+    _check(job)
     make_folder(job.output)
     tested = _given_model(job, told) if job.model is not None else _cross_validated(job, told)
     table, predictions = tested.tables[0], tested.predictions()
     metrics: dict[str, Any] = tested.about | {"emosense": __version__, "data": redact(job.data)}
     metrics |= over_seeds(table, tested.classes, predictions) | {"last_epoch": last_epoch(predictions)}
-    if job.model is None and not is_speaker_independent(job.protocol):
-        metrics["leak_gap"] = _leak_gap(job, metrics, told)
-    if job.robustness:
-        metrics["robustness"] = robustness(_source(job), tested, predictions, told)
     curves = [{"seed": p.seed, "fold": p.fold, "epochs": p.history} for p in predictions if p.history]
-    write_bytes(join(job.output, "metrics.json"), (json.dumps(metrics, indent=1) + "\n").encode())
     write_bytes(join(job.output, "curves.json"), json.dumps(curves).encode())
     write_bytes(join(job.output, "predictions.csv"), predictions_csv(table, tested.classes, predictions))
+    # Written after every stage: one that fails takes nothing with it.
+    _write_metrics(job, metrics)
+    if job.model is None and not is_speaker_independent(job.protocol):
+        metrics["leak_gap"] = _leak_gap(job, metrics, told)
+        _write_metrics(job, metrics)
+    if job.robustness:
+        metrics["robustness"] = robustness(_source(job), tested, predictions, told)
+        _write_metrics(job, metrics)
     return metrics
+
+
+def _write_metrics(job: EvaluateJob, metrics: dict[str, Any]) -> None:
+    write_bytes(join(job.output, "metrics.json"), (json.dumps(metrics, indent=1) + "\n").encode())
+
+
+def _check(job: EvaluateJob) -> None:
+    """Refuse what would be ignored, and what would fail only after everything is trained."""
+    if job.model is not None:
+        defaults = {field.name: field.default for field in dataclasses.fields(job)}
+        ignored = [option for name, option in _FOR_TRAINING.items() if getattr(job, name) != defaults[name]]
+        if ignored:
+            raise UsageError(f"{ignored[0]} is for training, and --model scores a model as it is: leave one out")
+        if job.encoder != EncoderChoice(job.encoder.location):
+            raise UsageError("the model says how its encoder is used: leave out --encoder-output, --encoder-normalise")
+    for folder in job.reuse:
+        if not holds_fits(join(folder, "fits")):
+            raise UsageError(f"{redact(folder)} holds no fits: --reuse takes the output folder of another evaluation")
+    if job.robustness:
+        check_recordings(_source(job))
+        check_mp3()
 
 
 def _given_model(job: EvaluateJob, told: Progress) -> ScoredModels:
@@ -149,7 +182,9 @@ def _cross_validated(job: EvaluateJob, told: Progress) -> ScoredModels:
             job.protocol, table.speakers, table.labels(classes), seed=seed if is_random else 0, n_folds=job.n_folds
         )
     ]
-    work = _wanted_folds(job, work)
+    names = list(dict.fromkeys(fold.name for _, fold in work))
+    work = _wanted_folds(job, work, names)
+    taken = [name for name in names if name in {fold.name for _, fold in work}]
     told.say(f"{job.kind} {job.preset}, {job.protocol}: {len(work)} folds of {len(table):,} recordings")
     places = FitPlaces(tuple(join(folder, "fits") for folder in (job.output, *job.reuse)))
     by_config = dict(zip(feature_configs(config), tables, strict=True))
@@ -161,6 +196,7 @@ def _cross_validated(job: EvaluateJob, told: Progress) -> ScoredModels:
         "features": [heard.key for heard in feature_configs(config)],
         "protocol": job.protocol,
         "protocol_description": PROTOCOLS[job.protocol],
+        "only_folds": taken if taken != names else [],
         "speaker_independent": is_speaker_independent(job.protocol),
         "calibrated": job.calibrate,
         "n_seeds": job.n_seeds,
@@ -169,9 +205,8 @@ def _cross_validated(job: EvaluateJob, told: Progress) -> ScoredModels:
     return ScoredModels(tables, classes, models, about)
 
 
-def _wanted_folds(job: EvaluateJob, work: list[tuple[int, Fold]]) -> list[tuple[int, Fold]]:
+def _wanted_folds(job: EvaluateJob, work: list[tuple[int, Fold]], names: list[str]) -> list[tuple[int, Fold]]:
     """Leave out the folds that were not asked for by name."""
-    names = list(dict.fromkeys(fold.name for _, fold in work))
     unknown = [name for name in job.only_folds if name not in names]
     if unknown:
         raise UsageError(f"{job.protocol} has no fold {unknown[0]!r}: choose from {', '.join(names)}")
@@ -186,7 +221,7 @@ def _split_record(table: FeatureTable, seed: int, fold: Fold) -> dict[str, Any]:
 
 def _leak_gap(job: EvaluateJob, metrics: dict[str, Any], told: Progress) -> dict[str, Any]:
     """Compare the random split with folds by speaker that leave as much out."""
-    fair = dataclasses.replace(job, protocol="kfold", n_folds=_RANDOM_FOLDS)
+    fair = dataclasses.replace(job, protocol="kfold", n_folds=_RANDOM_FOLDS, only_folds=())
     tested = _cross_validated(fair, told)
     scores = over_seeds(tested.tables[0], tested.classes, tested.predictions())["scores"]
     gap = {name: metrics["scores"][name]["mean"] - scores[name]["mean"] for name in SCORES}

@@ -43,7 +43,8 @@ def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, cla
     Raises
     ------
     UsageError
-        If the file is of another model family, preset, features or classes, or its predictions are calibrated already.
+        If the file is of another model family, preset, features or classes, of some folds of its protocol alone, or
+        its predictions are calibrated already.
     """
     folder = place.rpartition("/")[0] or "."
     try:
@@ -55,6 +56,9 @@ def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, cla
         raise UsageError(f"{redact(place)} is no metrics.json of a cross-validation") from err
     if found != (kind, preset, classes, False):
         raise UsageError(f"{redact(place)} is of {found}, needed is {(kind, preset, classes, False)}")
+    if metrics.get("only_folds"):
+        taken = ", ".join(metrics["only_folds"])
+        raise UsageError(f"{redact(place)} is of {taken} alone: a model's score needs every fold, so leave out --fold")
     if features != [heard.key for heard in feature_configs(config)]:
         raise UsageError(f"{redact(place)} was measured with other features, or with another encoder")
     labels = np.array([classes.index(row["emotion"]) for row in rows])

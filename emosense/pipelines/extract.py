@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from emosense import errors
 from emosense.corpora import Corpus, Utterance
+from emosense.errors import EmoSenseError
 from emosense.extraction import Variant, extract_recordings
 from emosense.feature_table import FeatureTableWriter
 from emosense.features import FeatureConfig
@@ -32,14 +34,20 @@ class Extraction:
 
 
 def _extract_batch(batch: dict[str, Any], config: FeatureConfig, variant: Variant | None) -> dict[str, Any]:
-    """Ray Data's batch of recordings -> batch of features."""
+    """Ray Data's batch of recordings -> batch of features; `fault` names the class of what ends the extraction."""
     sizes = (int(size) for size in batch["size"])
     recordings = map(Recording, batch["path"], batch["location"], sizes, batch["version"])
-    results = extract_recordings(recordings, config, variant)
+    fault = ""
+    try:
+        results = extract_recordings(recordings, config, variant)
+    except EmoSenseError as err:
+        # Ray Data would give an error of its own in its place, without the cause (seen with 2.60): it goes as rows.
+        fault = type(err).__name__
+        results = [{"features": [], "n_frames": 0, "error_code": "", "error": str(err)}] * len(batch["index"])
     features = np.empty(len(results), object)
     features[:] = [np.asarray(result["features"], np.float32) for result in results]
     columns = {name: [result[name] for result in results] for name in ("n_frames", "error_code", "error")}
-    return {"index": batch["index"], "features": features, **columns}
+    return {"index": batch["index"], "features": features, "fault": [fault] * len(results), **columns}
 
 
 def extract_corpus(
@@ -65,6 +73,8 @@ def extract_corpus(
 
     Raises
     ------
+    UsageError, ModelError
+        If the variant or the encoder cannot work where the recordings are read.
     StorageError
         If storage or cluster does not answer.
     OutputError
@@ -83,9 +93,9 @@ def extract_corpus(
             utterances = corpus.utterances[n_done : n_done + len(results)]
             writer.write(utterances, results)
             n_done += len(results)
-            errors = [result["error_code"] for result in results if result["error_code"]]
-            by_error.update(errors)
-            told.advance(len(results), len(errors))
+            codes = [result["error_code"] for result in results if result["error_code"]]
+            by_error.update(codes)
+            told.advance(len(results), len(codes))
     return Extraction(n_done, by_error)
 
 
@@ -107,6 +117,8 @@ def _results(
     for batch in dataset.iter_batches(batch_size=_BATCH_ROWS, batch_format="pyarrow"):
         results = _rows(batch)
         for result in results:
+            if result["fault"]:
+                raise getattr(errors, result["fault"])(result["error"])
             if result["index"] != expected:
                 raise RuntimeError(f"Ray Data gave row {result['index']} where {expected} was due")
             expected += 1
@@ -117,11 +129,10 @@ def _results(
 
 def _rows(batch: Any) -> list[dict[str, Any]]:
     """Rows of an Arrow batch with the features as arrays: Python lists of floats would cost more than the STFT."""
-    columns = {name: batch[name].to_pylist() for name in ("index", "n_frames", "error_code", "error")}
+    columns = {name: batch[name].to_pylist() for name in ("index", "fault", "n_frames", "error_code", "error")}
     features = [np.asarray(value.values if hasattr(value, "values") else value) for value in batch["features"]]
     return [
-        {"index": index, "n_frames": n_frames, "error_code": code, "error": error, "features": values}
-        for index, n_frames, code, error, values in zip(*columns.values(), features, strict=True)
+        dict(zip((*columns, "features"), row, strict=True)) for row in zip(*columns.values(), features, strict=True)
     ]
 
 

@@ -50,6 +50,11 @@ def load_features(
     speeds : sequence of float
         Make copies of the recordings at these speeds, for training.
 
+    Returns
+    -------
+    FeatureTable
+        With `config` itself: what is stored does not say where the file of an encoder lies.
+
     Raises
     ------
     UsageError
@@ -71,6 +76,7 @@ def load_features(
         original, *copies = places.values()
         table = read_feature_table(original)
         table = dataclasses.replace(table, copies=tuple(_copy(table, place) for place in copies))
+    table = dataclasses.replace(table, config=config)
     table = table.select([row for row, emotion in enumerate(table.emotions) if emotion])
     if not len(table):
         raise UsageError(f"no recording of {redact(source.data)} has a label: see emosense-batch train --help")

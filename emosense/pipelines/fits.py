@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from emosense.feature_table import FeatureTable
 from emosense.features import FeatureConfig
 from emosense.pipelines.ray_session import ray_session
 from emosense.progress import Progress
-from emosense.storage import exists, join, make_folder, read_bytes, write_bytes
+from emosense.storage import exists, filesystem, is_url, join, make_folder, read_bytes, redact, retry, write_bytes
 from emosense.training.ensemble import NetworkConfig
 from emosense.training.fitting import Fitted, fit
 
@@ -63,9 +64,14 @@ class FitPlaces:
     def find(self, key: str) -> Fitted | None:
         """Return a finished fit, or None. The history is written last, so that a broken write leaves no fit."""
         for folder in self.folders:
-            if exists(join(folder, f"{key}.json")):
+            if not exists(join(folder, f"{key}.json")):
+                continue
+            try:
                 history = json.loads(read_bytes(join(folder, f"{key}.json")))
                 return Fitted(read_bytes(join(folder, f"{key}.onnx")), history)
+            except (FileNotFoundError, ValueError):
+                # Of a disk that was full, or a copy that was broken off: as good as none.
+                continue
         return None
 
     def keep(self, key: str, fitted: Fitted) -> None:
@@ -73,6 +79,19 @@ class FitPlaces:
         make_folder(self.folders[0])
         write_bytes(join(self.folders[0], f"{key}.onnx"), fitted.weights)
         write_bytes(join(self.folders[0], f"{key}.json"), json.dumps(fitted.history).encode())
+
+
+def holds_fits(folder: str) -> bool:
+    """Whether a folder, local or remote, has a finished fit."""
+    try:
+        if not is_url(folder):
+            names = os.listdir(folder)
+        else:
+            fs, path = filesystem(folder)
+            names = retry(lambda: fs.ls(path, detail=False), f"listing {redact(folder)}")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return any(name.endswith(".json") for name in names)
 
 
 class Fits:

@@ -66,6 +66,26 @@ class ScoredModels:
         """Predict the test rows of every model."""
         return [predict_fold(model, self.tables, self.classes) for model in self.models]
 
+    def predictions_of(self, tables: tuple[FeatureTable, ...], rows: NDArray[np.int64]) -> list[Predictions]:
+        """Predict other features of some of the rows.
+
+        Parameters
+        ----------
+        tables : tuple of FeatureTable
+            As `tables`, with `rows` alone.
+        rows : ndarray, shape (n,)
+            Ascending rows of `tables`; models that are tested on none of them say nothing.
+        """
+        place = np.full(len(self.tables[0]), -1)
+        place[rows] = np.arange(len(rows))
+        found = []
+        for model in self.models:
+            tested = place[model.rows]
+            if (tested >= 0).any():
+                short = predict_fold(dataclasses.replace(model, rows=tested[tested >= 0]), tables, self.classes)
+                found.append(dataclasses.replace(short, rows=rows[short.rows]))
+        return found
+
 
 def predict_fold(model: FoldModel, tables: Sequence[FeatureTable], classes: tuple[str, ...]) -> Predictions:
     """Predict the rows that a model is tested on."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from emosense.errors import EmoSenseError, NothingToDo, TooManyErrors
+from emosense.errors import EmoSenseError, NothingToDo, StorageError, TooManyErrors, UsageError
 from emosense.isolation import LabelSpec
 from emosense.labels import Labelled
 from emosense.listing import Listing
@@ -34,6 +36,7 @@ from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.stopping import Stop
 from emosense.progress import Progress, progress
 from emosense.runs import Run, in_order, write_manifest
+from emosense.speakers import Speakers
 from emosense.storage import is_url, redact
 
 __all__ = ["LabelJob", "Summary", "label"]
@@ -58,6 +61,7 @@ class _Work:
     summary: Summary
     told: Progress
     check_held: Callable[[], None]
+    speakers: Speakers | None
 
 
 def label(job: LabelJob) -> Summary:
@@ -71,9 +75,15 @@ def label(job: LabelJob) -> Summary:
     start_s = time.monotonic()
     check_job(job)
     stop = Stop()
-    with stop.installed(), Listing() as listing:
+    with _full_disk_named(), contextlib.ExitStack() as stack:
+        stack.enter_context(stop.installed())
+        listing = stack.enter_context(Listing())
         spec = LabelSpec(with_encoder_file(read_model(job.model), job.encoder), job.config, job.file_timeout_s)
+        speakers = None
+        if job.speakers is not None:
+            speakers = stack.enter_context(Speakers(job.speakers, spec.model.description["classes"]))
         _list_inputs(listing, job)
+        _check_speakers(speakers, listing, job)
         summary = Summary(ignored=listing.ignored)
         if job.dry_run:
             summary.n_recordings = len(listing)
@@ -82,7 +92,7 @@ def label(job: LabelJob) -> Summary:
             told.start(len(listing))
             run = Run(job.output, fingerprint(spec), told.say)
             run.open(restart=job.restart)
-            failure = _finish(_Work(job, spec, listing, run, summary, told, check_held), stop)
+            failure = _finish(_Work(job, spec, listing, run, summary, told, check_held, speakers), stop)
             summary.elapsed_s = time.monotonic() - start_s
             exit_code = failure.exit_code if failure else summary.exit_code
             write_manifest(job.output, manifest_of(job, spec, summary, exit_code))
@@ -104,10 +114,30 @@ def _finish(work: _Work, stop: Stop) -> EmoSenseError | None:
     def labelled() -> Iterator[Labelled]:
         return (entry.labelled for entry in in_order(work.listing, work.run.finished(), complete=is_complete))
 
-    assemble(work.job, work.spec.model.description["classes"], labelled, work.summary, work.told)
+    assemble(work.job, work.speakers, labelled, work.summary)
+    if work.speakers:
+        work.summary.n_without_speaker = work.speakers.n_unknown
     if not work.summary.n_recordings and not failure:
         return NothingToDo(nothing_found(work.job, work.summary))
     return failure
+
+
+@contextlib.contextmanager
+def _full_disk_named() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as err:
+        raise StorageError(f"the temporary folder {tempfile.gettempdir()} cannot hold the list: {err}") from err
+
+
+def _check_speakers(speakers: Speakers | None, listing: Listing, job: LabelJob) -> None:
+    """Say before anything is labelled that no recording has a speaker: a wrong pattern, or another table."""
+    if speakers is None or not len(listing) or any(speakers.speaker_of(recording.path) for recording in listing):
+        return
+    assert job.speakers is not None
+    raise UsageError(
+        f"--speakers {job.speakers.shown} names no speaker of any recording, such as {redact(next(iter(listing)).path)}"
+    )
 
 
 def _list_inputs(listing: Listing, job: LabelJob) -> None:

@@ -80,12 +80,15 @@ class Summary:
     ----------
     n_recordings, n_reused : int
         Rows of the table, and those among them taken over from an earlier start of the run.
+    n_without_speaker : int
+        Labelled recordings that are not adapted, though that was asked for.
     by_status, by_emotion, by_error : Counter
         Rows by status, labelled rows by emotion, error rows by code.
     """
 
     n_recordings: int = 0
     n_reused: int = 0
+    n_without_speaker: int = 0
     elapsed_s: float = 0.0
     engine: str = ""
     by_status: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -111,6 +114,8 @@ class Summary:
             lines.append(_counts("emotions", self.by_emotion))
         if self.by_error:
             lines.append(_counts("trouble", self.by_error))
+        if self.n_without_speaker:
+            lines.append(f"  without a speaker, left as they are: {self.n_without_speaker:,}")
         if self.ignored:
             lines.append(_counts("passed over", self.ignored))
         return "\n".join(lines)
@@ -120,6 +125,7 @@ class Summary:
         return {
             "recordings": self.n_recordings,
             "reused": self.n_reused,
+            "without_speaker": self.n_without_speaker,
             "status": dict(sorted(self.by_status.items())),
             "emotion": dict(sorted(self.by_emotion.items())),
             "error_code": dict(sorted(self.by_error.items())),
@@ -180,7 +186,7 @@ def error_limit(text: str | None, total: int) -> float:
 def fingerprint(spec: LabelSpec) -> dict[str, Any]:
     """Return all that changes a row; a run goes on only with the same."""
     # The schema's number changes when a release computes another value or writes another column.
-    return {"schema": 1, "model_sha256": spec.model.sha256, **dataclasses.asdict(spec.config)}
+    return {"schema": 2, "model_sha256": spec.model.sha256, **dataclasses.asdict(spec.config)}
 
 
 def manifest_of(job: LabelJob, spec: LabelSpec, summary: Summary, exit_code: int) -> dict[str, Any]:
@@ -191,7 +197,7 @@ def manifest_of(job: LabelJob, spec: LabelSpec, summary: Summary, exit_code: int
         "output": redact(job.output),
         "model": {"name": spec.model.description["name"], "sha256": spec.model.sha256},
         "parameters": dataclasses.asdict(spec.config)
-        | {"min_confidence": job.min_confidence, "speakers": redact(job.speakers.text) if job.speakers else None},
+        | {"min_confidence": job.min_confidence, "speakers": job.speakers.shown if job.speakers else None},
         "versions": {"emosense": __version__, "python": platform.python_version(), "platform": sys.platform},
         "engine": summary.engine,
         "counts": summary.counts(),

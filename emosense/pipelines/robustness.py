@@ -5,7 +5,6 @@ Nothing is trained: what hears a disturbed recording is what was scored on the r
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.disturbances import CATALOGUE, Disturbance
-from emosense.errors import UsageError
 from emosense.evaluation.intervals import compare_uar, mean_and_sd
 from emosense.evaluation.metrics import confusion_matrix, uar
 from emosense.evaluation.results import Predictions
@@ -42,13 +40,15 @@ def robustness(
     Returns
     -------
     list of dict, one a disturbance
-        ``name``, ``description``, ``n`` (recordings), ``uar`` (``mean`` and ``sd`` over the seeds) and ``change``
-        against the recordings as they are (the same, and the ``interval`` over speakers with the first seed).
+        ``name``, ``description``, ``n`` and ``n_lost`` (recordings of the first seed that can be labelled under the
+        disturbance, and that cannot), ``uar`` (``mean`` and ``sd`` over the seeds) and ``change`` against the same
+        recordings as they are (the same, and the ``interval`` over speakers with the first seed); None where no
+        recording is left.
 
     Raises
     ------
     UsageError
-        If the source has no recordings, or a disturbed recording cannot be labelled.
+        If the source has no recordings.
     """
     configs = [table.config for table in scored.tables]
     places = extract_variants(source, configs, catalogue, told)
@@ -56,53 +56,50 @@ def robustness(
     told.start(len(catalogue))
     records = []
     for disturbance in catalogue:
-        tables = tuple(
-            _disturbed(table, read_feature_table(places[table.config, disturbance]), disturbance)
-            for table in scored.tables
-        )
-        found = dataclasses.replace(scored, tables=tables).predictions()
-        records.append(_record(disturbance, tables[0], scored.classes, clean, found))
+        tables = tuple(read_feature_table(places[config, disturbance]) for config in configs)
+        left, rows = _in_the_rows_of(scored.tables[0], tables)
+        found = scored.predictions_of(left, rows)
+        record = _scores(scored.tables[0], scored.classes, clean, found)
+        records.append({"name": disturbance.name, "description": disturbance.description, **record})
         told.advance(1, 0)
     return records
 
 
-def _disturbed(clean: FeatureTable, disturbed: FeatureTable, disturbance: Disturbance) -> FeatureTable:
-    """Disturbed features in the rows of the clean table, whose labels they have."""
-    rows = {path: row for row, path in enumerate(disturbed.paths)}
-    lost = [path for path in clean.paths if path not in rows]
-    if lost:
-        raise UsageError(
-            f"{len(lost)} of {len(clean)} recordings cannot be labelled under {disturbance.name}, such as {lost[0]}: "
-            "leave them out of the corpus, or evaluate without --robustness"
-        )
-    return disturbed.select([rows[path] for path in clean.paths])
+def _in_the_rows_of(
+    clean: FeatureTable, tables: Sequence[FeatureTable]
+) -> tuple[tuple[FeatureTable, ...], NDArray[np.int64]]:
+    """Disturbed features in the order of the clean table, and its rows that every one of the tables has."""
+    places = [{path: row for row, path in enumerate(table.paths)} for table in tables]
+    rows = [row for row, path in enumerate(clean.paths) if all(path in of_path for of_path in places)]
+    left = tuple(
+        table.select([of_path[clean.paths[row]] for row in rows]) for table, of_path in zip(tables, places, strict=True)
+    )
+    return left, np.array(rows, np.int64)
 
 
-def _record(
-    disturbance: Disturbance,
-    table: FeatureTable,
-    classes: tuple[str, ...],
-    clean: Sequence[Predictions],
-    found: Sequence[Predictions],
+def _scores(
+    table: FeatureTable, classes: tuple[str, ...], clean: Sequence[Predictions], found: Sequence[Predictions]
 ) -> dict[str, Any]:
+    """Score what was found of some recordings against what the models say of the same ones as they are."""
     labels = table.labels(classes)
-    scores, changes, n = [], [], 0
+    first = min(p.seed for p in clean)
+    n_all, n = (sum(len(p.rows) for p in part if p.seed == first) for part in (clean, found))
+    scores, changes = [], []
     interval: tuple[float, float] | None = None
     for seed in sorted({p.seed for p in found}):
-        rows, before = _predicted(clean, seed)
-        _, after = _predicted(found, seed)
+        rows, after = _predicted(found, seed)
+        all_rows, all_before = _predicted(clean, seed)
+        before = all_before[np.isin(all_rows, rows)]
         truth = labels[rows]
-        if not n:
-            n = len(rows)
+        if seed == first:
             interval = compare_uar(truth, after, before, [table.speakers[row] for row in rows]).interval
         scores.append(_uar(truth, after, len(classes)))
         changes.append(scores[-1] - _uar(truth, before, len(classes)))
-    uar_mean, uar_sd = mean_and_sd(scores)
-    change_mean, change_sd = mean_and_sd(changes)
+    uar_mean, uar_sd = mean_and_sd(scores) if scores else (None, None)
+    change_mean, change_sd = mean_and_sd(changes) if changes else (None, None)
     return {
-        "name": disturbance.name,
-        "description": disturbance.description,
         "n": n,
+        "n_lost": n_all - n,
         "uar": {"mean": uar_mean, "sd": uar_sd},
         "change": {"mean": change_mean, "sd": change_sd, "interval": interval},
     }

@@ -148,13 +148,14 @@ class _Fits:
         self._job, self._config, self._classes, self._told = job, config, classes, told
 
     def run(self, stage: str, tables: Sequence[FeatureTable], held_out: Sequence[FeatureTable] | None) -> Fitted:
-        """Train every network of the model; the history is that of the first."""
+        """Train every network of the model; the curves of an ensemble are those of its networks, not shown here."""
         self._told.say(f"{stage}: {len(tables[0]):,} recordings of {len(set(tables[0].speakers))} speakers")
         heard, fitted = feature_configs(self._config), []
         for member in members_of(self._config, self._job.seed):
             place = heard.index(member.config.feature)
             fitted.append(self._fit(stage, member, tables[place], held_out[place] if held_out else None))
-        return Fitted(assemble(self._config, [network.weights for network in fitted]), fitted[0].history)
+        history = fitted[0].history if len(fitted) == 1 else []
+        return Fitted(assemble(self._config, [network.weights for network in fitted]), history)
 
     def _fit(self, stage: str, member: Member, table: FeatureTable, validation: FeatureTable | None) -> Fitted:
         if not isinstance(member.config, CnnConfig):

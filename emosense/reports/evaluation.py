@@ -56,7 +56,8 @@ def evaluation_report(folder: str, output: str, feature_table: str | None = None
 
 def _parts(evaluation: Evaluation, feature_table: str | None) -> list[tuple[str, list[Figure], list[Markup]]]:
     """Return heading, figures and tables of the page's parts; a part without figures is left out."""
-    has_leak, is_disturbed = (name in evaluation.metrics for name in ("leak_gap", "robustness"))
+    has_leak = "leak_gap" in evaluation.metrics
+    is_disturbed = any(record["uar"]["mean"] is not None for record in evaluation.metrics.get("robustness", ()))
     right = [
         evaluation_figures.confusion_figure(evaluation),
         evaluation_figures.recall_figure(evaluation),
@@ -104,6 +105,14 @@ def warnings(evaluation: Evaluation) -> list[Markup]:
             page.warning(
                 "This is a random split: the same speakers are in training and test, "
                 f"so these scores do not transfer to new speakers.{gap}"
+            )
+        )
+    taken = metrics.get("only_folds")
+    if taken:
+        found.append(
+            page.warning(
+                f"Of the protocol {metrics['protocol']} this is {', '.join(taken)} alone: "
+                "these scores do not compare with those of the whole protocol."
             )
         )
     seen = metrics.get("seen_speakers")
@@ -158,8 +167,10 @@ def _robustness_table(evaluation: Evaluation) -> Markup:
     for record in evaluation.metrics["robustness"]:
         interval = record["change"]["interval"]
         span = percent(None) if interval is None else f"{points(interval[0])} to {points(interval[1])}"
-        change = points(record["change"]["mean"])
-        rows.append((record["name"], score_text(record["uar"]), change, span, record["description"]))
+        change = percent(None) if record["change"]["mean"] is None else points(record["change"]["mean"])
+        n_lost = record.get("n_lost", 0)
+        lost = f"; {n_lost} of {record['n'] + n_lost} recordings cannot be labelled" if n_lost else ""
+        rows.append((record["name"], score_text(record["uar"]), change, span, record["description"] + lost))
     header = ("disturbance", "UAR", "change in points", "95 % over actors", "what it is")
     return page.tables([page.table("Disturbed recordings in figures", header, rows, n_words=1)])
 

@@ -45,7 +45,7 @@ def _pair(score: dict[str, Any]) -> tuple[float, float] | None:
 
 def robustness_figure(evaluation: Evaluation) -> Figure:
     """Draw the UAR on disturbed recordings beside that of the recordings as they are."""
-    records = evaluation.metrics["robustness"]
+    records = [record for record in evaluation.metrics["robustness"] if record["uar"]["mean"] is not None]
     clean = evaluation.metrics["scores"]["uar"]["mean"]
     changes = [record["change"]["mean"] for record in records]
     worst = int(np.argmin(changes))

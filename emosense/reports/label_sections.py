@@ -62,7 +62,7 @@ def groups(tally: Tally, figures: list[Figure]) -> list[Markup]:
         found.append(_group_figure("folders", "folder", tally.folders, tally.n, _common_folder(tally.folders)))
     if len(tally.speakers.counts) > 1 and (tally.n_speakers or not is_same):
         noun = "speaker" if tally.n_speakers else "parent folder"
-        found.append(_group_figure("speakers", noun, tally.speakers, tally.n, ""))
+        found.append(_group_figure("speakers", noun, tally.speakers, tally.n, _common_folder(tally.speakers)))
     figures += found
     return [page.section("Where they are", page.figures(found))] if found else []
 

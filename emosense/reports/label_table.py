@@ -33,7 +33,7 @@ class LabelRow(NamedTuple):
     decoded_s: float | None
     is_uncertain: bool
     quality: tuple[float | None, ...] = ()
-    speaker: str = ""
+    speaker: str | None = None
 
 
 def read_labels(location: str) -> Iterator[LabelRow]:
@@ -94,7 +94,7 @@ def _row(record: dict[str, Any]) -> LabelRow:
         raise ValueError("there is an emotion without a confidence from 0 to 1")
     is_uncertain = record.get("uncertain") in (True, "true")
     quality = tuple(_number(record.get(name)) for name in QUALITY_COLUMNS) if QUALITY_COLUMNS[0] in record else ()
-    speaker = record.get("speaker") or ""
+    speaker = str(record["speaker"] or "") if "speaker" in record else None
     return LabelRow(
         path, emotion, status, code, error, confidence, duration_s, decoded_s, is_uncertain, quality, speaker
     )

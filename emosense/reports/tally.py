@@ -146,10 +146,13 @@ def _count(tally: Tally, row: LabelRow) -> None:
     if path != row.path:
         folder = printable_path(folder)
     actor = _ACTOR.search(path)
-    speaker = row.speaker.rpartition("/")[2] or (actor[1] if actor else "")
-    tally.n_speakers += bool(speaker)
     tally.folders.add(folder, place)
-    tally.speakers.add(speaker or folder.rpartition("/")[2], place)
+    if row.speaker is not None:
+        speaker = row.speaker or "(unknown)"
+    else:
+        speaker = actor[1] if actor else folder.rpartition("/")[2]
+    tally.n_speakers += row.speaker is not None or actor is not None
+    tally.speakers.add(speaker, place)
     if row.error_code:
         errors = tally.errors.setdefault(row.error_code, Errors())
         errors.n += 1

@@ -47,6 +47,7 @@ class EnsembleConfig:
 
 ModelConfig = NetworkConfig | EnsembleConfig
 
+
 def _cnn_members(n_members: int) -> tuple[Member, ...]:
     """Take seeds of the default CNN; each hears a recording once, in the preset's views by turns, at half the cost."""
     config = cnn_presets.PRESETS["default"]

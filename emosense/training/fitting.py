@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from emosense.errors import UsageError
 from emosense.feature_table import FeatureTable
+from emosense.models.artifact import input_names
 from emosense.onnx_graphs import open_session
 from emosense.training import cnn, cnn_presets, ensemble, mlp
 from emosense.training.ensemble import ModelConfig, NetworkConfig
-from emosense.training.graphs import FEATURES, PROBABILITIES
+from emosense.training.graphs import PROBABILITIES
 
 Float64 = NDArray[np.float64]
 
@@ -137,7 +138,7 @@ def predict(weights: bytes, tables: Sequence[FeatureTable], n_classes: int) -> F
         The same utterances in each; one for every feature set that the model hears, in the order of its inputs.
     """
     session = open_session(weights)
-    names = [FEATURES] if len(tables) == 1 else [f"{FEATURES}_{i}" for i in range(len(tables))]
+    names = input_names(len(tables))
     found = []
     for heard in zip(*(table.features for table in tables), strict=True):
         feeds = {name: features[np.newaxis] for name, features in zip(names, heard, strict=True)}

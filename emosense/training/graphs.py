@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from emosense.models.artifact import input_names
+
 FEATURES: Final = "features"
 PROBABILITIES: Final = "probabilities"
 # Far below what float32 softmax gives to an emotion that is not thought of; keeps the logarithm finite.
@@ -51,8 +53,7 @@ def combine(parts: Sequence[Part]) -> bytes:
     import onnx
     from onnx import helper, numpy_helper
 
-    n_inputs = 1 + max(part.position for part in parts)
-    names = [FEATURES] if n_inputs == 1 else [f"{FEATURES}_{i}" for i in range(n_inputs)]
+    names = input_names(1 + max(part.position for part in parts))
     merged = _Merged(names)
     logs = []
     for number, part in enumerate(parts):
