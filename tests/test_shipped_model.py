@@ -10,15 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from emosense import __version__
 from emosense.corpora import read_corpus
 from emosense.emotions import EMOTIONS
 from emosense.models.artifact import read_model
 
 
 @pytest.mark.ravdess
-def test_every_recording_of_ravdess_gets_its_row_from_the_shipped_model(ravdess: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["default", "accurate"])
+def test_every_recording_of_ravdess_gets_its_row_from_a_shipped_model(
+    ravdess: Path, tmp_path: Path, model: str
+) -> None:
     output = tmp_path / "labels.csv"
-    command = [sys.executable, "-m", "emosense", "label", str(ravdess), "-o", str(output), "-j", "2"]
+    command = [sys.executable, "-m", "emosense", "label", str(ravdess), "-o", str(output), "-m", model, "-j", "2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     with open(output, newline="", encoding="utf-8") as file:
@@ -26,7 +30,7 @@ def test_every_recording_of_ravdess_gets_its_row_from_the_shipped_model(ravdess:
     utterances = read_corpus(str(ravdess)).utterances
     assert [row["path"] for row in rows] == [utterance.recording.path for utterance in utterances]
     assert {row["status"] for row in rows} == {"ok"}
-    known = set(read_model().description["trained_on"]["speakers"])
+    known = set(read_model(model).description["trained_on"]["speakers"])
     trained = [(row, u) for row, u in zip(rows, utterances, strict=True) if u.speaker in known]
     assert len(trained) >= 1200
     # It has seen these: far less than this would mean that labelling hears something else than training did.
@@ -49,7 +53,11 @@ def test_the_models_commands_list_show_and_verify() -> None:
         command = [sys.executable, "-m", "emosense", "models", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
-    assert run("list").stdout.startswith("default\tcnn-default")
+    listed = run("list").stdout.splitlines()
+    assert [line.split("\t")[:2] for line in listed] == [
+        ["accurate", f"ensemble-default {__version__}"],
+        ["default", f"cnn-default {__version__}"],
+    ]
     assert json.loads(run("show").stdout)["emotions"] == list(EMOTIONS)
     assert "whole" in run("verify", "default").stderr
     assert run("verify", "nobody").returncode == 7
