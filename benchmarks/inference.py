@@ -2,7 +2,8 @@
 
     python benchmarks/inference.py RAVDESS_WAV_FOLDER -o docs/benchmarks/inference.md
 
-The CNN of the default preset, untrained, exported as training does it; one thread each.
+The CNN of the default preset, untrained, exported as training does it, and the shipped models, which hear a recording
+twice or are several networks; one thread each.
 """
 
 from __future__ import annotations
@@ -22,24 +23,35 @@ from tables import machine, markdown, write
 
 from emosense.audio import read_waveform
 from emosense.features import extract
+from emosense.models.artifact import Model, read_model, shipped_models
 from emosense.training import cnn
-from emosense.training.cnn_presets import PRESETS
+from emosense.training.ensemble import PRESETS as ENSEMBLES
+from emosense.training.ensemble import feature_configs
+from emosense.training.fitting import preset
+
+# Log-mel and functionals, as the ensemble hears them; the CNN hears the first.
+Clip = list[np.ndarray]
 
 
-def sequences(folder: Path, n_files: int) -> list[np.ndarray]:
-    config = PRESETS["default"].feature
+def heard(folder: Path, n_files: int) -> list[Clip]:
+    configs = feature_configs(ENSEMBLES["default"])
     paths = sorted(folder.glob("Actor_*/*.wav"))
     found = []
     for path in paths[:: max(1, len(paths) // n_files)][:n_files]:
         with open(path, "rb", buffering=0) as file:
-            found.append(extract(read_waveform(file, config.sample_rate), config))
+            waveform = read_waveform(file, configs[0].sample_rate)
+        found.append([extract(waveform, config) for config in configs])
     return found
 
 
-def contenders(clips: list[np.ndarray]) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+def contenders(clips: list[Clip]) -> dict[str, Callable[[Clip], np.ndarray]]:
     import onnxruntime
 
-    config, n_bands, frames = PRESETS["default"], clips[0].shape[1], np.concatenate(clips)
+    config, n_bands, frames = (
+        preset("cnn", "default"),
+        clips[0][0].shape[1],
+        np.concatenate([clip[0] for clip in clips]),
+    )
     model = cnn.build(config, n_bands, None, 8)
     # As training does: without it every probability is 0 or 1, and any two implementations agree.
     model.get_layer("standardise").set_weights([frames.mean(axis=0), frames.var(axis=0)])
@@ -47,10 +59,15 @@ def contenders(clips: list[np.ndarray]) -> dict[str, Callable[[np.ndarray], np.n
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(cnn.to_onnx(model, config, n_bands), options, ["CPUExecutionProvider"])
     return {
-        "onnxruntime": lambda x: session.run(["probabilities"], {"features": x[None]})[0][0],
-        "Keras, predict in a loop": lambda x: model.predict(x[None], verbose=0)[0],
-        "Keras, the model called": lambda x: model(x[None], training=False).numpy()[0],
-    }
+        "onnxruntime": lambda clip: session.run(["probabilities"], {"features": clip[0][None]})[0][0],
+        "Keras, predict in a loop": lambda clip: model.predict(clip[0][None], verbose=0)[0],
+        "Keras, the model called": lambda clip: model(clip[0][None], training=False).numpy()[0],
+    } | {f"shipped: {name}": shipped(name) for name in shipped_models()}
+
+
+def shipped(name: str) -> Callable[[Clip], np.ndarray]:
+    model = Model(read_model(name))
+    return lambda clip: model.probabilities(clip[: len(model.features)])
 
 
 def main() -> None:
@@ -60,7 +77,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=60)
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
-    clips = sequences(args.folder, args.files)
+    clips = heard(args.folder, args.files)
     found = contenders(clips)
     elapsed = {name: np.empty((args.repeats, len(clips))) for name in found}
     results: dict[str, list[np.ndarray]] = {name: [] for name in found}
@@ -75,9 +92,11 @@ def main() -> None:
                 elapsed[name][repeat, i] = (time.process_time_ns() - start) / 1e6
                 results[name].append(result)
     costs = {name: float(np.median(np.median(values, axis=0))) for name, values in elapsed.items()}
-    rows = [(name, f"{cost:.2f}", f"{cost / costs['onnxruntime']:.1f}",
-             f"{np.abs(np.array(results[name]) - np.array(results['onnxruntime'])).max():.0e}")
-            for name, cost in costs.items()]  # fmt: skip
+    rows = []
+    for name, cost in costs.items():
+        difference = np.abs(np.array(results[name]) - np.array(results["onnxruntime"])).max()
+        same = "other weights" if name.startswith("shipped") else f"{difference:.0e}"
+        rows.append((name, f"{cost:.2f}", f"{cost / costs['onnxruntime']:.1f}", same))
     table = markdown(("by", "CPU ms a clip", "times onnxruntime", "largest difference of a probability"), rows)
     write(args.output, "inference", f"{len(clips)} clips, {args.repeats} repeats; {machine()}\n\n{table}")
 

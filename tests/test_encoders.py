@@ -509,11 +509,11 @@ def test_an_encoder_in_object_storage_is_fetched_once(cache: Path) -> None:
     import fsspec
 
     graph = waveform_graph(seed=5)
-    fsspec.filesystem("memory").pipe("/bucket/encoder.onnx", graph)
-    file, sha256 = obtain_encoder("memory://bucket/encoder.onnx", Silent())
+    fsspec.filesystem("memory").pipe("/test-encoders/encoder.onnx", graph)
+    file, sha256 = obtain_encoder("memory://test-encoders/encoder.onnx", Silent())
     assert (Path(file).read_bytes(), sha256) == (graph, hashlib.sha256(graph).hexdigest())
-    fsspec.filesystem("memory").rm("/bucket/encoder.onnx")
-    assert obtain_encoder("memory://bucket/encoder.onnx", Silent()) == (file, sha256)
+    fsspec.filesystem("memory").rm("/test-encoders/encoder.onnx")
+    assert obtain_encoder("memory://test-encoders/encoder.onnx", Silent()) == (file, sha256)
 
 
 def test_the_url_that_a_model_names_is_never_opened(tmp_path: Path) -> None:

@@ -96,6 +96,8 @@ def test_scores_are_scikit_learns_on_the_stored_predictions(running_ray: None, t
     mean = np.mean([scores["uar"]["value"] for scores in metrics["seeds"]])
     assert metrics["scores"]["uar"]["mean"] == pytest.approx(mean)
     assert f"{100 * mean:.1f} %" in table_text(metrics)
+    folds = [score["uar"] for scores in metrics["seeds"] for score in scores["folds"]["scores"]]
+    assert f"by fold   {100 * np.mean(folds):5.1f} % UAR, the mean over the folds" in table_text(metrics)
 
 
 def test_no_speaker_is_in_training_and_test(running_ray: None, table: str, tmp_path: Path) -> None:

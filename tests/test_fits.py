@@ -131,9 +131,9 @@ def test_a_folder_holds_fits_when_one_is_finished(running_ray: None, tmp_path: P
     (kept,) = tmp_path.glob("*.json")
     kept.unlink()
     assert not holds_fits(str(tmp_path))
-    assert not holds_fits("memory://bucket/evaluation/fits")
-    write_bytes("memory://bucket/evaluation/fits/0.json", b"[]")
-    assert holds_fits("memory://bucket/evaluation/fits")
+    assert not holds_fits("memory://test-fits/evaluation/fits")
+    write_bytes("memory://test-fits/evaluation/fits/0.json", b"[]")
+    assert holds_fits("memory://test-fits/evaluation/fits")
 
 
 def test_an_ensemble_of_fits_answers_with_their_geometric_mean(running_ray: None, tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ with Listing() as listing:
     for n_reused in (0, n):
         job, run, summary = LabelJob(("corpus",), output), Run(output, fingerprint(spec), print), Summary()
         run.open(restart=False)
-        pipeline._finish(pipeline._Work(job, spec, listing, run, summary, Silent(), lambda: None), Stop())
+        pipeline._finish(pipeline._Work(job, spec, listing, run, summary, Silent(), lambda: None, None), Stop())
         assert (summary.n_recordings, summary.n_reused) == (n, n_reused)
 # Not ru_maxrss, which a process takes over from the one that started it.
 print(int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]))

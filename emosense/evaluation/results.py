@@ -113,6 +113,9 @@ def table_text(metrics: dict[str, Any]) -> str:
         sd = "" if score["sd"] is None else f" ± {100 * score['sd']:.1f} over seeds"
         span = "" if interval is None else f"   95 % over speakers: {100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
         lines.append(f"  {label:10}{100 * score['mean']:5.1f} %{sd}{span}")
+    by_fold = [seed["folds"]["uar"]["mean"] for seed in seeds if seed["folds"] and len(seed["folds"]["scores"]) > 1]
+    if by_fold:
+        lines.append(f"  {'by fold':10}{100 * np.mean(by_fold):5.1f} % UAR, the mean over the folds")
     if metrics["scores"]["ece"]["mean"] is not None:
         lines.append(f"  {'ECE':10}{100 * metrics['scores']['ece']['mean']:5.1f} %")
     lines.append(f"  by speaker{_adaptation(seeds)}")

@@ -41,7 +41,7 @@ from emosense.storage import is_url, redact
 
 __all__ = ["LabelJob", "Summary", "label"]
 
-# Ray's start is the work of some 1,700 short recordings a core; from here on it is under a tenth of the run, and Ray on
+# Ray's start is the work of some 1,150 short recordings a core; from here on it is a small part of the run, and Ray on
 # one machine is never faster than workers alone (docs/performance.md).
 AUTO_RAY_FROM_A_CORE: Final = 20_000
 _CHUNK_SIZES: Final = (8, 512)
