@@ -17,7 +17,7 @@ from typing import Any, Final
 from emosense.emotions import EMOTIONS, parse_emotion
 from emosense.errors import NothingToDo, UsageError
 from emosense.listing import Listing, ListingConfig
-from emosense.storage import Recording, is_url, join, read_bytes, redact
+from emosense.storage import Recording, beside, read_bytes, redact
 
 _RAVDESS_NAME: Final = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.(?:wav|flac)", re.IGNORECASE)
 _STATEMENTS: Final = {1: "Kids are talking by the door", 2: "Dogs are sitting by the door"}
@@ -168,7 +168,6 @@ def _ravdess_utterance(recording: Recording) -> Utterance:
 
 def _read_table(location: str) -> Corpus:
     records = _parquet_records(location) if location.lower().endswith(".parquet") else _csv_records(location)
-    base = location.rpartition("/")[0]
     found: dict[str, Utterance] = {}
     problems = []
     with Listing() as listing:
@@ -178,7 +177,7 @@ def _read_table(location: str) -> Corpus:
                 emotion = parse_emotion(record["emotion"] or "")
                 if not path or not speaker:
                     raise ValueError("path or speaker is empty")
-                full = path if is_url(path) or os.path.isabs(path) or not base else join(base, path)
+                full = beside(location, path)
                 if full in found:
                     raise ValueError("the path stands in the table twice")
             except ValueError as err:

@@ -204,7 +204,7 @@ def _refuse_unusable(file: str, shown: str) -> None:
     try:
         _refuse_other_files(file, shown)
         open_session(file)
-    except Exception as err:
+    except Exception as err:  # onnxruntime raises no narrower class of its own for a graph that it refuses
         remove(file)
         if isinstance(err, UsageError):
             raise

@@ -11,13 +11,12 @@ import collections
 import dataclasses
 import os
 import re
-import sqlite3
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Self
 
 from emosense.errors import StorageError, UsageError
+from emosense.spool import unnamed_database
 from emosense.storage import Recording, filesystem, is_url, object_version, redact, retry, without_credentials
 
 AUDIO_EXTENSIONS: Final = frozenset(
@@ -63,17 +62,13 @@ class Listing:
     """
 
     def __init__(self) -> None:
-        with tempfile.TemporaryDirectory(prefix="emosense-listing-") as folder:
-            # One thread at a time uses it: the engines draw chunks under a lock, while the driver only writes parts.
-            self._database = sqlite3.connect(
-                os.path.join(folder, "listing.sqlite"), isolation_level=None, check_same_thread=False
-            )
-            self._database.executescript(
-                "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-4000;"
-                "CREATE TABLE recording (path BLOB PRIMARY KEY, location BLOB, size INTEGER, version TEXT,"
-                " is_done INTEGER) WITHOUT ROWID;"
-            )
-        # The file has no name any more: the system frees it with the process, even one that is killed.
+        # One thread at a time uses it: the engines draw chunks under a lock, while the driver only writes parts.
+        self._database = unnamed_database(
+            "listing",
+            "CREATE TABLE recording (path BLOB PRIMARY KEY, location BLOB, size INTEGER, version TEXT,"
+            " is_done INTEGER) WITHOUT ROWID;",
+            across_threads=True,
+        )
         self.ignored: collections.Counter[str] = collections.Counter()
 
     def __enter__(self) -> Self:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final
 
 from emosense.errors import UsageError
 from emosense.rows import original_path, unescape_cell
-from emosense.storage import filesystem, is_url, join, redact
+from emosense.storage import beside, is_url, open_stream, redact
 
 _BATCH_ROWS: Final = 4096
 
@@ -39,13 +39,11 @@ def read_speaker_table(location: str) -> Iterator[tuple[bytes, str]]:
     UsageError
         If there is no such table, or it lacks a column.
     """
-    base = location.rpartition("/")[0]
     for cell, speaker in _table(location):
         # As `label` writes names, and as other programs do.
         for text in {cell, unescape_cell(cell)}:
             path = original_path(text)
-            beside = path if is_url(path) or os.path.isabs(path) or not base else join(base, path)
-            yield from ((name, speaker) for name in {os.fsencode(path), absolute(beside)})
+            yield from ((name, speaker) for name in {os.fsencode(path), absolute(beside(location, path))})
 
 
 def _table(location: str) -> Iterator[tuple[str, str]]:
@@ -54,7 +52,7 @@ def _table(location: str) -> Iterator[tuple[str, str]]:
 
     read = _parquet_lines if location.lower().endswith(".parquet") else _csv_lines
     try:
-        with contextlib.closing(_open(location)) as file:
+        with contextlib.closing(open_stream(location)) as file:
             for path, speaker in read(file):
                 if path not in (None, "") and speaker not in (None, ""):
                     is_whole = isinstance(speaker, float) and speaker.is_integer()
@@ -65,14 +63,6 @@ def _table(location: str) -> Iterator[tuple[str, str]]:
         raise UsageError(f"the table {redact(location)} cannot be read: {err.strerror or err}") from err
     except (csv.Error, KeyError, UnicodeDecodeError, pa.ArrowException) as err:
         raise UsageError(f"{redact(location)} is no table with the columns path and speaker: {err}") from err
-
-
-def _open(location: str) -> BinaryIO:
-    if not is_url(location):
-        return open(location, "rb")
-    fs, path = filesystem(location)
-    file: BinaryIO = fs.open(path, "rb")
-    return file
 
 
 def _csv_lines(file: BinaryIO) -> Iterator[tuple[Any, Any]]:

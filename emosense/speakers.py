@@ -9,8 +9,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import sqlite3
-import tempfile
 from collections.abc import Iterable
 from typing import Final, Self
 
@@ -19,8 +17,10 @@ import numpy as np
 from emosense.adaptation import SpeakerStatistics, adapt
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
+from emosense.labels import Labelled
 from emosense.rows import Row, with_probabilities
 from emosense.speaker_table import absolute, read_speaker_table
+from emosense.spool import unnamed_database
 from emosense.storage import is_url, redact
 
 _REGEX: Final = "regex:"
@@ -102,14 +102,11 @@ class Speakers:
         self._pattern = re.compile(rule.text.removeprefix(_REGEX)) if rule.is_pattern else None
         self._positions = [EMOTIONS.index(name) for name in classes]
         self.n_unknown = 0
-        with tempfile.TemporaryDirectory(prefix="emosense-speakers-") as folder:
-            self._database = sqlite3.connect(os.path.join(folder, "speakers.sqlite"), isolation_level=None)
-            self._database.executescript(
-                "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-4000;"
-                "CREATE TABLE named (path BLOB PRIMARY KEY, speaker TEXT) WITHOUT ROWID;"
-                "CREATE TABLE sums (speaker BLOB PRIMARY KEY, n INTEGER, total BLOB, squares BLOB) WITHOUT ROWID;"
-            )
-        # The file has no name any more: the system frees it with the process, even one that is killed.
+        self._database = unnamed_database(
+            "speakers",
+            "CREATE TABLE named (path BLOB PRIMARY KEY, speaker TEXT) WITHOUT ROWID;"
+            "CREATE TABLE sums (speaker BLOB PRIMARY KEY, n INTEGER, total BLOB, squares BLOB) WITHOUT ROWID;",
+        )
         if rule.is_table:
             self._read_table()
 
@@ -177,10 +174,14 @@ class Speakers:
         found = self._database.execute(query, (os.fsencode(speaker),)).fetchone()
         return SpeakerStatistics(found[0], np.frombuffer(found[1]), np.frombuffer(found[2])) if found else None
 
-    def adapted(self, row: Row) -> Row:
-        """Return a row, of a recording or a segment, with its speaker and adapted to it."""
-        speaker = self.speaker_of(row.path)
+    def adapted(self, labelled: Labelled) -> Labelled:
+        """Return the rows of a recording and of its segments, with their speaker and adapted to it."""
+        speaker = self.speaker_of(labelled.row.path)
         sums = self.statistics(speaker) if speaker else None
+        row, *segments = (self._row(row, speaker, sums) for row in (labelled.row, *labelled.segments))
+        return Labelled(row, tuple(segments))
+
+    def _row(self, row: Row, speaker: str, sums: SpeakerStatistics | None) -> Row:
         if sums is None or not row.probabilities:
             return dataclasses.replace(row, speaker=speaker)
         adapted = np.zeros(len(EMOTIONS))

@@ -242,6 +242,15 @@ def read_bytes(location: str) -> bytes:
     return content
 
 
+def open_stream(location: str) -> BinaryIO:
+    """Open a local file or an object, to be read a little at a time."""
+    if not is_url(location):
+        return open(location, "rb")
+    fs, path = filesystem(location)
+    file: BinaryIO = fs.open(path, "rb")
+    return file
+
+
 def exists(location: str) -> bool:
     """Whether there is a file or a folder at the location."""
     if not is_url(location):
@@ -317,6 +326,12 @@ def make_folder(location: str) -> None:
 def join(folder: str, name: str) -> str:
     """Join a folder's location and a name."""
     return f"{folder.rstrip('/')}/{name}"
+
+
+def beside(table: str, path: str) -> str:
+    """Return the location of a path that a table names: relative ones lie beside the table."""
+    folder = table.rpartition("/")[0]
+    return path if is_url(path) or os.path.isabs(path) or not folder else join(folder, path)
 
 
 def list_folder(location: str) -> list[str]:

@@ -18,6 +18,7 @@ import pytest
 from emosense.adaptation import SpeakerStatistics, adapt
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
+from emosense.labels import Labelled
 from emosense.pipelines.label import LabelJob, label
 from emosense.reports.label_table import read_labels
 from emosense.reports.tally import count_labels
@@ -38,7 +39,7 @@ def read_table(place: str) -> list[dict[str, str]]:
 def adapted(rule: str, table: list[Row], classes: tuple[str, ...] = EMOTIONS) -> list[Row]:
     with Speakers(SpeakerRule(rule), classes) as speakers:
         speakers.gather(table)
-        return [speakers.adapted(row) for row in table]
+        return [speakers.adapted(Labelled(row)).row for row in table]
 
 
 def test_parent_is_the_folder_of_the_recording() -> None:

@@ -66,10 +66,7 @@ def _adapted(speakers: Speakers | None, source: Source) -> Iterator[Labelled]:
     if speakers is None:
         return source()
     speakers.gather(labelled.row for labelled in source())
-    return (
-        Labelled(speakers.adapted(labelled.row), tuple(speakers.adapted(row) for row in labelled.segments))
-        for labelled in source()
-    )
+    return map(speakers.adapted, source())
 
 
 def _open_table(

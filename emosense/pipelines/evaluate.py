@@ -23,7 +23,7 @@ from emosense.features import FeatureConfig
 from emosense.models.artifact import read_model
 from emosense.models.encoder import with_encoder_file
 from emosense.pipelines.encoder_choice import EncoderChoice, config_with_encoder
-from emosense.pipelines.feature_cache import FeatureSource, check_recordings, load_features, load_tables
+from emosense.pipelines.feature_cache import FeatureSource, check_recordings, load_tables
 from emosense.pipelines.fits import FitPlaces, Fits, holds_fits
 from emosense.pipelines.fold_models import FoldModel, ScoredModels, fold_models
 from emosense.pipelines.robustness import robustness
@@ -31,7 +31,7 @@ from emosense.pipelines.train import classes_of
 from emosense.progress import Progress
 from emosense.storage import join, make_folder, redact, write_bytes
 from emosense.training.ensemble import feature_configs
-from emosense.training.fitting import preset
+from emosense.training.fitting import heard_at, preset
 
 _RANDOM_FOLDS: Final = 4
 # What a given model leaves nothing to decide for. Kind, preset and protocol cannot be told from their defaults.
@@ -148,8 +148,8 @@ def _given_model(job: EvaluateJob, told: Progress) -> ScoredModels:
     files = with_encoder_file(read_model(job.model), job.encoder.location, told)
     description = files.description
     classes = tuple(description["classes"])
-    heard = [FeatureConfig.from_dict(values) for values in description["features"]]
-    tables = tuple(load_features(_source(job), config, told=told).with_emotions(classes) for config in heard)
+    heard = {FeatureConfig.from_dict(values): () for values in description["features"]}
+    tables = tuple(table.with_emotions(classes) for table in load_tables(_source(job), heard, told))
     table = tables[0]
     if not len(table):
         raise UsageError(f"no recording of {', '.join(classes)} in {redact(job.data)}")
@@ -171,7 +171,7 @@ def _cross_validated(job: EvaluateJob, told: Progress) -> ScoredModels:
     classes = classes_of(job.emotions, config)
     if job.protocol not in PROTOCOLS:
         raise UsageError(f"unknown protocol {job.protocol!r}: choose one of {', '.join(PROTOCOLS)}")
-    tables = load_tables(_source(job), config, classes, told)
+    tables = tuple(table.with_emotions(classes) for table in load_tables(_source(job), heard_at(config), told))
     table = tables[0]
     # A random split is drawn anew for every seed; speakers are cut the same way, so that seeds differ in the fit alone.
     is_random = not is_speaker_independent(job.protocol)

@@ -16,8 +16,6 @@ from emosense.pipelines.extract import extract_corpus, report_problems
 from emosense.pipelines.ray_session import ray_session
 from emosense.progress import Progress, Silent
 from emosense.storage import exists, make_folder, redact
-from emosense.training.ensemble import ModelConfig, feature_configs, members_of
-from emosense.training.fitting import copy_speeds
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,63 +41,76 @@ class FeatureSource:
 def load_features(
     source: FeatureSource, config: FeatureConfig, *, speeds: Sequence[float] = (), told: Progress | None = None
 ) -> FeatureTable:
-    """Return the features of a corpus, extracted now or taken from the cache.
-
-    Parameters
-    ----------
-    speeds : sequence of float
-        Make copies of the recordings at these speeds, for training.
-
-    Returns
-    -------
-    FeatureTable
-        With `config` itself: what is stored does not say where the file of an encoder lies.
-
-    Raises
-    ------
-    UsageError
-        If a feature table was made with another configuration, or nothing has a label.
-    """
-    told = told or Silent()
-    if is_feature_table(source.data):
-        table = read_feature_table(source.data)
-        if table.config != config:
-            raise UsageError(f"{redact(source.data)} holds {describe_difference(table.config, config)}")
-        if speeds:
-            told.say(f"{redact(source.data)} has no copies at other speeds: the model is trained without them")
-    else:
-        corpus = read_corpus(source.data)
-        report_problems(corpus, told)
-        wanted: list[Variant | None] = [None, *map(Speed, speeds)]
-        places = {(config, variant): _cache_place(source, corpus, config, variant) for variant in wanted}
-        _extract_missing(source, corpus, places, told)
-        original, *copies = places.values()
-        table = read_feature_table(original)
-        table = dataclasses.replace(table, copies=tuple(_copy(table, place) for place in copies))
-    table = dataclasses.replace(table, config=config)
-    table = table.select([row for row, emotion in enumerate(table.emotions) if emotion])
-    if not len(table):
-        raise UsageError(f"no recording of {redact(source.data)} has a label: see emosense-batch train --help")
+    """Return the features of a corpus, extracted now or taken from the cache: `load_tables` of one feature set."""
+    (table,) = load_tables(source, {config: tuple(speeds)}, told or Silent())
     return table
 
 
 def load_tables(
-    source: FeatureSource, config: ModelConfig, classes: Sequence[str], told: Progress
+    source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[float]], told: Progress
 ) -> tuple[FeatureTable, ...]:
-    """Load every feature set that a model hears: the same utterances in each, in the same order.
+    """Return every feature set that a model hears: the same utterances in each, in the same order.
+
+    Parameters
+    ----------
+    wanted : mapping of FeatureConfig to sequence of float
+        The speeds at which copies of the recordings are made, for training.
+
+    Returns
+    -------
+    tuple of FeatureTable
+        With the keys of `wanted` themselves: what is stored does not say where the file of an encoder lies.
 
     Raises
     ------
     UsageError
-        If a recording has some of the features and not all of them, or as in `load_features`.
+        If a feature table was made with another configuration, a recording has some of the features and not all of
+        them, or nothing has a label.
     """
+    found = _stored(source, wanted, told) if is_feature_table(source.data) else _extracted(source, wanted, told)
     tables = []
-    for heard in feature_configs(config):
-        trained = next(member.config for member in members_of(config, 0) if member.config.feature == heard)
-        tables.append(load_features(source, heard, speeds=copy_speeds(trained), told=told).with_emotions(classes))
+    for config, table in zip(wanted, found, strict=True):
+        labelled = table.select([row for row, emotion in enumerate(table.emotions) if emotion])
+        if not len(labelled):
+            raise UsageError(f"no recording of {redact(source.data)} has a label: see emosense-batch train --help")
+        tables.append(dataclasses.replace(labelled, config=config))
     if any(table.paths != tables[0].paths for table in tables):
         raise UsageError(f"recordings of {redact(source.data)} have some of the features and not all of them")
     return tuple(tables)
+
+
+def _stored(
+    source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[float]], told: Progress
+) -> list[FeatureTable]:
+    table = read_feature_table(source.data)
+    for config, speeds in wanted.items():
+        if table.config != config:
+            raise UsageError(f"{redact(source.data)} holds {describe_difference(table.config, config)}")
+        if speeds:
+            told.say(f"{redact(source.data)} has no copies at other speeds: the model is trained without them")
+    return [table for _ in wanted]
+
+
+def _extracted(
+    source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[float]], told: Progress
+) -> list[FeatureTable]:
+    corpus = read_corpus(source.data)
+    report_problems(corpus, told)
+    variants: dict[FeatureConfig, list[Variant | None]] = {
+        config: [None, *map(Speed, speeds)] for config, speeds in wanted.items()
+    }
+    places = {
+        (config, variant): _cache_place(source, corpus, config, variant)
+        for config, several in variants.items()
+        for variant in several
+    }
+    _extract_missing(source, corpus, places, told)
+    tables = []
+    for config, several in variants.items():
+        original, *copies = (places[config, variant] for variant in several)
+        table = read_feature_table(original)
+        tables.append(dataclasses.replace(table, copies=tuple(_copy(table, place) for place in copies)))
+    return tables
 
 
 def extract_variants(

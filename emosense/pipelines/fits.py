@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -21,7 +20,7 @@ from emosense.feature_table import FeatureTable
 from emosense.features import FeatureConfig
 from emosense.pipelines.ray_session import ray_session
 from emosense.progress import Progress
-from emosense.storage import exists, filesystem, is_url, join, make_folder, read_bytes, redact, retry, write_bytes
+from emosense.storage import exists, join, list_folder, make_folder, read_bytes, write_bytes
 from emosense.training.ensemble import NetworkConfig
 from emosense.training.fitting import Fitted, fit
 
@@ -84,14 +83,9 @@ class FitPlaces:
 def holds_fits(folder: str) -> bool:
     """Whether a folder, local or remote, has a finished fit."""
     try:
-        if not is_url(folder):
-            names = os.listdir(folder)
-        else:
-            fs, path = filesystem(folder)
-            names = retry(lambda: fs.ls(path, detail=False), f"listing {redact(folder)}")
-    except (FileNotFoundError, NotADirectoryError):
+        return any(name.endswith(".json") for name in list_folder(folder))
+    except NotADirectoryError:
         return False
-    return any(name.endswith(".json") for name in names)
 
 
 class Fits:

@@ -29,7 +29,7 @@ from emosense.progress import Progress
 from emosense.storage import exists, join, make_folder, redact, write_bytes
 from emosense.training.cnn_presets import CnnConfig
 from emosense.training.ensemble import Member, ModelConfig, assemble, feature_configs, members_of
-from emosense.training.fitting import Fitted, fit, predict, preset
+from emosense.training.fitting import Fitted, fit, heard_at, predict, preset
 from emosense.training.graphs import with_temperature
 from emosense.training.model_card import model_card
 
@@ -98,7 +98,7 @@ def train(job: TrainJob, told: Progress) -> Trained:
         raise UsageError(f"{redact(job.output)} holds a model: choose another folder, or --overwrite")
     make_folder(job.output)
     source = FeatureSource(job.data, job.cache or default_cache(), job.address)
-    tables = load_tables(source, config, classes, told)
+    tables = [table.with_emotions(classes) for table in load_tables(source, heard_at(config), told)]
     table = tables[0]
     if set(table.emotions) != set(classes):
         raise UsageError(

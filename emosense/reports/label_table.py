@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
 from emosense.rows import QUALITY_COLUMNS, format_of, printable_path, unescape_cell
-from emosense.storage import filesystem, is_url, redact
+from emosense.storage import open_stream, redact
 
 _TEXT: Final = ("path", "emotion", "status", "error_code", "error")
 _NUMBERS: Final = ("confidence", "duration_s", "decoded_s")
@@ -53,7 +53,7 @@ def read_labels(location: str) -> Iterator[LabelRow]:
     reader = readers[format_of(location)]
     number = 0
     try:
-        with _open(location) as file:
+        with open_stream(location) as file:
             for record in reader(file):
                 yield _row(record)
                 number += 1
@@ -62,14 +62,6 @@ def read_labels(location: str) -> Iterator[LabelRow]:
     except (KeyError, ValueError, TypeError, csv.Error) as err:
         where = f"after row {number}" if number else "at its start"
         raise UsageError(f"{redact(location)} is no table of labels: {where}, {_reason(err)}") from err
-
-
-def _open(location: str) -> BinaryIO:
-    if not is_url(location):
-        return open(location, "rb")
-    fs, path = filesystem(location)
-    file: BinaryIO = fs.open(path, "rb")
-    return file
 
 
 def _reason(err: Exception) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emosense.errors import UsageError
 from emosense.feature_table import FeatureTable
+from emosense.features import FeatureConfig
 from emosense.models.artifact import input_names
 from emosense.onnx_graphs import open_session
 from emosense.training import cnn, cnn_presets, ensemble, mlp
@@ -22,9 +23,6 @@ from emosense.training.ensemble import ModelConfig, NetworkConfig
 from emosense.training.graphs import PROBABILITIES
 
 Float64 = NDArray[np.float64]
-
-# A third of the rows needs more passes; chosen with the preset (docs/results.md).
-_PASSES_WITHOUT_COPIES: Final = 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,6 +67,14 @@ def copy_speeds(config: NetworkConfig) -> tuple[float, ...]:
     return tuple(speed for speed in config.speeds if speed != 1.0) if isinstance(config, mlp.MlpConfig) else ()
 
 
+def heard_at(config: ModelConfig) -> dict[FeatureConfig, tuple[float, ...]]:
+    """Return what a model hears, in the order of its inputs, with the speeds of the copies that it trains on."""
+    speeds: dict[FeatureConfig, tuple[float, ...]] = {}
+    for member in ensemble.members_of(config, 0):
+        speeds.setdefault(member.config.feature, copy_speeds(member.config))
+    return speeds
+
+
 def fit(
     table: FeatureTable,
     classes: tuple[str, ...],
@@ -92,7 +98,7 @@ def fit(
     labels = table.labels(classes)
     if isinstance(config, mlp.MlpConfig):
         if copy_speeds(config) and not table.copies:
-            config = dataclasses.replace(config, speeds=(1.0,), max_iter=_PASSES_WITHOUT_COPIES)
+            config = dataclasses.replace(config, speeds=(1.0,), max_iter=mlp.PASSES_WITHOUT_COPIES)
         rows = np.stack([features for copy in (table.features, *table.copies) for features in copy])
         repeated = np.tile(labels, 1 + len(table.copies))
         pipeline = mlp.fit(rows, repeated, dataclasses.replace(config, classes=classes), seed=seed)
