@@ -806,6 +806,26 @@ def test_what_disturbances_cost_is_drawn_and_tabulated(tmp_path: Path) -> None:
     assert "What it withstands" not in evaluation_page(made_evaluation(tmp_path / "f")).source
 
 
+def test_what_adapting_to_speakers_brings_is_drawn_and_tabulated(tmp_path: Path) -> None:
+    made = made_evaluation(tmp_path / "e")
+    page = evaluation_page(made)
+    seeds = [seed["adaptation"] for seed in json.loads((made.folder / "metrics.json").read_text())["seeds"]]
+    wanted = {name: [seed[name]["uar"] for seed in seeds] for name in ("none", "one", "ten", "all", "same")}
+    # What is not adapted is what the page says elsewhere.
+    assert wanted["none"] == over_seeds(made, lambda t, p: oracle.balanced_accuracy_score(t, p.argmax(axis=1)))
+    rows = page.body("Adapted to speakers in figures")
+    assert [row[1] for row in rows] == [spread(values) for values in wanted.values()]
+    assert [row[0] for row in rows][3] == "all recordings of a speaker"
+    means = {name: statistics.fmean(values) for name, values in wanted.items()}
+    notes = page.texts["adaptation"]
+    assert [note for note in notes if note.endswith("%")] == [share(mean, 1) for mean in means.values()]
+    change = f"{100 * (means['all'] - means['none']):+.1f}"
+    caption = page.captions["adaptation"].replace("\N{MINUS SIGN}", "-")
+    assert caption.startswith(
+        f"Adapted to all recordings of each speaker (--speakers) the UAR is {share(means['all'], 1)}, {change} points;"
+    )
+
+
 def test_speakers_that_a_model_knows_are_said_plainly(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e", model="default", seen_speakers=["01", "02"])
     page = evaluation_page(made)
@@ -842,6 +862,11 @@ def test_every_number_of_an_evaluation_page_is_in_its_rows(tmp_path: Path) -> No
         f"{100 * abs(confidence.mean() - is_right.mean()):.1f}",
         share(most_certain_half(made.truth, made.shares), 1),
     ]
+    # What adapting reaches is checked in tests/test_adaptation.py.
+    reached = json.loads((made.folder / "metrics.json").read_text())["seeds"][0]["adaptation"]
+    uars = {name: scores["uar"] for name, scores in reached.items()}
+    written += ["at most 10", *(share(value, 1) for value in uars.values())]
+    written += [f"{100 * abs(uars[name] - uars['none']):.1f}" for name in ("all", "same")]
     known = set(NUMBER.findall(" ".join(written)))
     shown = list(page.captions.values()) + [text for name, texts in page.texts.items() for text in texts
                                             if not name.endswith(" axis")]  # fmt: skip

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
-
 from emosense.errors import UsageError
-from emosense.evaluation.metrics import recall_per_class
-from emosense.reports import confidence_figures, evaluation_figures, page
+from emosense.reports import confidence_figures, evaluation_figures, evaluation_tables, page
 from emosense.reports.evaluation_data import Evaluation, read_evaluation
 from emosense.reports.markup import Markup, count, decimal, percent, plural, points
 from emosense.reports.overlap import feature_overlap
 from emosense.reports.page import Figure
 from emosense.storage import redact
-
-_MAX_ROWS: Final = 200
 
 
 def evaluation_report(folder: str, output: str, feature_table: str | None = None) -> tuple[Figure, ...]:
@@ -58,6 +52,8 @@ def _parts(evaluation: Evaluation, feature_table: str | None) -> list[tuple[str,
     """Return heading, figures and tables of the page's parts; a part without figures is left out."""
     has_leak = "leak_gap" in evaluation.metrics
     is_disturbed = any(record["uar"]["mean"] is not None for record in evaluation.metrics.get("robustness", ()))
+    # Evaluations of an earlier version have none.
+    is_adapted = all("adaptation" in seed for seed in evaluation.metrics["seeds"])
     right = [
         evaluation_figures.confusion_figure(evaluation),
         evaluation_figures.recall_figure(evaluation),
@@ -74,17 +70,22 @@ def _parts(evaluation: Evaluation, feature_table: str | None) -> list[tuple[str,
         (
             "A random split",
             [evaluation_figures.leak_figure(evaluation)] if has_leak else [],
-            [_leak_table(evaluation)] if has_leak else [],
+            [evaluation_tables.leak_table(evaluation)] if has_leak else [],
         ),
-        ("Where it is right", right, [_class_table(evaluation)]),
+        ("Where it is right", right, [evaluation_tables.class_table(evaluation)]),
         ("How far its confidence can be trusted", trust, []),
         (
             "What it withstands",
             [evaluation_figures.robustness_figure(evaluation)] if is_disturbed else [],
-            [_robustness_table(evaluation)] if is_disturbed else [],
+            [evaluation_tables.robustness_table(evaluation)] if is_disturbed else [],
+        ),
+        (
+            "Adapting to speakers",
+            [evaluation_figures.adaptation_figure(evaluation)] if is_adapted else [],
+            [evaluation_tables.adaptation_table(evaluation)] if is_adapted else [],
         ),
         ("Learning", confidence_figures.curve_figures(evaluation), []),
-        ("Whom it understands", groups, _group_tables(evaluation)),
+        ("Whom it understands", groups, evaluation_tables.group_tables(evaluation)),
         ("What it hears", [feature_overlap(feature_table, evaluation.classes)] if feature_table else [], []),
     ]
 
@@ -126,12 +127,6 @@ def warnings(evaluation: Evaluation) -> list[Markup]:
     return found
 
 
-def score_text(score: dict[str, Any]) -> str:
-    """Write a mean over seeds with its standard deviation."""
-    spread = "" if score["sd"] is None else f" ± {100 * score['sd']:.1f}"
-    return f"{percent(score['mean'])}{spread}"
-
-
 def _facts(evaluation: Evaluation) -> Markup:
     """Headline facts."""
     metrics, scores = evaluation.metrics, evaluation.metrics["scores"]
@@ -141,83 +136,15 @@ def _facts(evaluation: Evaluation) -> Markup:
     span = "no interval" if interval is None else f"{100 * interval[0]:.1f} to {percent(interval[1])}"
     remark = f"{100 * seeds[0]['level']:.0f} % over actors{', seed 0' if len(seeds) > 1 else ''}"
     return page.facts([
-        ("UAR", score_text(scores["uar"]), over),
+        ("UAR", evaluation_tables.score_text(scores["uar"]), over),
         ("interval of the UAR", span, remark),
-        ("accuracy", score_text(scores["accuracy"]), over),
-        ("macro F1", score_text(scores["macro_f1"]), over),
-        ("calibration error", score_text(scores["ece"]), "ECE; 0 is perfect"),
+        ("accuracy", evaluation_tables.score_text(scores["accuracy"]), over),
+        ("macro F1", evaluation_tables.score_text(scores["macro_f1"]), over),
+        ("calibration error", evaluation_tables.score_text(scores["ece"]), "ECE; 0 is perfect"),
         ("AUROC of confidence", decimal(scores["confidence_auroc"]["mean"]), "right against wrong; 0.5 says nothing"),
         ("recordings", count(metrics["n"]), f"of {plural(seeds[0]['n_speakers'], 'actor')}"),
         ("protocol", metrics["protocol"], f"{len(evaluation.classes)} emotions"),
     ])  # fmt: skip
-
-
-def _leak_table(evaluation: Evaluation) -> Markup:
-    gap = evaluation.metrics["leak_gap"]
-    rows = [
-        (name, score_text(evaluation.metrics["scores"][key]), score_text(gap["speaker_independent"][key]),
-         points(gap["gap"][key]))
-        for key, name in (("uar", "UAR"), ("accuracy", "accuracy"), ("macro_f1", "macro F1"))
-    ]  # fmt: skip
-    return page.table("The leak gap", ("score", "random split", "by speaker", "gap in points"), rows)
-
-
-def _robustness_table(evaluation: Evaluation) -> Markup:
-    rows = []
-    for record in evaluation.metrics["robustness"]:
-        interval = record["change"]["interval"]
-        span = percent(None) if interval is None else f"{points(interval[0])} to {points(interval[1])}"
-        change = percent(None) if record["change"]["mean"] is None else points(record["change"]["mean"])
-        n_lost = record.get("n_lost", 0)
-        lost = f"; {n_lost} of {record['n'] + n_lost} recordings cannot be labelled" if n_lost else ""
-        rows.append((record["name"], score_text(record["uar"]), change, span, record["description"] + lost))
-    header = ("disturbance", "UAR", "change in points", "95 % over actors", "what it is")
-    return page.tables([page.table("Disturbed recordings in figures", header, rows, n_words=1)])
-
-
-def _class_table(evaluation: Evaluation) -> Markup:
-    """Tabulate rows, recall and precision by emotion."""
-    counts = evaluation.confusion
-    precision = recall_per_class(counts.T.copy())
-    rows = []
-    for place, (name, recall) in enumerate(zip(evaluation.classes, recall_per_class(counts), strict=True)):
-        shares = [percent(float(value)) if value == value else percent(None) for value in (recall, precision[place])]
-        rows.append((name, count(int(counts[place].sum())), *shares))
-    header = ("emotion", "recordings, all seeds", "recall", "precision")
-    return page.table("Emotions in figures", header, rows)
-
-
-def _group_tables(evaluation: Evaluation) -> list[Markup]:
-    """Tabulate actors, sexes and folds."""
-    header = ("rows, all seeds", "UAR", "accuracy", "mean confidence")
-    tables = []
-    for noun, title, groups in (
-        ("actor", "By actor", evaluation.speakers),
-        ("sex", "By sex", evaluation.sexes),
-    ):
-        scores = evaluation_figures.group_scores(evaluation, groups)
-        rows = [
-            (name, count(n), percent(uar), percent(accuracy), percent(confidence))
-            for name, n, uar, accuracy, confidence in scores[:_MAX_ROWS]
-        ]
-        more = f", the first {_MAX_ROWS} of {len(scores)}" if len(scores) > _MAX_ROWS else ""
-        tables.append(page.table(f"{title}{more}", (noun, *header), rows))
-    tables.append(_fold_table(evaluation))
-    return [page.tables(tables)]
-
-
-def _fold_table(evaluation: Evaluation) -> Markup:
-    """Tabulate the folds of each seed with the speakers that they were tested on."""
-    splits: Sequence[dict[str, Any]] = evaluation.metrics.get("splits", ())
-    tested = {(split["seed"], split["fold"]): ", ".join(split["test_speakers"]) for split in splits}
-    rows = []
-    for place, seed in enumerate(evaluation.metrics["seeds"]):
-        for score in (seed["folds"] or {"scores": []})["scores"]:
-            speakers = tested.get((place, score["group"]), "")
-            cells = (count(score["n"]), percent(score["uar"]), percent(score["accuracy"]), speakers)
-            rows.append((f"{score['group']}, seed {place}", *cells))
-    header = ("fold", "rows", "UAR", "accuracy", "test actors")
-    return page.table("By fold", header, rows[:_MAX_ROWS], n_words=1)
 
 
 def _run(evaluation: Evaluation) -> Markup:

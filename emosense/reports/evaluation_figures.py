@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.emotions import HIGH_AROUSAL
+from emosense.evaluation.adapted import GROUPINGS
 from emosense.evaluation.metrics import accuracy, confusion_matrix, recall_per_class, uar
 from emosense.reports.charts import Bar, bars
 from emosense.reports.evaluation_data import Evaluation
@@ -18,6 +19,13 @@ from emosense.reports.page import Figure
 # The classes that the published models confuse (design.md, section 1).
 _CONFUSED: Final = ("disgust", "fearful", "happy")
 _MAX_ACTORS: Final = 40
+_GROUPING_NAMES: Final = {
+    "none": "not adapted",
+    "one": "one recording",
+    "ten": "at most 10, mixed",
+    "all": "all recordings",
+    "same": "one emotion",
+}
 
 
 def uar_figure(evaluation: Evaluation) -> Figure:
@@ -56,6 +64,23 @@ def robustness_figure(evaluation: Evaluation) -> Figure:
     )
     rows = [Bar(r["name"], "first", r["uar"]["mean"], points(r["change"]["mean"])) for r in records]
     return Figure("robustness", "UAR on disturbed recordings", caption, bars(rows, maximum=1, mark=(clean, "clean")))
+
+
+def adaptation_figure(evaluation: Evaluation) -> Figure:
+    """Draw the UAR after adapting to groups of each speaker's recordings (`label --speakers`)."""
+    seeds = evaluation.metrics["seeds"]
+    reached = {name: float(np.mean([seed["adaptation"][name]["uar"] for seed in seeds])) for name in GROUPINGS}
+    none, every, same = (reached[name] for name in ("none", "all", "same"))
+    caption = (
+        f"Adapted to all recordings of each speaker (--speakers) the UAR is {percent(every)}, {points(every - none)} "
+        f"points; where the recordings that are adapted together hold one emotion alone, it is {percent(same)} "
+        f"({points(same - none)} points)."
+    )
+    rows = [
+        Bar(name, "none" if key == "none" else "first", reached[key], percent(reached[key]))
+        for key, name in _GROUPING_NAMES.items()
+    ]
+    return Figure("adaptation", "UAR after adapting to speakers", caption, bars(rows, maximum=1, mark=(none, "as is")))
 
 
 def confusion_figure(evaluation: Evaluation) -> Figure:

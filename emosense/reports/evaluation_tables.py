@@ -1,0 +1,105 @@
+"""An evaluation -> the tables of its report: every figure that a picture shows, to be read and copied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from emosense.evaluation.adapted import GROUPINGS
+from emosense.evaluation.intervals import mean_and_sd
+from emosense.evaluation.metrics import recall_per_class
+from emosense.reports import evaluation_figures, page
+from emosense.reports.evaluation_data import Evaluation
+from emosense.reports.markup import Markup, count, percent, points
+
+_MAX_ROWS: Final = 200
+
+
+def score_text(score: dict[str, Any]) -> str:
+    """Write a mean over seeds with its standard deviation."""
+    spread = "" if score["sd"] is None else f" ± {100 * score['sd']:.1f}"
+    return f"{percent(score['mean'])}{spread}"
+
+
+def leak_table(evaluation: Evaluation) -> Markup:
+    """Tabulate a random split's scores beside those of folds by speaker."""
+    gap = evaluation.metrics["leak_gap"]
+    rows = [
+        (name, score_text(evaluation.metrics["scores"][key]), score_text(gap["speaker_independent"][key]),
+         points(gap["gap"][key]))
+        for key, name in (("uar", "UAR"), ("accuracy", "accuracy"), ("macro_f1", "macro F1"))
+    ]  # fmt: skip
+    return page.table("The leak gap", ("score", "random split", "by speaker", "gap in points"), rows)
+
+
+def robustness_table(evaluation: Evaluation) -> Markup:
+    """Tabulate the scores on disturbed copies, with what was done to them."""
+    rows = []
+    for record in evaluation.metrics["robustness"]:
+        interval = record["change"]["interval"]
+        span = percent(None) if interval is None else f"{points(interval[0])} to {points(interval[1])}"
+        change = percent(None) if record["change"]["mean"] is None else points(record["change"]["mean"])
+        n_lost = record.get("n_lost", 0)
+        lost = f"; {n_lost} of {record['n'] + n_lost} recordings cannot be labelled" if n_lost else ""
+        rows.append((record["name"], score_text(record["uar"]), change, span, record["description"] + lost))
+    header = ("disturbance", "UAR", "change in points", "95 % over actors", "what it is")
+    return page.tables([page.table("Disturbed recordings in figures", header, rows, n_words=1)])
+
+
+def adaptation_table(evaluation: Evaluation) -> Markup:
+    """Tabulate the scores after adapting to groups of each speaker's recordings."""
+    seeds = [seed["adaptation"] for seed in evaluation.metrics["seeds"]]
+    rows = []
+    for grouping, meaning in GROUPINGS.items():
+        cells = []
+        for name in ("uar", "accuracy", "ece"):
+            mean, sd = mean_and_sd([seed[grouping][name] for seed in seeds])
+            cells.append(score_text({"mean": mean, "sd": sd}))
+        rows.append((meaning, *cells))
+    header = ("adapted to", "UAR", "accuracy", "calibration error (ECE)")
+    return page.tables([page.table("Adapted to speakers in figures", header, rows, n_words=1)])
+
+
+def class_table(evaluation: Evaluation) -> Markup:
+    """Tabulate rows, recall and precision by emotion."""
+    counts = evaluation.confusion
+    precision = recall_per_class(counts.T.copy())
+    rows = []
+    for place, (name, recall) in enumerate(zip(evaluation.classes, recall_per_class(counts), strict=True)):
+        shares = [percent(float(value)) if value == value else percent(None) for value in (recall, precision[place])]
+        rows.append((name, count(int(counts[place].sum())), *shares))
+    header = ("emotion", "recordings, all seeds", "recall", "precision")
+    return page.table("Emotions in figures", header, rows)
+
+
+def group_tables(evaluation: Evaluation) -> list[Markup]:
+    """Tabulate actors, sexes and folds."""
+    header = ("rows, all seeds", "UAR", "accuracy", "mean confidence")
+    tables = []
+    for noun, title, groups in (
+        ("actor", "By actor", evaluation.speakers),
+        ("sex", "By sex", evaluation.sexes),
+    ):
+        scores = evaluation_figures.group_scores(evaluation, groups)
+        rows = [
+            (name, count(n), percent(uar), percent(accuracy), percent(confidence))
+            for name, n, uar, accuracy, confidence in scores[:_MAX_ROWS]
+        ]
+        more = f", the first {_MAX_ROWS} of {len(scores)}" if len(scores) > _MAX_ROWS else ""
+        tables.append(page.table(f"{title}{more}", (noun, *header), rows))
+    tables.append(_fold_table(evaluation))
+    return [page.tables(tables)]
+
+
+def _fold_table(evaluation: Evaluation) -> Markup:
+    """Tabulate the folds of each seed with the speakers that they were tested on."""
+    splits: Sequence[dict[str, Any]] = evaluation.metrics.get("splits", ())
+    tested = {(split["seed"], split["fold"]): ", ".join(split["test_speakers"]) for split in splits}
+    rows = []
+    for place, seed in enumerate(evaluation.metrics["seeds"]):
+        for score in (seed["folds"] or {"scores": []})["scores"]:
+            speakers = tested.get((place, score["group"]), "")
+            cells = (count(score["n"]), percent(score["uar"]), percent(score["accuracy"]), speakers)
+            rows.append((f"{score['group']}, seed {place}", *cells))
+    header = ("fold", "rows", "UAR", "accuracy", "test actors")
+    return page.table("By fold", header, rows[:_MAX_ROWS], n_words=1)
