@@ -28,7 +28,7 @@ def start(model: str) -> None:
 
 
 def label(paths: list[str]) -> int:
-    from emosense.storage import Recording
+    from emosense.recordings import Recording
 
     return sum(labeller.label(Recording(path, path, 0, "")).row.status == "ok" for path in paths)
 
@@ -52,7 +52,7 @@ def pool(model: str, folder: str) -> int:
 def extract(job: tuple[list[str], str]) -> list[dict[str, object]]:
     from emosense.extraction import extract_recordings
     from emosense.features import default_config
-    from emosense.storage import Recording
+    from emosense.recordings import Recording
 
     paths, name = job
     return extract_recordings([Recording(path, path, 0, "") for path in paths], default_config(name))
@@ -62,7 +62,7 @@ def features(name: str, folder: str) -> int:
     from emosense.corpora import Utterance
     from emosense.feature_table import FeatureTableWriter
     from emosense.features import default_config
-    from emosense.storage import Recording
+    from emosense.recordings import Recording
 
     paths = found(folder)
     chunks = [paths[first : first + CHUNK] for first in range(0, len(paths), CHUNK)]

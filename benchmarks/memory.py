@@ -29,7 +29,7 @@ def list_synthetic(n_files: int) -> None:
     """What the driver holds of a job: the list, walked once in chunks."""
     from emosense.listing import Listing
     from emosense.pipelines.label import chunked
-    from emosense.storage import Recording
+    from emosense.recordings import Recording
 
     start_s = time.perf_counter()
     paths = (f"/data/corpus/{index // 1000:06d}/recording-{index:08d}.wav" for index in range(n_files))

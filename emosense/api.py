@@ -27,8 +27,9 @@ from emosense.models.artifact import DEFAULT_MODEL, Model, read_model
 from emosense.models.encoder import with_encoder_file
 from emosense.pipelines.engines import LocalEngine
 from emosense.pipelines.label import chunked
+from emosense.recordings import Recording, open_recording
 from emosense.rows import Row
-from emosense.storage import Recording, is_url, open_recording, without_credentials
+from emosense.storage import is_url, without_credentials
 
 Path = str | os.PathLike[str]
 

@@ -17,7 +17,8 @@ from typing import Any, Final
 from emosense.emotions import EMOTIONS, parse_emotion
 from emosense.errors import NothingToDo, UsageError
 from emosense.listing import Listing, ListingConfig
-from emosense.storage import Recording, beside, read_bytes, redact
+from emosense.recordings import Recording
+from emosense.storage import beside, read_bytes, redact
 
 _RAVDESS_NAME: Final = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.(?:wav|flac)", re.IGNORECASE)
 _STATEMENTS: Final = {1: "Kids are talking by the door", 2: "Dogs are sitting by the door"}

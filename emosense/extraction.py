@@ -12,7 +12,7 @@ from emosense.audio import SILENCE_PEAK, Float32, read_native, read_waveform, re
 from emosense.disturbances import Disturbance
 from emosense.errors import RecordingError
 from emosense.features import FeatureConfig, extract
-from emosense.storage import Recording, open_recording
+from emosense.recordings import Recording, open_recording
 
 MAX_TRAINING_CLIP_S = 120.0
 

@@ -24,8 +24,9 @@ from emosense import errors
 from emosense.errors import EmoSenseError, RecordingError, StorageError
 from emosense.labels import LabelConfig, Labelled
 from emosense.models.artifact import ModelFiles
+from emosense.recordings import Recording
 from emosense.rows import Row, error_row
-from emosense.storage import Recording, is_url
+from emosense.storage import is_url
 
 _START_TIMEOUT_S: Final = 120.0
 _START_TRIES: Final = 3

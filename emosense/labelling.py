@@ -19,8 +19,8 @@ from emosense.features import extract
 from emosense.labels import LabelConfig, Labelled
 from emosense.models.artifact import Model
 from emosense.quality import QualityMeter
+from emosense.recordings import Recording, open_recording
 from emosense.rows import Row, error_row, labelled_row
-from emosense.storage import Recording, open_recording
 
 
 class Labeller:

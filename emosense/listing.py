@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, Self
 
 from emosense.errors import StorageError, UsageError
+from emosense.recordings import Recording, object_version
 from emosense.spool import unnamed_database
-from emosense.storage import Recording, filesystem, is_url, object_version, redact, retry, without_credentials
+from emosense.storage import filesystem, is_url, redact, retry, without_credentials
 
 AUDIO_EXTENSIONS: Final = frozenset(
     {

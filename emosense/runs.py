@@ -25,9 +25,9 @@ from typing import Any, Final
 
 from emosense.errors import EmoSenseError, OutputError, UsageError
 from emosense.labels import Labelled
+from emosense.recordings import Recording
 from emosense.rows import Row
 from emosense.storage import (
-    Recording,
     exists,
     is_url,
     join,

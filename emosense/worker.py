@@ -30,7 +30,7 @@ from emosense.errors import EmoSenseError
 from emosense.labelling import Labeller
 from emosense.labels import LabelConfig
 from emosense.models.artifact import Model, ModelFiles
-from emosense.storage import Recording
+from emosense.recordings import Recording
 
 _ALIVE_EVERY_S: Final = 1.0
 # The parent acts at the limit itself; the alarm is for a worker whose parent is gone.

@@ -10,7 +10,7 @@ import time
 import emosense.worker
 from emosense.labelling import Labeller
 from emosense.labels import Labelled
-from emosense.storage import Recording
+from emosense.recordings import Recording
 
 
 class CrashingLabeller(Labeller):

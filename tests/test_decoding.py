@@ -21,8 +21,8 @@ from emosense.errors import RecordingError
 from emosense.features import default_config
 from emosense.labelling import Labeller
 from emosense.labels import LabelConfig
+from emosense.recordings import Recording, open_recording
 from emosense.rows import Row
-from emosense.storage import Recording, open_recording
 
 CODES = {
     "empty_file", "not_audio", "corrupt", "bad_header", "bad_sample_rate", "too_many_channels", "no_samples",

@@ -31,7 +31,7 @@ from emosense.disturbances import (
 from emosense.errors import UsageError
 from emosense.extraction import Speed, extract_recordings
 from emosense.features import default_config
-from emosense.storage import Recording
+from emosense.recordings import Recording
 
 RATE = 48_000
 # ISO 11172-3 and 13818-3, layer III: kbit/s by the header's index, in MPEG-1 and in MPEG-2 and 2.5.

@@ -341,7 +341,7 @@ def test_an_encoder_that_cannot_be_one_is_refused(tmp_path: Path, change: dict[s
 def test_an_encoder_that_fails_on_a_recording_is_that_recordings_error(
     tmp_path: Path, write_voice: Callable[..., Path]
 ) -> None:
-    from emosense.storage import Recording
+    from emosense.recordings import Recording
 
     nodes = [
         helper.make_node("Unsqueeze", ["input_values", "axis"], ["row"]),

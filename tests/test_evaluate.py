@@ -32,8 +32,8 @@ from emosense.pipelines.fold_models import FoldModel, ScoredModels
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.robustness import robustness
 from emosense.progress import Silent
+from emosense.recordings import Recording
 from emosense.reports import evaluation_report
-from emosense.storage import Recording
 from emosense.training.fitting import predict, preset
 from emosense.training.graphs import Part, combine
 

@@ -28,8 +28,8 @@ from emosense.models.artifact import read_model
 from emosense.pipelines.engines import Chunk, LocalEngine
 from emosense.pipelines.label import LabelJob, label
 from emosense.pipelines.locks import held
+from emosense.recordings import Recording
 from emosense.rows import original_path, unescape_cell
-from emosense.storage import Recording
 
 WORKER = (str(Path(__file__).with_name("crashing_worker.py")),)
 HUNGRY_WORKER = (

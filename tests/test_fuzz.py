@@ -29,8 +29,8 @@ from emosense.errors import ERROR_CODES
 from emosense.isolation import IsolatedLabeller, LabelSpec
 from emosense.labels import LabelConfig
 from emosense.models.artifact import read_model
+from emosense.recordings import Recording
 from emosense.rows import Row
-from emosense.storage import Recording
 
 N_FILES = 20_000
 SECONDS = 0.4

@@ -11,7 +11,7 @@ from emosense.errors import ModelError
 from emosense.isolation import IsolatedLabeller, LabelSpec
 from emosense.labels import LabelConfig
 from emosense.models.artifact import ModelFiles, read_model
-from emosense.storage import Recording
+from emosense.recordings import Recording
 
 WORKER = (str(Path(__file__).with_name("crashing_worker.py")),)
 

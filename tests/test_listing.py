@@ -13,7 +13,7 @@ import pytest
 
 from emosense.errors import StorageError, UsageError
 from emosense.listing import Listing, ListingConfig, _walk_local
-from emosense.storage import Recording
+from emosense.recordings import Recording
 
 
 def touch(root: Path, *names: str) -> None:

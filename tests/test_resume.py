@@ -21,8 +21,8 @@ from conftest import voice
 from emosense.errors import EmoSenseError, UsageError
 from emosense.pipelines.label import LabelJob, label
 from emosense.pipelines.locks import held
+from emosense.recordings import Recording
 from emosense.runs import in_order
-from emosense.storage import Recording
 
 DRIVER = str(Path(__file__).with_name("signalled_driver.py"))
 N_RECORDINGS, N_PARTS, PART = 80, 10, 8

@@ -19,9 +19,10 @@ from emosense.errors import NothingToDo, OutputError, RecordingError, TooManyErr
 from emosense.labels import Labelled
 from emosense.listing import ListingConfig, reason_to_ignore
 from emosense.pipelines.label import LabelJob, label
+from emosense.recordings import Recording
 from emosense.rows import error_row, labelled_row
 from emosense.runs import Finished, Run, in_order
-from emosense.storage import Recording, atomic_writer, redact, without_credentials
+from emosense.storage import atomic_writer, redact, without_credentials
 
 
 def recordings(*names: str, version: str = "1") -> list[Recording]:
@@ -170,7 +171,7 @@ from emosense.pipelines.stopping import Stop
 from emosense.progress import Silent
 from emosense.rows import labelled_row
 from emosense.runs import Run
-from emosense.storage import Recording
+from emosense.recordings import Recording
 
 class FreeEngine:
     def run(self, chunks):

@@ -181,7 +181,7 @@ def test_a_trained_model_directory_describes_itself(running_ray: None, tmp_path:
     from emosense.feature_table import FeatureTableWriter
     from emosense.pipelines.train import TrainJob, train
     from emosense.progress import Silent
-    from emosense.storage import Recording
+    from emosense.recordings import Recording
 
     config = preset("mlp", "default")
     table = made_table(config, 60)

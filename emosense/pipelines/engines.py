@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from emosense.errors import StorageError
 from emosense.isolation import IsolatedLabeller, LabelSpec
 from emosense.labels import Labelled
-from emosense.storage import Recording
+from emosense.recordings import Recording
 
 # Enough chunks in flight that no worker waits for the driver, few enough that a stop loses little.
 _CHUNKS_AHEAD: Final = 2

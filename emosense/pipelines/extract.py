@@ -18,7 +18,8 @@ from emosense.feature_table import FeatureTableWriter
 from emosense.features import FeatureConfig
 from emosense.pipelines.ray_session import quiet, ray_session
 from emosense.progress import Progress, Silent
-from emosense.storage import Recording, atomic_writer, redact
+from emosense.recordings import Recording
+from emosense.storage import atomic_writer, redact
 
 # One Ray Data task has a fixed cost of some 10 ms; 256 clips are half a second of work.
 _RECORDINGS_A_BLOCK: Final = 256
