@@ -17,6 +17,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -34,6 +35,7 @@ Float32 = NDArray[np.float32]
 # Sample rates and frames; what no recording needs would only cost memory.
 _LARGEST_SIZE: Final = 768_000
 _MOST_BANDS: Final = 2048
+_LONGEST_S: Final = 600
 # 200 dB below full scale; its share at 80 dB below is still a normal float32.
 _SILENT_POWER: Final = 1e-20
 
@@ -88,6 +90,17 @@ class FeatureConfig:
             is_optional = name in ("n_mfcc", "n_chroma")
             if type(size) is not int or not (0 if is_optional else 1) <= size <= _LARGEST_SIZE:
                 raise UsageError(f"{name} must be a whole number from {0 if is_optional else 1} to {_LARGEST_SIZE:,}")
+        for name in ("f_min_hz", "f_max_hz", "segment_start_s", "segment_s", "trim_db"):
+            value, largest = getattr(self, name), _LONGEST_S if name.endswith("_s") else _LARGEST_SIZE
+            if not _is_number(value) or not 0 <= value <= largest:
+                raise UsageError(f"{name} must be a number from 0 to {largest:,}")
+        if self.tuning is not None and not _is_number(self.tuning):
+            raise UsageError("tuning must be a fraction of a chroma bin, or null to estimate it")
+        if not self.f_min_hz < (self.f_max_hz or self.sample_rate / 2) <= self.sample_rate / 2:
+            raise UsageError(
+                f"mel bands from {self.f_min_hz:g} to {self.f_max_hz:g} Hz do not lie below half the sample rate, "
+                f"{self.sample_rate / 2:g} Hz"
+            )
         if self.n_mfcc > self.n_mels or self.n_mels > _MOST_BANDS or self.n_chroma > _MOST_BANDS:
             raise UsageError(f"at most {_MOST_BANDS} mel or chroma bands, and no more MFCC than mel bands")
         if self.set != "encoder" and self.encoder is not None:
@@ -134,6 +147,10 @@ class FeatureConfig:
             return cls(**given)
         except TypeError as err:
             raise UsageError(f"feature configuration does not fit this version: {err}") from err
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def extract(waveform: Float32, config: FeatureConfig) -> Float32:

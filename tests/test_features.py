@@ -139,11 +139,29 @@ def test_configuration_survives_json_and_refuses_unknown_settings() -> None:
         FeatureConfig.from_dict(config.to_dict() | {"n_wavelets": 3})
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("f_min_hz", "x", "f_min_hz must be a number"),
+        ("f_max_hz", -5.0, "f_max_hz must be a number"),
+        ("trim_db", float("nan"), "trim_db must be a number"),
+        ("segment_s", 1e9, "segment_s must be a number"),
+        ("tuning", "A440", "tuning must be"),
+        ("f_max_hz", 8001.0, "below half the sample rate"),
+        ("f_min_hz", 8000.0, "below half the sample rate"),
+        ("sample_rate", 8000, "below half the sample rate, 4000 Hz"),
+    ],
+)
+def test_settings_that_no_signal_fits_are_refused(setting: str, value: object, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        FeatureConfig.from_dict(default_config("logmel").to_dict() | {setting: value})
+
+
 def test_every_setting_changes_the_key() -> None:
     config = default_config("logmel")
     changed = [
         dataclasses.replace(config, **{name: value})
-        for name, value in [("sample_rate", 8000), ("n_fft", 1024), ("hop", 128), ("n_mels", 32), ("f_min_hz", 60.0),
+        for name, value in [("sample_rate", 22_050), ("n_fft", 1024), ("hop", 128), ("n_mels", 32), ("f_min_hz", 60.0),
                             ("f_max_hz", 7000.0), ("tuning", None), ("trim_db", 30.0), ("segment_s", 2.0)]
     ]  # fmt: skip
     assert len({config.key, *(other.key for other in changed)}) == 1 + len(changed)

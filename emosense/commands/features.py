@@ -57,8 +57,12 @@ def features(
         raise UsageError(f"features are written as Parquet: end {output} in .parquet")
     config = default_config(set_.value)
     if sample_rate:
-        config = dataclasses.replace(config, sample_rate=sample_rate)
+        # Above half the sample rate there is nothing to hear.
+        f_max_hz = min(config.f_max_hz, sample_rate / 2)
+        config = dataclasses.replace(config, sample_rate=sample_rate, f_max_hz=f_max_hz)
     if estimate_tuning:
+        if not config.n_chroma:
+            raise UsageError(f"the set {set_.value} has no chroma: leave out --estimate-tuning")
         config = dataclasses.replace(config, tuning=None)
     corpus = read_corpus(data)
     with shown("none" if quiet else progress.value) as told:

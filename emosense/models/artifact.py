@@ -104,10 +104,9 @@ class Model:
             # Half a second of an encoder is half the work of a recording; the encoder is checked when it is loaded.
             return
         noise = np.random.default_rng(0).normal(0, 0.1, self.sample_rate // 2).astype(np.float32)
-        heard = [extract(noise, config) for config in self.features]
         try:
-            total = float(self.probabilities(heard).sum())
-        except Exception as err:  # the same
+            total = float(self.probabilities([extract(noise, config) for config in self.features]).sum())
+        except Exception as err:  # the same, and whatever settings that fit no signal make NumPy say
             reason = str(err).partition("\n")[0]
             raise ModelError(f"{WEIGHTS_FILE} does not fit the features or classes of model.json: {reason}") from err
         if not abs(total - 1) < _SUM_TOLERANCE:
