@@ -17,22 +17,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from emosense.errors import ModelError, OutputError, StorageError, UsageError
+from emosense.objects import fetch_object
 from emosense.onnx_graphs import open_session, refers_to_other_files
 from emosense.progress import Progress
-from emosense.storage import (
-    filesystem,
-    is_url,
-    join,
-    make_folder,
-    redact,
-    remove,
-    retry,
-    without_credentials,
-    write_bytes,
-)
+from emosense.storage import is_url, join, make_folder, redact, remove, without_credentials, write_bytes
 
 _PAUSE_S: Final = 1.0
-_BLOCK_BYTES: Final = 1 << 22
 # No ONNX file is larger: protobuf's limit.
 _MAX_BYTES: Final = 2 << 30
 # Presigned URLs of S3 (both versions), Google, Azure and CloudFront.
@@ -165,18 +155,15 @@ def _download(url: str, file: str, told: Progress) -> None:
         request = request_for(parts._replace(path=folder).geturl(), urllib.parse.quote(name, safe="%"))
         fetch(request, file, "", _PAUSE_S, told)
         return
-    fs, path = filesystem(url)
-    told.say(f"{os.path.basename(path)}: downloading")
+    told.say(f"{redact(url.rpartition('/')[2])}: downloading")
+    try:
+        with open(file, "wb") as target:
 
-    def copy() -> None:
-        with open(file, "wb") as target, fs.open(path, "rb", cache_type="none", block_size=_BLOCK_BYTES) as source:
-            while block := source.read(_BLOCK_BYTES):
-                target.write(block)
+            def refuse_too_much() -> None:
                 if target.tell() > _MAX_BYTES:
                     raise MemoryError
 
-    try:
-        retry(copy, f"reading {redact(url)}")
+            fetch_object(url, target, refuse_too_much)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as err:
         raise UsageError(f"no encoder that can be read at {redact(url)}") from err
     except MemoryError as err:

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final
 
 from emosense.errors import RecordingError
-from emosense.storage import filesystem, is_url, redact, retry
+from emosense.objects import fetch_object
+from emosense.storage import is_url
 
-_BLOCK_BYTES: Final = 1 << 22
 # Of one local file: a bad sector, or a file on NFS that was replaced.
 _READ_ERRNO: Final = frozenset({errno.EIO, errno.ESTALE})
 
@@ -118,22 +118,8 @@ def _open_regular(path: str) -> int:
 
 def _fetch(recording: Recording, file: BinaryIO, on_progress: Callable[[], None]) -> None:
     """Copy an object to a local file and check that it is the one that was listed."""
-    fs, path = filesystem(recording.location)
-
-    def copy() -> str:
-        file.seek(0)
-        file.truncate()
-        with fs.open(path, "rb", cache_type="none", block_size=_BLOCK_BYTES) as source:
-            version = object_version(getattr(source, "details", None) or {})
-            while block := source.read(_BLOCK_BYTES):
-                file.write(block)
-                on_progress()
-        if file.tell() < recording.size and file.tell() < (expected := int(fs.info(path)["size"])):
-            raise TimeoutError(f"{file.tell()} of {expected} bytes arrived")
-        return version
-
     try:
-        version = retry(copy, f"reading {redact(recording.location)}")
+        version = object_version(fetch_object(recording.location, file, on_progress))
     except FileNotFoundError as err:
         raise RecordingError("missing", "the object was there when the bucket was listed and is gone") from err
     except PermissionError as err:

@@ -5,7 +5,6 @@ Read a few lines at a time, from this machine or from object storage.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import os
@@ -13,8 +12,9 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from emosense.errors import UsageError
+from emosense.objects import open_stream
 from emosense.rows import original_path, unescape_cell
-from emosense.storage import beside, is_url, open_stream, redact
+from emosense.storage import beside, is_url, redact
 
 _BATCH_ROWS: Final = 4096
 
@@ -38,6 +38,8 @@ def read_speaker_table(location: str) -> Iterator[tuple[bytes, str]]:
     ------
     UsageError
         If there is no such table, or it lacks a column.
+    StorageError
+        If object storage does not answer.
     """
     for cell, speaker in _table(location):
         # As `label` writes names, and as other programs do.
@@ -52,7 +54,7 @@ def _table(location: str) -> Iterator[tuple[str, str]]:
 
     read = _parquet_lines if location.lower().endswith(".parquet") else _csv_lines
     try:
-        with contextlib.closing(open_stream(location)) as file:
+        with open_stream(location) as file:
             for path, speaker in read(file):
                 if path not in (None, "") and speaker not in (None, ""):
                     is_whole = isinstance(speaker, float) and speaker.is_integer()

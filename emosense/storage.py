@@ -115,15 +115,6 @@ def read_bytes(location: str) -> bytes:
     return content
 
 
-def open_stream(location: str) -> BinaryIO:
-    """Open a local file or an object, to be read a little at a time."""
-    if not is_url(location):
-        return open(location, "rb")
-    fs, path = filesystem(location)
-    file: BinaryIO = fs.open(path, "rb")
-    return file
-
-
 def exists(location: str) -> bool:
     """Whether there is a file or a folder at the location."""
     if not is_url(location):

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "emosense"
 # From the bottom up; a module imports its own row and the rows above it in this list.
 LAYERS = [
     ("emotions", "errors", "filterbanks", "progress", "spectrum", "pitch", "adaptation"),
-    ("containers", "recognition", "ffmpeg", "storage", "spool", "functionals", "onnx_graphs"),
+    ("containers", "recognition", "ffmpeg", "storage", "objects", "spool", "functionals", "onnx_graphs"),
     (
         "decoding",
         "features",

@@ -11,8 +11,9 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
+from emosense.objects import open_stream
 from emosense.rows import QUALITY_COLUMNS, format_of, printable_path, unescape_cell
-from emosense.storage import open_stream, redact
+from emosense.storage import redact
 
 _TEXT: Final = ("path", "emotion", "status", "error_code", "error")
 _NUMBERS: Final = ("confidence", "duration_s", "decoded_s")
@@ -48,6 +49,8 @@ def read_labels(location: str) -> Iterator[LabelRow]:
     ------
     UsageError
         If there is no such table, or it is not one of recordings.
+    StorageError
+        If object storage does not answer.
     """
     readers = {"csv": _csv_records, "jsonl": _json_records, "parquet": _parquet_records}
     reader = readers[format_of(location)]
@@ -59,6 +62,8 @@ def read_labels(location: str) -> Iterator[LabelRow]:
                 number += 1
     except FileNotFoundError as err:
         raise UsageError(f"there is no table at {redact(location)}") from err
+    except OSError as err:
+        raise UsageError(f"the table {redact(location)} cannot be read: {err.strerror or err}") from err
     except (KeyError, ValueError, TypeError, csv.Error) as err:
         where = f"after row {number}" if number else "at its start"
         raise UsageError(f"{redact(location)} is no table of labels: {where}, {_reason(err)}") from err
