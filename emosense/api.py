@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from emosense.audio import read_waveform
 from emosense.errors import UsageError
-from emosense.features import default_config, extract
+from emosense.features import FeatureConfig, default_config, extract
 from emosense.isolation import LabelSpec
 from emosense.labels import LabelConfig, Labelled
 from emosense.models.artifact import DEFAULT_MODEL, Model, read_model
@@ -93,13 +93,15 @@ def label(
         raise UsageError(f"n_workers must be at least 1, not {n_workers}")
     if min(window_s, hop_s) < 0 or hop_s > (window_s or float("inf")):
         raise UsageError("window_s and hop_s must be positive, and the hop no longer than the window")
+    if not 0 < file_timeout_s < float("inf"):
+        raise UsageError(f"file_timeout_s must be a positive number of seconds, not {file_timeout_s}")
     config = LabelConfig(window_s, hop_s, strict=strict, max_duration_s=max_duration_s)
     spec = LabelSpec(with_encoder_file(read_model(model), encoder), config, file_timeout_s)
     return _rows(map(_recording, paths), LocalEngine(spec, n_workers))
 
 
 def load_model(location: str = DEFAULT_MODEL, *, encoder: str = "") -> Model:
-    """Load a model, to compute probabilities from features of one's own.
+    """Load a model, to compute probabilities from features (see `extract_features`).
 
     Parameters
     ----------
@@ -122,7 +124,7 @@ def load_model(location: str = DEFAULT_MODEL, *, encoder: str = "") -> Model:
 
 def extract_features(
     path: Path,
-    feature_set: str = "logmel",
+    features: str | FeatureConfig = "logmel",
     *,
     encoder: str = "",
     encoder_output: str = "",
@@ -134,8 +136,10 @@ def extract_features(
     ----------
     path : str or path-like
         A recording, local or by URL.
-    feature_set : str
-        ``summary``, ``functionals``, ``mfcc``, ``logmel`` or ``encoder``.
+    features : str or FeatureConfig
+        A set with its default settings (``summary``, ``functionals``, ``mfcc``, ``logmel`` or ``encoder``), or one of
+        the ``features`` of a model, whose `probabilities` takes them as a list. A recording that is longer than the
+        model's ``window_s`` is labelled in windows; here it is heard as a whole.
     encoder, encoder_output, encoder_normalise
         For the set ``encoder`` alone, which needs the first: path or URL of an ONNX file, the name of its output (empty
         for its last), and whether each waveform is scaled to mean 0 and variance 1 (None does so for every encoder of
@@ -159,9 +163,12 @@ def extract_features(
     from emosense.pipelines.encoder_choice import EncoderChoice, with_encoder
 
     choice = EncoderChoice(encoder, encoder_output, encoder_normalise)
-    config = with_encoder(default_config(feature_set), choice)
+    if isinstance(features, str):
+        features = with_encoder(default_config(features), choice)
+    elif choice != EncoderChoice():
+        raise UsageError("the features of a model say which encoder they need: give its file to load_model")
     with open_recording(_recording(path)) as file:
-        return extract(read_waveform(file, config.sample_rate), config)
+        return extract(read_waveform(file, features.sample_rate), features)
 
 
 def _recording(path: Path) -> Recording:

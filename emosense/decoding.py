@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from emosense import containers, ffmpeg
 from emosense.containers import BLOCK_FRAMES, MAX_CHANNELS, TOLERANCE_S, Content
 from emosense.errors import RecordingError
-from emosense.ffmpeg import PyAVDecoder
+from emosense.ffmpeg import INSTALL_HINT, PyAVDecoder
 from emosense.recognition import header_fault, is_sndfile_start
 
 Float32 = NDArray[np.float32]
@@ -30,7 +30,6 @@ _UNKNOWN_FRAMES: Final = 1 << 40
 _SMALL_BLOCK_FRAMES: Final = 1024
 # Behind the last frame of an MP3 there may be tags, and libmpg123 reads ahead.
 _TAG_BYTES: Final = 8192
-_INSTALL_HINT: Final = "install it with: pip install 'emosense[ffmpeg]'"
 
 
 class Decoder(Protocol):
@@ -182,7 +181,7 @@ class SoundFileDecoder:
             if self._sound.format == "FLAC" and n_bytes_left > 0:
                 yield from self._rest(n_read, None)
         elif self.needs_ffmpeg and n_read == 0:
-            raise RecordingError("no_samples", f"the header says 0 samples, though data follow; {_INSTALL_HINT}")
+            raise RecordingError("no_samples", f"the header says 0 samples, though data follow; {INSTALL_HINT}")
         elif self.needs_ffmpeg:
             self.is_broken |= n_bytes_left > _TAG_BYTES
 
@@ -225,7 +224,7 @@ def _skip(blocks: Iterator[Float32], n_frames: int) -> Iterator[Float32]:
 
 def explain_refusal(content: Content, reason: str, use_ffmpeg: bool) -> RecordingError:
     """Name the reason why libsndfile does not open a recording, from its first bytes and its message."""
-    hint = "" if use_ffmpeg else f"; FFmpeg may, {_INSTALL_HINT}"
+    hint = "" if use_ffmpeg else f"; FFmpeg may, {INSTALL_HINT}"
     text = reason.lower()
     # libsndfile calls a WAV of an unknown encoding malformed.
     if any(word in text for word in ("unimplemented", "unsupported", "unknown format", "malformed 'fmt ' chunk")):

@@ -35,9 +35,9 @@ def spans(row: Row, segments: Sequence[Row]) -> list[tuple[float, float, Row]]:
     return [(0.0, row.decoded_s or 0.0, row)] if row.emotion else []
 
 
-def place_of(output: str, suffix: str) -> str:
-    """Return where an export of a table lies: ``labels.csv`` gives ``labels`` and the suffix."""
-    return os.path.splitext(output)[0] + suffix
+def place_of(output: str, name: str) -> str:
+    """Return where a table lies in another format: ``labels.csv`` gives ``labels.jsonl``, or ``labels.raven.txt``."""
+    return os.path.splitext(output)[0] + (".raven.txt" if name == "raven" else f".{name}")
 
 
 class AudacityExport:
@@ -47,7 +47,7 @@ class AudacityExport:
     """
 
     def __init__(self, output: str, _stack: contextlib.ExitStack) -> None:
-        self._folder = place_of(output, ".audacity")
+        self._folder = place_of(output, "audacity")
 
     def write(self, row: Row, segments: Sequence[Row]) -> None:
         """Write the track of one recording."""
@@ -94,7 +94,7 @@ class RavenExport:
     )  # fmt: skip
 
     def __init__(self, output: str, stack: contextlib.ExitStack) -> None:
-        self._table = _Table(stack, place_of(output, ".raven.txt"), self._HEADER, "\t")
+        self._table = _Table(stack, place_of(output, "raven"), self._HEADER, "\t")
         self._n_written = 0
 
     def write(self, row: Row, segments: Sequence[Row]) -> None:
@@ -113,7 +113,7 @@ class AudformatExport:
     """
 
     def __init__(self, output: str, stack: contextlib.ExitStack) -> None:
-        self._folder = place_of(output, ".audformat")
+        self._folder = place_of(output, "audformat")
         make_folder(self._folder)
         write_bytes(join(self._folder, "db.yaml"), _AUDFORMAT_HEADER.encode())
         header = ("file", "start", "end", "emotion", "confidence")

@@ -32,6 +32,8 @@ _OPTIONS: Final = {"format_whitelist": _FFMPEG_FORMATS}
 _SIZED_FORMATS: Final = ("mov", "matroska", "asf", "flac", "caf", "wv", "ape", "tta", "avi")
 _PROTECTED_TAGS: Final = ("drms", "enca")
 _READ_BYTES: Final = 1 << 20
+# Ends the error of a recording that FFmpeg might have read, and is in no other: a later start of the run goes by it.
+INSTALL_HINT: Final = "install it with: pip install 'emosense[ffmpeg]'"
 
 
 @functools.cache

@@ -1,7 +1,7 @@
 """The table's schema and its three formats: one row a recording, or a segment.
 
-Every format is written from the same `Row`, whose numbers are rounded once, so that CSV, Parquet and JSON Lines agree
-to the last digit and do not depend on who computed the row.
+Every format is written from the same `Row`, whose numbers are rounded when it is made, so that CSV, Parquet and JSON
+Lines agree to the last digit and do not depend on who computed the row.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def labelled_row(
     path: str, probabilities: Iterable[float], duration_s: float, decoded_s: float, *, is_partial: bool = False,
     start_s: float | None = None, end_s: float | None = None, quality: tuple[float | None, ...] = (),
 ) -> Row:  # fmt: skip
-    """Make the row of a recording that has a label; the numbers are rounded here and nowhere else."""
+    """Make the row of a recording that has a label; its numbers are rounded here."""
     rounded = _rounded(probabilities)
     if not all(math.isfinite(p) for p in rounded):
         raise RecordingError("model_error", "the model gave a probability that is not a number")

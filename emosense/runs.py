@@ -7,8 +7,8 @@
     <output>.run.json                the manifest, written last
 
 A part is put in place in one step and carries the digests of its lines and of the run's settings; one in which either
-is wrong is as good as absent. Within a
-generation the parts are in order of path, so the table is one merge over the generations, in constant memory.
+is wrong is as good as absent. Within a generation the parts are in order of path, so the table is one merge over the
+generations, in constant memory.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from emosense import ffmpeg
 from emosense.errors import EmoSenseError, OutputError, UsageError
 from emosense.labels import Labelled
 from emosense.recordings import Recording
@@ -40,6 +41,8 @@ from emosense.storage import (
 )
 
 _PART: Final = re.compile(r"(\d+)-(\d+)\.jsonl")
+# Error rows whose cause lies outside of the recording.
+_PASSING: Final = frozenset({"permission_denied", "io_error", "timeout", "out_of_memory"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,6 +53,15 @@ class Finished:
     size: int
     version: str
     labelled: Labelled
+
+    @property
+    def is_tried_again(self) -> bool:
+        """Whether it is an error whose cause may be gone, so that another start of the run labels it again."""
+        row = self.labelled.row
+        if row.error_code == "missing":
+            # One that was there when it was listed, and is again; where it was not, the list still says so.
+            return self.size >= 0
+        return row.error_code in _PASSING or (ffmpeg.INSTALL_HINT in row.error and ffmpeg.is_installed())
 
     def to_json(self) -> str:
         """Return one line of a part."""

@@ -31,7 +31,7 @@ def install(root: Path) -> str:
 
 
 def plan(bucket: Path, operation: str, name: str, kind: str, times: int = ALWAYS) -> None:
-    """Let an operation (list, read, write) on a name fail `times` times."""
+    """Let an operation (list, look, read, write) on a name fail `times` times."""
     (bucket.parent / "faults").mkdir(exist_ok=True)
     (bucket.parent / "faults" / f"{operation}.{name}").write_text(json.dumps([kind, times]))
 
@@ -87,6 +87,7 @@ class FaultyFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         path = self._strip_protocol(path)
+        _strike(_due(path, "look"), path)
         status = os.stat(path)
         if os.path.isdir(path):
             return {"name": path, "size": 0, "type": "directory"}

@@ -90,6 +90,7 @@ def test_no_paths_give_no_rows(tiny_model: str) -> None:
     ("settings", "sentence"),
     [
         ({"n_workers": 0}, "at least 1"),
+        ({"file_timeout_s": 0.0}, "positive number of seconds"),
         ({"window_s": -1.0}, "must be positive"),
         ({"window_s": 1.0, "hop_s": 2.0}, "no longer than the window"),
     ],
@@ -119,7 +120,7 @@ def test_features_of_a_recording_are_those_of_its_waveform(write_voice: Callable
     features = extract_features(path, "logmel")
     assert sample_rate == default_config("logmel").sample_rate
     np.testing.assert_array_equal(features, extract(waveform, default_config("logmel")))
-    assert features.shape[1] == 64
+    assert features.shape[1] == 128
     assert extract_features(path, "summary").shape == (180,)
 
 
@@ -142,6 +143,21 @@ def test_a_loaded_model_gives_the_probabilities_of_the_row(write_voice: Callable
     probabilities = load_model(tiny_model).probabilities([extract_features(path, "logmel")])
     assert probabilities.shape == (len(EMOTIONS),)
     np.testing.assert_allclose(probabilities, row.probabilities, atol=1e-6)
+
+
+def test_features_of_the_shipped_models_are_those_that_their_description_names(
+    write_voice: Callable[..., Path],
+) -> None:
+    path = write_voice(duration_s=1.0)
+    for name in ("default", "accurate"):
+        (row,) = label([path], name)
+        model = load_model(name)
+        probabilities = model.probabilities([extract_features(path, features) for features in model.features])
+        np.testing.assert_allclose(probabilities, row.probabilities, atol=1e-6)
+    # The set's name stands for what the default model hears.
+    np.testing.assert_array_equal(extract_features(path), extract_features(path, load_model().features[0]))
+    with pytest.raises(UsageError, match="give its file to load_model"):
+        extract_features(path, model.features[0], encoder="x.onnx")
 
 
 def test_importing_the_package_loads_neither_numpy_nor_anything_else_of_weight() -> None:

@@ -109,6 +109,25 @@ def test_a_label_report_is_written_with_the_table(
     assert run("report", tmp_path / "nowhere.csv").returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("a.csv", "--png"), "give --figures FOLDER"),
+        (("a.csv", "--features", "f.parquet"), "--features belongs to the report of one evaluation"),
+        (("a", "--compare", "b", "--features", "f.parquet"), "--features belongs to the report of one evaluation"),
+        (("folder.csv",), "the table folder.csv cannot be read"),
+    ],
+)
+def test_a_report_that_cannot_be_as_it_was_asked_for_is_refused(
+    tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    done = run("report", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_trust_columns_have_their_section_in_the_report(
     tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
 ) -> None:

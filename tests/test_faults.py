@@ -29,7 +29,9 @@ from emosense.pipelines.engines import Chunk, LocalEngine
 from emosense.pipelines.label import LabelJob, label
 from emosense.pipelines.locks import held
 from emosense.recordings import Recording
-from emosense.rows import original_path, unescape_cell
+from emosense.reports.label_table import read_labels
+from emosense.rows import COLUMNS, original_path, unescape_cell
+from emosense.speakers import SpeakerRule, Speakers
 
 WORKER = (str(Path(__file__).with_name("crashing_worker.py")),)
 HUNGRY_WORKER = (
@@ -119,10 +121,11 @@ def test_an_object_that_cannot_be_had_is_a_row(
     check(rows_of(bucket / "out.csv"), expected, {"05.wav": code})
 
 
-def test_an_object_that_was_denied_is_tried_again_by_the_next_start(
-    bucket: Path, job: LabelJob, expected: list[dict[str, str]]
+@pytest.mark.parametrize("kind", ["denied", "missing"])
+def test_an_object_that_could_not_be_had_is_tried_again_by_the_next_start(
+    bucket: Path, job: LabelJob, expected: list[dict[str, str]], kind: str
 ) -> None:
-    faulty_fs.plan(bucket, "read", "05.wav", "denied", 1)
+    faulty_fs.plan(bucket, "read", "05.wav", kind, 1)
     assert label(job).exit_code == 3
     summary = label(job)
     assert (summary.exit_code, summary.n_reused) == (0, N_OBJECTS - 1)
@@ -165,6 +168,26 @@ def test_storage_that_hangs_on_every_object_ends_the_run_and_a_rerun_goes_on(
         fault.unlink()
     assert label(job).n_reused == 8
     check(rows_of(bucket / "out.csv"), expected, {})
+
+
+@pytest.mark.parametrize("kind", ["unavailable", "foreign", "reset", "short"])
+def test_a_table_of_speakers_or_labels_is_read_in_spite_of_passing_faults(
+    bucket: Path, tmp_path: Path, kind: str
+) -> None:
+    (bucket / "who.csv").write_text("path,speaker\na.wav,Ann\n")
+    (bucket / "labels.csv").write_text(",".join(COLUMNS) + "\r\n" + "a.wav" + "," * 13 + "error,missing,gone\r\n")
+    for name in ("who.csv", "labels.csv"):
+        faulty_fs.plan(bucket, "read", name, kind, 2)
+    with Speakers(SpeakerRule(f"faulty://{bucket}/who.csv")) as speakers:
+        assert speakers.speaker_of(f"faulty://{bucket}/a.wav") == "Ann"
+    assert [row.path for row in read_labels(f"faulty://{bucket}/labels.csv")] == ["a.wav"]
+    assert faulty_fs.n_struck(bucket, "read", "who.csv") == faulty_fs.n_struck(bucket, "read", "labels.csv") == 2
+    for name in ("who.csv", "labels.csv"):
+        faulty_fs.plan(bucket, "read", name, kind)
+    with pytest.raises(StorageError, match=r"reading faulty://.*who\.csv"):
+        Speakers(SpeakerRule(f"faulty://{bucket}/who.csv"))
+    with pytest.raises(StorageError, match=r"reading faulty://.*labels\.csv"):
+        list(read_labels(f"faulty://{bucket}/labels.csv"))
 
 
 @pytest.mark.parametrize("kind", ["unavailable", "foreign"])
@@ -273,6 +296,24 @@ def test_a_run_that_was_taken_over_stops(bucket: Path, job: LabelJob) -> None:
         with pytest.raises(OutputError, match="another run has taken over"):
             await_failure(check_held)
     assert (bucket / "out.csv.run" / "lock.json").exists()  # it is not ours to remove
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_lock_that_is_denied_for_a_moment_is_kept_and_for_long_ends_the_run(bucket: Path, job: LabelJob) -> None:
+    lock = bucket / "out.csv.run" / "lock.json"
+    with held(f"{job.output}.run", print, beat_s=0.1) as check_held:
+        faulty_fs.plan(bucket, "look", "lock.json", "denied", 2)
+        n_beats = json.loads(lock.read_text())["beat"]
+        end_s = time.monotonic() + 20
+        while json.loads(lock.read_text())["beat"] < n_beats + 3 and time.monotonic() < end_s:
+            check_held()
+            threading.Event().wait(0.05)
+        assert faulty_fs.n_struck(bucket, "look", "lock.json") == 2
+        assert json.loads(lock.read_text())["beat"] >= n_beats + 3
+        faulty_fs.plan(bucket, "look", "lock.json", "denied")
+        with pytest.raises(StorageError, match="no sign of life"):
+            await_failure(check_held)
+    assert lock.exists()  # what cannot be looked at cannot be removed, and the run has its own end all the same
 
 
 def await_failure(action: Callable[[], None]) -> None:

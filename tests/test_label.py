@@ -111,6 +111,14 @@ def test_the_table_does_not_depend_on_workers_or_on_neighbours(folder: Path, tmp
         (["in", "--min-confidence", "2"], 2, "--min-confidence"),
         (["in", "-m", "https://example.org/model"], 7, "not fetched"),
         (["in", "--address", "127.0.0.1:1"], 5, "127.0.0.1:1"),
+        (["in", "--address", "127.0.0.1:1", "--engine", "local"], 2, "--engine local"),
+        (["in", "--file-timeout", "0"], 2, "--file-timeout"),
+        (["in", "--file-timeout", "-1"], 2, "--file-timeout"),
+        (["in", "--report", "page.pdf"], 2, "page.pdf"),
+        (["in", "-o", "o.csv", "--segments", "o.csv"], 2, "o.csv would be written over"),
+        (["in", "-o", "o.csv", "--segments", "./o.jsonl", "-f", "jsonl"], 2, "o.jsonl would be written over"),
+        (["in", "-o", "who.csv", "--speakers", "who.csv"], 2, "who.csv would be written over"),
+        (["in", "o.csv", "-o", "o.csv"], 2, "o.csv would be written over"),
         (["bogus://bucket/x"], 2, "bogus"),
         ([], 2, "inputs"),
     ],
@@ -191,6 +199,20 @@ def test_max_errors_stops_with_exit_code_4_and_a_valid_table(folder: Path, tmp_p
     assert run("label", folder, "-o", tmp_path / "b.csv", "-m", tiny_model, "--max-errors", "90%").returncode == 3
 
 
+def test_a_rerun_after_too_many_errors_stops_at_the_same_place(folder: Path, tmp_path: Path, tiny_model: str) -> None:
+    for index in range(30):
+        (folder / f"a{index:02d}.wav").write_bytes(b"no audio at all")
+    command = ("label", folder, "-o", tmp_path / "out.csv", "-m", tiny_model, "-j", 1)
+    assert run(*command, "--max-errors", "5").returncode == 4
+    first = (tmp_path / "out.csv").read_bytes()
+    again = run(*command, "--max-errors", "5")
+    assert again.returncode == 4
+    assert "more than --max-errors 5 allows" in again.stderr
+    assert (tmp_path / "out.csv").read_bytes() == first
+    assert run(*command, "--max-errors", "30").returncode == 3
+    assert len(rows_of(tmp_path / "out.csv")) == 42
+
+
 def test_segments_have_their_own_table_and_the_file_is_their_weighted_mean(
     tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
 ) -> None:
@@ -244,10 +266,23 @@ def test_two_runs_on_one_output_exclude_each_other(folder: Path, tmp_path: Path,
 
 
 def test_the_outputs_inside_the_input_folder_are_never_labelled(folder: Path, tmp_path: Path, tiny_model: str) -> None:
-    command = ("label", folder, "-o", folder / "out.csv", "-m", tiny_model, "--sniff")
-    assert run(*command).returncode == 0
-    assert run(*command).returncode == 0
-    assert len(rows_of(folder / "out.csv")) == 12
+    names = [str(path) for path in folder.rglob("*.wav")]
+    (folder / "who.csv").write_text("path,speaker\n" + "".join(f"{name},Ann\n" for name in names))
+    command = ["label", folder, "-o", folder / "out.csv", "-m", tiny_model, "--sniff", "--speakers", folder / "who.csv"]
+    command += ["--segments", folder / "parts" / "segments.csv", "--report", folder / "pages" / "page.html"]
+    command += [word for name in ("jsonl", "audacity", "raven", "audformat") for word in ("-f", name)]
+    for _ in range(2):
+        done = run(*command)
+        assert done.returncode == 0, done.stderr
+        assert [row["path"] for row in rows_of(folder / "out.csv")] == sorted(names)
+
+
+def test_a_format_that_is_asked_for_twice_is_written_once(folder: Path, tmp_path: Path, tiny_model: str) -> None:
+    formats = [word for name in ("csv", "raven", "raven", "jsonl", "jsonl") for word in ("-f", name)]
+    done = run("label", folder, "-o", tmp_path / "out.csv", "-m", tiny_model, *formats)
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "out.raven.txt").read_text().splitlines()) == 13
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == len(rows_of(tmp_path / "out.csv")) == 12
 
 
 def test_more_formats_and_trust_columns_are_written_beside_the_table(

@@ -15,10 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emosense import ffmpeg
 from emosense.errors import NothingToDo, OutputError, RecordingError, TooManyErrors
+from emosense.isolation import LabelSpec
 from emosense.labels import Labelled
-from emosense.listing import ListingConfig, reason_to_ignore
+from emosense.listing import Listing, ListingConfig, reason_to_ignore
+from emosense.models.artifact import read_model
 from emosense.pipelines.label import LabelJob, label
+from emosense.pipelines.label_job import fingerprint
 from emosense.recordings import Recording
 from emosense.rows import error_row, labelled_row
 from emosense.runs import Finished, Run, in_order
@@ -156,6 +160,46 @@ def test_the_manifest_says_how_the_run_ended(tmp_path: Path, tiny_model: str, wr
     with pytest.raises(TooManyErrors):
         label(dataclasses.replace(job, max_errors="1"))
     assert json.loads((tmp_path / "out.csv.run.json").read_text())["exit_code"] == 4
+
+
+@pytest.mark.parametrize(
+    ("code", "size", "expected"),
+    [
+        ("timeout", 1, True),
+        ("corrupt", 1, False),
+        ("missing", 1, True),
+        ("missing", -1, False),  # it was not there when it was listed, and the list says the same now
+        ("unsupported_encoding", 1, False),
+        ("", 1, False),
+    ],
+)
+def test_an_error_whose_cause_may_be_gone_is_tried_again(code: str, size: int, expected: bool) -> None:
+    (one,) = recordings("a")
+    (labelled,) = results([one], code)
+    assert Finished("a", size, "1", labelled).is_tried_again is expected
+
+
+@pytest.mark.skipif(not ffmpeg.is_installed(), reason="PyAV is not installed: pip install 'emosense[ffmpeg]'")
+def test_what_asked_for_ffmpeg_is_labelled_once_it_is_there_and_not_again(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav")
+    (tmp_path / "in" / "b.amr").write_bytes(b"#!AMR\n" + bytes(8))
+    job = LabelJob((str(tmp_path / "in"),), str(tmp_path / "out.csv"), model=tiny_model, n_workers=1)
+    spec = LabelSpec(read_model(tiny_model), job.config)
+    run = Run(job.output, fingerprint(spec), print)
+    run.open(restart=False)
+    with Listing() as listing:
+        listing.add_input(job.inputs[0], ListingConfig())
+        listed = list(listing)
+    refusal = RecordingError("unsupported_encoding", f"FFmpeg may, {ffmpeg.INSTALL_HINT}")
+    run.write_part(0, listed, [Labelled(error_row(each.path, refusal)) for each in listed])
+    first = label(job)
+    assert (first.n_reused, first.by_status["ok"], first.by_status["error"]) == (0, 1, 1)
+    table = Path(job.output).read_bytes()
+    again = label(job)
+    assert (again.n_reused, again.engine) == (2, "none")
+    assert Path(job.output).read_bytes() == table
 
 
 MEMORY = """

@@ -82,6 +82,10 @@ def label(
     from emosense.pipelines.label import label as run
     from emosense.speakers import SpeakerRule
 
+    if report is not None:
+        from emosense.reports.page import check_output
+
+        check_output(report)
     # These formats hold stretches of time: a long recording is one label for each window.
     with_segments = segments is not None or bool(set(formats or ()) & {"audacity", "raven", "audformat"})
     job = LabelJob(
@@ -90,6 +94,7 @@ def label(
         output=output,
         segments_output=segments,
         exports=tuple(formats or ()),
+        report=report,
         model=model,
         encoder=encoder,
         engine=engine.value,

@@ -19,11 +19,16 @@ def report(
     png: Annotated[bool, typer.Option(help="Save them as PNG as well, drawn by an installed Chromium.")] = False,
 ) -> None:
     """Write a report of labels, or of one or two evaluations, as one HTML page."""
+    from emosense.errors import UsageError
     from emosense.reports import comparison_report, evaluation_report, label_report, save_figures
     from emosense.reports.raster import save_png
     from emosense.storage import exists, join
 
     is_table = source.lower().endswith((".csv", ".parquet", ".jsonl"))
+    if png and figures is None:
+        raise UsageError("--png draws what --figures saves: give --figures FOLDER as well")
+    if features is not None and (is_table or compare is not None):
+        raise UsageError("--features belongs to the report of one evaluation: leave it out")
     page = output or (f"{os.path.splitext(source)[0]}.html" if is_table else join(source, "report.html"))
     if compare is not None:
         drawn = comparison_report(source, compare, page)

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from emosense.exports import EXPORTS, opened, place_of
+from emosense.exports import EXPORTS, opened
 from emosense.labels import Labelled
 from emosense.pipelines.label_job import LabelJob, Summary
 from emosense.rows import (
@@ -39,13 +39,16 @@ def assemble(job: LabelJob, speakers: Speakers | None, source: Source, summary: 
     """
     speaker = SPEAKER_COLUMNS if speakers else ()
     columns = (*COLUMNS, *(QUALITY_COLUMNS if job.config.quality else ()), *speaker)
-    outputs = [job.output, *(place_of(job.output, f".{name}") for name in job.exports if name in WRITERS)]
     with contextlib.ExitStack() as stack:
-        tables = [_open_table(stack, place, columns, job.min_confidence) for place in dict.fromkeys(outputs)]
+        tables = [
+            _open_table(stack, place, columns, job.min_confidence)
+            for name, place in job.tables.items()
+            if name in WRITERS
+        ]
         write_segments = None
         if job.segments_output:
             write_segments = _open_table(stack, job.segments_output, (*SEGMENT_COLUMNS, *speaker), job.min_confidence)
-        exports = [stack.enter_context(opened(name, job.output)) for name in job.exports if name in EXPORTS]
+        exports = [stack.enter_context(opened(name, job.output)) for name in job.tables if name in EXPORTS]
         for labelled in _adapted(speakers, source):
             row, segments = labelled.row, labelled.segments
             summary.count(row)

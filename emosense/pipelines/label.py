@@ -22,22 +22,15 @@ from emosense.models.artifact import read_model
 from emosense.models.encoder import with_encoder_file
 from emosense.pipelines.assembly import assemble
 from emosense.pipelines.engines import Chunk, Engine, LocalEngine, RayEngine
-from emosense.pipelines.label_job import (
-    LabelJob,
-    Summary,
-    check_job,
-    error_limit,
-    fingerprint,
-    manifest_of,
-    nothing_found,
-)
+from emosense.pipelines.job_check import absolute, check_job, error_limit
+from emosense.pipelines.label_job import LabelJob, Summary, fingerprint, manifest_of, nothing_found
 from emosense.pipelines.locks import held
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.stopping import Stop
 from emosense.progress import Progress, progress
-from emosense.runs import Run, in_order, write_manifest
+from emosense.runs import Finished, Run, in_order, write_manifest
 from emosense.speakers import Speakers
-from emosense.storage import is_url, redact
+from emosense.storage import make_folder, redact
 
 __all__ = ["LabelJob", "Summary", "label"]
 
@@ -46,8 +39,6 @@ __all__ = ["LabelJob", "Summary", "label"]
 AUTO_RAY_FROM_A_CORE: Final = 20_000
 _CHUNK_SIZES: Final = (8, 512)
 _CHUNKS_A_WORKER: Final = 50
-# Error rows whose cause lies outside of the recording: another start of the run tries them again.
-_TRIED_AGAIN: Final = frozenset({"permission_denied", "io_error", "timeout", "out_of_memory"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,6 +80,8 @@ def label(job: LabelJob) -> Summary:
             summary.n_recordings = len(listing)
             return summary
         with progress(job.progress) as told, held(f"{job.output}.run", told.say) as check_held:
+            for place in job.written:
+                make_folder(os.path.dirname(absolute(place)))
             told.start(len(listing))
             run = Run(job.output, fingerprint(spec), told.say)
             run.open(restart=job.restart)
@@ -141,9 +134,8 @@ def _check_speakers(speakers: Speakers | None, listing: Listing, job: LabelJob) 
 
 
 def _list_inputs(listing: Listing, job: LabelJob) -> None:
-    outputs = [job.output, f"{job.output}.run", f"{job.output}.run.json", job.segments_output or job.output]
-    excluded = tuple(location if is_url(location) else os.path.abspath(location) for location in outputs)
-    config = dataclasses.replace(job.listing, excluded=excluded)
+    own = [*job.written, *([job.speakers.text] if job.speakers and job.speakers.is_table else [])]
+    config = dataclasses.replace(job.listing, excluded=tuple(map(absolute, own)))
     for location in job.inputs:
         listing.add_input(location, config)
     if job.names is not None:
@@ -155,22 +147,37 @@ def _list_inputs(listing: Listing, job: LabelJob) -> None:
 def _label_pending(work: _Work, stop: Stop) -> None:
     """Label what no earlier start of this run has labelled, and keep it in parts."""
     job, listing, summary, told = work.job, work.listing, work.summary, work.told
-    finished = (entry for entry in work.run.finished() if entry.labelled.row.error_code not in _TRIED_AGAIN)
-    listing.mark_done((entry.path, entry.size, entry.version) for entry in finished)
+    listing.mark_done((entry.path, entry.size, entry.version) for entry in _kept(work.run))
     n_pending = listing.n_pending()
     summary.n_reused = len(listing) - n_pending
     if summary.n_reused:
         told.say(f"{summary.n_reused:,} of {len(listing):,} recordings are done already")
         told.advance(summary.n_reused, 0)
-    if not n_pending:
-        summary.engine = "none"
-        return
-    limit, n_errors = error_limit(job.max_errors, len(listing)), 0
+    n_errors = 0
+    if job.max_errors is not None:
+        kept = in_order(listing, _kept(work.run), complete=False)
+        n_errors = sum(entry.labelled.row.status == "error" for entry in kept)
+    limit = error_limit(job.max_errors, len(listing))
+    summary.engine = "none"
+    if n_pending and n_errors <= limit:
+        n_errors = _run_engine(work, stop, n_pending, n_errors, limit)
+    if n_errors > limit:
+        raise TooManyErrors(f"{n_errors} recordings are errors, more than --max-errors {job.max_errors} allows")
+
+
+def _kept(run: Run) -> Iterator[Finished]:
+    """Give what earlier starts have finished and this one does not try again."""
+    return (entry for entry in run.finished() if not entry.is_tried_again)
+
+
+def _run_engine(work: _Work, stop: Stop, n_pending: int, n_errors: int, limit: float) -> int:
+    """Label until all is done or more than `limit` recordings are errors; returns how many are, with `n_errors`."""
+    job, summary, told = work.job, work.summary, work.told
     with _engine(job, work.spec, n_pending) as (name, n_workers, engine), stop.during(engine):
         summary.engine = name
         low, high = _CHUNK_SIZES
         size = min(max(n_pending // (n_workers * _CHUNKS_A_WORKER), low), high)
-        with contextlib.closing(engine.run(chunked(listing.pending(), size))) as results:
+        with contextlib.closing(engine.run(chunked(work.listing.pending(), size))) as results:
             for done in results:
                 work.check_held()
                 work.run.write_part(done.chunk.index, done.chunk.recordings, done.labelled)
@@ -181,8 +188,7 @@ def _label_pending(work: _Work, stop: Stop) -> None:
                 told.advance(len(done.labelled), n_new)
                 if n_errors > limit:
                     engine.stop()
-    if n_errors > limit:
-        raise TooManyErrors(f"{n_errors} recordings are errors, more than --max-errors {job.max_errors} allows")
+    return n_errors
 
 
 def chunked(recordings: Iterable[Any], size: int) -> Iterator[Chunk]:

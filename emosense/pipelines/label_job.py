@@ -7,20 +7,18 @@ import datetime
 import platform
 import sys
 from collections import Counter
-from typing import Any, Final
+from typing import Any
 
 from emosense import __version__
-from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, UsageError
-from emosense.exports import EXPORTS
+from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK
+from emosense.exports import place_of
 from emosense.isolation import LabelSpec
 from emosense.labels import LabelConfig
 from emosense.listing import ListingConfig
 from emosense.progress import duration_text
-from emosense.rows import WRITERS, Row, format_of
+from emosense.rows import Row, format_of
 from emosense.speakers import SpeakerRule
 from emosense.storage import redact
-
-ENGINES: Final = ("auto", "local", "ray")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,6 +37,8 @@ class LabelJob:
         Location of the table of segments.
     exports : tuple of str
         More formats beside the table: keys of `rows.WRITERS` and `exports.EXPORTS`.
+    report : str or None
+        Location of the page that the caller makes of the table.
     verbose : bool
         Say of each recording that is not ok what is wrong with it, as it comes.
     encoder : str
@@ -54,6 +54,7 @@ class LabelJob:
     names: tuple[str, ...] | None = None
     segments_output: str | None = None
     exports: tuple[str, ...] = ()
+    report: str | None = None
     model: str = "default"
     encoder: str = ""
     engine: str = "auto"
@@ -70,6 +71,17 @@ class LabelJob:
     file_timeout_s: float = 60.0
     progress: str = "none"
     verbose: bool = False
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """Where the table lies, by format; each format is written once, however often it is asked for."""
+        return {name: place_of(self.output, name) for name in self.exports} | {format_of(self.output): self.output}
+
+    @property
+    def written(self) -> list[str]:
+        """Every place that the job writes."""
+        more = [place for place in (self.segments_output, self.report) if place]
+        return [*self.tables.values(), f"{self.output}.run", f"{self.output}.run.json", *more]
 
 
 @dataclasses.dataclass(slots=True)
@@ -145,42 +157,6 @@ class Summary:
 
 def _counts(title: str, counter: Counter[str]) -> str:
     return f"  {title}: " + ", ".join(f"{name} {count:,}" for name, count in counter.most_common())
-
-
-def check_job(job: LabelJob) -> None:
-    """Refuse settings that cannot work before anything is read.
-
-    Raises
-    ------
-    UsageError
-        Naming the setting.
-    """
-    format_of(job.output)
-    if job.segments_output:
-        format_of(job.segments_output)
-    unknown = sorted(set(job.exports) - WRITERS.keys() - EXPORTS.keys())
-    if unknown:
-        raise UsageError(f"unknown format {unknown[0]!r}: choose from {', '.join([*WRITERS, *EXPORTS])}")
-    if job.engine not in ENGINES:
-        raise UsageError(f"unknown engine {job.engine!r}: choose one of {', '.join(ENGINES)}")
-    if job.min_confidence is not None and not 0 <= job.min_confidence <= 1:
-        raise UsageError("--min-confidence must lie between 0 and 1")
-    if min(job.config.window_s, job.config.hop_s) < 0 or job.config.hop_s > (job.config.window_s or float("inf")):
-        raise UsageError("--window and --hop must be positive, and the hop no longer than the window")
-    error_limit(job.max_errors, 0)
-
-
-def error_limit(text: str | None, total: int) -> float:
-    """Return the number of error rows that ``--max-errors`` allows among `total` recordings."""
-    if text is None:
-        return float("inf")
-    try:
-        number = float(text[:-1]) / 100 if text.endswith("%") else int(text)
-    except ValueError as err:
-        raise UsageError(f"--max-errors takes a number or a percentage, not {text!r}") from err
-    if not 0 <= number < float("inf"):
-        raise UsageError(f"--max-errors cannot be {text}")
-    return number * total if text.endswith("%") else number
 
 
 def fingerprint(spec: LabelSpec) -> dict[str, Any]:

@@ -19,17 +19,22 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from emosense.errors import OutputError, StorageError, UsageError
+from emosense.errors import EmoSenseError, OutputError, StorageError, UsageError
 from emosense.storage import exists, is_url, join, make_folder, read_bytes, redact, remove, write_bytes
 
 BEAT_S: Final = 5.0
 # Long enough that of two runs that start together both see the name that was written last.
 _SETTLE_S: Final = 0.5
+# Who waits for a silent run follows it after as many beats; storage that is back earlier costs nothing.
+_MAX_MISSED: Final = 3
 
 
 @contextlib.contextmanager
 def held(folder: str, say: Callable[[str], None], beat_s: float = BEAT_S) -> Iterator[Callable[[], None]]:
-    """Hold a run folder for the block; gives a function that raises `OutputError` if it is not held any more.
+    """Hold a run folder for the block; gives a function that raises if it is not held any more.
+
+    That function raises `OutputError` where another run has taken over, and `StorageError` where storage has taken no
+    sign of life for so long that another run may.
 
     Parameters
     ----------
@@ -93,7 +98,7 @@ class _Lease:
     def __init__(self, folder: str, beat_s: float) -> None:
         self._folder, self._location, self._beat_s = folder, join(folder, "lock.json"), beat_s
         self._holder = {"run": secrets.token_hex(8), "place": _place(), "pid": os.getpid()}
-        self._n_beats = 0
+        self._n_beats = self._n_missed = 0
         self._is_lost = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True, name="emosense-lease")
@@ -118,26 +123,33 @@ class _Lease:
         self._thread.start()
 
     def check(self) -> None:
-        """Raise if another run has taken over."""
+        """Raise if another run has taken over, or may have."""
         if self._is_lost:
             raise OutputError(f"another run has taken over {redact(self._folder)}: this one stops")
+        if self._n_missed >= _MAX_MISSED:
+            raise StorageError(f"storage takes no sign of life at {redact(self._location)}: this run stops")
 
     def release(self) -> None:
         """Let others have the folder; what storage says no more matters."""
         self._ended.set()
         self._thread.join()
-        with contextlib.suppress(StorageError, OSError):
+        with contextlib.suppress(EmoSenseError, OSError):
             if self._is_ours():
                 remove(self._location)
 
     def _beat(self) -> None:
         while not self._ended.wait(self._beat_s):
-            # Storage that does not answer now may at the next beat; by then another run may hold the folder.
-            with contextlib.suppress(StorageError, OutputError, OSError):
+            # Storage that does not answer now, or denies, may answer at the next beat; by then another run may hold
+            # the folder.
+            try:
                 if not self._is_ours():
                     self._is_lost = True
                     return
                 self._write()
+            except (EmoSenseError, OSError):
+                self._n_missed += 1
+            else:
+                self._n_missed = 0
 
     def _write(self) -> None:
         self._n_beats += 1

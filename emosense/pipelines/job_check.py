@@ -1,0 +1,74 @@
+"""Settings of a labelling job that cannot work -> one sentence, before anything is read or written."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import Final
+
+from emosense.errors import UsageError
+from emosense.exports import EXPORTS
+from emosense.pipelines.label_job import LabelJob
+from emosense.rows import WRITERS, format_of
+from emosense.storage import is_url, redact
+
+ENGINES: Final = ("auto", "local", "ray")
+
+
+def check_job(job: LabelJob) -> None:
+    """Refuse settings that cannot work.
+
+    Raises
+    ------
+    UsageError
+        Naming the setting.
+    """
+    format_of(job.output)
+    if job.segments_output:
+        format_of(job.segments_output)
+    unknown = sorted(set(job.exports) - WRITERS.keys() - EXPORTS.keys())
+    if unknown:
+        raise UsageError(f"unknown format {unknown[0]!r}: choose from {', '.join([*WRITERS, *EXPORTS])}")
+    _check_places(job)
+    if job.engine not in ENGINES:
+        raise UsageError(f"unknown engine {job.engine!r}: choose one of {', '.join(ENGINES)}")
+    if job.engine == "local" and job.address:
+        raise UsageError("--address names a Ray cluster: leave it out with --engine local")
+    if job.min_confidence is not None and not 0 <= job.min_confidence <= 1:
+        raise UsageError("--min-confidence must lie between 0 and 1")
+    if min(job.config.window_s, job.config.hop_s) < 0 or job.config.hop_s > (job.config.window_s or float("inf")):
+        raise UsageError("--window and --hop must be positive, and the hop no longer than the window")
+    if not 0 < job.file_timeout_s < float("inf"):
+        raise UsageError("--file-timeout must be a positive number of seconds")
+    error_limit(job.max_errors, 0)
+
+
+def _check_places(job: LabelJob) -> None:
+    """Refuse one place for two things: the later would be written over the earlier, or over what is read."""
+    written = Counter(absolute(place) for place in job.written)
+    read = {absolute(place) for place in job.inputs}
+    if job.speakers and job.speakers.is_table:
+        read.add(absolute(job.speakers.text))
+    twice = [place for place, count in written.items() if count > 1 or place in read]
+    if twice:
+        raise UsageError(
+            f"{redact(twice[0])} would be written over: give each output a place of its own, away from what is read"
+        )
+
+
+def absolute(location: str) -> str:
+    """Return what tells a place from another: the absolute path, or the URL."""
+    return location if is_url(location) else os.path.abspath(location)
+
+
+def error_limit(text: str | None, total: int) -> float:
+    """Return the number of error rows that ``--max-errors`` allows among `total` recordings."""
+    if text is None:
+        return float("inf")
+    try:
+        number = float(text[:-1]) / 100 if text.endswith("%") else int(text)
+    except ValueError as err:
+        raise UsageError(f"--max-errors takes a number or a percentage, not {text!r}") from err
+    if not 0 <= number < float("inf"):
+        raise UsageError(f"--max-errors cannot be {text}")
+    return number * total if text.endswith("%") else number
