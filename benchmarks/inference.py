@@ -26,7 +26,7 @@ from emosense.features import extract
 from emosense.models.artifact import Model, read_model, shipped_models
 from emosense.training import cnn
 from emosense.training.ensemble import PRESETS as ENSEMBLES
-from emosense.training.ensemble import feature_configs
+from emosense.training.ensemble import heard_at
 from emosense.training.fitting import preset
 
 # Log-mel and functionals, as the ensemble hears them; the CNN hears the first.
@@ -34,7 +34,7 @@ Clip = list[np.ndarray]
 
 
 def heard(folder: Path, n_files: int) -> list[Clip]:
-    configs = feature_configs(ENSEMBLES["default"])
+    configs = tuple(heard_at(ENSEMBLES["default"]))
     paths = sorted(folder.glob("Actor_*/*.wav"))
     found = []
     for path in paths[:: max(1, len(paths) // n_files)][:n_files]:

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from emosense.emotions import EMOTIONS, parse_emotion
 from emosense.errors import NothingToDo, UsageError
-from emosense.listing import Listing, ListingConfig
+from emosense.listing import Listing, ListingConfig, named_recording
 from emosense.recordings import Recording
-from emosense.storage import beside, read_bytes, redact
+from emosense.storage import beside, read_bytes, redact, without_credentials
 
 _RAVDESS_NAME: Final = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.(?:wav|flac)", re.IGNORECASE)
 _STATEMENTS: Final = {1: "Kids are talking by the door", 2: "Dogs are sitting by the door"}
@@ -115,7 +115,7 @@ class Corpus:
     Parameters
     ----------
     name : str
-        ``ravdess``, ``table`` or ``unlabelled``.
+        ``ravdess`` where there are recordings of RAVDESS, also by a table; else ``table`` or ``unlabelled``.
     problems : tuple of (path, reason)
     """
 
@@ -171,31 +171,37 @@ def _read_table(location: str) -> Corpus:
     records = _parquet_records(location) if location.lower().endswith(".parquet") else _csv_records(location)
     found: dict[str, Utterance] = {}
     problems = []
-    with Listing() as listing:
-        for place, record in records:
-            path, speaker = record["path"] or "", record["speaker"] or ""
-            try:
-                emotion = parse_emotion(record["emotion"] or "")
-                if not path or not speaker:
-                    raise ValueError("path or speaker is empty")
-                full = beside(location, path)
-                if full in found:
-                    raise ValueError("the path stands in the table twice")
-            except ValueError as err:
-                problems.append((f"{location}, {place}: {path}", str(err)))
-                continue
-            listing.add_list([full])
-            found[full] = Utterance(Recording(full, full, -1, ""), emotion, speaker, (record.get("sex") or "").lower())
-        utterances = []
-        for recording in listing:
-            utterance = found[recording.path]
+    for place, record in records:
+        path, speaker = record["path"] or "", record["speaker"] or ""
+        try:
+            emotion = parse_emotion(record["emotion"] or "")
+            if not path or not speaker:
+                raise ValueError("path or speaker is empty")
+            recording = named_recording(beside(location, path))
+            # A cell may write a path in another way, or with credentials.
+            known_as = without_credentials(recording.location)
+            if known_as in found:
+                raise ValueError("the path stands in the table twice")
             if recording.size < 0:
-                problems.append((recording.path, "there is no such file"))
-            else:
-                utterances.append(dataclasses.replace(utterance, recording=recording))
-    if not utterances and not problems:
+                raise ValueError("there is no such file")
+        except ValueError as err:
+            problems.append((f"{location}, {place}: {path}", str(err)))
+            continue
+        found[known_as] = Utterance(recording, emotion, speaker, (record.get("sex") or "").lower())
+    if not found and not problems:
         raise NothingToDo(f"{redact(location)} has no rows")
-    return Corpus("table", tuple(utterances), tuple(problems))
+    utterances = sorted(found.values(), key=lambda utterance: os.fsencode(utterance.recording.path))
+    name = "ravdess" if any(_is_ravdess(utterance.recording.path) for utterance in utterances) else "table"
+    return Corpus(name, tuple(utterances), tuple(problems))
+
+
+def _is_ravdess(path: str) -> bool:
+    """Whether a recording has a name of RAVDESS, whose licence holds for what is trained on it."""
+    try:
+        parse_ravdess_name(path.replace(os.sep, "/").rpartition("/")[2])
+    except ValueError:
+        return False
+    return True
 
 
 def _csv_records(location: str) -> Iterator[tuple[str, dict[str, Any]]]:

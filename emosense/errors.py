@@ -15,6 +15,7 @@ Exit code 0 means that every row is ok, 3 that the table is complete but has err
 
 from __future__ import annotations
 
+import traceback
 from typing import Final
 
 EXIT_OK: Final = 0
@@ -110,3 +111,21 @@ class RecordingError(EmoSenseError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+# What one recording may bring to light; faults of storage, of a model or of the command are none of its own.
+RECORDING_FAULTS: Final = (
+    RecordingError, MemoryError, ArithmeticError, LookupError, TypeError, ValueError, RuntimeError,
+)  # fmt: skip
+
+
+def as_recording_error(fault: Exception) -> RecordingError:
+    """Return what the row of a recording says of one of `RECORDING_FAULTS`."""
+    if isinstance(fault, RecordingError):
+        return fault
+    if isinstance(fault, MemoryError):
+        return RecordingError("out_of_memory", "decoding needs too much memory")
+    # A fault of ours must not cost the recording's neighbours their rows.
+    last = traceback.extract_tb(fault.__traceback__)[-1]
+    place = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
+    return RecordingError("internal_error", f"{type(fault).__name__} at {place}: {fault}")

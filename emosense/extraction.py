@@ -10,7 +10,7 @@ import numpy as np
 
 from emosense.audio import SILENCE_PEAK, Float32, read_native, read_waveform, resample
 from emosense.disturbances import Disturbance
-from emosense.errors import RecordingError
+from emosense.errors import RECORDING_FAULTS, RecordingError, as_recording_error
 from emosense.features import FeatureConfig, extract
 from emosense.recordings import Recording, open_recording
 
@@ -68,7 +68,8 @@ def extract_recordings(
         try:
             with open_recording(recording) as file:
                 values = extract(_waveform(file, config.sample_rate, variant), config)
-        except RecordingError as err:
+        except RECORDING_FAULTS as fault:
+            err = as_recording_error(fault)
             results.append({"features": [], "n_frames": 0, "error_code": err.code, "error": str(err)})
             continue
         n_frames = len(values) if values.ndim == 2 else 0

@@ -1,14 +1,15 @@
 """Features of a corpus in one Parquet file: what training reads and `emosense-batch features` writes.
 
 One row an utterance, in order of path. The array lies flat in `features`, with its number of frames in `n_frames`
-(0 for a vector); the `FeatureConfig` lies in the file's metadata and so travels with the values.
+(0 for a vector); the `FeatureConfig` and the corpus's name lie in the file's metadata and so travel with the values.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -18,11 +19,12 @@ from emosense.corpora import Utterance
 from emosense.errors import UsageError
 from emosense.features import FeatureConfig
 from emosense.rows import printable_path
-from emosense.storage import read_bytes, redact
+from emosense.storage import atomic_writer, read_bytes, redact
 
 Float32 = NDArray[np.float32]
 
 _METADATA_KEY: Final = b"emosense_features"
+_CORPUS_KEY: Final = b"emosense_corpus"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,8 +38,12 @@ class FeatureTable:
         Labels; an emotion is empty where a recording has none.
     features : list of ndarray, float32
         Shape (n_values,) or (n_frames, n_bands) each.
-    copies : tuple of list of ndarray
+    copies : mapping of float to list of ndarray
         The same recordings at other speeds, for training alone.
+    corpus : str
+        The name of the corpus (see `Corpus`); empty where it is not known.
+    by_error : Counter
+        Number of recordings that are left out since they could not be read, by error code.
     """
 
     config: FeatureConfig
@@ -46,7 +52,9 @@ class FeatureTable:
     speakers: tuple[str, ...]
     sexes: tuple[str, ...]
     features: list[Float32]
-    copies: tuple[list[Float32], ...] = ()
+    copies: Mapping[float, list[Float32]] = dataclasses.field(default_factory=dict)
+    corpus: str = ""
+    by_error: Counter[str] = dataclasses.field(default_factory=Counter)
 
     def __len__(self) -> int:
         """Return the number of utterances."""
@@ -54,14 +62,14 @@ class FeatureTable:
 
     def select(self, rows: Sequence[int] | NDArray[np.int64]) -> FeatureTable:
         """Return the given rows, in the given order."""
-        return FeatureTable(
-            self.config,
-            tuple(self.paths[row] for row in rows),
-            tuple(self.emotions[row] for row in rows),
-            tuple(self.speakers[row] for row in rows),
-            tuple(self.sexes[row] for row in rows),
-            [self.features[row] for row in rows],
-            tuple([copy[row] for row in rows] for copy in self.copies),
+        return dataclasses.replace(
+            self,
+            paths=tuple(self.paths[row] for row in rows),
+            emotions=tuple(self.emotions[row] for row in rows),
+            speakers=tuple(self.speakers[row] for row in rows),
+            sexes=tuple(self.sexes[row] for row in rows),
+            features=[self.features[row] for row in rows],
+            copies={speed: [copy[row] for row in rows] for speed, copy in self.copies.items()},
         )
 
     def with_emotions(self, classes: Sequence[str]) -> FeatureTable:
@@ -76,14 +84,14 @@ class FeatureTable:
 class FeatureTableWriter:
     """Writes a feature table batch by batch, so that it never has to be in memory as a whole."""
 
-    def __init__(self, file: BinaryIO, config: FeatureConfig) -> None:
+    def __init__(self, file: BinaryIO, config: FeatureConfig, corpus: str = "") -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         self._pa = pa
         text = [(name, pa.string()) for name in ("path", "emotion", "speaker", "sex", "error_code", "error")]
         fields = [*text, ("n_frames", pa.int32()), ("features", pa.list_(pa.float32()))]
-        metadata = {_METADATA_KEY: json.dumps(config.to_dict(), sort_keys=True).encode()}
+        metadata = {_METADATA_KEY: json.dumps(config.to_dict(), sort_keys=True).encode(), _CORPUS_KEY: corpus.encode()}
         self._schema = pa.schema(fields, metadata=metadata)
         self._writer = pq.ParquetWriter(file, self._schema)
 
@@ -131,6 +139,8 @@ def read_feature_table(location: str) -> FeatureTable:
         config = FeatureConfig.from_dict(json.loads(table.schema.metadata[_METADATA_KEY]))
     except (pa.ArrowInvalid, KeyError, TypeError, FileNotFoundError) as err:
         raise UsageError(f"{redact(location)} is no feature table: make one with emosense-batch features") from err
+    corpus = table.schema.metadata.get(_CORPUS_KEY, b"").decode()
+    by_error = Counter(code for code in table["error_code"].to_pylist() if code)
     table = table.filter(pa.compute.equal(table["error_code"], ""))
     paths, emotions, speakers, sexes = (
         tuple(table[name].to_pylist()) for name in ("path", "emotion", "speaker", "sex")
@@ -140,4 +150,27 @@ def read_feature_table(location: str) -> FeatureTable:
         for n_frames, values in zip(chunk["n_frames"].to_pylist(), chunk["features"], strict=True):
             flat = values.values.to_numpy().astype(np.float32)
             features.append(flat.reshape(n_frames, -1) if n_frames else flat)
-    return FeatureTable(config, paths, emotions, speakers, sexes, features)
+    return FeatureTable(config, paths, emotions, speakers, sexes, features, corpus=corpus, by_error=by_error)
+
+
+def rows_with_error(location: str, codes: Collection[str]) -> list[int]:
+    """Rows of a stored feature table whose recordings could not be read for one of the given reasons."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = pq.read_table(pa.BufferReader(read_bytes(location)), columns=["error_code"])["error_code"]
+    return [row for row, code in enumerate(found.to_pylist()) if code in codes]
+
+
+def replace_rows(location: str, rows: Sequence[int], other: str) -> None:
+    """Put the rows of another stored table, in their order, in the place of the given rows, which are ascending."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table, new = (pq.read_table(pa.BufferReader(read_bytes(file))) for file in (location, other))
+    pieces, at = [], 0
+    for place, row in enumerate(rows):
+        pieces += [table.slice(at, row - at), new.slice(place, 1)]
+        at = row + 1
+    with atomic_writer(location) as file:
+        pq.write_table(pa.concat_tables([*pieces, table.slice(at)]).replace_schema_metadata(new.schema.metadata), file)

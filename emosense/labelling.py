@@ -7,14 +7,13 @@ Every engine calls `Labeller.label` and nothing else.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emosense.audio import SILENCE_PEAK, RecordingReader, Segment
-from emosense.errors import RecordingError
+from emosense.errors import RECORDING_FAULTS, RecordingError, as_recording_error
 from emosense.features import extract
 from emosense.labels import LabelConfig, Labelled
 from emosense.models.artifact import Model
@@ -49,18 +48,8 @@ class Labeller:
         """
         try:
             return self._label(recording)
-        except RecordingError as err:
-            return Labelled(error_row(recording.path, err))
-        except MemoryError:
-            return Labelled(
-                error_row(recording.path, RecordingError("out_of_memory", "decoding needs too much memory"))
-            )
-        except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as err:
-            # A fault of ours that one file brings to light must not cost its neighbours their rows.
-            last = traceback.extract_tb(err.__traceback__)[-1]
-            place = f"{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
-            error = RecordingError("internal_error", f"{type(err).__name__} at {place}: {err}")
-            return Labelled(error_row(recording.path, error))
+        except RECORDING_FAULTS as err:
+            return Labelled(error_row(recording.path, as_recording_error(err)))
 
     def _label(self, recording: Recording) -> Labelled:
         total, weight_s, segments = np.zeros(8), 0.0, []

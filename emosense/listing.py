@@ -104,7 +104,7 @@ class Listing:
 
     def add_list(self, locations: Iterable[str]) -> None:
         """Add files by name, as a list on standard input gives them; one that is not there gets its row too."""
-        self.add(_named(location) for location in locations)
+        self.add(map(named_recording, locations))
 
     def __len__(self) -> int:
         """Return the number of recordings."""
@@ -211,7 +211,8 @@ def _entry_recording(entry: os.DirEntry[str]) -> Recording:
         return Recording(_shown(entry.path), os.path.abspath(entry.path), -1, "")
 
 
-def _named(location: str) -> Recording:
+def named_recording(location: str) -> Recording:
+    """Return the recording of a name; its size is -1 where there is no such file, or it may not be looked at."""
     if is_url(location):
         fs, path = filesystem(location)
         try:

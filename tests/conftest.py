@@ -13,8 +13,11 @@ import soundfile
 from onnx import TensorProto, helper, numpy_helper
 
 from emosense.emotions import EMOTIONS
-from emosense.features import default_config
+from emosense.feature_table import FeatureTable
+from emosense.features import FeatureConfig, default_config
 from emosense.models.artifact import write_model
+from emosense.pipelines.feature_cache import FeatureSource, load_tables
+from emosense.progress import Progress, Silent
 
 RAVDESS = Path(os.environ.get("EMOSENSE_RAVDESS") or Path(__file__).parents[2] / "shared" / "ravdess")
 
@@ -49,7 +52,7 @@ def write_voice(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def tiny_graph(n_bands: int = 64, n_classes: int = 8, seed: int = 0) -> bytes:
+def tiny_graph(n_bands: int = 128, n_classes: int = 8, seed: int = 0) -> bytes:
     """An ONNX graph with the real interface: the mean over time, a random projection, a softmax."""
     weights = np.random.default_rng(seed).standard_normal((n_bands, n_classes)).astype(np.float32) * 0.02
     graph = helper.make_graph(
@@ -93,6 +96,24 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder.mkdir()
     write_model(str(folder), tiny_description(), tiny_graph())
     return str(folder)
+
+
+class Listener(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def load_table(
+    source: FeatureSource, config: FeatureConfig, *speeds: float, told: Progress | None = None
+) -> FeatureTable:
+    """One feature set of a corpus."""
+    (table,) = load_tables(source, {config: speeds}, told or Silent())
+    return table
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

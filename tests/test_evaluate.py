@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import tiny_graph
+from conftest import Listener, load_table, tiny_graph
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
 
 from emosense.corpora import Utterance, read_corpus
@@ -27,7 +27,7 @@ from emosense.models.artifact import write_model
 from emosense.pipelines.encoder_choice import EncoderChoice
 from emosense.pipelines.evaluate import EvaluateJob, evaluate
 from emosense.pipelines.evidence import cross_validated
-from emosense.pipelines.feature_cache import FeatureSource, load_features
+from emosense.pipelines.feature_cache import FeatureSource
 from emosense.pipelines.fold_models import FoldModel, ScoredModels
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.robustness import robustness
@@ -208,16 +208,6 @@ def test_a_given_model_is_scored_and_known_speakers_are_named(table: str, tmp_pa
         evaluate(EvaluateJob(table, str(tmp_path / "e"), model=str(tmp_path / "other")), told)
 
 
-class Listener(Silent):
-    """Keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-
 @pytest.fixture
 def corpus(tmp_path: Path, write_voice: Callable[..., Path]) -> str:
     """Four actors whose emotions are pitches, so quiet that 10 dB more clip nothing."""
@@ -275,7 +265,7 @@ def test_a_model_of_several_feature_sets_hears_the_disturbance_in_each(
     configs = [default_config("logmel"), default_config("mfcc")]
     weights = combine([Part(tiny_graph(n_classes=3), 0), Part(tiny_graph(13, n_classes=3), 1)])
     source = FeatureSource(corpus, str(tmp_path / "cache"))
-    tables = tuple(load_features(source, config) for config in configs)
+    tables = tuple(load_table(source, config) for config in configs)
     tested = ScoredModels(tables, CLASSES, [FoldModel(0, "all", weights, np.arange(24))], {})
     noisy = next(disturbance for disturbance in CATALOGUE if disturbance.name == "white noise, 10 dB")
     (record,) = robustness(source, tested, tested.predictions(), Silent(), [noisy])

@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+from conftest import Listener, load_table
 
 from emosense.audio import read_waveform
 from emosense.corpora import read_corpus
 from emosense.errors import UsageError
-from emosense.feature_table import is_feature_table, read_feature_table
+from emosense.feature_table import FeatureTableWriter, is_feature_table, read_feature_table, replace_rows
 from emosense.features import default_config, extract
 from emosense.pipelines.extract import extract_corpus
-from emosense.pipelines.feature_cache import FeatureSource, corpus_key, load_features
+from emosense.pipelines.feature_cache import FeatureSource, corpus_key
 from emosense.pipelines.ray_session import ray_session
 
 
@@ -56,16 +58,78 @@ def test_bad_recordings_are_rows_with_codes_and_are_left_out_of_training(corpus_
     done = extract_corpus(read_corpus(str(corpus_folder)), default_config("mfcc"), str(output), n_workers=2)
     assert done.n_utterances == 13
     assert done.by_error == {"empty_file": 1}
-    assert len(read_feature_table(str(output))) == 12
+    table = read_feature_table(str(output))
+    assert (len(table), table.by_error, table.corpus) == (12, {"empty_file": 1}, "ravdess")
+
+
+def test_recordings_that_cannot_be_read_are_counted_on_every_load(corpus_folder: Path, tmp_path: Path) -> None:
+    (corpus_folder / "Actor_01" / "03-01-05-02-01-01-01.wav").write_bytes(b"")
+    (corpus_folder / "Actor_02" / "03-01-05-02-01-01-02.wav").write_bytes(b"text")
+    source = FeatureSource(str(corpus_folder), str(tmp_path / "cache"), n_workers=2)
+    for _ in range(2):
+        told = Listener()
+        assert len(load_table(source, default_config("mfcc"), told=told)) == 12
+        (said,) = [text for text in told.said if "could not be read" in text]
+        assert said.startswith("mfcc: recordings that could not be read: 1 ")
+        assert "1 empty_file" in said
+        assert "1 not_audio" in said
+
+
+def test_a_corpus_of_unreadable_recordings_is_not_called_unlabelled(corpus_folder: Path, tmp_path: Path) -> None:
+    for path in corpus_folder.rglob("*.wav"):
+        path.write_bytes(b"")
+    with pytest.raises(UsageError, match="can be used: recordings that could not be read: 12 empty_file"):
+        load_table(FeatureSource(str(corpus_folder), str(tmp_path / "cache")), default_config("mfcc"))
+
+
+def test_a_fault_of_the_machine_is_not_kept(corpus_folder: Path, tmp_path: Path) -> None:
+    config, cache = default_config("mfcc"), tmp_path / "cache"
+    (corpus_folder / "Actor_01" / "03-01-05-02-01-01-01.wav").write_bytes(b"")
+    source = FeatureSource(str(corpus_folder), str(cache), n_workers=2)
+    first = load_table(source, config)
+    (kept,) = cache.iterdir()
+    utterances = read_corpus(str(corpus_folder)).utterances
+    faults = [
+        {"features": [], "n_frames": 0, "error_code": code, "error": ""}
+        for code in ("io_error", "unsupported_encoding")
+    ]
+    with open(tmp_path / "faults.parquet", "wb") as file:
+        writer = FeatureTableWriter(file, config)
+        writer.write([utterances[0], utterances[7]], faults)
+        writer.close()
+    replace_rows(str(kept), [0, 7], str(tmp_path / "faults.parquet"))
+    assert read_feature_table(str(kept)).by_error == {"empty_file": 1, "io_error": 1, "unsupported_encoding": 1}
+    told = Listener()
+    again = load_table(source, config, told=told)
+    assert any("trying 2 recordings again" in text for text in told.said)
+    assert (again.paths, again.by_error) == (first.paths, {"empty_file": 1})
+    for before, after in zip(first.features, again.features, strict=True):
+        np.testing.assert_array_equal(after, before)
+    written_ns = kept.stat().st_mtime_ns
+    load_table(source, config)
+    assert kept.stat().st_mtime_ns == written_ns
+
+
+def test_a_feature_table_of_an_earlier_version_is_of_an_unknown_corpus(corpus_folder: Path, tmp_path: Path) -> None:
+    source = FeatureSource(str(corpus_folder), str(tmp_path / "cache"), n_workers=2)
+    load_table(source, default_config("mfcc"))
+    (kept,) = (tmp_path / "cache").iterdir()
+    stored = pq.read_table(kept)
+    metadata = {key: value for key, value in stored.schema.metadata.items() if key != b"emosense_corpus"}
+    assert len(metadata) < len(stored.schema.metadata)
+    pq.write_table(stored.replace_schema_metadata(metadata), kept)
+    assert load_table(FeatureSource(str(kept), ""), default_config("mfcc")).corpus == ""
+    # Of the corpus itself it is known, whatever the cache says.
+    assert load_table(source, default_config("mfcc")).corpus == "ravdess"
 
 
 def test_features_are_extracted_once_and_again_when_a_file_changes(corpus_folder: Path, tmp_path: Path) -> None:
     config, cache = default_config("mfcc"), str(tmp_path / "cache")
     source = FeatureSource(str(corpus_folder), cache, n_workers=2)
-    first = load_features(source, config)
+    first = load_table(source, config)
     (kept,) = Path(cache).iterdir()
     written_ns = kept.stat().st_mtime_ns
-    second = load_features(source, config)
+    second = load_table(source, config)
     assert kept.stat().st_mtime_ns == written_ns
     assert first.paths == second.paths
     changed = next(corpus_folder.rglob("*.wav"))
@@ -77,8 +141,9 @@ def test_features_are_extracted_once_and_again_when_a_file_changes(corpus_folder
 
 def test_a_copy_at_another_speed_is_shorter_and_higher(corpus_folder: Path, tmp_path: Path) -> None:
     source = FeatureSource(str(corpus_folder), str(tmp_path / "cache"), n_workers=2)
-    table = load_features(source, default_config("logmel"), speeds=(1.25,))
-    (copies,) = table.copies
+    table = load_table(source, default_config("logmel"), 1.25)
+    assert list(table.copies) == [1.25]
+    (copies,) = table.copies.values()
     for features, copy in zip(table.features, copies, strict=True):
         assert len(copy) == pytest.approx(len(features) / 1.25, abs=4)
         assert np.argmax(copy.mean(axis=0)) > np.argmax(features.mean(axis=0))
@@ -89,7 +154,7 @@ def test_a_feature_table_of_another_configuration_is_refused(corpus_folder: Path
     extract_corpus(read_corpus(str(corpus_folder)), default_config("mfcc"), output, n_workers=2)
     assert is_feature_table(output)
     with pytest.raises(UsageError, match="set mfcc, needed is logmel"):
-        load_features(FeatureSource(output, str(tmp_path)), default_config("logmel"))
+        load_table(FeatureSource(output, str(tmp_path)), default_config("logmel"))
 
 
 def test_a_failed_extraction_leaves_no_table(tmp_path: Path, corpus_folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from emosense.pipelines.ray_session import ray_session
 from emosense.progress import Silent
 from emosense.storage import write_bytes
 from emosense.training.ensemble import PRESETS, EnsembleConfig, assemble, members_of
-from emosense.training.fitting import Fitted, predict, preset
+from emosense.training.fitting import Fitted, fit, predict, preset
 from emosense.training.mlp import MlpConfig
 
 CLASSES = ("calm", "angry")
@@ -55,11 +56,20 @@ def n_kept(folder: Path) -> int:
 def test_what_was_fitted_is_not_fitted_again(running_ray: None, tmp_path: Path) -> None:
     unit = Fit(small(), 0, ALL)
     (first,) = fits(made(), tmp_path).run([unit], Silent())
-    (kept,) = tmp_path.glob("*.onnx")
-    kept.write_bytes(b"marked")
+    (kept,) = tmp_path.glob("*.json")
+    marked = json.loads(kept.read_text()) | {"history": ["marked"]}
+    kept.write_text(json.dumps(marked))
     again = fits(made(), tmp_path).run([unit, unit], Silent())
-    assert [fitted.weights for fitted in again] == [b"marked", b"marked"]
-    assert again[0].history == first.history != []
+    assert again == [Fitted(first.weights, ["marked"])] * 2
+    assert first.history != []
+
+
+def test_a_fit_of_an_earlier_version_is_taken(running_ray: None, tmp_path: Path) -> None:
+    unit = Fit(small(), 0, ALL)
+    (first,) = fits(made(), tmp_path).run([unit], Silent())
+    (kept,) = tmp_path.glob("*.json")
+    kept.write_text(json.dumps([{"epoch": 7}]))
+    assert fits(made(), tmp_path).run([unit], Silent()) == [Fitted(first.weights, [{"epoch": 7}])]
 
 
 def test_another_folders_fits_are_taken_and_not_copied(running_ray: None, tmp_path: Path) -> None:
@@ -91,6 +101,20 @@ def test_a_fit_is_another_when_anything_that_it_is_made_of_is(
     assert n_kept(tmp_path) == (1 if is_same else 2)
 
 
+def test_copies_that_a_network_does_not_train_on_make_no_other_fit() -> None:
+    table, copy = made(), made(1).features
+    slow, both = (
+        dataclasses.replace(table, copies=copies) for copies in ({0.9: copy}, {0.9: copy, 1.1: made(2).features})
+    )
+    unit = Fit(dataclasses.replace(small(), speeds=(0.9, 1.0)), 0, ALL)
+    nowhere = Path("nowhere")
+    assert fits(slow, nowhere)._key(unit) == fits(both, nowhere)._key(unit)
+    other = dataclasses.replace(table, copies={0.9: made(2).features})
+    assert fits(slow, nowhere)._key(unit) != fits(other, nowhere)._key(unit)
+    assert fit(slow, CLASSES, unit.config, seed=0) == fit(both, CLASSES, unit.config, seed=0)
+    assert fit(slow, CLASSES, unit.config, seed=0).history != fit(table, CLASSES, small(), seed=0).history
+
+
 def test_views_of_a_network_are_no_other_fit() -> None:
     config = preset("cnn", "default")
     table = dataclasses.replace(made(), config=config.feature)
@@ -112,10 +136,11 @@ def test_a_fit_without_its_history_is_as_good_as_none(running_ray: None, tmp_pat
     assert n_kept(tmp_path) == 1
 
 
-def test_a_fit_whose_history_is_broken_off_is_as_good_as_none(running_ray: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["json", "onnx"])
+def test_a_fit_that_is_broken_off_is_as_good_as_none(running_ray: None, tmp_path: Path, part: str) -> None:
     unit = Fit(small(), 0, ALL)
     (first,) = fits(made(), tmp_path / "old").run([unit], Silent())
-    (kept,) = (tmp_path / "old").glob("*.json")
+    (kept,) = (tmp_path / "old").glob(f"*.{part}")
     whole = kept.read_bytes()
     kept.write_bytes(whole[: len(whole) // 2])
     (again,) = fits(made(), tmp_path / "new", tmp_path / "old").run([unit], Silent())

@@ -15,9 +15,20 @@ from emosense.features import default_config
 from emosense.models.artifact import Model, read_model, write_model
 from emosense.training.augmentation import change_tempo
 from emosense.training.cnn_presets import CnnConfig
-from emosense.training.ensemble import PRESETS, EnsembleConfig, Member, assemble, feature_configs, members_of
+from emosense.training.ensemble import (
+    PRESETS,
+    EnsembleConfig,
+    Member,
+    assemble,
+    heard_at,
+    members_of,
+    settings_sha256,
+    without_copies,
+)
 from emosense.training.fitting import preset
 from emosense.training.graphs import Part, combine
+from emosense.training.mlp import PASSES_WITHOUT_COPIES
+from emosense.training.mlp import PRESETS as MLP_PRESETS
 
 
 def vector_graph(n_values: int, seed: int) -> bytes:
@@ -53,7 +64,7 @@ def geometric_mean(*probabilities: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("n_frames", [1, 2, 7, 150])
 def test_views_are_the_geometric_mean_over_tempos(n_frames: int) -> None:
-    log_mel = np.random.default_rng(n_frames).uniform(-80, 0, (n_frames, 64)).astype(np.float32)
+    log_mel = np.random.default_rng(n_frames).uniform(-80, 0, (n_frames, 128)).astype(np.float32)
     graph = tiny_graph(seed=3)
     found = run(combine([Part(graph), Part(graph, tempo=1.1)]), log_mel)
     expected = geometric_mean(run(graph, log_mel), run(graph, change_tempo(log_mel, 1.1).astype(np.float32)))
@@ -62,7 +73,7 @@ def test_views_are_the_geometric_mean_over_tempos(n_frames: int) -> None:
 
 def test_members_of_different_features_have_inputs_of_their_own() -> None:
     rng = np.random.default_rng(0)
-    log_mel, values = rng.uniform(-80, 0, (30, 64)).astype(np.float32), rng.standard_normal(12).astype(np.float32)
+    log_mel, values = rng.uniform(-80, 0, (30, 128)).astype(np.float32), rng.standard_normal(12).astype(np.float32)
     first, second, third = tiny_graph(seed=1), vector_graph(12, 2), tiny_graph(seed=3)
     found = run(combine([Part(first), Part(second, 1), Part(third)]), log_mel, values)
     np.testing.assert_allclose(
@@ -74,7 +85,7 @@ def test_views_share_their_tensors_and_members_keep_theirs() -> None:
     first, second = tiny_graph(seed=1), tiny_graph(seed=2)
 
     def n_weights(weights: bytes) -> int:
-        return sum(numpy_helper.to_array(t).size == 64 * 8 for t in onnx.load_from_string(weights).graph.initializer)
+        return sum(numpy_helper.to_array(t).size == 128 * 8 for t in onnx.load_from_string(weights).graph.initializer)
 
     assert n_weights(combine([Part(first), Part(first, tempo=1.1), Part(first, tempo=0.9)])) == 1
     assert n_weights(combine([Part(first), Part(second)])) == 2
@@ -88,7 +99,7 @@ def test_a_member_that_rules_an_emotion_out_leaves_the_result_finite() -> None:
 
 
 def test_combined_graphs_can_be_combined_again() -> None:
-    log_mel = np.random.default_rng(1).uniform(-80, 0, (20, 64)).astype(np.float32)
+    log_mel = np.random.default_rng(1).uniform(-80, 0, (20, 128)).astype(np.float32)
     graphs = [tiny_graph(seed=seed) for seed in range(4)]
     nested = combine([Part(combine([Part(graphs[0]), Part(graphs[1])])), Part(combine([Part(g) for g in graphs[2:]]))])
     np.testing.assert_allclose(run(nested, log_mel), run(combine([Part(g) for g in graphs]), log_mel), atol=1e-6)
@@ -102,7 +113,7 @@ def test_a_model_of_two_feature_sets_is_read_and_heard(tmp_path: object) -> None
     model = Model(read_model(str(tmp_path)))
     rng = np.random.default_rng(0)
     features = [
-        rng.uniform(-80, 0, (40, 64)).astype(np.float32),
+        rng.uniform(-80, 0, (40, 128)).astype(np.float32),
         rng.standard_normal(600).astype(np.float32),
     ]
     np.testing.assert_allclose(model.probabilities(features), run(weights, *features), atol=1e-7)
@@ -112,8 +123,32 @@ def test_a_model_of_two_feature_sets_is_read_and_heard(tmp_path: object) -> None
 def test_a_single_network_is_an_ensemble_of_one() -> None:
     config = preset("cnn", "reference")
     assert members_of(config, 5) == (Member(config, 5),)
-    assert feature_configs(config) == (config.feature,)
+    assert heard_at(config) == {config.feature: ()}
     assert assemble(config, [b"graph"]) == b"graph"
+
+
+def test_members_of_one_feature_set_are_given_the_copies_of_all_of_them() -> None:
+    first, second = (
+        dataclasses.replace(MLP_PRESETS["default"], speeds=speeds) for speeds in ((0.9, 1.0), (1.0, 0.9, 1.2))
+    )
+    config = EnsembleConfig("two", (Member(first), Member(second)))
+    assert heard_at(config) == {first.feature: (0.9, 1.2)}
+    alone = without_copies(config)
+    assert heard_at(alone) == {first.feature: ()}
+    assert {member.config.max_iter for member in alone.members} == {PASSES_WITHOUT_COPIES}
+
+
+def test_what_decides_the_answer_of_a_model_decides_its_digest() -> None:
+    config = PRESETS["default"]
+    first = config.members[0]
+    renamed = dataclasses.replace(first.config, name="other", classes=("calm", "sad"))
+    same = dataclasses.replace(config, name="other", members=(Member(renamed, first.seed), *config.members[1:]))
+    assert settings_sha256(same) == settings_sha256(config)
+    for change in ({"epochs": 1}, {"views": (0.9,)}, {"mixup": 0.5}):
+        member = Member(dataclasses.replace(first.config, **change), first.seed)
+        other = dataclasses.replace(config, members=(member, *config.members[1:]))
+        assert settings_sha256(other) != settings_sha256(config)
+    assert settings_sha256(dataclasses.replace(config, members=config.members[1:])) != settings_sha256(config)
 
 
 def test_the_seeds_of_an_ensemble_share_no_member() -> None:
@@ -126,5 +161,5 @@ def test_the_seeds_of_an_ensemble_share_no_member() -> None:
             networks.add((dataclasses.replace(member.config, **alike), member.seed))
     assert len(networks) == 3 * len(config.members)
     assert {member.config.classes for member in config.members} == {EMOTIONS}
-    assert len(feature_configs(config)) == 2
-    assert len({heard.sample_rate for heard in feature_configs(config)}) == 1
+    assert len(heard_at(config)) == 2
+    assert len({heard.sample_rate for heard in heard_at(config)}) == 1

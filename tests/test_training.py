@@ -14,13 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emosense.corpora import Utterance
 from emosense.errors import UsageError
-from emosense.feature_table import FeatureTable
+from emosense.feature_table import FeatureTable, FeatureTableWriter
 from emosense.features import feature_names
 from emosense.models.artifact import Model, read_model
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.ray_training import RayTraining, fit_with_ray
-from emosense.training import cnn, mlp
+from emosense.pipelines.train import TrainJob, train
+from emosense.progress import Silent
+from emosense.recordings import Recording
+from emosense.training import cnn, cnn_presets, mlp
 from emosense.training.cnn_presets import CnnConfig
 from emosense.training.fitting import fit, predict, preset
 from emosense.training.graphs import with_temperature
@@ -176,26 +180,28 @@ def test_a_worker_killed_in_training_goes_on_from_its_checkpoint(running_ray: No
     np.testing.assert_allclose(predict(weights, [table], 3), predict(undisturbed.weights, [table], 3), atol=1e-4)
 
 
-def test_a_trained_model_directory_describes_itself(running_ray: None, tmp_path: Path) -> None:
-    from emosense.corpora import Corpus, Utterance
-    from emosense.feature_table import FeatureTableWriter
-    from emosense.pipelines.train import TrainJob, train
-    from emosense.progress import Silent
-    from emosense.recordings import Recording
-
-    config = preset("mlp", "default")
-    table = made_table(config, 60)
-    corpus = Corpus("table", tuple(
+def store(table: FeatureTable, path: Path, corpus: str = "") -> str:
+    """Write a feature table as `emosense-batch features` does."""
+    utterances = [
         Utterance(Recording(path, path, 1, "1"), emotion, speaker)
         for path, emotion, speaker in zip(table.paths, table.emotions, table.speakers, strict=True)
-    ), ())  # fmt: skip
-    results = [{"features": values, "n_frames": 0, "error_code": "", "error": ""} for values in table.features]
-    with open(tmp_path / "features.parquet", "wb") as file:
-        writer = FeatureTableWriter(file, config.feature)
-        writer.write(corpus.utterances, results)
+    ]
+    results = [
+        {"features": f.ravel(), "n_frames": len(f) if f.ndim == 2 else 0, "error_code": "", "error": ""}
+        for f in table.features
+    ]
+    with open(path, "wb") as file:
+        writer = FeatureTableWriter(file, table.config, corpus)
+        writer.write(utterances, results)
         writer.close()
+    return str(path)
+
+
+def test_a_trained_model_directory_describes_itself(running_ray: None, tmp_path: Path) -> None:
+    table = made_table(preset("mlp", "default"), 60)
     output = tmp_path / "model"
-    job = TrainJob("mlp", str(tmp_path / "features.parquet"), str(output), emotions=CLASSES, validation_share=0.25)
+    data = store(table, tmp_path / "features.parquet")
+    job = TrainJob("mlp", data, str(output), emotions=CLASSES, validation_share=0.25)
     train(job, Silent())
     files = read_model(str(output))
     assert files.description["classes"] == list(CLASSES)
@@ -205,5 +211,76 @@ def test_a_trained_model_directory_describes_itself(running_ray: None, tmp_path:
     assert set(curves) == {"validation", "final"}
     found = Model(files).probabilities([table.features[1]])
     assert found.argmax() == 2  # happy
+    # A feature table has no copies at other speeds: the settings are those that were trained with.
+    settings = files.description["trained_on"]["settings"]
+    assert (settings["speeds"], settings["max_iter"]) == ([1.0], 20)
+    assert len(curves["final"]) == 20
     with pytest.raises(UsageError, match="holds a model"):
         train(job, Silent())
+
+
+@pytest.mark.parametrize(("corpus", "is_ravdess"), [("ravdess", True), ("table", False), ("", False)])
+def test_the_licence_is_of_the_corpus_and_not_of_what_its_speakers_are_called(
+    tmp_path: Path, corpus: str, is_ravdess: bool
+) -> None:
+    table = made_table(preset("mlp", "default"), 12)
+    table = dataclasses.replace(table, speakers=("01", "02", "03") * 4)
+    data = store(table, tmp_path / "features.parquet", corpus)
+    train(TrainJob("mlp", data, str(tmp_path / "m"), emotions=CLASSES, validation_share=0), Silent())
+    assert ("RAVDESS" in read_model(str(tmp_path / "m")).description["licence"]) is is_ravdess
+    assert ("RAVDESS" in (tmp_path / "m" / "MODEL_CARD.md").read_text()) is is_ravdess
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "says"),
+    [
+        ("mlp", {"storage": "s3://bucket"}, "--storage is for the CNN"),
+        ("mlp", {"resume": True}, "--resume is for the CNN"),
+        ("mlp", {"use_gpu": True}, "--gpu is for the CNN"),
+        ("mlp", {"n_workers": 2}, "--train-workers is for the CNN"),
+        ("mlp", {"max_failures": 0}, "--max-failures is for the CNN"),
+        ("cnn", {"validation_share": -0.1}, "from 0 to below 1, not -0.1"),
+        ("cnn", {"validation_share": 1.0}, "from 0 to below 1, not 1"),
+        ("cnn", {"validation_share": 0.3, "metrics": "metrics.json"}, "leave out --validation"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(
+    tmp_path: Path, kind: str, settings: dict[str, object], says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        train(TrainJob(kind, str(tmp_path), str(tmp_path / "m"), **settings), Silent())
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.fixture
+def tiny_cnn(monkeypatch: pytest.MonkeyPatch) -> CnnConfig:
+    """Register a CNN that trains in a moment."""
+    config = short("default", batch_size=8, channels=(4, 4, 4, 4, 8), crop_frames=24, views=(1.0,))
+    monkeypatch.setitem(cnn_presets.PRESETS, "tiny", config)
+    return config
+
+
+def test_a_training_is_resumed_with_its_own_data_alone(running_ray: None, tmp_path: Path, tiny_cnn: CnnConfig) -> None:
+    table, output = made_table(tiny_cnn), tmp_path / "m"
+    data = store(table, tmp_path / "features.parquet")
+    job = TrainJob("cnn", data, str(output), "tiny", CLASSES, validation_share=0)
+    train(job, Silent())
+    (run_folder,) = output.glob("checkpoints/final-*")
+    last = max(run_folder.glob("checkpoint_*"))
+    history = json.loads((last / "history.json").read_text())
+    marked = [record | {"train_loss": -1.0} for record in history]
+    (last / "history.json").write_text(json.dumps(marked))
+    resumed = dataclasses.replace(job, resume=True)
+    assert train(resumed, Silent()).curves["final"] == marked
+    # Other recordings under the same names: nothing of the old training is left in the model.
+    store(made_table(tiny_cnn, seed=1), tmp_path / "features.parquet")
+    again = train(resumed, Silent()).curves["final"]
+    assert [record["epoch"] for record in again] == [record["epoch"] for record in history]
+    assert all(record["train_loss"] > 0 for record in again)
+    # The first data once more, and anew: the checkpoint that is there is not gone on from.
+    store(table, tmp_path / "features.parquet")
+    anew = train(dataclasses.replace(job, overwrite=True), Silent()).curves["final"]
+    assert [record["train_loss"] for record in anew] == pytest.approx([record["train_loss"] for record in history])
+    other = dataclasses.replace(resumed, preset="default")
+    with pytest.raises(UsageError, match="holds the model cnn-tiny"):
+        train(other, Silent())

@@ -77,7 +77,7 @@ def last_epoch(predictions: list[Predictions]) -> dict[str, float]:
 
 
 def predictions_csv(table: FeatureTable, classes: tuple[str, ...], predictions: list[Predictions]) -> bytes:
-    """One row a test recording, seed and fold, in order of seed and path."""
+    """One row a test recording, seed and fold, in order of seed, fold and path."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(
@@ -86,8 +86,9 @@ def predictions_csv(table: FeatureTable, classes: tuple[str, ...], predictions: 
     for p in sorted(predictions, key=lambda found: found.seed):
         for row, probabilities in sorted(zip(p.rows.tolist(), p.probabilities.tolist(), strict=True)):
             predicted = classes[int(np.argmax(probabilities))]
-            labels = (table.speakers[row], table.sexes[row], p.seed, p.fold, table.emotions[row], predicted)
-            writer.writerow([escape_cell(table.paths[row]), *labels, *(f"{value:.6f}" for value in probabilities)])
+            who = map(escape_cell, (table.paths[row], table.speakers[row], table.sexes[row]))
+            labels = (p.seed, escape_cell(p.fold), table.emotions[row], predicted)
+            writer.writerow([*who, *labels, *(f"{value:.6f}" for value in probabilities)])
     return text.getvalue().encode()
 
 

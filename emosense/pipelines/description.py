@@ -12,7 +12,7 @@ from emosense import __version__
 from emosense.feature_table import FeatureTable
 from emosense.pipelines.evidence import Evidence
 from emosense.quality import FeatureStatistics
-from emosense.training.ensemble import EnsembleConfig, ModelConfig, feature_configs, members_of
+from emosense.training.ensemble import EnsembleConfig, ModelConfig, heard_at, members_of
 
 WINDOW_S: Final = 10.0
 _RAVDESS_LICENCE: Final = (
@@ -38,15 +38,14 @@ def describe(
     table : FeatureTable
         What the model was trained on, with the first of the features that it hears.
     """
-    is_ravdess = set(table.speakers) <= {f"{number:02d}" for number in range(1, 25)}
     frameworks = {"mlp": ("scikit-learn",), "cnn": ("keras",), "ensemble": ("scikit-learn", "keras")}[kind]
     packages = ("numpy", "onnxruntime", *frameworks)
     return {
-        "name": f"{kind}-{preset}",
+        "name": model_name(kind, preset),
         "version": __version__,
         "kind": kind,
         "classes": list(classes),
-        "features": [heard.to_dict() for heard in feature_configs(config)],
+        "features": [heard.to_dict() for heard in heard_at(config)],
         "window_s": WINDOW_S,
         "calibration": {
             "method": "temperature" if evidence else "none",
@@ -64,9 +63,14 @@ def describe(
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         },
         "scores": [evidence.score] if evidence else [],
-        "licence": _RAVDESS_LICENCE if is_ravdess else _OTHER_LICENCE,
+        "licence": _RAVDESS_LICENCE if table.corpus == "ravdess" else _OTHER_LICENCE,
         "versions": {"emosense": __version__} | {name: importlib.metadata.version(name) for name in packages},
     }
+
+
+def model_name(kind: str, preset: str) -> str:
+    """Return the name of a model of a kind and preset."""
+    return f"{kind}-{preset}"
 
 
 def _settings(config: ModelConfig) -> dict[str, Any]:

@@ -23,15 +23,15 @@ from emosense.features import FeatureConfig
 from emosense.models.artifact import read_model
 from emosense.models.encoder import with_encoder_file
 from emosense.pipelines.encoder_choice import EncoderChoice, config_with_encoder
-from emosense.pipelines.feature_cache import FeatureSource, check_recordings, load_tables
+from emosense.pipelines.feature_cache import FeatureSource, check_recordings, load_tables, settings_for
 from emosense.pipelines.fits import FitPlaces, Fits, holds_fits
 from emosense.pipelines.fold_models import FoldModel, ScoredModels, fold_models
 from emosense.pipelines.robustness import robustness
 from emosense.pipelines.train import classes_of
 from emosense.progress import Progress
 from emosense.storage import join, make_folder, redact, write_bytes
-from emosense.training.ensemble import feature_configs
-from emosense.training.fitting import heard_at, preset
+from emosense.training.ensemble import heard_at, settings_sha256
+from emosense.training.fitting import preset
 
 _RANDOM_FOLDS: Final = 4
 # What a given model leaves nothing to decide for. Kind, preset and protocol cannot be told from their defaults.
@@ -113,7 +113,7 @@ def evaluate(job: EvaluateJob, told: Progress) -> dict[str, Any]:
     # Written after every stage: one that fails takes nothing with it.
     _write_metrics(job, metrics)
     if job.model is None and not is_speaker_independent(job.protocol):
-        metrics["leak_gap"] = _leak_gap(job, metrics, told)
+        metrics |= _leak_gap(job, metrics, len(set(table.speakers)), told)
         _write_metrics(job, metrics)
     if job.robustness:
         metrics["robustness"] = robustness(_source(job), tested, predictions, told)
@@ -127,13 +127,15 @@ def _write_metrics(job: EvaluateJob, metrics: dict[str, Any]) -> None:
 
 def _check(job: EvaluateJob) -> None:
     """Refuse what would be ignored, and what would fail only after everything is trained."""
+    defaults = {field.name: field.default for field in dataclasses.fields(job)}
     if job.model is not None:
-        defaults = {field.name: field.default for field in dataclasses.fields(job)}
         ignored = [option for name, option in _FOR_TRAINING.items() if getattr(job, name) != defaults[name]]
         if ignored:
             raise UsageError(f"{ignored[0]} is for training, and --model scores a model as it is: leave one out")
         if job.encoder != EncoderChoice(job.encoder.location):
             raise UsageError("the model says how its encoder is used: leave out --encoder-output, --encoder-normalise")
+    elif job.protocol != "kfold" and job.n_folds != defaults["n_folds"]:
+        raise UsageError(f"--folds is for --protocol kfold, and {job.protocol} has folds of its own: leave it out")
     for folder in job.reuse:
         if not holds_fits(join(folder, "fits")):
             raise UsageError(f"{redact(folder)} holds no fits: --reuse takes the output folder of another evaluation")
@@ -168,6 +170,7 @@ def _source(job: EvaluateJob) -> FeatureSource:
 def _cross_validated(job: EvaluateJob, told: Progress) -> ScoredModels:
     """Train on every fold with every seed."""
     config = config_with_encoder(preset(job.kind, job.preset), job.encoder, told)
+    config = settings_for(_source(job), config, told)
     classes = classes_of(job.emotions, config)
     if job.protocol not in PROTOCOLS:
         raise UsageError(f"unknown protocol {job.protocol!r}: choose one of {', '.join(PROTOCOLS)}")
@@ -187,13 +190,14 @@ def _cross_validated(job: EvaluateJob, told: Progress) -> ScoredModels:
     taken = [name for name in names if name in {fold.name for _, fold in work}]
     told.say(f"{job.kind} {job.preset}, {job.protocol}: {len(work)} folds of {len(table):,} recordings")
     places = FitPlaces(tuple(join(folder, "fits") for folder in (job.output, *job.reuse)))
-    by_config = dict(zip(feature_configs(config), tables, strict=True))
+    by_config = dict(zip(heard_at(config), tables, strict=True))
     fits = Fits(by_config, classes, places, job.address, job.n_workers)
     models = fold_models(config, fits, tables, classes, work, told, calibrate=job.calibrate)
     about = {
         "kind": job.kind,
         "preset": job.preset,
-        "features": [heard.key for heard in feature_configs(config)],
+        "settings_sha256": settings_sha256(config),
+        "features": [heard.key for heard in heard_at(config)],
         "protocol": job.protocol,
         "protocol_description": PROTOCOLS[job.protocol],
         "only_folds": taken if taken != names else [],
@@ -219,10 +223,16 @@ def _split_record(table: FeatureTable, seed: int, fold: Fold) -> dict[str, Any]:
     return {"seed": seed, "fold": fold.name, "train_speakers": sorted(train), "test_speakers": sorted(test)}
 
 
-def _leak_gap(job: EvaluateJob, metrics: dict[str, Any], told: Progress) -> dict[str, Any]:
-    """Compare the random split with folds by speaker that leave as much out."""
-    fair = dataclasses.replace(job, protocol="kfold", n_folds=_RANDOM_FOLDS, only_folds=())
+def _leak_gap(job: EvaluateJob, metrics: dict[str, Any], n_speakers: int, told: Progress) -> dict[str, Any]:
+    """Compare the random split with folds by speaker that leave as much out, where there are speakers enough."""
+    if n_speakers < 2:
+        told.say("one speaker alone: there are no folds by speaker to compare the random split with")
+        return {}
+    # Calibration changes no label, and so none of these scores.
+    fair = dataclasses.replace(
+        job, protocol="kfold", n_folds=min(_RANDOM_FOLDS, n_speakers), only_folds=(), calibrate=False
+    )
     tested = _cross_validated(fair, told)
     scores = over_seeds(tested.tables[0], tested.classes, tested.predictions())["scores"]
     gap = {name: metrics["scores"][name]["mean"] - scores[name]["mean"] for name in SCORES}
-    return {"speaker_independent": scores, "gap": gap}
+    return {"leak_gap": {"speaker_independent": scores, "gap": gap}}

@@ -16,7 +16,7 @@ from emosense.evaluation.calibration import apply_temperature, fit_temperature
 from emosense.evaluation.confidence import ece
 from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
 from emosense.storage import join, read_bytes, redact
-from emosense.training.ensemble import ModelConfig, feature_configs
+from emosense.training.ensemble import ModelConfig, heard_at, settings_sha256
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,27 +43,34 @@ def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, cla
     Raises
     ------
     UsageError
-        If the file is of another model family, preset, features or classes, of some folds of its protocol alone, or
-        its predictions are calibrated already.
+        If the file is of another model family, preset, settings, features or classes, of some folds of its protocol
+        alone or of a split that is not by speaker, or its predictions are calibrated already or not all there.
     """
     folder = place.rpartition("/")[0] or "."
     try:
         metrics, curves = (json.loads(read_bytes(file)) for file in (place, join(folder, "curves.json")))
         found = (metrics["kind"], metrics["preset"], tuple(metrics["classes"]), metrics["calibrated"])
-        features = metrics["features"]
-        rows = list(csv.DictReader(io.StringIO(read_bytes(join(folder, "predictions.csv")).decode(), newline="")))
-    except (FileNotFoundError, ValueError, LookupError) as err:
+        features, is_fair = metrics["features"], metrics["speaker_independent"]
+        n_rows = sum(seed["n"] for seed in metrics["seeds"])
+    except (FileNotFoundError, ValueError, LookupError, TypeError) as err:
         raise UsageError(f"{redact(place)} is no metrics.json of a cross-validation") from err
     if found != (kind, preset, classes, False):
         raise UsageError(f"{redact(place)} is of {found}, needed is {(kind, preset, classes, False)}")
     if metrics.get("only_folds"):
         taken = ", ".join(metrics["only_folds"])
         raise UsageError(f"{redact(place)} is of {taken} alone: a model's score needs every fold, so leave out --fold")
-    if features != [heard.key for heard in feature_configs(config)]:
+    if not is_fair:
+        raise UsageError(f"{redact(place)} is of a random split, which scores known speakers: take another --protocol")
+    if features != [heard.key for heard in heard_at(config)]:
         raise UsageError(f"{redact(place)} was measured with other features, or with another encoder")
-    labels = np.array([classes.index(row["emotion"]) for row in rows])
-    probabilities = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows])
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    if "settings_sha256" not in metrics:
+        raise UsageError(
+            f"{redact(place)} does not state its settings: evaluate again with --reuse {redact(folder)}, "
+            "which trains nothing anew"
+        )
+    if metrics["settings_sha256"] != settings_sha256(config):
+        raise UsageError(f"{redact(place)} was measured with other settings of {kind} {preset} (epochs, copies, views)")
+    labels, probabilities = _predictions(join(folder, "predictions.csv"), classes, n_rows)
     temperature = round(fit_temperature(probabilities, labels), 4)
     first, scores = metrics["seeds"][0], metrics["scores"]
     score = {
@@ -80,6 +87,19 @@ def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, cla
         "groups": {name: first["groups"][name] for name in ("sex", "speaker")},
     }
     return Evidence(score, temperature, curves)
+
+
+def _predictions(place: str, classes: tuple[str, ...], n_rows: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Read the labels and the probabilities of all test rows, shapes (n_rows,) and (n_rows, n_classes)."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_bytes(place).decode(), newline="")))
+        labels = np.array([classes.index(row["emotion"]) for row in rows])
+        probabilities = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows])
+    except (FileNotFoundError, ValueError, LookupError, TypeError) as err:
+        raise UsageError(f"{redact(place)} does not hold the predictions of this evaluation: evaluate again") from err
+    if len(rows) != n_rows:
+        raise UsageError(f"{redact(place)} has {len(rows)} rows, and metrics.json counts {n_rows}: evaluate again")
+    return labels, probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
 def held_out(

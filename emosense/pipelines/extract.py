@@ -12,7 +12,7 @@ import numpy as np
 
 from emosense import errors
 from emosense.corpora import Corpus, Utterance
-from emosense.errors import EmoSenseError
+from emosense.errors import EmoSenseError, NothingToDo
 from emosense.extraction import Variant, extract_recordings
 from emosense.feature_table import FeatureTableWriter
 from emosense.features import FeatureConfig
@@ -87,7 +87,7 @@ def extract_corpus(
     n_done = 0
     with (
         atomic_writer(output) as file,
-        contextlib.closing(FeatureTableWriter(file, config)) as writer,
+        contextlib.closing(FeatureTableWriter(file, config, corpus.name)) as writer,
         ray_session(address, n_workers) as n_cpus,
     ):
         for results in _results(corpus.utterances, config, variant, n_cpus):
@@ -138,8 +138,16 @@ def _rows(batch: Any) -> list[dict[str, Any]]:
 
 
 def report_problems(corpus: Corpus, told: Progress) -> None:
-    """Name every recording that cannot be used."""
+    """Name every recording that cannot be used.
+
+    Raises
+    ------
+    NothingToDo
+        If there is none that can.
+    """
     for path, reason in corpus.problems:
         told.say(f"left out: {redact(path)}: {reason}")
     if corpus.problems:
         told.say(f"{len(corpus.problems):,} left out, {len(corpus.utterances):,} used")
+    if not corpus.utterances:
+        raise NothingToDo("none of the recordings can be used")

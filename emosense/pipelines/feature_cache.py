@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from emosense import __version__
 from emosense.corpora import Corpus, read_corpus
 from emosense.errors import UsageError
 from emosense.extraction import Speed, Variant
-from emosense.feature_table import FeatureTable, Float32, is_feature_table, read_feature_table
+from emosense.feature_table import (
+    FeatureTable,
+    Float32,
+    is_feature_table,
+    read_feature_table,
+    replace_rows,
+    rows_with_error,
+)
 from emosense.features import FeatureConfig
 from emosense.pipelines.extract import extract_corpus, report_problems
 from emosense.pipelines.ray_session import ray_session
-from emosense.progress import Progress, Silent
-from emosense.storage import exists, make_folder, redact
+from emosense.progress import Progress
+from emosense.storage import exists, join, make_folder, redact
+from emosense.training.ensemble import ModelConfig, heard_at, without_copies
+
+# Not of the recording's content: what was missing may be there the next time.
+_PASSING: Final = frozenset(
+    {
+        "unsupported_encoding", "missing", "permission_denied", "io_error", "changed_during_read", "out_of_memory",
+        "internal_error",
+    }
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,12 +57,13 @@ class FeatureSource:
     n_workers: int | None = None
 
 
-def load_features(
-    source: FeatureSource, config: FeatureConfig, *, speeds: Sequence[float] = (), told: Progress | None = None
-) -> FeatureTable:
-    """Return the features of a corpus, extracted now or taken from the cache: `load_tables` of one feature set."""
-    (table,) = load_tables(source, {config: tuple(speeds)}, told or Silent())
-    return table
+def settings_for(source: FeatureSource, config: ModelConfig, told: Progress) -> ModelConfig:
+    """Return the settings as they come to bear on a source: a feature table has no copies at other speeds."""
+    if not is_feature_table(source.data):
+        return config
+    if any(heard_at(config).values()):
+        told.say(f"{redact(source.data)} has no copies at other speeds: the model is trained without them")
+    return without_copies(config)
 
 
 def load_tables(
@@ -65,11 +85,17 @@ def load_tables(
     ------
     UsageError
         If a feature table was made with another configuration, a recording has some of the features and not all of
-        them, or nothing has a label.
+        them, none can be read, or none has a label.
+    NothingToDo
+        If the corpus has no recording.
     """
-    found = _stored(source, wanted, told) if is_feature_table(source.data) else _extracted(source, wanted, told)
+    found = _stored(source, wanted) if is_feature_table(source.data) else _extracted(source, wanted, told)
     tables = []
     for config, table in zip(wanted, found, strict=True):
+        if table.by_error:
+            told.say(f"{config.set}: {_unread(table.by_error)}")
+        if table.by_error and not len(table):
+            raise UsageError(f"nothing of {redact(source.data)} can be used: {_unread(table.by_error)}")
         labelled = table.select([row for row, emotion in enumerate(table.emotions) if emotion])
         if not len(labelled):
             raise UsageError(f"no recording of {redact(source.data)} has a label: see emosense-batch train --help")
@@ -79,15 +105,16 @@ def load_tables(
     return tuple(tables)
 
 
-def _stored(
-    source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[float]], told: Progress
-) -> list[FeatureTable]:
+def _unread(by_error: Counter[str]) -> str:
+    codes = ", ".join(f"{count:,} {code}" for code, count in by_error.most_common())
+    return f"recordings that could not be read: {codes}"
+
+
+def _stored(source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[float]]) -> list[FeatureTable]:
     table = read_feature_table(source.data)
-    for config, speeds in wanted.items():
+    for config in wanted:
         if table.config != config:
             raise UsageError(f"{redact(source.data)} holds {describe_difference(table.config, config)}")
-        if speeds:
-            told.say(f"{redact(source.data)} has no copies at other speeds: the model is trained without them")
     return [table for _ in wanted]
 
 
@@ -107,9 +134,10 @@ def _extracted(
     _extract_missing(source, corpus, places, told)
     tables = []
     for config, several in variants.items():
-        original, *copies = (places[config, variant] for variant in several)
-        table = read_feature_table(original)
-        tables.append(dataclasses.replace(table, copies=tuple(_copy(table, place) for place in copies)))
+        table = read_feature_table(places[config, None])
+        copies = {copy.factor: _copy(table, places[config, copy]) for copy in several if isinstance(copy, Speed)}
+        # Features that an earlier version kept do not say of which corpus they are.
+        tables.append(dataclasses.replace(table, copies=copies, corpus=corpus.name))
     return tables
 
 
@@ -152,15 +180,23 @@ def _cache_place(source: FeatureSource, corpus: Corpus, config: FeatureConfig, v
 def _extract_missing(
     source: FeatureSource, corpus: Corpus, places: Mapping[tuple[FeatureConfig, Variant | None], str], told: Progress
 ) -> None:
-    """Fill the cache, with one start of Ray for all variants."""
-    missing = {key: place for key, place in places.items() if not exists(place)}
+    """Fill the cache, with one start of Ray for all variants, and try again what a passing fault has kept out of it."""
+    again = {key: rows_with_error(place, _PASSING) if exists(place) else None for key, place in places.items()}
+    missing = {key: rows for key, rows in again.items() if rows != []}
     if not missing:
         return
     make_folder(source.cache)
-    with ray_session(source.address, source.n_workers):
-        for (config, variant), place in missing.items():
-            told.say(f"features: {config.set}" + (f" ({variant.name})" if variant else ""))
-            extract_corpus(corpus, config, place, variant=variant, told=told)
+    with ray_session(source.address, source.n_workers), tempfile.TemporaryDirectory() as folder:
+        for (config, variant), rows in missing.items():
+            place, name = places[config, variant], config.set + (f" ({variant.name})" if variant else "")
+            if rows is None:
+                told.say(f"features: {name}")
+                extract_corpus(corpus, config, place, variant=variant, told=told)
+                continue
+            told.say(f"features: {name}: trying {len(rows):,} recordings again that could not be read")
+            part = dataclasses.replace(corpus, utterances=tuple(corpus.utterances[row] for row in rows))
+            extract_corpus(part, config, join(folder, "again.parquet"), variant=variant, told=told)
+            replace_rows(place, rows, join(folder, "again.parquet"))
 
 
 def _copy(table: FeatureTable, place: str) -> list[Float32]:

@@ -21,7 +21,7 @@ from emosense.features import FeatureConfig
 from emosense.pipelines.ray_session import ray_session
 from emosense.progress import Progress
 from emosense.storage import exists, join, list_folder, make_folder, read_bytes, write_bytes
-from emosense.training.ensemble import NetworkConfig
+from emosense.training.ensemble import NetworkConfig, copy_speeds, settings_of
 from emosense.training.fitting import Fitted, fit
 
 # TensorFlow takes every core it sees; a task has one CPU.
@@ -66,18 +66,24 @@ class FitPlaces:
             if not exists(join(folder, f"{key}.json")):
                 continue
             try:
-                history = json.loads(read_bytes(join(folder, f"{key}.json")))
-                return Fitted(read_bytes(join(folder, f"{key}.onnx")), history)
+                kept = json.loads(read_bytes(join(folder, f"{key}.json")))
+                weights = read_bytes(join(folder, f"{key}.onnx"))
             except (FileNotFoundError, ValueError):
                 # Of a disk that was full, or a copy that was broken off: as good as none.
                 continue
+            if isinstance(kept, list):
+                # Of an earlier version, which kept the history alone.
+                return Fitted(weights, kept)
+            if hashlib.sha256(weights).hexdigest() == kept["sha256"]:
+                return Fitted(weights, kept["history"])
         return None
 
     def keep(self, key: str, fitted: Fitted) -> None:
         """Write a finished fit."""
         make_folder(self.folders[0])
         write_bytes(join(self.folders[0], f"{key}.onnx"), fitted.weights)
-        write_bytes(join(self.folders[0], f"{key}.json"), json.dumps(fitted.history).encode())
+        kept = {"history": fitted.history, "sha256": hashlib.sha256(fitted.weights).hexdigest()}
+        write_bytes(join(self.folders[0], f"{key}.json"), json.dumps(kept).encode())
 
 
 def holds_fits(folder: str) -> bool:
@@ -109,7 +115,7 @@ class Fits:
     ) -> None:
         self._tables, self._classes, self._places = tables, classes, places
         self._address, self._n_workers = address, n_workers
-        self._digests = {config: _digests(table) for config, table in tables.items()}
+        self._digests: dict[tuple[FeatureConfig, tuple[float, ...]], list[str]] = {}
 
     def run(self, wanted: Sequence[Fit], told: Progress) -> list[Fitted]:
         """Return the trained networks, in the order of `wanted`."""
@@ -145,13 +151,14 @@ class Fits:
             told.advance(1, 0)
 
     def _key(self, unit: Fit) -> str:
-        """Digest of what decides the weights and the curves: the values of the features stand for their settings."""
-        names = [field.name for field in dataclasses.fields(unit.config) if field.name not in _NOT_TRAINED]
-        settings = [(name, getattr(unit.config, name)) for name in names]
-        digests = self._digests[unit.config.feature]
-        validation = () if unit.validation is None else unit.validation
-        rows = [[digests[row] for row in part] for part in (unit.train, validation)]
-        return hashlib.sha256(repr((__version__, settings, self._classes, unit.seed, rows)).encode()).hexdigest()[:24]
+        """Return the `fit_key` of a fit; rows are digested once for all fits that hear the same."""
+        heard = (unit.config.feature, copy_speeds(unit.config))
+        if heard not in self._digests:
+            self._digests[heard] = row_digests(self._tables[unit.config.feature], unit.config)
+        digests = self._digests[heard]
+        train = [digests[row] for row in unit.train]
+        validation = [] if unit.validation is None else [digests[row] for row in unit.validation]
+        return fit_key(unit.config, unit.seed, self._classes, train, validation)
 
 
 def fit_rows(table: FeatureTable, classes: tuple[str, ...], unit: Fit) -> Fitted:
@@ -160,12 +167,28 @@ def fit_rows(table: FeatureTable, classes: tuple[str, ...], unit: Fit) -> Fitted
     return fit(table.select(unit.train), classes, unit.config, seed=unit.seed, validation=validation)
 
 
-def _digests(table: FeatureTable) -> list[str]:
-    """One digest a row, of its label and its features at all speeds."""
+def fit_key(
+    config: NetworkConfig, seed: int, classes: tuple[str, ...], train: Sequence[str], validation: Sequence[str]
+) -> str:
+    """Digest of what decides a network's weights and curves: the values of the features stand for their settings.
+
+    Parameters
+    ----------
+    train, validation : sequence of str
+        `row_digests` of the rows.
+    """
+    settings = settings_of(config, _NOT_TRAINED)
+    identity = repr((__version__, settings, classes, seed, [list(train), list(validation)]))
+    return hashlib.sha256(identity.encode()).hexdigest()[:24]
+
+
+def row_digests(table: FeatureTable, config: NetworkConfig) -> list[str]:
+    """One digest a row, of its label and its features at all speeds that a network trains on."""
+    heard = [table.features, *(table.copies[speed] for speed in copy_speeds(config))]
     digests = []
     for row, emotion in enumerate(table.emotions):
         digest = hashlib.sha256(emotion.encode())
-        for features in (table.features, *table.copies):
+        for features in heard:
             digest.update(features[row].tobytes())
         digests.append(digest.hexdigest())
     return digests

@@ -8,30 +8,39 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from emosense.emotions import EMOTIONS, parse_emotion
 from emosense.encoder_files import default_cache
 from emosense.errors import UsageError
 from emosense.evaluation.splits import inner_split
 from emosense.feature_table import FeatureTable
-from emosense.models.artifact import write_model
-from emosense.pipelines.description import describe
+from emosense.models.artifact import read_model, write_model
+from emosense.pipelines.description import describe, model_name
 from emosense.pipelines.encoder_choice import EncoderChoice, config_with_encoder
 from emosense.pipelines.evidence import Evidence, cross_validated, held_out
-from emosense.pipelines.feature_cache import FeatureSource, load_tables
+from emosense.pipelines.feature_cache import FeatureSource, load_tables, settings_for
+from emosense.pipelines.fits import fit_key, row_digests
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.ray_training import RayTraining, fit_with_ray
 from emosense.progress import Progress
 from emosense.storage import exists, join, make_folder, redact, write_bytes
 from emosense.training.cnn_presets import CnnConfig
-from emosense.training.ensemble import Member, ModelConfig, assemble, feature_configs, members_of
-from emosense.training.fitting import Fitted, fit, heard_at, predict, preset
+from emosense.training.ensemble import Member, ModelConfig, assemble, heard_at, members_of
+from emosense.training.fitting import Fitted, fit, predict, preset
 from emosense.training.graphs import with_temperature
 from emosense.training.model_card import model_card
+
+# What scikit-learn has no use for.
+_FOR_THE_CNN: Final = {
+    "storage": "--storage",
+    "resume": "--resume",
+    "max_failures": "--max-failures",
+    "n_workers": "--train-workers",
+    "use_gpu": "--gpu",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,8 +54,8 @@ class TrainJob:
     validation_share : float
         Share of the speakers that the first fit does without; 0 skips it, and the model is not calibrated.
     metrics : str or None
-        A ``metrics.json`` of `evaluate` with the same kind and preset: it gives score, temperature and curves in place
-        of a fit without some of the speakers.
+        A ``metrics.json`` of `evaluate` with the same kind, preset and settings: it gives score, temperature and
+        curves in place of a fit without some of the speakers.
     storage : str or None
         Folder or URL for checkpoints; beside the model where it is None.
     encoder : EncoderChoice
@@ -89,15 +98,16 @@ def train(job: TrainJob, told: Progress) -> Trained:
     UsageError
         If a setting, the data or the place of the model is wrong.
     """
-    config = config_with_encoder(preset(job.kind, job.preset), job.encoder, told)
+    config = preset(job.kind, job.preset)
+    _check(job, config)
+    config = config_with_encoder(config, job.encoder, told)
     if job.epochs is not None:
         config = _with_epochs(config, job.epochs)
     classes = classes_of(job.emotions, config)
-    evidence = None if job.metrics is None else cross_validated(job.metrics, job.kind, job.preset, config, classes)
-    if exists(join(job.output, "model.json")) and not (job.overwrite or job.resume):
-        raise UsageError(f"{redact(job.output)} holds a model: choose another folder, or --overwrite")
-    make_folder(job.output)
     source = FeatureSource(job.data, job.cache or default_cache(), job.address)
+    config = settings_for(source, config, told)
+    evidence = None if job.metrics is None else cross_validated(job.metrics, job.kind, job.preset, config, classes)
+    make_folder(job.output)
     tables = [table.with_emotions(classes) for table in load_tables(source, heard_at(config), told)]
     table = tables[0]
     if set(table.emotions) != set(classes):
@@ -115,6 +125,26 @@ def train(job: TrainJob, told: Progress) -> Trained:
     write_bytes(join(job.output, "MODEL_CARD.md"), model_card(description).encode())
     write_model(job.output, description, with_temperature(final.weights, description["calibration"]["temperature"]))
     return Trained(description, curves)
+
+
+def _check(job: TrainJob, config: ModelConfig) -> None:
+    """Refuse what would be ignored, and a place that holds another model."""
+    defaults = {field.name: field.default for field in dataclasses.fields(job)}
+    given = [option for name, option in _FOR_THE_CNN.items() if getattr(job, name) != defaults[name]]
+    if given and not _has_cnn(config):
+        raise UsageError(f"{given[0]} is for the CNN: leave it out")
+    if not 0 <= job.validation_share < 1:
+        raise UsageError(f"--validation is a share of the speakers, from 0 to below 1, not {job.validation_share:g}")
+    # 0 leaves the first fit out, as metrics do.
+    if job.metrics is not None and job.validation_share not in (0, defaults["validation_share"]):
+        raise UsageError("--metrics gives score and calibration in place of held-out speakers: leave out --validation")
+    if job.overwrite or not exists(join(job.output, "model.json")):
+        return
+    if not job.resume:
+        raise UsageError(f"{redact(job.output)} holds a model: choose another folder, or --overwrite")
+    name = read_model(job.output).description["name"]
+    if name != model_name(job.kind, job.preset):
+        raise UsageError(f"{redact(job.output)} holds the model {name}: choose another folder, or --overwrite")
 
 
 def classes_of(emotions: tuple[str, ...], config: ModelConfig) -> tuple[str, ...]:
@@ -136,9 +166,11 @@ def _with_epochs(config: ModelConfig, epochs: int) -> CnnConfig:
 
 def _session(job: TrainJob, config: ModelConfig) -> contextlib.AbstractContextManager[object]:
     """Ray for the CNN's fits, with a CPU more than workers for Ray Train's controller; scikit-learn needs none."""
-    if not any(isinstance(member.config, CnnConfig) for member in members_of(config, 0)):
-        return contextlib.nullcontext()
-    return ray_session(job.address, job.n_workers + 1)
+    return ray_session(job.address, job.n_workers + 1) if _has_cnn(config) else contextlib.nullcontext()
+
+
+def _has_cnn(config: ModelConfig) -> bool:
+    return any(isinstance(member.config, CnnConfig) for member in members_of(config, 0))
 
 
 class _Fits:
@@ -150,7 +182,7 @@ class _Fits:
     def run(self, stage: str, tables: Sequence[FeatureTable], held_out: Sequence[FeatureTable] | None) -> Fitted:
         """Train every network of the model; the curves of an ensemble are those of its networks, not shown here."""
         self._told.say(f"{stage}: {len(tables[0]):,} recordings of {len(set(tables[0].speakers))} speakers")
-        heard, fitted = feature_configs(self._config), []
+        heard, fitted = list(heard_at(self._config)), []
         for member in members_of(self._config, self._job.seed):
             place = heard.index(member.config.feature)
             fitted.append(self._fit(stage, member, tables[place], held_out[place] if held_out else None))
@@ -167,7 +199,7 @@ class _Fits:
             table,
             self._classes,
             member.config,
-            name=f"{stage}-{self._key(member, table)}",
+            name=f"{stage}-{self._key(member, table, validation)}",
             seed=member.seed,
             validation=validation,
             training=training,
@@ -181,7 +213,7 @@ class _Fits:
         probabilities = predict(fitted.weights, held, len(self._classes))
         return held_out(held[0].speakers, held[0].labels(self._classes), probabilities, fitted.history)
 
-    def _key(self, member: Member, table: FeatureTable) -> str:
-        """Digest of what decides the weights, so that a run is never resumed with other data or settings."""
-        identity = repr((member, self._classes, table.paths, table.emotions, self._job.n_workers))
-        return hashlib.sha256(identity.encode()).hexdigest()[:12]
+    def _key(self, member: Member, table: FeatureTable, validation: FeatureTable | None) -> str:
+        """Return what decides weights and curves, so that a run is never resumed with other data or settings."""
+        train, held = ([] if part is None else row_digests(part, member.config) for part in (table, validation))
+        return f"{fit_key(member.config, member.seed, self._classes, train, held)}-{self._job.n_workers}"

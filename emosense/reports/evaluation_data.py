@@ -112,7 +112,7 @@ def _evaluation(metrics: dict[str, Any], rows: list[dict[str, str]], curves: lis
         predicted=np.array([place[row["predicted"]] for row in rows], np.int64),
         confidence=np.array([max(float(row[f"p_{name}"]) for name in classes) for row in rows]),
         paths=tuple(unescape_cell(row["path"]) for row in rows),
-        speakers=tuple(row["speaker"] for row in rows),
-        sexes=tuple(row["sex"] or "unknown" for row in rows),
+        speakers=tuple(unescape_cell(row["speaker"]) for row in rows),
+        sexes=tuple(unescape_cell(row["sex"]) or "unknown" for row in rows),
         seeds=tuple(int(row["seed"]) for row in rows),
     )

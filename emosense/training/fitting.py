@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from emosense.errors import UsageError
 from emosense.feature_table import FeatureTable
-from emosense.features import FeatureConfig
 from emosense.models.artifact import input_names
 from emosense.onnx_graphs import open_session
 from emosense.training import cnn, cnn_presets, ensemble, mlp
@@ -62,19 +61,6 @@ def preset(kind: str, name: str) -> ModelConfig:
     return config
 
 
-def copy_speeds(config: NetworkConfig) -> tuple[float, ...]:
-    """Speeds of the copies that a configuration trains on besides the recordings themselves."""
-    return tuple(speed for speed in config.speeds if speed != 1.0) if isinstance(config, mlp.MlpConfig) else ()
-
-
-def heard_at(config: ModelConfig) -> dict[FeatureConfig, tuple[float, ...]]:
-    """Return what a model hears, in the order of its inputs, with the speeds of the copies that it trains on."""
-    speeds: dict[FeatureConfig, tuple[float, ...]] = {}
-    for member in ensemble.members_of(config, 0):
-        speeds.setdefault(member.config.feature, copy_speeds(member.config))
-    return speeds
-
-
 def fit(
     table: FeatureTable,
     classes: tuple[str, ...],
@@ -91,16 +77,16 @@ def fit(
     Parameters
     ----------
     table, validation : FeatureTable
-        Utterances of the emotions in `classes`; the second is only looked at.
+        Utterances of the emotions in `classes`, the first with the copies that the configuration asks for; the second
+        is only looked at.
     state, on_epoch, exchange
         See `emosense.training.cnn.fit`; the MLP has no use for them.
     """
     labels = table.labels(classes)
     if isinstance(config, mlp.MlpConfig):
-        if copy_speeds(config) and not table.copies:
-            config = dataclasses.replace(config, speeds=(1.0,), max_iter=mlp.PASSES_WITHOUT_COPIES)
-        rows = np.stack([features for copy in (table.features, *table.copies) for features in copy])
-        repeated = np.tile(labels, 1 + len(table.copies))
+        heard = [table.features, *(table.copies[speed] for speed in ensemble.copy_speeds(config))]
+        rows = np.stack([features for copy in heard for features in copy])
+        repeated = np.tile(labels, len(heard))
         pipeline = mlp.fit(rows, repeated, dataclasses.replace(config, classes=classes), seed=seed)
         losses = pipeline[-1].loss_curve_
         history = [{"epoch": number, "train_loss": float(loss)} for number, loss in enumerate(losses, start=1)]
