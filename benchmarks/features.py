@@ -29,14 +29,13 @@ from emosense import filterbanks
 from emosense.audio import read_waveform
 from emosense.features import FeatureConfig, default_config, extract
 from emosense.spectrum import block_frames
-from emosense.training.cnn_presets import PRESETS
 
 TURN = 10
 # What users of librosa write: `chroma_stft` estimates the tuning of each recording unless it is told one.
 USUAL = "librosa as it comes, tuning estimated"
 # At least so many times cheaper than librosa, at most so many times the floor.
 CHEAPER = {48_000: 12.0, 22_050: 7.5, 16_000: 7.5}
-ABOVE_FLOOR = {"summary 48000 Hz": 1.5, "summary 16000 Hz": 1.3, "functionals": 1.3, "CNN's logmel": 1.3}
+ABOVE_FLOOR = {"summary 48000 Hz": 1.5, "summary 16000 Hz": 1.3, "functionals": 1.3, "logmel": 1.3}
 
 
 @dataclasses.dataclass
@@ -88,7 +87,6 @@ def contenders() -> Iterator[Contender]:
         "functionals": (default_config("functionals"), None),
         "mfcc": (default_config("mfcc"), peers.librosa_mfcc),
         "logmel": (default_config("logmel"), peers.librosa_logmel),
-        "CNN's logmel": (PRESETS["default"].feature, peers.librosa_logmel),
     }
     for group, (config, oracle) in sets.items():
         if oracle:

@@ -259,8 +259,9 @@ def default_config(name: str) -> FeatureConfig:
             "sample_rate": 16_000, "n_fft": 512, "hop": 256, "n_mels": 32, "f_min_hz": 60.0, "f_max_hz": 7600.0,
             "trim_db": 40.0,
         },
+        # 64 ms frames and 128 bands resolve the harmonics of a voice from 100 Hz up.
         "logmel": {
-            "sample_rate": 16_000, "n_fft": 512, "hop": 160, "n_mels": 64, "f_min_hz": 50.0, "f_max_hz": 8000.0,
+            "sample_rate": 16_000, "n_fft": 1024, "hop": 256, "n_mels": 128, "f_min_hz": 50.0, "f_max_hz": 8000.0,
             "trim_db": 40.0,
         },
         "encoder": {"sample_rate": SAMPLE_RATE, "n_fft": WHISPER_N_FFT, "hop": WHISPER_HOP, "n_mels": 80},

@@ -45,7 +45,7 @@ def edit(folder: str, change: Callable[[dict[str, Any]], None]) -> str:
 
 def test_a_model_gives_probabilities_in_the_order_of_the_emotions(tmp_path: Path) -> None:
     model = Model(read_model(written(tmp_path / "m")))
-    found = model.probabilities([np.random.default_rng(0).random((20, 64), np.float32)])
+    found = model.probabilities([np.random.default_rng(0).random((20, 128), np.float32)])
     assert found.shape == (8,)
     assert found.sum() == pytest.approx(1, abs=1e-6)
 
@@ -53,7 +53,7 @@ def test_a_model_gives_probabilities_in_the_order_of_the_emotions(tmp_path: Path
 def test_classes_that_a_model_does_not_know_have_probability_zero(tmp_path: Path) -> None:
     classes = ["calm", "happy", "fearful", "disgust"]
     model = Model(read_model(written(tmp_path / "m", tiny_graph(n_classes=4), classes=classes)))
-    found = model.probabilities([np.ones((5, 64), np.float32)])
+    found = model.probabilities([np.ones((5, 128), np.float32)])
     assert [name for name, value in zip(EMOTIONS, found, strict=True) if value > 0] == classes
 
 
@@ -96,9 +96,9 @@ def test_a_description_that_does_not_fit_is_refused_by_name(
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda d: d["features"][0].update(n_mels=32), "does not fit"),
+        (lambda d: d["features"][0].update(n_mels=64), "does not fit"),
         (lambda d: d.update(classes=["calm", "sad"]), "does not fit"),
-        (lambda d: d["features"].append(d["features"][0] | {"n_mels": 32}), "takes features, model.json describes"),
+        (lambda d: d["features"].append(d["features"][0] | {"n_mels": 64}), "takes features, model.json describes"),
         (lambda d: d["features"].append(default_config("functionals").to_dict()), "features_0, features_1"),
     ],
 )

@@ -66,8 +66,7 @@ class CnnConfig:
 
 _DEFAULT: Final = CnnConfig(
     name="default",
-    # 64 ms frames and 128 bands resolve the harmonics of a voice from 100 Hz up.
-    feature=dataclasses.replace(default_config("logmel"), n_fft=1024, hop=256, n_mels=128),
+    feature=default_config("logmel"),
     architecture="residual",
     epochs=120,
     batch_size=16,
