@@ -24,6 +24,8 @@ _RAVDESS_NAME: Final = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\
 _STATEMENTS: Final = {1: "Kids are talking by the door", 2: "Dogs are sitting by the door"}
 _TABLE_COLUMNS: Final = ("path", "emotion", "speaker")
 _MAX_LINE: Final = 1 << 20
+# The one reason to leave a recording out that is none of choice.
+MISSING: Final = "there is no such file"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -183,7 +185,7 @@ def _read_table(location: str) -> Corpus:
             if known_as in found:
                 raise ValueError("the path stands in the table twice")
             if recording.size < 0:
-                raise ValueError("there is no such file")
+                raise ValueError(MISSING)
         except ValueError as err:
             problems.append((f"{location}, {place}: {path}", str(err)))
             continue

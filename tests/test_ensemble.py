@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_evaluate import likeliest_temperature
 
 from emosense.errors import UsageError
 from emosense.models.artifact import Model, read_model
@@ -78,7 +79,12 @@ def test_an_ensemble_is_evaluated_trained_and_labels(
     description = train(training, Silent()).description
     assert [features["set"] for features in description["features"]] == ["logmel", "functionals"]
     assert description["scores"][0]["uar"] == metrics["scores"]["uar"]["mean"]
-    assert description["calibration"]["temperature"] > 0
+    with open(evaluation / "predictions.csv", newline="") as file:
+        predicted = list(csv.DictReader(file))
+    shares = np.array([[float(row[f"p_{name}"]) for name in CLASSES] for row in predicted])
+    labels = np.array([CLASSES.index(row["emotion"]) for row in predicted])
+    temperature = likeliest_temperature(shares, labels)
+    assert description["calibration"]["temperature"] == pytest.approx(temperature, rel=1e-3)
     assert len(description["trained_on"]["settings"]["members"]) == 2
     card = (output / "MODEL_CARD.md").read_text()
     assert "log-mel frames and functionals" in card

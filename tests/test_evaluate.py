@@ -11,29 +11,37 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 from conftest import Listener, load_table, tiny_graph
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
 
 from emosense.corpora import Utterance, read_corpus
 from emosense.disturbances import CATALOGUE
 from emosense.errors import StorageError, UsageError
 from emosense.evaluation.results import table_text
+from emosense.evaluation.splits import folds, inner_split
 from emosense.extraction import extract_recordings
-from emosense.feature_table import FeatureTableWriter, read_feature_table
+from emosense.feature_table import FeatureTable, FeatureTableWriter, read_feature_table
 from emosense.features import default_config, feature_names
 from emosense.models.artifact import write_model
 from emosense.pipelines.encoder_choice import EncoderChoice
 from emosense.pipelines.evaluate import EvaluateJob, evaluate
 from emosense.pipelines.evidence import cross_validated
 from emosense.pipelines.feature_cache import FeatureSource
-from emosense.pipelines.fold_models import FoldModel, ScoredModels
+from emosense.pipelines.fits import Fit, FitPlaces, Fits
+from emosense.pipelines.fold_models import FoldModel, ScoredModels, fold_models, predict_fold
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.robustness import robustness
 from emosense.progress import Silent
 from emosense.recordings import Recording
 from emosense.reports import evaluation_report
+from emosense.reports.evaluation_data import read_evaluation
+from emosense.training.ensemble import without_copies
 from emosense.training.fitting import predict, preset
 from emosense.training.graphs import Part, combine
 
@@ -74,6 +82,16 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def job(table: str, folder: Path, **settings: object) -> EvaluateJob:
     return EvaluateJob(table, str(folder), kind="mlp", emotions=CLASSES, **settings)
+
+
+def likeliest_temperature(shares: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature at which the labels are likeliest, by SciPy."""
+
+    def loss(log_temperature: float) -> float:
+        logits = np.log(np.maximum(shares, 1e-30)) / np.exp(log_temperature)
+        return float(np.mean(logsumexp(logits, axis=1) - logits[np.arange(len(labels)), labels]))
+
+    return float(np.exp(minimize_scalar(loss, bounds=np.log((0.05, 20)), method="bounded").x))
 
 
 def predictions(folder: Path) -> list[dict[str, str]]:
@@ -117,6 +135,22 @@ def test_a_random_split_is_reported_with_its_leak(running_ray: None, table: str,
     assert "same speakers are in training and test" in table_text(metrics)
 
 
+@pytest.mark.parametrize(("n_speakers", "calibrate"), [(1, False), (2, True), (3, False)])
+def test_a_random_split_of_few_speakers_has_the_leak_that_can_be_measured(
+    running_ray: None, table: str, tmp_path: Path, n_speakers: int, calibrate: bool
+) -> None:
+    few = tmp_path / "few.parquet"
+    stored = pq.read_table(table)
+    pq.write_table(stored.slice(0, 24 * n_speakers), few)
+    told = Listener()
+    metrics = evaluate(job(str(few), tmp_path / "e", protocol="random", calibrate=calibrate), told)
+    assert metrics["n"] == 6 * n_speakers
+    assert any(text.startswith("one speaker alone") for text in told.said) is (n_speakers == 1)
+    assert ("leak_gap" in metrics) is (n_speakers > 1)
+    assert ("leak gap" in table_text(metrics)) is (n_speakers > 1)
+    assert f"mlp default, kfold: {n_speakers} folds of {24 * n_speakers} recordings" in told.said or n_speakers == 1
+
+
 def test_the_one_fold_of_a_random_split_may_be_named(running_ray: None, table: str, tmp_path: Path) -> None:
     named = evaluate(job(table, tmp_path, protocol="random", only_folds=("random",)), Silent())
     assert named["only_folds"] == []
@@ -135,7 +169,7 @@ def test_some_folds_are_reported_as_such_and_give_a_model_no_score(
     assert table_text(evaluate(two, Silent())).startswith("mlp default, kfold, folds kfold-1 and kfold-3 alone: 96 ")
     every = job(table, tmp_path / "all", **settings, only_folds=("kfold-3", "kfold-1", "kfold-2"))
     assert evaluate(every, Silent())["only_folds"] == []
-    config = preset("mlp", "default")
+    config = without_copies(preset("mlp", "default"))
     wanted = ("mlp", "default", config, CLASSES)
     with pytest.raises(UsageError, match=r"is of kfold-2 alone: a model's score needs every fold"):
         cross_validated(str(tmp_path / "one" / "metrics.json"), *wanted)
@@ -144,6 +178,67 @@ def test_some_folds_are_reported_as_such_and_give_a_model_no_score(
     assert "Of the protocol kfold this is kfold-2 alone" in (tmp_path / "one.html").read_text()
     evaluation_report(str(tmp_path / "all"), str(tmp_path / "all.html"))
     assert "alone" not in (tmp_path / "all.html").read_text()
+
+
+def evaluated(table: str, folder: Path, **settings: object) -> str:
+    evaluate(job(table, folder, **{"protocol": "kfold", "n_folds": 2} | settings), Silent())
+    return str(folder / "metrics.json")
+
+
+def test_a_model_takes_no_score_of_known_speakers(running_ray: None, table: str, tmp_path: Path) -> None:
+    metrics = evaluated(table, tmp_path, protocol="random", n_folds=5)
+    with pytest.raises(UsageError, match="is of a random split"):
+        cross_validated(metrics, "mlp", "default", without_copies(preset("mlp", "default")), CLASSES)
+
+
+def test_a_model_takes_no_score_of_other_settings(running_ray: None, table: str, tmp_path: Path) -> None:
+    metrics, config = evaluated(table, tmp_path), without_copies(preset("mlp", "default"))
+    wanted = ("mlp", "default", config, CLASSES)
+    assert cross_validated(metrics, *wanted).score["n"] == 144
+    for other in (preset("mlp", "default"), dataclasses.replace(config, max_iter=1)):
+        with pytest.raises(UsageError, match="other settings of mlp default"):
+            cross_validated(metrics, "mlp", "default", other, CLASSES)
+    values = json.loads(Path(metrics).read_text())
+    del values["settings_sha256"]
+    Path(metrics).write_text(json.dumps(values))
+    with pytest.raises(UsageError, match=f"does not state its settings: evaluate again with --reuse {tmp_path}, which"):
+        cross_validated(metrics, *wanted)
+    # As it says: nothing is trained.
+    fits = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "fits").iterdir())
+    again = evaluated(table, tmp_path, reuse=(str(tmp_path),))
+    assert sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "fits").iterdir()) == fits
+    assert cross_validated(again, *wanted).score["n"] == 144
+
+
+@pytest.mark.parametrize(
+    ("kept", "says"),
+    [(0.5, "has 72 rows, and metrics.json counts 144"), (0.995, "does not hold the predictions"), (0.0, "has 0 rows")],
+)
+def test_a_model_takes_no_part_of_the_predictions(
+    running_ray: None, table: str, tmp_path: Path, kept: float, says: str
+) -> None:
+    metrics = evaluated(table, tmp_path)
+    lines = (tmp_path / "predictions.csv").read_text().splitlines()
+    whole = lines[: 1 + int(kept * 144)]
+    # A copy that was broken off ends in the middle of a row.
+    text = "\n".join(whole if kept in (0.0, 0.5) else [*whole, lines[len(whole)][:30]])
+    (tmp_path / "predictions.csv").write_text(text)
+    with pytest.raises(UsageError, match=says):
+        cross_validated(metrics, "mlp", "default", without_copies(preset("mlp", "default")), CLASSES)
+
+
+def test_names_of_speakers_are_no_formulas_and_come_back(running_ray: None, table: str, tmp_path: Path) -> None:
+    odd = {"01": "=1+1", "02": "-x", "03": "@y", "04": "'z", "05": "plain", "06": "s"}
+    stored = pq.read_table(table)
+    speakers = pa.array([odd[name] for name in stored["speaker"].to_pylist()])
+    stored = stored.set_column(stored.schema.get_field_index("speaker"), "speaker", speakers)
+    pq.write_table(stored, tmp_path / "odd.parquet")
+    evaluate(job(str(tmp_path / "odd.parquet"), tmp_path / "e", protocol="loso"), Silent())
+    rows = predictions(tmp_path / "e")
+    assert {row["speaker"] for row in rows} == {"'=1+1", "'-x", "'@y", "''z", "plain", "s"}
+    assert not [value for row in rows for value in row.values() if value.startswith(("=", "+", "-", "@"))]
+    found = read_evaluation(str(tmp_path / "e"))
+    assert set(found.speakers) == set(odd.values())
 
 
 @pytest.mark.parametrize(
@@ -183,11 +278,38 @@ def test_the_same_seed_gives_the_same_predictions(running_ray: None, table: str,
 def test_calibration_sees_training_speakers_alone_and_keeps_the_labels(
     running_ray: None, table: str, tmp_path: Path
 ) -> None:
-    for name, calibrate in (("plain", False), ("calibrated", True)):
-        evaluate(job(table, tmp_path / name, protocol="kfold", n_folds=2, calibrate=calibrate), Silent())
-    plain, calibrated = predictions(tmp_path / "plain"), predictions(tmp_path / "calibrated")
-    assert [row["predicted"] for row in plain] == [row["predicted"] for row in calibrated]
-    assert [row["p_calm"] for row in plain] != [row["p_calm"] for row in calibrated]
+    config = without_copies(preset("mlp", "default"))
+    features = read_feature_table(table)
+    (fold,) = folds("kfold", features.speakers, features.labels(CLASSES), n_folds=2)[:1]
+
+    def fits(table: FeatureTable) -> Fits:
+        return Fits({table.config: table}, CLASSES, FitPlaces((str(tmp_path),)), None, 2)
+
+    def models(table: FeatureTable, *, calibrate: bool) -> list[FoldModel]:
+        return fold_models(config, fits(table), (table,), CLASSES, [(0, fold)], Silent(), calibrate=calibrate)
+
+    (plain,), (calibrated,) = models(features, calibrate=False), models(features, calibrate=True)
+    assert (plain.weights, plain.temperature) == (calibrated.weights, 1.0)
+    # By hand: a fit without some training speakers, which is there already, and what is likeliest on those speakers.
+    train, held = inner_split([features.speakers[row] for row in fold.train], 0, 0.2)
+    held_out = features.select(fold.train[held])
+    assert not {held_out.speakers[row] for row in range(len(held_out))} & {features.speakers[row] for row in fold.test}
+    n_kept = len(list(tmp_path.iterdir()))
+    (short,) = fits(features).run([Fit(config, 0, fold.train[train])], Silent())
+    assert len(list(tmp_path.iterdir())) == n_kept
+    shares, labels = predict(short.weights, [held_out], len(CLASSES)), held_out.labels(CLASSES)
+    assert calibrated.temperature == pytest.approx(likeliest_temperature(shares, labels), rel=1e-3)
+    assert calibrated.temperature != pytest.approx(1.0, rel=1e-2)
+    # What the test rows are said to be decides nothing.
+    emotions = list(features.emotions)
+    for row in fold.test:
+        emotions[row] = CLASSES[(CLASSES.index(emotions[row]) + 1) % 3]
+    (other,) = models(dataclasses.replace(features, emotions=tuple(emotions)), calibrate=True)
+    assert (other.weights, other.temperature) == (calibrated.weights, calibrated.temperature)
+    found, scaled = (predict_fold(model, (features,), CLASSES).probabilities for model in (plain, calibrated))
+    np.testing.assert_array_equal(found.argmax(axis=1), scaled.argmax(axis=1))
+    powers = found ** (1 / calibrated.temperature)
+    np.testing.assert_allclose(scaled, powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
 
 
 def test_a_given_model_is_scored_and_known_speakers_are_named(table: str, tmp_path: Path) -> None:
@@ -357,6 +479,11 @@ def test_robustness_needs_recordings(table: str, tmp_path: Path) -> None:
         (["train", "svm", "empty", "-o", "m"], 2, "svm"),
         (["train", "mlp", "empty", "-o", "m"], 9, "no audio"),
         (["train", "mlp", "empty", "-o", "m", "--emotions", "bored,sad"], 2, "bored"),
+        (["train", "mlp", "empty", "-o", "m", "--resume"], 2, "--resume is for the CNN"),
+        (["train", "mlp", "empty", "-o", "m", "--validation", "-1"], 2, "--validation"),
+        (["evaluate", "empty", "--folds", "3"], 2, "--folds is for --protocol kfold"),
+        (["features", "gone.csv", "-o", "f.parquet"], 9, "gone.wav: there is no such file"),
+        (["train", "mlp", "gone.csv", "-o", "m"], 9, "none of the recordings can be used"),
         (["features", "empty", "-o", "f.csv"], 2, ".parquet"),
         (["features", "nowhere", "-o", "f.parquet"], 2, "nowhere"),
         (["features", "empty", "-o", "f.parquet"], 9, "no audio"),
@@ -366,6 +493,7 @@ def test_what_cannot_work_is_one_sentence_and_an_exit_code(
     tmp_path: Path, arguments: list[str], code: int, says: str
 ) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "gone.csv").write_text("path,emotion,speaker\ngone.wav,sad,s1\n")
     command = [sys.executable, "-m", "emosense", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
     assert done.returncode == code, done.stderr
@@ -391,6 +519,18 @@ def test_the_features_command_writes_a_table_and_counts_errors(
     assert "3 recordings" in done.stderr
     assert "1 empty_file" in done.stderr
     assert len(read_feature_table(str(tmp_path / "f.parquet"))) == 2
+
+
+def test_a_table_that_names_missing_recordings_is_finished_with_errors(
+    tmp_path: Path, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("a.wav")
+    (tmp_path / "t.csv").write_text("path,emotion,speaker\na.wav,sad,s1\ngone.wav,sad,s1\n")
+    command = [sys.executable, "-m", "emosense", "features", "t.csv", "-o", "f.parquet", "--set", "mfcc", "-j", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert "gone.wav: there is no such file" in done.stderr
+    assert len(read_feature_table(str(tmp_path / "f.parquet"))) == 1
 
 
 def test_ray_labels_with_the_bytes_of_the_local_engine(

@@ -47,7 +47,7 @@ def features(
 ) -> None:
     """Extract features of a corpus with Ray Data: one row a recording, the configuration in the file's metadata."""
     save_params(context, save)
-    from emosense.corpora import read_corpus
+    from emosense.corpora import MISSING, read_corpus
     from emosense.features import default_config
     from emosense.pipelines.encoder_choice import EncoderChoice, with_encoder
     from emosense.pipelines.extract import extract_corpus, report_problems
@@ -72,5 +72,5 @@ def features(
     if not quiet:
         errors = ", ".join(f"{count} {code}" for code, count in done.by_error.most_common())
         say(f"{output}: {done.n_utterances:,} recordings, set {set_.value}" + (f"; errors: {errors}" if errors else ""))
-    if done.by_error:
+    if done.by_error or any(reason == MISSING for _, reason in corpus.problems):
         raise typer.Exit(EXIT_ERROR_ROWS)
