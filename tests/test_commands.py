@@ -116,12 +116,16 @@ def test_a_label_report_is_written_with_the_table(
         (("a.csv", "--features", "f.parquet"), "--features belongs to the report of one evaluation"),
         (("a", "--compare", "b", "--features", "f.parquet"), "--features belongs to the report of one evaluation"),
         (("folder.csv",), "the table folder.csv cannot be read"),
+        (("page.html",), "page.html has no evaluation: make one with emosense-batch evaluate"),
+        (("labels.csv", "--compare", "page.html"), "labels.csv has no evaluation"),
     ],
 )
 def test_a_report_that_cannot_be_as_it_was_asked_for_is_refused(
     tmp_path: Path, arguments: tuple[str, ...], says: str
 ) -> None:
     (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "page.html").touch()
+    (tmp_path / "labels.csv").touch()
     done = run("report", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert says in done.stderr
@@ -144,4 +148,4 @@ def test_trust_columns_have_their_section_in_the_report(
         levels = [float(row["level_dbfs"]) for row in csv.DictReader(file) if row["level_dbfs"]]
     assert len(levels) == 2
     text = page.read_text().replace("\u00a0", " ")
-    assert f"Median {sum(levels) / 2:.4g}; 0.0 % of the recordings are below -50." in text
+    assert f"Median {sum(levels) / 2:.4g} dBFS; 0.0 % of the recordings are below -60 dBFS." in text
