@@ -19,6 +19,7 @@ from emosense.errors import UsageError
 from emosense.feature_table import FeatureTable, FeatureTableWriter
 from emosense.features import feature_names
 from emosense.models.artifact import Model, read_model
+from emosense.pipelines.evaluate import EvaluateJob, evaluate
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.ray_training import RayTraining, fit_with_ray
 from emosense.pipelines.train import TrainJob, train
@@ -266,12 +267,17 @@ def test_a_training_is_resumed_with_its_own_data_alone(running_ray: None, tmp_pa
     job = TrainJob("cnn", data, str(output), "tiny", CLASSES, validation_share=0)
     train(job, Silent())
     (run_folder,) = output.glob("checkpoints/final-*")
-    last = max(run_folder.glob("checkpoint_*"))
-    history = json.loads((last / "history.json").read_text())
+    last = max(run_folder.glob("checkpoint_*/history.json"))
+    history = json.loads(last.read_text())
     marked = [record | {"train_loss": -1.0} for record in history]
-    (last / "history.json").write_text(json.dumps(marked))
+    last.write_text(json.dumps(marked))
+    # Trained without a score first, and given one afterwards.
+    settings = {"preset": "tiny", "protocol": "kfold", "n_folds": 2, "emotions": CLASSES}
+    evaluate(EvaluateJob(data, str(tmp_path / "e"), **settings), Silent())
     resumed = dataclasses.replace(job, resume=True)
-    assert train(resumed, Silent()).curves["final"] == marked
+    scored = train(dataclasses.replace(resumed, metrics=str(tmp_path / "e" / "metrics.json")), Silent())
+    assert scored.curves["final"] == marked
+    assert scored.description["scores"][0]["n"] == len(table)
     # Other recordings under the same names: nothing of the old training is left in the model.
     store(made_table(tiny_cnn, seed=1), tmp_path / "features.parquet")
     again = train(resumed, Silent()).curves["final"]

@@ -24,16 +24,14 @@ from emosense.feature_table import (
 from emosense.features import FeatureConfig
 from emosense.pipelines.extract import extract_corpus, report_problems
 from emosense.pipelines.ray_session import ray_session
-from emosense.progress import Progress
+from emosense.progress import Progress, plural
 from emosense.storage import exists, join, make_folder, redact
 from emosense.training.ensemble import ModelConfig, heard_at, without_copies
 
 # Not of the recording's content: what was missing may be there the next time.
-_PASSING: Final = frozenset(
-    {
-        "unsupported_encoding", "missing", "permission_denied", "io_error", "changed_during_read", "out_of_memory",
-        "internal_error",
-    }
+_PASSING: Final = (
+    "unsupported_encoding", "missing", "permission_denied", "io_error", "changed_during_read", "out_of_memory",
+    "internal_error",
 )  # fmt: skip
 
 
@@ -193,7 +191,7 @@ def _extract_missing(
                 told.say(f"features: {name}")
                 extract_corpus(corpus, config, place, variant=variant, told=told)
                 continue
-            told.say(f"features: {name}: trying {len(rows):,} recordings again that could not be read")
+            told.say(f"features: {name}: trying {plural(len(rows), 'recording')} again that could not be read")
             part = dataclasses.replace(corpus, utterances=tuple(corpus.utterances[row] for row in rows))
             extract_corpus(part, config, join(folder, "again.parquet"), variant=variant, told=told)
             replace_rows(place, rows, join(folder, "again.parquet"))
