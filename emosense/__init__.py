@@ -1,5 +1,7 @@
 """EmoSense: the emotion in every recording of a folder or a bucket.
 
+import emosense
+
 for row in emosense.label(["a.wav", "b.wav"]):
 print(row.path, row.emotion, row.confidence)
 """

@@ -91,11 +91,10 @@ def label(
         raise UsageError("paths must be a list of paths, not one path")
     if n_workers < 1:
         raise UsageError(f"n_workers must be at least 1, not {n_workers}")
-    if min(window_s, hop_s) < 0 or hop_s > (window_s or float("inf")):
-        raise UsageError("window_s and hop_s must be positive, and the hop no longer than the window")
     if not 0 < file_timeout_s < float("inf"):
         raise UsageError(f"file_timeout_s must be a positive number of seconds, not {file_timeout_s}")
     config = LabelConfig(window_s, hop_s, strict=strict, max_duration_s=max_duration_s)
+    config.check()
     spec = LabelSpec(with_encoder_file(read_model(model), encoder), config, file_timeout_s)
     return _rows(map(_recording, paths), LocalEngine(spec, n_workers))
 

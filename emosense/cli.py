@@ -68,7 +68,8 @@ def main(command: Sequence[str] = ()) -> None:
         Words put before the arguments of the process: the jobs name their command here.
     """
     try:
-        app(args=[*command, *sys.argv[1:]])
+        # A job that names its command stands for the program: its usage is that of the command.
+        app(args=[*command, *sys.argv[1:]], prog_name="emosense-batch" if command else None)
     except EmoSenseError as err:
         say(f"emosense-batch: {redact(str(err))}")
         sys.exit(err.exit_code)

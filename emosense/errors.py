@@ -84,7 +84,7 @@ ERROR_CODES: Final[dict[str, str]] = {
     "too_long": "The recording lasts longer than --max-duration.",
     "truncated": "Less could be decoded than the file promises; an error if under 0.25 s is left, or with --strict.",
     "changed_during_read": "The file is not the one that was listed, or was written to while it was read.",
-    "missing": "The file was listed and is gone.",
+    "missing": "There is no such file: it is gone since it was listed, or its name leads nowhere.",
     "permission_denied": "The file may not be read.",
     "not_a_file": "The path is no regular file.",
     "name_too_long": "The name is longer than the file system allows.",

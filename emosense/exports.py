@@ -99,9 +99,11 @@ class RavenExport:
 
     def write(self, row: Row, segments: Sequence[Row]) -> None:
         """Append the selections of one recording."""
+        # A break within a cell would end its line for readers that know no quotes.
+        path = printable_path(row.path).replace("\n", r"\n").replace("\r", r"\r")
         for start, end, part in spans(row, segments):
             self._n_written += 1
-            times = (f"{start:.3f}", f"{end:.3f}", printable_path(row.path), f"{start:.3f}")
+            times = (f"{start:.3f}", f"{end:.3f}", path, f"{start:.3f}")
             cells = (str(self._n_written), "Spectrogram 1", "1", *times, part.emotion, f"{part.confidence:.6f}")
             self._table.append(cells)
 
@@ -138,7 +140,7 @@ def _timedelta(seconds: float) -> str:
 _AUDFORMAT_HEADER: Final = f"""\
 name: emosense
 source: EmoSense
-usage: unrestricted
+usage: other
 languages: []
 schemes:
   emotion:

@@ -137,7 +137,7 @@ def read_feature_table(location: str) -> FeatureTable:
     try:
         table = pq.read_table(pa.BufferReader(read_bytes(location)))
         config = FeatureConfig.from_dict(json.loads(table.schema.metadata[_METADATA_KEY]))
-    except (pa.ArrowInvalid, KeyError, TypeError, FileNotFoundError) as err:
+    except (pa.ArrowInvalid, KeyError, TypeError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as err:
         raise UsageError(f"{redact(location)} is no feature table: make one with emosense-batch features") from err
     corpus = table.schema.metadata.get(_CORPUS_KEY, b"").decode()
     by_error = Counter(code for code in table["error_code"].to_pylist() if code)

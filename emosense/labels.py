@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from emosense.errors import UsageError
 from emosense.rows import Row
 
 
@@ -32,6 +33,24 @@ class LabelConfig:
     strict: bool = False
     max_duration_s: float = 86_400.0
     quality: bool = False
+
+    def check(self) -> None:
+        """Refuse what no recording can be labelled with.
+
+        Raises
+        ------
+        UsageError
+            Naming the setting.
+        """
+        from emosense.audio import MIN_DURATION_S
+
+        for name, length_s in (("window", self.window_s), ("hop", self.hop_s)):
+            if length_s != 0 and not MIN_DURATION_S <= length_s < float("inf"):
+                raise UsageError(f"the {name} must last {MIN_DURATION_S} s or longer, not {length_s:g} s")
+        if self.hop_s > (self.window_s or float("inf")):
+            raise UsageError("the hop cannot be longer than the window")
+        if not self.max_duration_s > 0:
+            raise UsageError(f"the longest duration must be a positive number of seconds, not {self.max_duration_s:g}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ class Lines:
             print(json.dumps(record | {"left_s": round(left_s)}), file=sys.stderr, flush=True)
             return
         share = f"{self._n_done:,} of {self._total:,} ({self._n_done / max(self._total, 1):.0%})"
-        line = f"{share}, {rate:.3g}/s, {duration_text(left_s)} left, {self._n_errors} errors"
+        line = f"{share}, {rate:.3g}/s, {duration_text(left_s)} left, {plural(self._n_errors, 'error')}"
         print(line, file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:
@@ -109,7 +109,7 @@ class Bar:
         self._n_done += n_done
         self._n_errors += n_errors
         rate = self._n_done / max(time.monotonic() - self._start_s, 1e-6)
-        errors = f"[red]{self._n_errors} errors" if self._n_errors else ""
+        errors = f"[red]{plural(self._n_errors, 'error')}" if self._n_errors else ""
         self.display.update(self._task, advance=n_done, rate=f"{rate:.3g}/s", errors=errors)
 
     def say(self, text: str) -> None:
@@ -136,3 +136,8 @@ def duration_text(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def plural(n: int, noun: str) -> str:
+    """Write a count with its noun: 1 recording, 2 recordings."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -104,7 +104,7 @@ def _open_regular(path: str) -> int:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as err:
-        raise RecordingError("missing", "the file was there when the folder was listed and is gone") from err
+        raise RecordingError("missing", "there is no such file: it is gone, or was never there") from err
     except PermissionError as err:
         raise RecordingError("permission_denied", "the file may not be read") from err
     except OSError as err:
@@ -121,7 +121,7 @@ def _fetch(recording: Recording, file: BinaryIO, on_progress: Callable[[], None]
     try:
         version = object_version(fetch_object(recording.location, file, on_progress))
     except FileNotFoundError as err:
-        raise RecordingError("missing", "the object was there when the bucket was listed and is gone") from err
+        raise RecordingError("missing", "there is no such object: it is gone, or was never there") from err
     except PermissionError as err:
         raise RecordingError("permission_denied", "the object may not be read") from err
     is_listed_size = recording.size < 0 or file.tell() == recording.size

@@ -24,12 +24,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from emosense import ffmpeg
-from emosense.errors import EmoSenseError, OutputError, UsageError
+from emosense.errors import EmoSenseError
+from emosense.journal import check_settings, read_journal
 from emosense.labels import Labelled
 from emosense.recordings import Recording
 from emosense.rows import Row
 from emosense.storage import (
-    exists,
     is_url,
     join,
     list_folder,
@@ -87,11 +87,19 @@ class Run:
         All that changes results; finished work is only taken over from a run with the same one.
     on_warning : callable
         Told about parts that are damaged.
+    job : dict or None
+        What else the journal keeps (`emosense.journal`).
     """
 
-    def __init__(self, output: str, fingerprint: dict[str, Any], on_warning: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        output: str,
+        fingerprint: dict[str, Any],
+        on_warning: Callable[[str], None],
+        job: dict[str, Any] | None = None,
+    ) -> None:
         self.output, self.folder = output, f"{output}.run"
-        self._fingerprint, self._on_warning = fingerprint, on_warning
+        self._fingerprint, self._on_warning, self._job = fingerprint, on_warning, job or {}
         self._settings = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
         self._damaged: set[str] = set()
         self._generation = 0
@@ -102,19 +110,21 @@ class Run:
         Raises
         ------
         UsageError
-            If the place cannot be written, or it holds work of other parameters.
+            If it holds work of other parameters.
+        OutputError
+            If the place cannot be written.
         """
-        try:
-            make_folder(self.folder)
-            if restart:
-                for name in list_folder(self.folder):
-                    if _PART.fullmatch(name) or name == "journal.json":
-                        remove(join(self.folder, name))
-            self._check_journal()
-            self._remove_leftovers()
-            write_bytes(join(self.folder, "journal.json"), json.dumps(self._fingerprint, indent=2).encode())
-        except OutputError as err:
-            raise UsageError(f"the output cannot be written: {err}") from err
+        make_folder(self.folder)
+        if restart:
+            for name in list_folder(self.folder):
+                if _PART.fullmatch(name) or name == "journal.json":
+                    remove(join(self.folder, name))
+        journal = self._fingerprint | {"job": self._job}
+        before = read_journal(self.folder)
+        if before is not None:
+            check_settings(self.folder, before, journal)
+        self._remove_leftovers()
+        write_bytes(join(self.folder, "journal.json"), json.dumps(journal, indent=2).encode())
         self._generation = 1 + max((generation for generation, _ in self._parts()), default=-1)
 
     def _remove_leftovers(self) -> None:
@@ -125,23 +135,6 @@ class Run:
         for name in (output, f"{output}.run.json", f"{output}.run/*"):
             for location in glob.glob(f"{name}.tmp-[0-9]*"):
                 remove(location)
-
-    def _check_journal(self) -> None:
-        location = join(self.folder, "journal.json")
-        if not exists(location):
-            return
-        try:
-            before = json.loads(read_bytes(location))
-        except (OSError, ValueError) as err:
-            raise UsageError(f"{redact(location)} is damaged: start over with --restart") from err
-        if not isinstance(before, dict):
-            raise UsageError(f"{redact(location)} is no journal of a run: start over with --restart")
-        differing = sorted(
-            key for key in before.keys() | self._fingerprint.keys() if before.get(key) != self._fingerprint.get(key)
-        )
-        if differing:
-            changes = "; ".join(f"{key}: {before.get(key)} then, {self._fingerprint.get(key)} now" for key in differing)
-            raise UsageError(f"{redact(self.folder)} holds work with other settings ({changes}): --restart discards it")
 
     def _parts(self) -> list[tuple[int, int]]:
         matches = (_PART.fullmatch(name) for name in list_folder(self.folder))

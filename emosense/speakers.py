@@ -131,6 +131,10 @@ class Speakers:
         """Close the file, which frees it."""
         self._database.close()
 
+    def __len__(self) -> int:
+        """Return the number of speakers that recordings were gathered of."""
+        return int(self._database.execute("SELECT count(*) FROM sums").fetchone()[0])
+
     def speaker_of(self, path: str) -> str:
         """Return the speaker of a recording; empty where the rule does not tell."""
         if self._pattern is not None:

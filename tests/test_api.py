@@ -91,8 +91,13 @@ def test_no_paths_give_no_rows(tiny_model: str) -> None:
     [
         ({"n_workers": 0}, "at least 1"),
         ({"file_timeout_s": 0.0}, "positive number of seconds"),
-        ({"window_s": -1.0}, "must be positive"),
-        ({"window_s": 1.0, "hop_s": 2.0}, "no longer than the window"),
+        ({"window_s": -1.0}, "the window must last 0.25 s or longer, not -1 s"),
+        ({"window_s": 0.1}, "the window must last 0.25 s or longer, not 0.1 s"),
+        ({"hop_s": 0.2}, "the hop must last 0.25 s or longer"),
+        ({"window_s": float("nan")}, "the window must last"),
+        ({"window_s": 1.0, "hop_s": 2.0}, "the hop cannot be longer than the window"),
+        ({"max_duration_s": -1.0}, "the longest duration must be a positive number of seconds, not -1"),
+        ({"max_duration_s": 0.0}, "the longest duration"),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused_at_the_call(

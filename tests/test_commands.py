@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from test_evaluate import CLASSES, table  # noqa: F401 - a fixture
 
+from emosense.models.artifact import read_model
 from emosense.pipelines.evaluate import EvaluateJob, evaluate
 from emosense.pipelines.ray_session import ray_session
 from emosense.progress import Silent
@@ -37,13 +38,46 @@ def test_saved_options_are_taken_again_and_the_command_line_wins(
     assert json.loads((tmp_path / "c.csv.run.json").read_text())["parameters"]["window_s"] == 2.0
 
 
-@pytest.mark.parametrize(("content", "says"), [("{", "holds no options"), ('{"wings": 2}', "names the option wings")])
-def test_options_that_cannot_be_taken_are_named(tmp_path: Path, content: str, says: str) -> None:
-    (tmp_path / "params.json").write_text(content)
-    done = run("label", "in", "--load-params", "params.json", cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("broken.json", "broken.json holds no options as --save-params writes them"),
+        ("list.json", "list.json holds no options as --save-params writes them: it is no JSON object"),
+        ("other.json", "other.json names the option wings"),
+        ("gone.json", "there is no file gone.json to take options from"),
+        (".", "cannot read options from .: Is a directory"),
+    ],
+)
+def test_options_that_cannot_be_taken_are_named(tmp_path: Path, name: str, says: str) -> None:
+    for made, content in (("broken.json", "{"), ("list.json", "[]"), ("other.json", '{"wings": 2}')):
+        (tmp_path / made).write_text(content)
+    done = run("label", "in", "--load-params", name, cwd=tmp_path)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_options_are_saved_neither_over_other_files_nor_where_they_are_refused(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav")
+    (tmp_path / "notes.txt").write_text("mine")
+    options = ("label", "in", "-m", tiny_model, "-o", "a.csv", "--dry-run")
+    done = run(*options, "--save-params", "notes.txt", cwd=tmp_path)
+    assert (done.returncode, (tmp_path / "notes.txt").read_text()) == (2, "mine")
+    assert run(*options, "--window", "0.1", "--save-params", "p.json", cwd=tmp_path).returncode == 2
+    assert not (tmp_path / "p.json").exists()
+    for _ in range(2):
+        assert run(*options, "--save-params", "p.json", cwd=tmp_path).returncode == 0
+
+
+def test_a_dry_run_says_in_its_json_that_it_is_one(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav")
+    done = run("label", "in", "-m", tiny_model, "-o", "a.csv", "--dry-run", "--json", cwd=tmp_path)
+    summary = json.loads(done.stdout)
+    assert (summary["dry_run"], summary["listed"], "engine" in summary) == (True, 1, False)
 
 
 def test_the_summary_as_json_is_the_only_thing_on_standard_output(
@@ -63,6 +97,21 @@ def test_a_closed_pipe_leaves_no_traceback(tmp_path: Path) -> None:
     assert len(done.stdout) == 10
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+def test_a_model_is_described_without_its_statistics_and_known_by_a_digest() -> None:
+    shown = run("models", "show")
+    assert {"name", "classes", "features", "scores", "licence"} <= json.loads(shown.stdout).keys()
+    assert "feature_statistics" not in shown.stdout
+    verified = run("models", "verify")
+    assert f"digest of settings and weights: {read_model('default').sha256}" in verified.stderr
+
+
+def test_a_sample_rate_that_no_recording_has_is_refused(tmp_path: Path) -> None:
+    for rate in ("5", "999", "768001"):
+        done = run("features", tmp_path, "-o", tmp_path / "f.parquet", "--sample-rate", rate)
+        assert done.returncode == 2
+        assert "Invalid value for '--sample-rate'" in done.stderr
 
 
 @pytest.fixture(scope="module")

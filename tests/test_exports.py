@@ -55,10 +55,18 @@ def test_raven_gets_one_selection_table(tmp_path: Path) -> None:
     assert rows[2]["Begin Path"] == "b,\t.mp3"
 
 
+def test_a_line_break_in_a_name_breaks_no_line_for_raven(tmp_path: Path) -> None:
+    with opened("raven", str(tmp_path / "labels.csv")) as export:
+        export.write(labelled_row("a\r\nb.wav", CALM, 3, 3), ())
+    _, line = (tmp_path / "labels.raven.txt").read_bytes().splitlines()
+    assert line.split(b"\t")[5] == rb"a\r\nb.wav"
+
+
 def test_audformat_gets_a_header_and_a_segmented_table(tmp_path: Path) -> None:
     written("audformat", tmp_path / "labels.csv")
     folder = tmp_path / "labels.audformat"
     header = yaml.safe_load((folder / "db.yaml").read_text())
+    assert header["usage"] == "other"
     assert header["tables"]["emotion"]["type"] == "segmented"
     assert header["schemes"]["emotion"]["labels"] == list(EMOTIONS)
     with open(folder / "db.emotion.csv", newline="") as file:

@@ -127,3 +127,9 @@ def test_a_wrong_cluster_file_does_not_pass(change: str) -> None:
     config[change] = "many"
     with pytest.raises(Exception, match=r"many|Additional properties|not of type"):
         validate_config(prepare_config(config))
+
+
+def test_the_help_of_a_job_shows_the_command_that_it_stands_for() -> None:
+    command = [sys.executable, str(REPOSITORY / "jobs" / "label.py"), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.lstrip().startswith("Usage: emosense-batch label [OPTIONS]")

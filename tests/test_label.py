@@ -105,7 +105,9 @@ def test_the_table_does_not_depend_on_workers_or_on_neighbours(folder: Path, tmp
         (["nowhere"], 2, "cannot read nowhere"),
         (["in", "-m", "nobody"], 7, "no model at nobody"),
         (["in", "-o", "out.xlsx"], 2, "out.xlsx"),
-        (["in", "-o", "/proc/nope/out.csv"], 2, "/proc/nope"),
+        (["in", "-o", "/proc/nope/out.csv"], 6, "cannot create the folder /proc/nope"),
+        (["in", "-o", "/proc/out.csv"], 6, "cannot create the folder /proc/out.csv.run"),
+        (["in", "-o", "in/speaker0/00.wav/out.csv"], 6, "00.wav/out.csv.run"),
         (["in", "--engine", "spark"], 2, "spark"),
         (["in", "--max-errors", "many"], 2, "many"),
         (["in", "--min-confidence", "2"], 2, "--min-confidence"),
@@ -113,6 +115,9 @@ def test_the_table_does_not_depend_on_workers_or_on_neighbours(folder: Path, tmp
         (["in", "--address", "127.0.0.1:1"], 5, "127.0.0.1:1"),
         (["in", "--address", "127.0.0.1:1", "--engine", "local"], 2, "--engine local"),
         (["in", "--file-timeout", "0"], 2, "--file-timeout"),
+        (["in", "--window", "0.1"], 2, "the window must last 0.25 s"),
+        (["in", "--window", "1", "--hop", "0.1"], 2, "the hop must last 0.25 s"),
+        (["in", "--max-duration", "-1"], 2, "the longest duration"),
         (["in", "--file-timeout", "-1"], 2, "--file-timeout"),
         (["in", "--report", "page.pdf"], 2, "page.pdf"),
         (["in", "-o", "o.csv", "--segments", "o.csv"], 2, "o.csv would be written over"),
@@ -120,6 +125,7 @@ def test_the_table_does_not_depend_on_workers_or_on_neighbours(folder: Path, tmp
         (["in", "-o", "who.csv", "--speakers", "who.csv"], 2, "who.csv would be written over"),
         (["in", "o.csv", "-o", "o.csv"], 2, "o.csv would be written over"),
         (["bogus://bucket/x"], 2, "bogus"),
+        (["list.txt"], 2, "a list of paths is given as -: emosense-batch label - < list.txt"),
         ([], 2, "inputs"),
     ],
 )
@@ -154,6 +160,7 @@ def test_a_list_on_standard_input_is_labelled_by_name(folder: Path, tmp_path: Pa
         assert done.returncode == 3
         rows = {row["path"]: row["error_code"] for row in rows_of(tmp_path / "out.csv")}
         assert rows == {names[0]: "", names[1]: "", names[2]: "missing"}
+        assert rows_of(tmp_path / "out.csv")[2]["error"] == "there is no such file: it is gone, or was never there"
 
 
 def test_a_rerun_does_nothing_twice_and_a_changed_file_again(folder: Path, tmp_path: Path, tiny_model: str) -> None:
@@ -181,10 +188,10 @@ def test_another_model_or_parameter_is_refused_and_restart_discards(
     write_model(str(tmp_path / "other"), tiny_description(), tiny_graph(seed=1))
     refused = run("label", folder, "-o", output, "-m", tmp_path / "other")
     assert refused.returncode == 2
-    assert "model_sha256" in refused.stderr
+    assert f"--model {tiny_model} then, {tmp_path / 'other'} now" in refused.stderr
     refused = run("label", folder, "-o", output, "-m", tiny_model, "--window", "1")
     assert refused.returncode == 2
-    assert "window_s: 0.0 then, 1.0 now" in refused.stderr
+    assert "--window the model's own then, 1 now" in refused.stderr
     assert run("label", folder, "-o", output, "-m", tmp_path / "other", "--restart").returncode == 0
 
 
@@ -193,9 +200,13 @@ def test_max_errors_stops_with_exit_code_4_and_a_valid_table(folder: Path, tmp_p
         (folder / f"a{index:02d}.wav").write_bytes(b"no audio at all")
     done = run("label", folder, "-o", tmp_path / "out.csv", "-m", tiny_model, "-j", 1, "--max-errors", "5")
     assert done.returncode == 4
-    assert "--max-errors" in done.stderr
     rows = rows_of(tmp_path / "out.csv")
     assert 6 <= len(rows) < 42
+    assert f"--max-errors 5 allows; {tmp_path / 'out.csv'} holds the {len(rows)} of 42 done so far" in done.stderr
+    counts = json.loads((tmp_path / "out.csv.run.json").read_text())["counts"]
+    assert (counts["listed"], counts["recordings"]) == (42, len(rows))
+    run("report", tmp_path / "out.csv")
+    assert f"it holds {len(rows)} of the 42 recordings in the inputs" in (tmp_path / "out.html").read_text()
     assert run("label", folder, "-o", tmp_path / "b.csv", "-m", tiny_model, "--max-errors", "90%").returncode == 3
 
 

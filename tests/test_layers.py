@@ -27,7 +27,7 @@ LAYERS = [
     ("audio", "disturbances", "listing", "rows", "quality", "labels", "speakers", "speaker_table"),
     ("corpora", "models", "download"),
     ("labelling", "extraction", "feature_table", "evaluation"),
-    ("worker", "isolation", "runs", "training", "reports", "exports"),
+    ("worker", "isolation", "journal", "runs", "training", "reports", "exports"),
     ("pipelines",),
     ("api", "doctor"),
     ("commands",),

@@ -306,6 +306,29 @@ def test_the_least_and_most_certain_recordings_are_named_in_order(tmp_path: Path
     assert named == [row.path for row in ordered[:12]] + [row.path for row in ordered[-12:][::-1]]
 
 
+def test_no_recording_is_named_as_least_and_most_certain_at_once(tmp_path: Path) -> None:
+    named = r'<li class="clip"><bdi class="name">([^<]*)</bdi>'
+    for n, heading in ((5, "All that have a label, the least certain first"), (15, "Most certain")):
+        rows = [row for row in made_rows(40) if row.emotion][:n]
+        page = labels_page(tmp_path, rows)
+        assert sorted(re.findall(named, page.source)) == sorted(row.path for row in rows)
+        assert f"<h3>{heading}</h3>" in page.source
+        assert ("Least certain" in page.source) is (n == 15)
+
+
+def test_emotions_that_come_first_together_are_named_together(tmp_path: Path) -> None:
+    def row(emotion: str, number: int) -> Row:
+        return labelled_row(f"{emotion}{number}.wav", [float(name == emotion) for name in EMOTIONS], 1.0, 1.0)
+
+    counts = {"calm": 2, "happy": 2, "sad": 1}
+    page = labels_page(tmp_path, [row(name, number) for name, n in counts.items() for number in range(n)])
+    assert page.captions["emotions"] == "Calm and happy come first with 40.0 % of the 5 labelled recordings each."
+    page = labels_page(tmp_path, [row("calm", 0), row("sad", 0), row("sad", 1)])
+    assert page.captions["emotions"] == (
+        f"Sad comes first with {share(2, 3)} of the 3 labelled recordings, calm second with {share(1, 3)}."
+    )
+
+
 def test_errors_are_listed_by_code_and_capped(tmp_path: Path) -> None:
     rows = [error_row(f"calls/{i:03}.wav", RecordingError("empty", "no samples")) for i in range(33)]
     rows.append(error_row("calls/x.wav", RecordingError("undecodable", "not audio")))
@@ -323,12 +346,27 @@ def test_the_run_is_described_from_its_manifest(tmp_path: Path) -> None:
     facts = dict(page.body("From the run's manifest"))
     decoded_s = sum(row.decoded_s or 0 for row in rows if row.emotion)
     assert facts["model"] == "tiny"
-    assert facts["sha256 of the model"] == "ab" * 32
+    assert facts["digest of the model"] == "ab" * 32
     assert facts["versions"] == "emosense 0.1.0, python 3.11.7, platform linux"
     assert facts["rate"] == f"{60 / 12.5:.1f} recordings a second"
     assert facts["speed"] == f"{decoded_s / 12.5:.0f} times as fast as listening"
     assert facts["passed over: txt"] == "3"
     assert 'class="warning"' not in page.source
+
+
+def test_a_run_without_new_labels_is_given_no_speed(tmp_path: Path) -> None:
+    rows = [error_row("a.wav", RecordingError("empty", "no samples"))]
+    facts = dict(labels_page(tmp_path, rows, manifest_of(rows)).body("From the run's manifest"))
+    assert "speed" not in facts
+    facts = dict(labels_page(tmp_path, rows, manifest_of(rows, engine="none")).body("From the run's manifest"))
+    assert facts["engine"] == "none: all was done by an earlier start"
+
+
+def test_a_run_that_max_errors_stopped_is_told(tmp_path: Path) -> None:
+    rows = made_rows()
+    counts = {"listed": 488, "recordings": len(rows)}
+    page = labels_page(tmp_path, rows, manifest_of(rows, counts=counts))
+    assert "it holds 60 of the 488 recordings in the inputs, since the run was stopped by --max-errors" in page.source
 
 
 def test_a_manifest_of_another_run_is_told(tmp_path: Path) -> None:
@@ -901,6 +939,13 @@ def test_a_damaged_evaluation_is_refused(name: str, content: str, sentence: str,
         evaluation_report(str(tmp_path), str(tmp_path / "r.html"))
 
 
+@pytest.mark.parametrize("name", ["e", "e/metrics.json/table.parquet"])
+def test_what_is_no_file_is_no_feature_table(name: str, tmp_path: Path) -> None:
+    made = made_evaluation(tmp_path / "e")
+    with pytest.raises(UsageError, match=f"{name} is no feature table"):
+        evaluation_report(str(made.folder), str(tmp_path / "r.html"), str(tmp_path / name))
+
+
 # Feature overlap
 
 
@@ -1205,7 +1250,7 @@ def test_a_recording_is_played_from_the_page(
     recording = write_voice("calls #1/it's 100 %.wav", duration_s=1.5)
     row = labelled_row(str(recording), [0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], 1.5, 1.5)
     page = labels_page(tmp_path, [row])
-    assert [values["preload"] for values in page.all("audio")] == ["none", "none"]
+    assert [values["preload"] for values in page.all("audio")] == ["none"]
     handler = type("Handler", (Answers,), {"found": "", "said": threading.Event()})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

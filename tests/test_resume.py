@@ -178,7 +178,7 @@ def test_parts_of_another_model_are_never_taken_over_even_without_the_journal(
     output = tmp_path / "out.csv"
     strict = dataclasses.replace(job.config, strict=True)
     finish(dataclasses.replace(job, config=strict), output)
-    with pytest.raises(UsageError, match="strict: True then, False now"):
+    with pytest.raises(UsageError, match="--strict given then, left out now"):
         finish(job, output)
     (tmp_path / "out.csv.run" / "journal.json").unlink()
     table, n_reused = finish(job, output)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
 import re
+import textwrap
 from pathlib import Path
 
 import pandas
@@ -20,6 +22,7 @@ from emosense.errors import ERROR_CODES, RecordingError, UsageError
 from emosense.rows import (
     COLUMNS,
     SEGMENT_COLUMNS,
+    SPEAKER_COLUMNS,
     WRITERS,
     Row,
     error_row,
@@ -90,11 +93,36 @@ def test_escaping_is_reversible_and_disarms_formulas(text: str) -> None:
     assert not escape_cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
+def read_as_documented(content: bytes, folder: Path) -> pandas.DataFrame:
+    """Read a table with the very lines of docs/rows.md."""
+    page = (Path(__file__).parents[1] / "docs" / "rows.md").read_text(encoding="utf-8")
+    lines = re.search(r"^    text = (?:.*\n)(?:    .*\n)+", page, re.MULTILINE)
+    assert lines is not None
+    (folder / "labels.csv").write_bytes(content)
+    names: dict[str, object] = {"pandas": pandas}
+    exec(textwrap.dedent(lines[0]).replace("labels.csv", str(folder / "labels.csv")), names)
+    table = names["table"]
+    assert isinstance(table, pandas.DataFrame)
+    return table
+
+
 @pytest.mark.parametrize("name", NASTY)
-def test_nasty_names_come_back_from_pandas_exactly(name: str) -> None:
-    content = written("csv", [row(name)])
-    table = pandas.read_csv(io.BytesIO(content), dtype={"path": str}, keep_default_na=False, lineterminator=None)
+def test_nasty_names_come_back_from_pandas_exactly(name: str, tmp_path: Path) -> None:
+    table = read_as_documented(written("csv", [row(name)]), tmp_path)
     assert [unescape_cell(cell) for cell in table["path"]] == [name]
+
+
+def test_numbers_come_back_from_pandas_as_numbers_beside_error_rows_and_speakers_as_names(tmp_path: Path) -> None:
+    labelled = dataclasses.replace(row("a.wav"), speaker="03", speaker_recordings=1)
+    rows = [labelled, error_row("b.wav", RecordingError("missing", "gone"))]
+    table = read_as_documented(written("csv", rows, (*COLUMNS, *SPEAKER_COLUMNS), 0.5), tmp_path)
+    numbers = ["confidence", "p_calm", "duration_s", "decoded_s", "speaker_recordings"]
+    assert {str(kind) for kind in table[numbers].dtypes} == {"float64"}
+    assert table["p_calm"].tolist()[0] == 0.125
+    assert table[numbers].isna().to_numpy().tolist() == [[False] * 5, [True] * 5]
+    assert table["speaker"].tolist() == ["03", ""]
+    assert table["error_code"].tolist() == ["", "missing"]
+    assert table["uncertain"].tolist() == [True, True]
 
 
 @given(NAMES)

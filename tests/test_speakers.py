@@ -224,7 +224,8 @@ def test_recordings_without_a_speaker_are_counted(
     )  # fmt: skip
     summary = label(job)
     assert summary.n_without_speaker == 1
-    assert "without a speaker, left as they are: 1" in summary.text(job)
+    assert "adapted to 1 speaker\n  without a speaker, left as they are: 1" in summary.text(job)
+    assert json.loads((tmp_path / "o.csv.run.json").read_text())["counts"]["speakers"] == 1
     assert json.loads((tmp_path / "o.csv.run.json").read_text())["counts"]["without_speaker"] == 1
     assert count_labels(read_labels(job.output)).speakers.counts.keys() == {"x", "(unknown)"}
 

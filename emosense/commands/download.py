@@ -18,8 +18,8 @@ class PublishedCorpus(enum.StrEnum):
 
 
 def download(
-    corpus: Annotated[PublishedCorpus, typer.Argument(help="Which corpus.")],  # noqa: ARG001 - there is one so far
-    folder: Annotated[str, typer.Argument(metavar="DEST", help="Folder to unpack it to.")],
+    corpus: Annotated[PublishedCorpus, typer.Argument(metavar="CORPUS", help="Which corpus.")],  # noqa: ARG001 - there is one so far
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder to unpack it to.")],
     song: Annotated[
         bool, typer.Option("--song", help="The sung recordings as well, which carry no label here.")
     ] = False,

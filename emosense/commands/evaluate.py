@@ -37,7 +37,9 @@ def evaluate(
     output: Annotated[str, typer.Option("-o", "--output", help="Folder for metrics and predictions.")] = "evaluation",
     compare: Annotated[
         tuple[str, str] | None,
-        typer.Option(help="Compare two finished evaluations: their folders. Nothing is trained."),
+        typer.Option(
+            help="Train nothing; compare two finished evaluations, by folder, in comparison.html of the output folder."
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option("-m", "--model", help="Score this model as it is.")] = None,
     kind: Annotated[Kind, typer.Option(help="Cross-validate this model family.")] = Kind.cnn,

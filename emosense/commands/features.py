@@ -34,7 +34,8 @@ def features(
     encoder: EncoderFile = "",
     encoder_output: EncoderOutput = "",
     encoder_normalise: EncoderNormalise = None,
-    sample_rate: Annotated[int | None, typer.Option(help="Hz; default: the set's own.")] = None,
+    # The sample rates that a recording may have: emosense.decoding, which is not loaded for --help.
+    sample_rate: Annotated[int | None, typer.Option(min=1_000, max=768_000, help="Hz; default: the set's own.")] = None,
     estimate_tuning: Annotated[
         bool, typer.Option(help="Estimate the tuning of each recording for the chroma.")
     ] = False,
@@ -51,6 +52,7 @@ def features(
     from emosense.features import default_config
     from emosense.pipelines.encoder_choice import EncoderChoice, with_encoder
     from emosense.pipelines.extract import extract_corpus, report_problems
+    from emosense.progress import plural
     from emosense.progress import progress as shown
 
     if not output.lower().endswith(".parquet"):
@@ -71,6 +73,9 @@ def features(
         done = extract_corpus(corpus, config, output, address=address, n_workers=workers, told=told)
     if not quiet:
         errors = ", ".join(f"{count} {code}" for code, count in done.by_error.most_common())
-        say(f"{output}: {done.n_utterances:,} recordings, set {set_.value}" + (f"; errors: {errors}" if errors else ""))
+        say(
+            f"{output}: {plural(done.n_utterances, 'recording')}, set {set_.value}"
+            + (f"; errors: {errors}" if errors else "")
+        )
     if done.by_error or any(reason == MISSING for _, reason in corpus.problems):
         raise typer.Exit(EXIT_ERROR_ROWS)

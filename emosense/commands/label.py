@@ -30,10 +30,12 @@ def label(
     output: Annotated[
         str, typer.Option("-o", "--output", help="Table to write: .csv, .parquet or .jsonl.")
     ] = "labels.csv",
-    model: Annotated[str, typer.Option("-m", "--model", help="Name of a shipped model, directory or URL.")] = "default",
+    model: Annotated[
+        str, typer.Option("-m", "--model", help="Name of a shipped model, directory, or URL in object storage.")
+    ] = "default",
     encoder: EncoderFile = "",
     engine: Annotated[
-        EngineName, typer.Option(help="auto: this process for small jobs, Ray for large ones.")
+        EngineName, typer.Option(help="auto: worker processes of this machine for small jobs, Ray for large ones.")
     ] = EngineName.auto,
     workers: Workers = None,
     address: Address = None,
@@ -75,9 +77,9 @@ def label(
 
     A run that was stopped goes on where it was when the same command is given again.
     """
-    save_params(context, save)
     from emosense.labels import LabelConfig
     from emosense.listing import ListingConfig
+    from emosense.pipelines.job_check import check_job
     from emosense.pipelines.label import LabelJob
     from emosense.pipelines.label import label as run
     from emosense.speakers import SpeakerRule
@@ -112,6 +114,8 @@ def label(
         progress="none" if quiet else progress.value,
         verbose=verbose,
     )
+    check_job(job)
+    save_params(context, save)
     summary = run(job)
     if as_json:
         print(json.dumps(summary.to_dict(job), indent=2))  # noqa: T201 - what was asked for

@@ -10,7 +10,7 @@ import typer
 from emosense.commands.options import EncoderFile, say
 
 models = typer.Typer(help="List, show and verify models.", no_args_is_help=True, rich_markup_mode=None)
-Location = Annotated[str, typer.Argument(help="Name of a shipped model, directory or URL.")]
+Location = Annotated[str, typer.Argument(help="Name of a shipped model, directory, or URL in object storage.")]
 
 
 @models.command("list")
@@ -26,15 +26,16 @@ def list_models() -> None:
 
 @models.command()
 def show(model: Location = "default") -> None:
-    """Print the description of a model as JSON."""
+    """Print the description of a model as JSON, without the statistics of its features."""
     from emosense.models.artifact import read_model
 
-    print(json.dumps(read_model(model).description, indent=2))  # noqa: T201 - the result itself
+    description = {key: value for key, value in read_model(model).description.items() if key != "feature_statistics"}
+    print(json.dumps(description, indent=2))  # noqa: T201 - the result itself
 
 
 @models.command()
 def verify(model: Location = "default", encoder: EncoderFile = "") -> None:
-    """Check a model against its own description, and run it once."""
+    """Check a model against its own description, run it once, and print the digest by which runs know it."""
     import numpy as np
 
     from emosense.features import extract
@@ -45,4 +46,5 @@ def verify(model: Location = "default", encoder: EncoderFile = "") -> None:
     loaded = Model(files)
     noise = np.random.default_rng(0).normal(0, 0.1, loaded.sample_rate).astype(np.float32)
     probabilities = loaded.probabilities([extract(noise, config) for config in loaded.features])
-    say(f"{model}: whole, sha256 {files.sha256}, probabilities sum to {probabilities.sum():.6f}")
+    say(f"{model}: whole, probabilities sum to {probabilities.sum():.6f}")
+    say(f"digest of settings and weights: {files.sha256}")

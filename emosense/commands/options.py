@@ -5,12 +5,12 @@ from __future__ import annotations
 import enum
 import json
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from emosense.errors import UsageError
-from emosense.storage import read_bytes, write_bytes
+from emosense.storage import exists, read_bytes, redact, write_bytes
 
 
 class EngineName(enum.StrEnum):
@@ -78,7 +78,13 @@ Workers = Annotated[
 Address = Annotated[
     str | None, typer.Option(help="Run on the Ray cluster at this address; default: RAY_ADDRESS, else this machine.")
 ]
-Shown = Annotated[ProgressMode, typer.Option("--progress", help="How to show progress, on standard error.")]
+Shown = Annotated[
+    ProgressMode,
+    typer.Option(
+        "--progress",
+        help="How to show progress, on standard error; json: an object a line, then summary or error as plain text.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors.")]
 Data = Annotated[
     str,
@@ -95,16 +101,26 @@ EncoderNormalise = Annotated[
 ]
 
 
+def _read_params(path: str) -> dict[str, Any]:
+    try:
+        values = json.loads(read_bytes(path))
+    except FileNotFoundError as err:
+        raise UsageError(f"there is no file {redact(path)} to take options from") from err
+    except OSError as err:
+        raise UsageError(f"cannot read options from {redact(path)}: {err.strerror}") from err
+    except ValueError as err:
+        raise UsageError(f"{redact(path)} holds no options as --save-params writes them: {err}") from err
+    if not isinstance(values, dict):
+        raise UsageError(f"{redact(path)} holds no options as --save-params writes them: it is no JSON object")
+    return values
+
+
 def _load_params(context: typer.Context, path: str | None) -> str | None:
     """Take the options of a file as the command's defaults; what is given on the command line wins."""
     if path is None:
         return None
-    try:
-        values = json.loads(read_bytes(path))
-        known = {parameter.name for parameter in context.command.params}
-        unknown = sorted(values.keys() - known)
-    except (OSError, ValueError, AttributeError) as err:
-        raise UsageError(f"{path} holds no options as --save-params writes them: {err}") from err
+    values = _read_params(path)
+    unknown = sorted(values.keys() - {parameter.name for parameter in context.command.params})
     if unknown:
         raise UsageError(f"{path} names the option {unknown[0]}, which this command does not have")
     context.default_map = values
@@ -115,6 +131,9 @@ def save_params(context: typer.Context, path: str | None) -> None:
     """Write the options of a command as JSON, without its arguments and without --save-params and --load-params."""
     if path is None:
         return
+    if exists(path):
+        # What is no file of options is not replaced by one.
+        _read_params(path)
     options = {p.name for p in context.command.params if p.param_type_name == "option"}
     kept = options - {"help", "save", "load", "restart", "dry_run", "overwrite"}
     values = {name: context.params[name] for name in sorted(kept & context.params.keys())}
@@ -123,9 +142,9 @@ def save_params(context: typer.Context, path: str | None) -> None:
 
 LoadParams = Annotated[
     str | None,
-    typer.Option("--load-params", callback=_load_params, is_eager=True, help="Take options from this file."),
+    typer.Option("--load-params", callback=_load_params, is_eager=True, help="Take options from this JSON file."),
 ]
-SaveParams = Annotated[str | None, typer.Option("--save-params", help="Write the options to this file.")]
+SaveParams = Annotated[str | None, typer.Option("--save-params", help="Write the options to this file, as JSON.")]
 
 
 def say(text: str) -> None:

@@ -14,6 +14,7 @@ from emosense.evaluation.adapted import GROUPINGS
 from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.summary import summarise
 from emosense.feature_table import FeatureTable
+from emosense.progress import plural
 from emosense.rows import escape_cell
 
 Float64 = NDArray[np.float64]
@@ -96,8 +97,8 @@ def _adaptation(seeds: list[dict[str, Any]]) -> str:
     """Say what adapting to the speakers brings, the mean over the seeds."""
     reached = {name: 100 * np.mean([seed["adaptation"][name]["uar"] for seed in seeds]) for name in GROUPINGS}
     return (
-        f" {reached['all']:4.1f} % adapted to all recordings of each speaker, {reached['ten']:.1f} to 10 mixed, "
-        f"{reached['one']:.1f} to one, {reached['same']:.1f} to those of one emotion"
+        f"{reached['all']:.1f} % to all recordings of each speaker, {reached['ten']:.1f} % to 10 mixed, "
+        f"{reached['one']:.1f} % to one, {reached['same']:.1f} % to those of one emotion"
     )
 
 
@@ -106,20 +107,24 @@ def table_text(metrics: dict[str, Any]) -> str:
     title = metrics.get("model") or f"{metrics['kind']} {metrics['preset']}"
     seeds, taken = metrics["seeds"], metrics.get("only_folds") or []
     protocol = metrics["protocol"] + (f", fold{'s' * (len(taken) > 1)} {' and '.join(taken)} alone" if taken else "")
-    lines = [f"{title}, {protocol}: {metrics['n']} recordings, {len(seeds)} seed{'s' * (len(seeds) > 1)}"]
+    lines = [f"{title}, {protocol}: {plural(metrics['n'], 'recording')}, {plural(len(seeds), 'seed')}"]
+    matrix = np.sum([seed["confusion"] for seed in seeds], axis=0)
+    n_rows = matrix.sum(axis=1)
+    n_tested = int((n_rows > 0).sum())
     if metrics.get("speaker_independent") is False:
         lines.append("a random split: the same speakers are in training and test, so this score does not transfer")
     for name, label in (("uar", "UAR"), ("accuracy", "accuracy"), ("macro_f1", "macro F1")):
         score, interval = metrics["scores"][name], seeds[0][name]["interval"]
         sd = "" if score["sd"] is None else f" ± {100 * score['sd']:.1f} over seeds"
         span = "" if interval is None else f"   95 % over speakers: {100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
-        lines.append(f"  {label:10}{100 * score['mean']:5.1f} %{sd}{span}")
+        among = f" over {n_tested} of {len(n_rows)} emotions" if name == "uar" and n_tested < len(n_rows) else ""
+        lines.append(f"  {label:10}{100 * score['mean']:5.1f} %{among}{sd}{span}")
     by_fold = [seed["folds"]["uar"]["mean"] for seed in seeds if seed["folds"] and len(seed["folds"]["scores"]) > 1]
     if by_fold:
         lines.append(f"  {'by fold':10}{100 * np.mean(by_fold):5.1f} % UAR, the mean over the folds")
     if metrics["scores"]["ece"]["mean"] is not None:
         lines.append(f"  {'ECE':10}{100 * metrics['scores']['ece']['mean']:5.1f} %")
-    lines.append(f"  by speaker{_adaptation(seeds)}")
+    lines.append(f"  UAR adapted (--speakers): {_adaptation(seeds)}")
     if "leak_gap" in metrics:
         lines.append(f"  leak gap  {100 * metrics['leak_gap']['gap']['uar']:+5.1f} points of UAR over folds by speaker")
     reached = metrics["last_epoch"]
@@ -128,9 +133,8 @@ def table_text(metrics: dict[str, Any]) -> str:
         lines.append("  last epoch: {:.1f} % accuracy in training, {:.1f} % on the speakers left out".format(*pair))
     lines.append("")
     lines.append("  " + " " * 10 + "".join(f"{name:>11}" for name in metrics["classes"]) + "    recall")
-    matrix = np.sum([seed["confusion"] for seed in seeds], axis=0)
     for name, counts in zip(metrics["classes"], matrix.tolist(), strict=True):
-        recall = f"{100 * counts[metrics['classes'].index(name)] / max(sum(counts), 1):9.1f}%"
+        recall = f"{100 * counts[metrics['classes'].index(name)] / sum(counts):9.1f}%" if sum(counts) else f"{'-':>10}"
         lines.append(f"  {name:10}" + "".join(f"{count:>11}" for count in counts) + recall)
     if "robustness" in metrics:
         lines += ["", *_robustness_lines(metrics["robustness"])]
@@ -143,11 +147,11 @@ def _robustness_lines(records: list[dict[str, Any]]) -> list[str]:
     for record in records:
         n_lost, n_all = record["n_lost"], record["n"] + record["n_lost"]
         if record["uar"]["mean"] is None:
-            lines.append(f"  {record['name']:24}none of {n_all} recordings can be labelled")
+            lines.append(f"  {record['name']:24}none of {plural(n_all, 'recording')} can be labelled")
             continue
         interval = record["change"]["interval"]
         span = "" if interval is None else f"   {100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}"
-        span += f"   without {n_lost} of {n_all} recordings, which cannot be labelled" if n_lost else ""
+        span += f"   without {n_lost} of {plural(n_all, 'recording')}, which cannot be labelled" if n_lost else ""
         score = f"{100 * record['uar']['mean']:5.1f} %   {100 * record['change']['mean']:+5.1f}"
         lines.append(f"  {record['name']:24}{score}{span}")
     return lines

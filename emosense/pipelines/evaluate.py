@@ -28,7 +28,7 @@ from emosense.pipelines.fits import FitPlaces, Fits, holds_fits
 from emosense.pipelines.fold_models import FoldModel, ScoredModels, fold_models
 from emosense.pipelines.robustness import robustness
 from emosense.pipelines.train import classes_of
-from emosense.progress import Progress
+from emosense.progress import Progress, plural
 from emosense.storage import join, make_folder, redact, write_bytes
 from emosense.training.ensemble import heard_at, settings_sha256
 from emosense.training.fitting import preset
@@ -188,7 +188,9 @@ def _cross_validated(job: EvaluateJob, told: Progress) -> ScoredModels:
     names = list(dict.fromkeys(fold.name for _, fold in work))
     work = _wanted_folds(job, work, names)
     taken = [name for name in names if name in {fold.name for _, fold in work}]
-    told.say(f"{job.kind} {job.preset}, {job.protocol}: {len(work)} folds of {len(table):,} recordings")
+    told.say(
+        f"{job.kind} {job.preset}, {job.protocol}: {plural(len(work), 'fold')} of {plural(len(table), 'recording')}"
+    )
     places = FitPlaces(tuple(join(folder, "fits") for folder in (job.output, *job.reuse)))
     by_config = dict(zip(heard_at(config), tables, strict=True))
     fits = Fits(by_config, classes, places, job.address, job.n_workers)

@@ -30,14 +30,16 @@ def check_job(job: LabelJob) -> None:
     if unknown:
         raise UsageError(f"unknown format {unknown[0]!r}: choose from {', '.join([*WRITERS, *EXPORTS])}")
     _check_places(job)
+    if len(job.inputs) == 1 and job.inputs[0].lower().endswith((".txt", ".csv")) and not job.listing.any_extension:
+        name = redact(job.inputs[0])
+        raise UsageError(f"{name} is no recording; a list of paths is given as -: emosense-batch label - < {name}")
     if job.engine not in ENGINES:
         raise UsageError(f"unknown engine {job.engine!r}: choose one of {', '.join(ENGINES)}")
     if job.engine == "local" and job.address:
         raise UsageError("--address names a Ray cluster: leave it out with --engine local")
     if job.min_confidence is not None and not 0 <= job.min_confidence <= 1:
         raise UsageError("--min-confidence must lie between 0 and 1")
-    if min(job.config.window_s, job.config.hop_s) < 0 or job.config.hop_s > (job.config.window_s or float("inf")):
-        raise UsageError("--window and --hop must be positive, and the hop no longer than the window")
+    job.config.check()
     if not 0 < job.file_timeout_s < float("inf"):
         raise UsageError("--file-timeout must be a positive number of seconds")
     error_limit(job.max_errors, 0)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from emosense.errors import EmoSenseError, NothingToDo, StorageError, TooManyErrors, UsageError
 from emosense.isolation import LabelSpec
+from emosense.journal import check_replaced
 from emosense.labels import Labelled
 from emosense.listing import Listing
 from emosense.models.artifact import read_model
@@ -23,14 +24,14 @@ from emosense.models.encoder import with_encoder_file
 from emosense.pipelines.assembly import assemble
 from emosense.pipelines.engines import Chunk, Engine, LocalEngine, RayEngine
 from emosense.pipelines.job_check import absolute, check_job, error_limit
-from emosense.pipelines.label_job import LabelJob, Summary, fingerprint, manifest_of, nothing_found
+from emosense.pipelines.label_job import LabelJob, Summary, facts_of, fingerprint, manifest_of, nothing_found
 from emosense.pipelines.locks import held
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.stopping import Stop
-from emosense.progress import Progress, progress
+from emosense.progress import Progress, plural, progress
 from emosense.runs import Finished, Run, in_order, write_manifest
 from emosense.speakers import Speakers
-from emosense.storage import make_folder, redact
+from emosense.storage import exists, make_folder, redact
 
 __all__ = ["LabelJob", "Summary", "label"]
 
@@ -75,15 +76,20 @@ def label(job: LabelJob) -> Summary:
             speakers = stack.enter_context(Speakers(job.speakers, spec.model.description["classes"]))
         _list_inputs(listing, job)
         _check_speakers(speakers, listing, job)
-        summary = Summary(ignored=listing.ignored)
+        summary = Summary(n_listed=len(listing), ignored=listing.ignored)
         if job.dry_run:
             summary.n_recordings = len(listing)
             return summary
+        if not len(listing) and any(map(exists, job.all_tables)):
+            raise NothingToDo(nothing_found(job, summary, is_kept=True))
+        facts = facts_of(job)
+        if not job.restart:
+            facts = check_replaced(job.output, job.all_tables, facts)
         with progress(job.progress) as told, held(f"{job.output}.run", told.say) as check_held:
             for place in job.written:
                 make_folder(os.path.dirname(absolute(place)))
             told.start(len(listing))
-            run = Run(job.output, fingerprint(spec), told.say)
+            run = Run(job.output, fingerprint(spec), told.say, facts)
             run.open(restart=job.restart)
             failure = _finish(_Work(job, spec, listing, run, summary, told, check_held, speakers), stop)
             summary.elapsed_s = time.monotonic() - start_s
@@ -109,10 +115,13 @@ def _finish(work: _Work, stop: Stop) -> EmoSenseError | None:
 
     assemble(work.job, work.speakers, labelled, work.summary)
     if work.speakers:
-        work.summary.n_without_speaker = work.speakers.n_unknown
-    if not work.summary.n_recordings and not failure:
-        return NothingToDo(nothing_found(work.job, work.summary))
-    return failure
+        work.summary.n_speakers, work.summary.n_without_speaker = len(work.speakers), work.speakers.n_unknown
+    if failure:
+        n_done = f"{work.summary.n_recordings:,} of {work.summary.n_listed:,}"
+        return TooManyErrors(f"{failure}; {redact(work.job.output)} holds the {n_done} done so far")
+    if not work.summary.n_recordings:
+        return NothingToDo(nothing_found(work.job, work.summary, is_kept=False))
+    return None
 
 
 @contextlib.contextmanager
@@ -151,7 +160,7 @@ def _label_pending(work: _Work, stop: Stop) -> None:
     n_pending = listing.n_pending()
     summary.n_reused = len(listing) - n_pending
     if summary.n_reused:
-        told.say(f"{summary.n_reused:,} of {len(listing):,} recordings are done already")
+        told.say(f"{summary.n_reused:,} of {plural(len(listing), 'recording')} are done already")
         told.advance(summary.n_reused, 0)
     n_errors = 0
     if job.max_errors is not None:
@@ -162,7 +171,9 @@ def _label_pending(work: _Work, stop: Stop) -> None:
     if n_pending and n_errors <= limit:
         n_errors = _run_engine(work, stop, n_pending, n_errors, limit)
     if n_errors > limit:
-        raise TooManyErrors(f"{n_errors} recordings are errors, more than --max-errors {job.max_errors} allows")
+        raise TooManyErrors(
+            f"{plural(n_errors, 'recording')} with errors are more than --max-errors {job.max_errors} allows"
+        )
 
 
 def _kept(run: Run) -> Iterator[Finished]:

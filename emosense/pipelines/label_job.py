@@ -13,9 +13,10 @@ from emosense import __version__
 from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK
 from emosense.exports import place_of
 from emosense.isolation import LabelSpec
+from emosense.journal import table_name
 from emosense.labels import LabelConfig
 from emosense.listing import ListingConfig
-from emosense.progress import duration_text
+from emosense.progress import duration_text, plural
 from emosense.rows import Row, format_of
 from emosense.speakers import SpeakerRule
 from emosense.storage import redact
@@ -78,10 +79,15 @@ class LabelJob:
         return {name: place_of(self.output, name) for name in self.exports} | {format_of(self.output): self.output}
 
     @property
+    def all_tables(self) -> list[str]:
+        """Where the table lies in all its formats, and the table of segments."""
+        return [*self.tables.values(), *([self.segments_output] if self.segments_output else [])]
+
+    @property
     def written(self) -> list[str]:
         """Every place that the job writes."""
-        more = [place for place in (self.segments_output, self.report) if place]
-        return [*self.tables.values(), f"{self.output}.run", f"{self.output}.run.json", *more]
+        more = [self.report] if self.report else []
+        return [*self.all_tables, f"{self.output}.run", f"{self.output}.run.json", *more]
 
 
 @dataclasses.dataclass(slots=True)
@@ -90,16 +96,20 @@ class Summary:
 
     Attributes
     ----------
+    n_listed : int
+        Recordings in the inputs: more than the table has rows where ``--max-errors`` stopped the run.
     n_recordings, n_reused : int
         Rows of the table, and those among them taken over from an earlier start of the run.
-    n_without_speaker : int
-        Labelled recordings that are not adapted, though that was asked for.
+    n_speakers, n_without_speaker : int
+        Speakers that labels are adapted to; labelled recordings that are not adapted, though that was asked for.
     by_status, by_emotion, by_error : Counter
         Rows by status, labelled rows by emotion, error rows by code.
     """
 
+    n_listed: int = 0
     n_recordings: int = 0
     n_reused: int = 0
+    n_speakers: int = 0
     n_without_speaker: int = 0
     elapsed_s: float = 0.0
     engine: str = ""
@@ -120,12 +130,14 @@ class Summary:
     def text(self, job: LabelJob) -> str:
         """Return what the user is told at the end."""
         if job.dry_run:
-            return f"{self.n_recordings:,} recordings would be labelled into {redact(job.output)}"
-        lines = [f"{redact(job.output)}: {self.n_recordings:,} recordings in {duration_text(self.elapsed_s)}"]
+            return f"{plural(self.n_recordings, 'recording')} would be labelled into {redact(job.output)}"
+        lines = [f"{redact(job.output)}: {plural(self.n_recordings, 'recording')} in {duration_text(self.elapsed_s)}"]
         if self.by_emotion:
             lines.append(_counts("emotions", self.by_emotion))
         if self.by_error:
             lines.append(_counts("trouble", self.by_error))
+        if self.n_speakers:
+            lines.append(f"  adapted to {plural(self.n_speakers, 'speaker')}")
         if self.n_without_speaker:
             lines.append(f"  without a speaker, left as they are: {self.n_without_speaker:,}")
         if self.ignored:
@@ -135,8 +147,10 @@ class Summary:
     def counts(self) -> dict[str, Any]:
         """Return the counts as plain JSON values."""
         return {
+            "listed": self.n_listed,
             "recordings": self.n_recordings,
             "reused": self.n_reused,
+            "speakers": self.n_speakers,
             "without_speaker": self.n_without_speaker,
             "status": dict(sorted(self.by_status.items())),
             "emotion": dict(sorted(self.by_emotion.items())),
@@ -147,6 +161,8 @@ class Summary:
     def to_dict(self, job: LabelJob) -> dict[str, Any]:
         """Return the counts and facts as plain JSON values."""
         facts = {"elapsed_s": round(self.elapsed_s, 3), "engine": self.engine, "exit_code": self.exit_code}
+        if job.dry_run:
+            facts = {"dry_run": True, "exit_code": self.exit_code}
         return {"output": redact(job.output)} | self.counts() | facts
 
     @property
@@ -165,12 +181,26 @@ def fingerprint(spec: LabelSpec) -> dict[str, Any]:
     return {"schema": 2, "model_sha256": spec.model.sha256, **dataclasses.asdict(spec.config)}
 
 
+def facts_of(job: LabelJob) -> dict[str, Any]:
+    """Return what the journal keeps of a job beside the fingerprint."""
+    return {
+        "model": redact(job.model),
+        "inputs": _inputs(job),
+        "tables": [table_name(place, job.output) for place in job.all_tables],
+    }
+
+
+def _inputs(job: LabelJob) -> list[str]:
+    return [*map(redact, job.inputs), *(["-"] if job.names is not None else [])]
+
+
 def manifest_of(job: LabelJob, spec: LabelSpec, summary: Summary, exit_code: int) -> dict[str, Any]:
     """Return the content of ``<output>.run.json``."""
     return {
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "inputs": [redact(location) for location in job.inputs],
+        "inputs": _inputs(job),
         "output": redact(job.output),
+        "tables": facts_of(job)["tables"],
         "model": {"name": spec.model.description["name"], "sha256": spec.model.sha256},
         "parameters": dataclasses.asdict(spec.config)
         | {"min_confidence": job.min_confidence, "speakers": job.speakers.shown if job.speakers else None},
@@ -182,9 +212,10 @@ def manifest_of(job: LabelJob, spec: LabelSpec, summary: Summary, exit_code: int
     }
 
 
-def nothing_found(job: LabelJob, summary: Summary) -> str:
-    """Return the sentence for inputs without audio."""
+def nothing_found(job: LabelJob, summary: Summary, *, is_kept: bool) -> str:
+    """Return the sentence for inputs without audio; `is_kept` where an earlier table stays as it is."""
     where = ", ".join(redact(location) for location in job.inputs) or "the list"
     found = ", ".join(f"{count} {reason}" for reason, count in summary.ignored.most_common(8))
     passed_over = f" (passed over: {found})" if found else ""
-    return f"no audio in {where}{passed_over}; {redact(job.output)} has a header alone"
+    left = "is left as it was" if is_kept else "has a header alone"
+    return f"no audio in {where}{passed_over}; {redact(job.output)} {left}"

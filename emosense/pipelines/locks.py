@@ -48,21 +48,20 @@ def held(folder: str, say: Callable[[str], None], beat_s: float = BEAT_S) -> Ite
     Raises
     ------
     UsageError
-        If another run holds the folder, or it cannot be written.
+        If another run holds the folder.
+    OutputError
+        If it cannot be written.
     """
     with contextlib.ExitStack() as stack:
-        try:
-            make_folder(folder)
-            if is_url(folder):
-                lease = _Lease(folder, beat_s)
-                lease.take(say)
-                stack.callback(lease.release)
-                check = lease.check
-            else:
-                stack.callback(os.close, _file_lock(folder))
-                check = _nothing_to_check
-        except OutputError as err:
-            raise UsageError(f"the output cannot be written: {err}") from err
+        make_folder(folder)
+        if is_url(folder):
+            lease = _Lease(folder, beat_s)
+            lease.take(say)
+            stack.callback(lease.release)
+            check = lease.check
+        else:
+            stack.callback(os.close, _file_lock(folder))
+            check = _nothing_to_check
         yield check
 
 

@@ -18,7 +18,7 @@ from emosense.evaluation.results import Predictions
 from emosense.feature_table import FeatureTable, read_feature_table
 from emosense.pipelines.feature_cache import FeatureSource, extract_variants
 from emosense.pipelines.fold_models import ScoredModels
-from emosense.progress import Progress
+from emosense.progress import Progress, plural
 
 
 def robustness(
@@ -52,7 +52,7 @@ def robustness(
     """
     configs = [table.config for table in scored.tables]
     places = extract_variants(source, configs, catalogue, told)
-    told.say(f"robustness: {len(catalogue)} disturbances of {len(scored.tables[0]):,} recordings")
+    told.say(f"robustness: {len(catalogue)} disturbances of {plural(len(scored.tables[0]), 'recording')}")
     told.start(len(catalogue))
     records = []
     for disturbance in catalogue:

@@ -25,7 +25,7 @@ from emosense.pipelines.feature_cache import FeatureSource, load_tables, setting
 from emosense.pipelines.fits import fit_key, row_digests
 from emosense.pipelines.ray_session import ray_session
 from emosense.pipelines.ray_training import RayTraining, fit_with_ray
-from emosense.progress import Progress
+from emosense.progress import Progress, plural
 from emosense.storage import exists, join, make_folder, redact, write_bytes
 from emosense.training.cnn_presets import CnnConfig
 from emosense.training.ensemble import Member, ModelConfig, assemble, heard_at, members_of
@@ -181,7 +181,8 @@ class _Fits:
 
     def run(self, stage: str, tables: Sequence[FeatureTable], held_out: Sequence[FeatureTable] | None) -> Fitted:
         """Train every network of the model; the curves of an ensemble are those of its networks, not shown here."""
-        self._told.say(f"{stage}: {len(tables[0]):,} recordings of {len(set(tables[0].speakers))} speakers")
+        of_speakers = plural(len(set(tables[0].speakers)), "speaker")
+        self._told.say(f"{stage}: {plural(len(tables[0]), 'recording')} of {of_speakers}")
         heard, fitted = list(heard_at(self._config)), []
         for member in members_of(self._config, self._job.seed):
             place = heard.index(member.config.feature)

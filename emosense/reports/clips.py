@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import urllib.parse
 
+from emosense.progress import plural
 from emosense.reports import page
 from emosense.reports.charts import Bar, bars
 from emosense.reports.label_table import LabelRow
-from emosense.reports.markup import EMPTY, Markup, count, decimal, element, name, percent, plural, seconds, text
+from emosense.reports.markup import EMPTY, Markup, count, decimal, element, name, percent, seconds, text
 from emosense.reports.page import Figure
 from emosense.reports.tally import Tally
 from emosense.rows import original_path
@@ -19,16 +20,15 @@ def certainty(tally: Tally, output: str) -> list[Markup]:
     """Return the section of the least and most certain recordings, of those that there are."""
     if not tally.least:
         return []
-    least, most = ([_clip(row, output) for row in rows] for rows in (tally.least, tally.most))
-    return [
-        page.section(
-            "Recordings to listen to",
-            element("h3", text("Least certain")),
-            element("ul", *least, class_="clips"),
-            element("h3", text("Most certain")),
-            element("ul", *most, class_="clips"),
-        )
-    ]
+    # Of few recordings the two lists would be the same.
+    most = [row for row in tally.most if row not in tally.least]
+    lists = [("Least certain", tally.least), ("Most certain", most)]
+    if not most:
+        lists = [("All that have a label, the least certain first", tally.least)]
+    blocks = []
+    for heading, rows in lists:
+        blocks += [element("h3", text(heading)), element("ul", *(_clip(row, output) for row in rows), class_="clips")]
+    return [page.section("Recordings to listen to", *blocks)]
 
 
 def _clip(row: LabelRow, output: str) -> Markup:

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from emosense.errors import UsageError
 from emosense.evaluation.intervals import Comparison, compare_uar
+from emosense.progress import plural
 from emosense.reports import comparison_figures, confidence_figures, evaluation_figures, page
 from emosense.reports.comparison_figures import Shared, shared_rows
 from emosense.reports.confidence_figures import last_gap
 from emosense.reports.evaluation_data import Evaluation, read_evaluation
 from emosense.reports.evaluation_tables import score_text
-from emosense.reports.markup import Markup, count, decimal, percent, plural, points
+from emosense.reports.markup import Markup, count, decimal, percent, points
 from emosense.reports.page import Figure
 from emosense.storage import redact
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from emosense.errors import UsageError
+from emosense.progress import plural
 from emosense.reports import confidence_figures, evaluation_figures, evaluation_tables, page
 from emosense.reports.evaluation_data import Evaluation, read_evaluation
-from emosense.reports.markup import Markup, count, decimal, percent, plural, points
+from emosense.reports.markup import Markup, count, decimal, percent, points
 from emosense.reports.overlap import feature_overlap
 from emosense.reports.page import Figure
 from emosense.storage import redact

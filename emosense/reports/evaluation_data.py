@@ -79,7 +79,7 @@ def read_evaluation(folder: str) -> Evaluation:
     try:
         metrics = json.loads(read_bytes(join(folder, "metrics.json")))
         text = read_bytes(join(folder, "predictions.csv")).decode("utf-8")
-    except FileNotFoundError as err:
+    except (FileNotFoundError, NotADirectoryError) as err:
         raise UsageError(f"{where} has no evaluation: make one with emosense-batch evaluate") from err
     except ValueError as err:
         raise UsageError(f"{where} holds a damaged evaluation: {err}") from err

@@ -11,10 +11,11 @@ from typing import Any, Final
 import numpy as np
 
 from emosense.emotions import EMOTIONS
+from emosense.progress import plural
 from emosense.reports import page
 from emosense.reports.charts import Bar, bars, histogram, stacked_bars
 from emosense.reports.drawing import Drawing, Series, ticks
-from emosense.reports.markup import Markup, count, decimal, percent, plural, seconds
+from emosense.reports.markup import Markup, count, decimal, percent, seconds
 from emosense.reports.page import Figure
 from emosense.reports.tally import Groups, Tally
 
@@ -44,12 +45,15 @@ def _emotion_figure(tally: Tally) -> Figure:
     counts = tally.by_emotion
     total = sum(counts)
     order = sorted(range(len(counts)), key=lambda place: -counts[place])
-    caption = (
-        f"{EMOTIONS[order[0]].capitalize()} comes first with {percent(counts[order[0]] / total)} of the "
-        f"{plural(total, 'labelled recording')}"
-    )
-    if counts[order[1]]:
-        caption += f", {EMOTIONS[order[1]]} second with {percent(counts[order[1]] / total)}"
+    n_most = counts[order[0]]
+    first = [EMOTIONS[place] for place in order if counts[place] == n_most]
+    share = f"{percent(n_most / total)} of the {plural(total, 'labelled recording')}"
+    if len(first) > 1:
+        caption = f"{', '.join(first[:-1]).capitalize()} and {first[-1]} come first with {share} each"
+    else:
+        caption = f"{first[0].capitalize()} comes first with {share}"
+        if counts[order[1]]:
+            caption += f", {EMOTIONS[order[1]]} second with {percent(counts[order[1]] / total)}"
     rows = [Bar(name, name, n, f"{count(n)} ({percent(n / total)})") for name, n in zip(EMOTIONS, counts, strict=True)]
     return Figure("emotions", "Recordings by emotion", f"{caption}.", bars(rows, maximum=max(counts)))
 

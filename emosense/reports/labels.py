@@ -12,9 +12,10 @@ import numpy as np
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
+from emosense.progress import plural
 from emosense.reports import clips, label_sections, page, quality_section
 from emosense.reports.label_table import read_labels
-from emosense.reports.markup import Markup, count, decimal, percent, plural, seconds
+from emosense.reports.markup import Markup, count, decimal, percent, seconds
 from emosense.reports.page import Figure
 from emosense.reports.tally import Tally, count_labels
 from emosense.storage import read_bytes, redact
@@ -51,6 +52,8 @@ def label_report(table_path: str, manifest_path: str | None, output: str) -> tup
     blocks = [_facts(tally)]
     if manifest and manifest["counts"]["recordings"] != tally.n:
         blocks.append(page.warning(_mismatch(manifest, tally)))
+    elif manifest and manifest["counts"].get("listed", tally.n) > tally.n:
+        blocks.append(page.warning(_cut_off(manifest, tally)))
     blocks += [label_sections.emotions(tally, figures)] if sum(tally.by_emotion) else []
     blocks += label_sections.groups(tally, figures)
     blocks += [label_sections.durations(tally, figures)] if tally.durations else []
@@ -89,6 +92,13 @@ def _mismatch(manifest: dict[str, Any], tally: Tally) -> str:
     )
 
 
+def _cut_off(manifest: dict[str, Any], tally: Tally) -> str:
+    return (
+        f"The table is not complete: it holds {count(tally.n)} of the {count(manifest['counts']['listed'])} recordings "
+        "in the inputs, since the run was stopped by --max-errors."
+    )
+
+
 def _facts(tally: Tally) -> Markup:
     """Headline facts."""
     n_labelled, n_errors = sum(tally.by_emotion), tally.by_status["error"]
@@ -109,13 +119,18 @@ def _facts(tally: Tally) -> Markup:
     return page.facts(items)
 
 
+def _engine(manifest: dict[str, Any]) -> str:
+    name = str(manifest.get("engine", ""))
+    return "none: all was done by an earlier start" if name == "none" else name
+
+
 def _run(manifest: dict[str, Any], tally: Tally) -> Markup:
     """Return what the manifest says of the run."""
     model, versions, counts = manifest["model"], manifest["versions"], manifest["counts"]
     elapsed_s, n_new = manifest.get("elapsed_s", 0.0), counts["recordings"] - counts.get("reused", 0)
     rows = [
-        ("model", str(model["name"])), ("sha256 of the model", str(model.get("sha256", ""))),
-        ("finished", str(manifest.get("finished", ""))), ("engine", str(manifest.get("engine", ""))),
+        ("model", str(model["name"])), ("digest of the model", str(model.get("sha256", ""))),
+        ("finished", str(manifest.get("finished", ""))), ("engine", _engine(manifest)),
         ("inputs", ", ".join(map(str, manifest.get("inputs", ())))),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
         ("parameters", ", ".join(f"{key} {value}" for key, value in manifest.get("parameters", {}).items())),
@@ -124,9 +139,9 @@ def _run(manifest: dict[str, Any], tally: Tally) -> Markup:
     ]  # fmt: skip
     if elapsed_s and n_new:
         rows.append(("rate", f"{n_new / elapsed_s:,.1f} recordings a second"))
-        if not counts.get("reused"):
-            speed = sum(tally.decoded_ms) / 1000 / elapsed_s
-            rows.append(("speed", f"{speed:,.0f} times as fast as listening"))
+        decoded_s = sum(tally.decoded_ms) / 1000
+        if decoded_s and not counts.get("reused"):
+            rows.append(("speed", f"{decoded_s / elapsed_s:,.0f} times as fast as listening"))
     for reason, n in counts.get("ignored", {}).items():
         rows.append((f"passed over: {reason}", count(n)))
     rows.append(("exit code", str(manifest.get("exit_code", ""))))

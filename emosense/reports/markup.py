@@ -104,11 +104,6 @@ def seconds(value_s: float | None) -> str:
     return f"{hours:,}{_NO_BREAK}h {minutes:02}{_NO_BREAK}min"
 
 
-def plural(n: int, noun: str) -> str:
-    """Write a count with its noun: 1 recording, 2 recordings."""
-    return f"{count(n)} {noun}{'' if n == 1 else 's'}"
-
-
 def shorten(value: str, n_chars: int) -> str:
     """Cut the middle out of a text that is too long; wide characters count twice."""
     value = visible(value)
