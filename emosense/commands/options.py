@@ -57,7 +57,7 @@ class Preset(enum.StrEnum):
     encoder_linear = "encoder-linear"
     telephone = "telephone"
     no_augmentation = "no-augmentation"
-    mean_pooling = "mean-pooling"
+    attentive_pooling = "attentive-pooling"
     no_copies = "no-copies"
     no_whitening = "no-whitening"
 

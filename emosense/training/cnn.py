@@ -280,7 +280,7 @@ def _one_cycle(done: float) -> float:
 def to_onnx(model: keras.Model, config: CnnConfig, n_bands: int) -> bytes:
     """Return the model as ONNX: "features" (batch, frames, bands) -> "probabilities" (batch, classes).
 
-    Batch and, with ``architecture="residual"``, frames are free.
+    Batch and, but with ``architecture="reference"``, frames are free.
     """
     import tensorflow as tf
     import tf2onnx

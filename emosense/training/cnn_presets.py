@@ -67,7 +67,7 @@ class CnnConfig:
 _DEFAULT: Final = CnnConfig(
     name="default",
     feature=default_config("logmel"),
-    architecture="residual",
+    architecture="residual-mean",
     epochs=120,
     batch_size=16,
     learning_rate=2e-3,
@@ -97,7 +97,7 @@ PRESETS: Final[dict[str, CnnConfig]] = {
     "default": _DEFAULT,
     # For recordings of telephone lines, which cut the lowest bands off; costs elsewhere (docs/results.md).
     "telephone": dataclasses.replace(_DEFAULT, name="telephone", augment=AugmentConfig(highpass_share=0.15)),
-    # What a part of the default brings (docs/results.md).
+    # What a part of the default brings, and what pooling of more effort does not (docs/results.md).
     "no-augmentation": dataclasses.replace(_DEFAULT, name="no-augmentation", augment=None, mixup=0.0),
-    "mean-pooling": dataclasses.replace(_DEFAULT, name="mean-pooling", architecture="residual-mean"),
+    "attentive-pooling": dataclasses.replace(_DEFAULT, name="attentive-pooling", architecture="residual-attentive"),
 }

@@ -1,4 +1,4 @@
-"""The CNN's two architectures in Keras: feature sequence in, probabilities out.
+"""The CNN's architectures in Keras: feature sequence in, probabilities out.
 
 Standardisation is the first layer and softmax the last, so that the exported graph needs nothing beside it.
 """
@@ -48,8 +48,16 @@ def _reference(x: Any, config: CnnConfig) -> Any:
     return layers.Flatten()(x)
 
 
-def _residual(x: Any, config: CnnConfig) -> Any:
-    """2-D residual stages that shrink the band axis, then a time convolution and attentive mean + std over time."""
+def _residual_mean(x: Any, config: CnnConfig) -> Any:
+    """2-D residual stages that shrink the band axis, then a time convolution and the mean over time."""
+    from keras import layers
+
+    x, _ = _frames(x, config)
+    return layers.Dropout(0.3)(layers.GlobalAveragePooling1D()(x))
+
+
+def _residual_attentive(x: Any, config: CnnConfig) -> Any:
+    """Pool the same frames by attentive mean and standard deviation (Okabe et al. 2018)."""
     from keras import layers, ops
 
     x, width = _frames(x, config)
@@ -58,14 +66,6 @@ def _residual(x: Any, config: CnnConfig) -> Any:
     variance = ops.sum(share * ops.square(x), axis=1) - ops.square(mean)
     pooled = layers.Concatenate()([mean, ops.sqrt(ops.maximum(variance, 1e-4))])
     return layers.Dropout(0.3)(pooled)
-
-
-def _residual_mean(x: Any, config: CnnConfig) -> Any:
-    """Average the same frames with equal weights, to see what the attention and the deviation bring."""
-    from keras import layers
-
-    x, _ = _frames(x, config)
-    return layers.Dropout(0.3)(layers.GlobalAveragePooling1D()(x))
 
 
 def _frames(x: Any, config: CnnConfig) -> tuple[Any, int]:
@@ -94,6 +94,6 @@ def _conv_2d(x: Any, filters: int, kernel: tuple[int, int], strides: tuple[int, 
 
 ARCHITECTURES: Final[dict[str, Callable[[Any, CnnConfig], Any]]] = {
     "reference": _reference,
-    "residual": _residual,
     "residual-mean": _residual_mean,
+    "residual-attentive": _residual_attentive,
 }
