@@ -35,7 +35,8 @@ def train(
         Preset,
         typer.Option(
             help="reference: the published baseline; default: ours; telephone: a CNN for telephone lines; encoder, "
-            "encoder-linear: an MLP with --encoder; the others take a part of the default out or exchange it, to see what it brings."
+            "encoder-linear: an MLP with --encoder; the others take a part of the default out or exchange it, to see "
+            "what it brings."
         ),
     ] = Preset.default,
     encoder: EncoderFile = "",
