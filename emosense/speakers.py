@@ -131,8 +131,9 @@ class Speakers:
         """Close the file, which frees it."""
         self._database.close()
 
-    def __len__(self) -> int:
-        """Return the number of speakers that recordings were gathered of."""
+    @property
+    def n_known(self) -> int:
+        """Number of speakers that recordings were gathered of."""
         return int(self._database.execute("SELECT count(*) FROM sums").fetchone()[0])
 
     def speaker_of(self, path: str) -> str:

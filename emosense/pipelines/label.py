@@ -115,7 +115,7 @@ def _finish(work: _Work, stop: Stop) -> EmoSenseError | None:
 
     assemble(work.job, work.speakers, labelled, work.summary)
     if work.speakers:
-        work.summary.n_speakers, work.summary.n_without_speaker = len(work.speakers), work.speakers.n_unknown
+        work.summary.n_speakers, work.summary.n_without_speaker = work.speakers.n_known, work.speakers.n_unknown
     if failure:
         n_done = f"{work.summary.n_recordings:,} of {work.summary.n_listed:,}"
         return TooManyErrors(f"{failure}; {redact(work.job.output)} holds the {n_done} done so far")
