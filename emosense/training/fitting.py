@@ -1,7 +1,7 @@
 """One interface over both model families: a feature table in, ONNX weights and learning curves out.
 
-Held-out predictions are always made with the exported ONNX graph, one recording a call, as labelling does: what is
-measured is what is shipped.
+Held-out predictions are always made with the exported ONNX graph, one recording a call, as labelling does with
+recordings of up to a model's window: what is measured is what is shipped.
 """
 
 from __future__ import annotations
