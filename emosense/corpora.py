@@ -242,6 +242,9 @@ def _parquet_records(location: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _check_columns(location: str, columns: Any) -> None:
+    if "emotion" in columns and "confidence" in columns and f"p_{EMOTIONS[0]}" in columns:
+        text = "holds labels that EmoSense gave: train and evaluate on what people say of the recordings"
+        raise UsageError(f"{redact(location)} {text}")
     missing = [column for column in _TABLE_COLUMNS if column not in columns]
     if missing:
         raise UsageError(f"{redact(location)} lacks {', '.join(missing)}: a corpus table has path, emotion, speaker")

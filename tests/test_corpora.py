@@ -135,6 +135,7 @@ def test_a_parquet_table_is_read_like_a_csv(tmp_path: Path) -> None:
     ("content", "says"),
     [
         (b"path,emotion\r\na.wav,sad\r\n", "lacks speaker"),
+        (b"path,speaker,emotion,confidence,p_neutral\r\na.wav,1,sad,0.5,0.1\r\n", "labels that EmoSense gave"),
         ("path,emotion,speaker\r\nä,sad,1".encode("utf-16"), "not UTF-8"),
         (b'path,emotion,speaker\r\n"' + b"a" * 2_000_000 + b'",sad,1', "field larger than"),
     ],

@@ -74,7 +74,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> str:
             results.append({"features": values.astype(np.float32), "n_frames": 0, "error_code": "", "error": ""})
     path = tmp_path_factory.mktemp("table") / "functionals.parquet"
     with open(path, "wb") as file:
-        writer = FeatureTableWriter(file, config)
+        writer = FeatureTableWriter(file, config, "table")
         writer.write(utterances, results)
         writer.close()
     return str(path)
@@ -323,6 +323,15 @@ def test_a_given_model_is_scored_and_known_speakers_are_named(table: str, tmp_pa
     metrics = evaluate(EvaluateJob(table, str(tmp_path / "e"), model=str(tmp_path / "model")), told)
     assert metrics["seen_speakers"] == ["01", "02", "03", "04", "05", "06"]
     assert any("no held-out score" in text for text in told.said)
+    # In another corpus the same names are other people.
+    model_file = tmp_path / "model" / "model.json"
+    description = json.loads(model_file.read_text())
+    description["trained_on"]["corpus"] = "ravdess"
+    model_file.write_text(json.dumps(description))
+    told = Listener()
+    metrics = evaluate(EvaluateJob(table, str(tmp_path / "f"), model=str(tmp_path / "model")), told)
+    assert metrics["seen_speakers"] == []
+    assert not any("no held-out score" in text for text in told.said)
     assert metrics["scores"]["uar"]["mean"] > 0.9
     (tmp_path / "other").mkdir()
     write_model(str(tmp_path / "other"), tiny_description(), b"x")

@@ -23,7 +23,7 @@ from emosense.evaluation.metrics import (
     recall_per_class,
     uar,
 )
-from emosense.evaluation.summary import summarise
+from emosense.evaluation.summary import scaled_ece, summarise
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -391,6 +391,27 @@ def test_calibration_recovers_the_temperature_that_spoilt_the_probabilities(temp
     fitted = fit_temperature(spoilt, labels)
     assert fitted == pytest.approx(temperature, rel=0.04)
     assert ece(labels, apply_temperature(spoilt, fitted)) < 0.015
+
+
+def test_a_fold_is_scaled_by_the_temperature_of_the_others():
+    rng = np.random.default_rng(11)
+    logits = rng.normal(scale=2, size=(6000, 8))
+    labels = np.array([rng.choice(8, p=row) for row in softmax(logits)])
+    folds = np.repeat(["a", "b", "c"], 2000)
+    spoilt = softmax(logits * 2.5)
+    assert ece(labels, spoilt) > 0.15
+    assert scaled_ece(labels, spoilt, folds) < 0.03
+    # One fold alone is spoilt: its own temperature would mend it, that of the others leaves it as it is.
+    mixed = np.where((folds == "a")[:, np.newaxis], spoilt, softmax(logits))
+    ones = folds == "a"
+    alone = ece(labels[ones], apply_temperature(spoilt[ones], fit_temperature(mixed[~ones], labels[~ones])))
+    assert alone > 0.15
+    expected = mixed.copy()
+    for fold in "abc":
+        here = folds == fold
+        expected[here] = apply_temperature(mixed[here], fit_temperature(mixed[~here], labels[~here]))
+    assert scaled_ece(labels, mixed, folds) == pytest.approx(ece(labels, expected))
+    assert scaled_ece(labels, spoilt, ["a"] * 6000) is None
 
 
 @given(seed=st.integers(0, 500), scale=st.floats(0.1, 10))

@@ -62,7 +62,7 @@ def over_seeds(table: FeatureTable, classes: tuple[str, ...], predictions: list[
             )
         )
     means = {}
-    for name in (*SCORES, "ece", "confidence_auroc"):
+    for name in (*SCORES, "ece", "ece_scaled", "confidence_auroc"):
         values = [seed[name]["value"] if isinstance(seed[name], dict) else seed[name] for seed in seeds]
         known = [value for value in values if value is not None]
         mean, sd = mean_and_sd(known) if known else (None, None)
@@ -123,7 +123,9 @@ def table_text(metrics: dict[str, Any]) -> str:
     if by_fold:
         lines.append(f"  {'by fold':10}{100 * np.mean(by_fold):5.1f} % UAR, the mean over the folds")
     if metrics["scores"]["ece"]["mean"] is not None:
-        lines.append(f"  {'ECE':10}{100 * metrics['scores']['ece']['mean']:5.1f} %")
+        scaled = metrics["scores"]["ece_scaled"]["mean"]
+        after = "" if scaled is None else f", {100 * scaled:.1f} % with a temperature of the other folds' speakers"
+        lines.append(f"  {'ECE':10}{100 * metrics['scores']['ece']['mean']:5.1f} %{after}")
     lines.append(f"  UAR adapted (--speakers): {_adaptation(seeds)}")
     if "leak_gap" in metrics:
         lines.append(f"  leak gap  {100 * metrics['leak_gap']['gap']['uar']:+5.1f} points of UAR over folds by speaker")

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from emosense.emotions import EMOTIONS
 from emosense.evaluation import confidence, metrics
 from emosense.evaluation.adapted import adaptation_scores
+from emosense.evaluation.calibration import apply_temperature, fit_temperature
 from emosense.evaluation.intervals import bootstrap_interval, mean_and_sd
 
 
@@ -53,7 +54,8 @@ def summarise(
         ``level``, ``uar``, ``accuracy`` and ``macro_f1`` (each ``value`` and ``interval``, None for a single actor),
         ``recall`` (None for an absent class), ``confusion``, ``arousal``, ``ece``, ``brier``, ``log_loss``,
         ``confidence_auroc``, ``reliability``, ``coverage``, ``groups`` (``speaker`` and those given), ``folds``
-        (None if not given) and ``adaptation`` (see `emosense.evaluation.adapted.adaptation_scores`).
+        (None if not given), ``ece_scaled`` (see `scaled_ece`) and ``adaptation`` (see
+        `emosense.evaluation.adapted.adaptation_scores`).
 
     Raises
     ------
@@ -88,7 +90,25 @@ def summarise(
     summary["groups"] = {name: _table(truth, shares, of_row) for name, of_row in tables.items()}
     summary["adaptation"] = adaptation_scores(truth, shares, speakers, seed=seed)
     summary["folds"] = None if folds is None else _folds(truth, shares, folds)
+    summary["ece_scaled"] = None if folds is None else scaled_ece(truth, shares, folds)
     return summary
+
+
+def scaled_ece(truth: NDArray[np.int64], shares: NDArray[np.float64], folds: Sequence[str]) -> float | None:
+    """Return the ECE with a temperature for each fold that is fitted to the test rows of all others; None for one fold.
+
+    It tells what the temperature of a model that is trained on everyone is worth on new speakers.
+    """
+    of_row = np.asarray(folds)
+    names = np.unique(of_row)
+    if len(names) < 2:
+        return None
+    scaled = shares.copy()
+    for name in names:
+        here = of_row == name
+        temperature = fit_temperature(shares[~here], truth[~here])
+        scaled[here] = apply_temperature(shares[here], temperature)
+    return float(confidence.ece(truth, scaled))
 
 
 def _confidence(truth: NDArray[np.int64], shares: NDArray[np.float64]) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def describe(
         },
         "feature_statistics": dataclasses.asdict(FeatureStatistics.of(table.features)),
         "trained_on": {
+            "corpus": table.corpus,
             "n_recordings": len(table),
             "speakers": sorted(set(table.speakers)),
             "emotions": dict(Counter(table.emotions)),

@@ -155,12 +155,18 @@ def _given_model(job: EvaluateJob, told: Progress) -> ScoredModels:
     table = tables[0]
     if not len(table):
         raise UsageError(f"no recording of {', '.join(classes)} in {redact(job.data)}")
-    known = sorted(set(table.speakers) & set(description["trained_on"].get("speakers", ())))
+    known = _known_speakers(table, description["trained_on"])
     if known:
         told.say(f"the model was trained on speakers {', '.join(known)}: this is no held-out score")
     model = FoldModel(0, "all", files.weights, np.arange(len(table)))
     about = {"model": description["name"], "sha256": files.sha256, "protocol": "given model", "seen_speakers": known}
     return ScoredModels(tables, classes, [model], about)
+
+
+def _known_speakers(table: FeatureTable, trained_on: dict[str, Any]) -> list[str]:
+    """Return the speakers that a model was trained on: names say nothing where the corpora are known to differ."""
+    corpora = {table.corpus, trained_on.get("corpus", "")} - {""}
+    return sorted(set(table.speakers) & set(trained_on.get("speakers", ()))) if len(corpora) < 2 else []
 
 
 def _source(job: EvaluateJob) -> FeatureSource:

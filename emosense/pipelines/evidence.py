@@ -26,7 +26,8 @@ class Evidence:
     Parameters
     ----------
     score : dict
-        For ``model.json``; ``ece`` is measured on the rows that the temperature was fitted to.
+        For ``model.json``; ``ece`` is that with a temperature: of a cross-validation, fitted on the other folds'
+        speakers; of one held-out part, on these very rows.
     temperature : float
     curves : list of dict
         Learning curves with held-out speakers.
@@ -83,7 +84,8 @@ def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, cla
         "uar_interval": first["uar"]["interval"],
         "accuracy": scores["accuracy"]["mean"],
         "ece_before": scores["ece"]["mean"],
-        "ece": float(ece(labels, apply_temperature(probabilities, temperature))),
+        # Not of the very rows that the temperature was fitted to.
+        "ece": scores["ece_scaled"]["mean"],
         "groups": {name: first["groups"][name] for name in ("sex", "speaker")},
     }
     return Evidence(score, temperature, curves)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from emosense.errors import UsageError
 from emosense.progress import plural
 from emosense.reports import confidence_figures, evaluation_figures, evaluation_tables, page
@@ -141,11 +143,16 @@ def _facts(evaluation: Evaluation) -> Markup:
         ("interval of the UAR", span, remark),
         ("accuracy", evaluation_tables.score_text(scores["accuracy"]), over),
         ("macro F1", evaluation_tables.score_text(scores["macro_f1"]), over),
-        ("calibration error", evaluation_tables.score_text(scores["ece"]), "ECE; 0 is perfect"),
+        ("calibration error", evaluation_tables.score_text(scores["ece"]), _scaled_text(scores)),
         ("AUROC of confidence", decimal(scores["confidence_auroc"]["mean"]), "right against wrong; 0.5 says nothing"),
         ("recordings", count(metrics["n"]), f"of {plural(seeds[0]['n_speakers'], 'actor')}"),
         ("protocol", metrics["protocol"], f"{len(evaluation.classes)} emotions"),
     ])  # fmt: skip
+
+
+def _scaled_text(scores: dict[str, Any]) -> str:
+    scaled = scores.get("ece_scaled", {}).get("mean")
+    return "ECE; 0 is perfect" if scaled is None else f"ECE; {percent(scaled)} with the other folds' temperature"
 
 
 def _run(evaluation: Evaluation) -> Markup:
