@@ -99,6 +99,8 @@ def _scores(scores: list[dict[str, Any]]) -> list[str]:
             f" accuracy {100 * score['accuracy']:.1f} %{calibration}.",
             "",
         ]
+        if score.get("groups") and score.get("n_seeds", 1) > 1:
+            lines += ["By sex and by speaker, of the first seed:", ""]
         for group, title in (("sex", "Sex"), ("speaker", "Speaker")):
             if group in score.get("groups", {}):
                 lines += [f"| {title} | recordings | UAR | accuracy |", "|---|--:|--:|--:|"]
