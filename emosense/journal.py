@@ -102,7 +102,7 @@ def check_replaced(output: str, places: Iterable[str], job: dict[str, Any]) -> d
     known = {*before.get("tables", ())} if before is not None else set()
     for place in places:
         is_known = before is not None if place == output else table_name(place, output) in known
-        if not is_known and exists(place):
+        if not is_known and exists(place) and not _is_empty(place):
             raise UsageError(
                 f"{redact(place)} is there already and is no table of this run: --restart replaces it, {_WAY_OUT}"
             )
@@ -115,6 +115,11 @@ def check_replaced(output: str, places: Iterable[str], job: dict[str, Any]) -> d
                 f"--restart replaces it, {_WAY_OUT}"
             )
     return job | {"tables": sorted(known | {*job["tables"]})}
+
+
+def _is_empty(place: str) -> bool:
+    """Whether a place is a local file without content, as mktemp makes it: there is nothing to lose."""
+    return not is_url(place) and os.path.isfile(place) and os.path.getsize(place) == 0
 
 
 def _earlier_job(output: str) -> dict[str, Any] | None:

@@ -46,6 +46,12 @@ def test_a_table_of_somebody_else_is_refused_and_left_alone(job: LabelJob, tmp_p
     assert label(job).n_reused == 2
 
 
+def test_an_empty_file_is_nobodys_table(job: LabelJob) -> None:
+    # As mktemp makes it.
+    Path("labels.csv").write_bytes(b"")
+    assert label(job).n_recordings == 2
+
+
 def test_a_format_beside_the_table_does_not_replace_the_table_of_another_run(job: LabelJob, tmp_path: Path) -> None:
     label(job)
     before = Path("labels.csv").read_bytes()
