@@ -57,7 +57,7 @@ def adaptation_table(evaluation: Evaluation) -> Markup:
             cells.append(score_text({"mean": mean, "sd": sd}))
         rows.append((meaning, *cells))
     header = ("adapted to", "UAR", "accuracy", "calibration error (ECE)")
-    return page.tables([page.table("Adapted to speakers in figures", header, rows, n_words=1)])
+    return page.tables([page.table("Adapted to speakers in figures", header, rows)])
 
 
 def class_table(evaluation: Evaluation) -> Markup:
