@@ -34,6 +34,8 @@ def cluster() -> Iterator[Any]:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     from ray.cluster_utils import Cluster
 
+    # Where Ray's test cluster writes its address, whatever its own folder is, without making it.
+    os.makedirs("/tmp/ray", exist_ok=True)
     folder = tempfile.mkdtemp(prefix="emosense-", dir="/tmp")
     common = {"object_store_memory": 100_000_000, "include_dashboard": False}
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": folder, **common})

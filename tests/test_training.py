@@ -129,7 +129,9 @@ def run(storage: Path, table: FeatureTable, config: CnnConfig, **training: objec
 def test_two_workers_hold_equal_weights_after_every_epoch_and_learn_as_one_does(
     running_ray: None, tmp_path: Path
 ) -> None:
-    config = short("default", batch_size=8)
+    # Without what is drawn anew for every worker, so that they differ in the batches of the normalisation alone.
+    config = short("default", batch_size=8, mixup=0.0, augment=None, dropout=0.0, average=0.5)
+    config = dataclasses.replace(config, epochs=8)
     table = made_table(config)
     one, one_history = run(tmp_path / "one", table, config)
     two, two_history = run(tmp_path / "two", table, config, n_workers=2)
@@ -137,10 +139,11 @@ def test_two_workers_hold_equal_weights_after_every_epoch_and_learn_as_one_does(
     for record in two_history:
         assert len(record["weights_sha256"]) == 2
         assert len(set(record["weights_sha256"])) == 1
-    losses = [history[-1]["train_loss"] for history in (one_history, two_history)]
+    losses = [np.mean([record["train_loss"] for record in history[-3:]]) for history in (one_history, two_history)]
     assert losses[1] == pytest.approx(losses[0], rel=0.25)
+    assert losses[1] < 0.6 * two_history[0]["train_loss"]
     hits = [np.mean(predict(w, [table], 3).argmax(axis=1) == table.labels(CLASSES)) for w in (one, two)]
-    assert hits[1] == pytest.approx(hits[0], abs=0.25)
+    assert min(hits) > 0.9
 
 
 def training_workers() -> list[int]:
