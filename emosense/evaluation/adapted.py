@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from emosense.adaptation import SpeakerStatistics, adapt
 from emosense.evaluation.confidence import ece
+from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
 
 Float64 = NDArray[np.float64]
@@ -26,6 +27,7 @@ GROUPINGS: Final = {
     "same": "all recordings of a speaker in one emotion at a time",
 }
 _FEW: Final = 10
+_SCORES: Final = ("uar", "accuracy", "ece")
 
 
 def adaptation_scores(
@@ -59,6 +61,17 @@ def adaptation_scores(
             "ece": float(ece(labels, adapted)),
         }
     return scores
+
+
+def mean_adaptation(seeds: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return mean and deviation over seeds of what `adaptation_scores` gave for each, by grouping and score."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for grouping in GROUPINGS:
+        found[grouping] = {}
+        for name in _SCORES:
+            mean, sd = mean_and_sd([seed["adaptation"][grouping][name] for seed in seeds])
+            found[grouping][name] = {"mean": mean, "sd": sd}
+    return found
 
 
 def _groups(grouping: str, labels: Rows, speakers: NDArray[np.str_], seed: int) -> Iterator[Rows]:

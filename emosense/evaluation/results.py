@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emosense.evaluation.adapted import GROUPINGS
+from emosense.evaluation.adapted import mean_adaptation
 from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.summary import summarise
 from emosense.feature_table import FeatureTable
@@ -95,10 +95,10 @@ def predictions_csv(table: FeatureTable, classes: tuple[str, ...], predictions: 
 
 def _adaptation(seeds: list[dict[str, Any]]) -> str:
     """Say what adapting to the speakers brings, the mean over the seeds."""
-    reached = {name: 100 * np.mean([seed["adaptation"][name]["uar"] for seed in seeds]) for name in GROUPINGS}
+    reached = {name: f"{100 * scores['uar']['mean']:.1f} %" for name, scores in mean_adaptation(seeds).items()}
     return (
-        f"{reached['all']:.1f} % to all recordings of each speaker, {reached['ten']:.1f} % to 10 mixed, "
-        f"{reached['one']:.1f} % to one, {reached['same']:.1f} % to those of one emotion"
+        f"{reached['all']} to all recordings of each speaker, {reached['ten']} to 10 mixed, "
+        f"{reached['one']} to one, {reached['same']} to those of one emotion"
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.emotions import HIGH_AROUSAL
-from emosense.evaluation.adapted import GROUPINGS
+from emosense.evaluation.adapted import mean_adaptation
 from emosense.evaluation.metrics import accuracy, confusion_matrix, recall_per_class, uar
 from emosense.progress import plural
 from emosense.reports.charts import Bar, bars
@@ -69,8 +69,8 @@ def robustness_figure(evaluation: Evaluation) -> Figure:
 
 def adaptation_figure(evaluation: Evaluation) -> Figure:
     """Draw the UAR after adapting to groups of each speaker's recordings (`label --speakers`)."""
-    seeds = evaluation.metrics["seeds"]
-    reached = {name: float(np.mean([seed["adaptation"][name]["uar"] for seed in seeds])) for name in GROUPINGS}
+    scores = mean_adaptation(evaluation.metrics["seeds"])
+    reached = {name: score["uar"]["mean"] for name, score in scores.items()}
     none, every, same = (reached[name] for name in ("none", "all", "same"))
     caption = (
         f"Adapted to all recordings of each speaker (--speakers) the UAR is {percent(every)}, {points(every - none)} "

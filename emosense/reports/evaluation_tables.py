@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from emosense.evaluation.adapted import GROUPINGS
-from emosense.evaluation.intervals import mean_and_sd
+from emosense.evaluation.adapted import GROUPINGS, mean_adaptation
 from emosense.evaluation.metrics import recall_per_class
 from emosense.reports import evaluation_figures, page
 from emosense.reports.evaluation_data import Evaluation
@@ -48,14 +47,8 @@ def robustness_table(evaluation: Evaluation) -> Markup:
 
 def adaptation_table(evaluation: Evaluation) -> Markup:
     """Tabulate the scores after adapting to groups of each speaker's recordings."""
-    seeds = [seed["adaptation"] for seed in evaluation.metrics["seeds"]]
-    rows = []
-    for grouping, meaning in GROUPINGS.items():
-        cells = []
-        for name in ("uar", "accuracy", "ece"):
-            mean, sd = mean_and_sd([seed[grouping][name] for seed in seeds])
-            cells.append(score_text({"mean": mean, "sd": sd}))
-        rows.append((meaning, *cells))
+    reached = mean_adaptation(evaluation.metrics["seeds"])
+    rows = [(meaning, *map(score_text, reached[name].values())) for name, meaning in GROUPINGS.items()]
     header = ("adapted to", "UAR", "accuracy", "calibration error (ECE)")
     return page.tables([page.table("Adapted to speakers in figures", header, rows)])
 
