@@ -1,9 +1,11 @@
 """EmoSense: the emotion in every recording of a folder or a bucket.
 
-import emosense
+    import emosense
 
-for row in emosense.label(["a.wav", "b.wav"]):
-print(row.path, row.emotion, row.confidence)
+    for row in emosense.label(["a.wav", "b.wav"]):
+        print(row.path, row.emotion, row.confidence)
+
+The command line is `emosense-batch`.
 """
 
 from __future__ import annotations
