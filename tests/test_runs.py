@@ -179,7 +179,6 @@ def test_an_error_whose_cause_may_be_gone_is_tried_again(code: str, size: int, e
     assert Finished("a", size, "1", labelled).is_tried_again is expected
 
 
-@pytest.mark.skipif(not ffmpeg.is_installed(), reason="PyAV is not installed: pip install 'emosense[ffmpeg]'")
 def test_what_asked_for_ffmpeg_is_labelled_once_it_is_there_and_not_again(
     tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
 ) -> None:
