@@ -64,14 +64,6 @@ def test_what_was_fitted_is_not_fitted_again(running_ray: None, tmp_path: Path) 
     assert first.history != []
 
 
-def test_a_fit_of_an_earlier_version_is_taken(running_ray: None, tmp_path: Path) -> None:
-    unit = Fit(small(), 0, ALL)
-    (first,) = fits(made(), tmp_path).run([unit], Silent())
-    (kept,) = tmp_path.glob("*.json")
-    kept.write_text(json.dumps([{"epoch": 7}]))
-    assert fits(made(), tmp_path).run([unit], Silent()) == [Fitted(first.weights, [{"epoch": 7}])]
-
-
 def test_another_folders_fits_are_taken_and_not_copied(running_ray: None, tmp_path: Path) -> None:
     unit = Fit(small(), 0, ALL)
     (first,) = fits(made(), tmp_path / "first").run([unit], Silent())
@@ -146,6 +138,16 @@ def test_a_fit_that_is_broken_off_is_as_good_as_none(running_ray: None, tmp_path
     (again,) = fits(made(), tmp_path / "new", tmp_path / "old").run([unit], Silent())
     assert again == first
     assert n_kept(tmp_path / "new") == 1
+
+
+@pytest.mark.parametrize("other", [b"[]", b"{}", b'{"sha256": 1}'])
+def test_a_fit_that_says_something_else_is_as_good_as_none(tmp_path: Path, other: bytes) -> None:
+    places = FitPlaces((str(tmp_path),))
+    places.keep("key", Fitted(b"weights", [{"epoch": 1}]))
+    assert places.find("key") == Fitted(b"weights", [{"epoch": 1}])
+    (kept,) = tmp_path.glob("*.json")
+    kept.write_bytes(other)
+    assert places.find("key") is None
 
 
 def test_a_folder_holds_fits_when_one_is_finished(running_ray: None, tmp_path: Path) -> None:

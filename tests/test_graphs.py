@@ -27,7 +27,7 @@ from emosense.training.ensemble import (
 )
 from emosense.training.fitting import preset
 from emosense.training.graphs import Part, combine
-from emosense.training.mlp import PASSES_WITHOUT_COPIES
+from emosense.training.mlp import PASSES_WITHOUT_COPIES, MlpConfig
 from emosense.training.mlp import PRESETS as MLP_PRESETS
 
 
@@ -160,6 +160,11 @@ def test_the_seeds_of_an_ensemble_share_no_member() -> None:
             alike = {"views": ()} if isinstance(member.config, CnnConfig) else {}
             networks.add((dataclasses.replace(member.config, **alike), member.seed))
     assert len(networks) == 3 * len(config.members)
+    # They are those that evaluations of the CNN with nine seeds, and of the MLP with three, have trained.
+    seeds: dict[type, list[int]] = {kind: [] for kind in (CnnConfig, MlpConfig)}
+    for network, seed in sorted(networks, key=lambda found: found[1]):
+        seeds[type(network)].append(seed)
+    assert seeds == {CnnConfig: list(range(9)), MlpConfig: list(range(3))}
     assert {member.config.classes for member in config.members} == {EMOTIONS}
     assert len(heard_at(config)) == 2
     assert len({heard.sample_rate for heard in heard_at(config)}) == 1

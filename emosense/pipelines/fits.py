@@ -68,14 +68,11 @@ class FitPlaces:
             try:
                 kept = json.loads(read_bytes(join(folder, f"{key}.json")))
                 weights = read_bytes(join(folder, f"{key}.onnx"))
-            except (FileNotFoundError, ValueError):
-                # Of a disk that was full, or a copy that was broken off: as good as none.
+                if hashlib.sha256(weights).hexdigest() == kept["sha256"]:
+                    return Fitted(weights, kept["history"])
+            except (FileNotFoundError, ValueError, LookupError, TypeError):
+                # Of a disk that was full, a copy that was broken off or another version: as good as none.
                 continue
-            if isinstance(kept, list):
-                # Of an earlier version, which kept the history alone.
-                return Fitted(weights, kept)
-            if hashlib.sha256(weights).hexdigest() == kept["sha256"]:
-                return Fitted(weights, kept["history"])
         return None
 
     def keep(self, key: str, fitted: Fitted) -> None:

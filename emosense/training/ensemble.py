@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
@@ -59,17 +60,20 @@ def _cnn_members(n_members: int) -> tuple[Member, ...]:
 PRESETS: Final[dict[str, EnsembleConfig]] = {
     "default": EnsembleConfig("default", members=(*_cnn_members(3), Member(mlp.PRESETS["default"]))),
 }
-# Seeds of an ensemble lie this far apart, so that two of them share no member.
-_SEED_STRIDE: Final = 10
 # What a network answers does not depend on its name; features and classes are stated beside its settings.
 _BESIDE_SETTINGS: Final = frozenset({"name", "feature", "classes"})
 
 
 def members_of(config: ModelConfig, seed: int) -> tuple[Member, ...]:
-    """Return the networks of a model that is trained with `seed`, with the seeds that they are trained with."""
+    """Return the networks of a model that is trained with `seed`, with the seeds that they are trained with.
+
+    Two ensembles share no network: where one takes the first three seeds of the CNN and the first of the MLP, the next
+    takes the three and the one that follow. An evaluation of the CNN with nine seeds thus trained those of three.
+    """
     if not isinstance(config, EnsembleConfig):
         return (Member(config, seed),)
-    return tuple(Member(member.config, seed * _SEED_STRIDE + member.seed) for member in config.members)
+    n_alike = Counter(type(member.config) for member in config.members)
+    return tuple(Member(member.config, seed * n_alike[type(member.config)] + member.seed) for member in config.members)
 
 
 def copy_speeds(config: NetworkConfig) -> tuple[float, ...]:
