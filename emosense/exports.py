@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Final, Protocol
 
 from emosense.emotions import EMOTIONS
 from emosense.rows import Row, printable_path
-from emosense.storage import atomic_writer, is_url, join, make_folder, write_bytes
+from emosense.storage import atomic_writer, join, make_folder, write_bytes
+
+# File systems take 255 bytes, and .txt and .tmp-PID come behind; S3 takes keys of 1,024 bytes.
+_MAX_STEP_BYTES: Final = 235
+_MAX_NAME_BYTES: Final = 800
 
 
 class Export(Protocol):
@@ -43,6 +49,8 @@ def place_of(output: str, name: str) -> str:
 class AudacityExport:
     """One label track a recording, ``<output>.audacity/<path>.txt``: start, end and label, separated by tabs.
 
+    See `relative_name` for the names of paths that lead upwards, begin at the root, or are long.
+
     Source: Audacity manual, 'Importing and Exporting Labels'.
     """
 
@@ -62,9 +70,25 @@ class AudacityExport:
 
 
 def relative_name(path: str) -> str:
-    """Return a path as a name below a folder: no root, no scheme, and no step upwards."""
-    inside = path.split("://", 1)[-1] if is_url(path) else path
-    return "/".join(part for part in printable_path(inside).split("/") if part not in ("", ".", ".."))
+    """Return a path as a name below a folder, a name of its own for each path.
+
+    What a folder cannot be called is percent-encoded: ``/data/x.wav`` gives ``%2Fdata/x.wav``, ``../x.wav`` gives
+    ``%2E%2E/x.wav`` and ``s3://b/x.wav`` gives ``s3:/%2Fb/x.wav``. What is too long is cut and ends in a digest.
+    """
+    text = re.sub(r"(?<![^/])/", "%2F", printable_path(path).replace("%", "%25"))
+    text = re.sub(r"(?<![^/])\.\.?(?![^/])", lambda step: "%2E" * len(step[0]), text)
+    # The folder x.wav.txt would lie where the track of x.wav does.
+    text = text.replace(".txt/", "%2Etxt/")
+    name = "/".join(_cut(step, _MAX_STEP_BYTES) for step in text.split("/"))
+    return name if len(name.encode()) <= _MAX_NAME_BYTES else _cut(text.replace("/", "%2F"), _MAX_STEP_BYTES)
+
+
+def _cut(text: str, n_bytes: int) -> str:
+    content = text.encode()
+    if len(content) <= n_bytes:
+        return text
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    return f"{content[: n_bytes - 1 - len(digest)].decode(errors='ignore')}-{digest}"
 
 
 class _Table:

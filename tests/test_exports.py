@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import datetime
+import os
+import urllib.parse
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import RecordingError
@@ -37,10 +41,44 @@ def test_audacity_gets_a_label_track_a_recording(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("/etc/../x.wav", "etc/x.wav"), ("../../x.wav", "x.wav"), ("s3://bucket/a/x.wav", "bucket/a/x.wav")],
+    [
+        ("a/x.wav", "a/x.wav"),
+        ("/etc/../x.wav", "%2Fetc/%2E%2E/x.wav"),
+        ("../../x.wav", "%2E%2E/%2E%2E/x.wav"),
+        ("s3://bucket/a/x.wav", "s3:/%2Fbucket/a/x.wav"),
+        ("50 %.wav", "50 %25.wav"),
+    ],
 )
 def test_a_track_never_leaves_its_folder(path: str, name: str) -> None:
     assert relative_name(path) == name
+
+
+@given(st.lists(st.sampled_from(["a", "b.txt", ".", "..", "", "%2E", "%", "s3:", "x.wav"]), min_size=1, max_size=6))
+def test_a_tracks_name_tells_its_recording_from_every_other(steps: list[str]) -> None:
+    path = "/".join(steps)
+    name = relative_name(path)
+    assert not {"", ".", ".."} & set(name.split("/")[:-1])
+    assert urllib.parse.unquote(name) == path
+
+
+def test_recordings_that_differ_in_root_scheme_or_steps_have_tracks_of_their_own(tmp_path: Path) -> None:
+    paths = ("../a/x.wav", "/a/x.wav", "/x.wav", "a/x.wav", "b/x", "b/x.txt/y.wav", "s3://b/x", "x.wav")
+    with opened("audacity", str(tmp_path / "labels.csv")) as export:
+        for path in paths:
+            export.write(labelled_row(path, CALM, 3, 3), ())
+    assert len([path for path in (tmp_path / "labels.audacity").rglob("*.txt") if path.is_file()]) == len(paths)
+
+
+def test_tracks_of_recordings_with_long_names_are_cut_and_keep_a_name_of_their_own(tmp_path: Path) -> None:
+    long = "ü" * 124
+    paths = [f"{long}{n}.wav" for n in (1, 2)] + [f"{'s' * 255}/{n}.wav" for n in (1, 2)]
+    paths += [os.fsdecode(b"\xff" * 250), "/".join(["deep" * 60] * 16) + "/x.wav"]
+    with opened("audacity", str(tmp_path / "labels.csv")) as export:
+        for path in paths:
+            export.write(labelled_row(path, CALM, 3, 3), ())
+    tracks = [path for path in (tmp_path / "labels.audacity").rglob("*.txt") if path.is_file()]
+    assert len(tracks) == len(paths)
+    assert sum(track.name.startswith("ü" * 100) for track in tracks) == 2
 
 
 def test_raven_gets_one_selection_table(tmp_path: Path) -> None:
