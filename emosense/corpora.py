@@ -21,7 +21,6 @@ from emosense.recordings import Recording
 from emosense.storage import beside, read_bytes, redact, without_credentials
 
 _RAVDESS_NAME: Final = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.(?:wav|flac)", re.IGNORECASE)
-_STATEMENTS: Final = {1: "Kids are talking by the door", 2: "Dogs are sitting by the door"}
 _TABLE_COLUMNS: Final = ("path", "emotion", "speaker")
 _MAX_LINE: Final = 1 << 20
 # The one reason to leave a recording out that is none of choice.
@@ -206,11 +205,18 @@ def _is_ravdess(path: str) -> bool:
     return True
 
 
-def _csv_records(location: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _content(location: str) -> bytes:
     try:
-        text = read_bytes(location).decode("utf-8-sig")
+        return read_bytes(location)
     except FileNotFoundError as err:
         raise UsageError(f"there is no table at {redact(location)}") from err
+    except OSError as err:
+        raise UsageError(f"the table {redact(location)} cannot be read: {err.strerror or err}") from err
+
+
+def _csv_records(location: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        text = _content(location).decode("utf-8-sig")
     except UnicodeDecodeError as err:
         raise UsageError(f"{redact(location)} is not UTF-8 text (byte {err.start})") from err
     csv.field_size_limit(_MAX_LINE)
@@ -231,9 +237,7 @@ def _parquet_records(location: str) -> Iterator[tuple[str, dict[str, Any]]]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(pa.BufferReader(read_bytes(location)))
-    except FileNotFoundError as err:
-        raise UsageError(f"there is no table at {redact(location)}") from err
+        table = pq.read_table(pa.BufferReader(_content(location)))
     except pa.ArrowInvalid as err:
         raise UsageError(f"{redact(location)} is not a Parquet file: {err}") from err
     _check_columns(location, table.column_names)

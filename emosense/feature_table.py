@@ -119,7 +119,8 @@ def is_feature_table(location: str) -> bool:
         return False
     try:
         return _METADATA_KEY in (pq.read_schema(pa.BufferReader(read_bytes(location))).metadata or {})
-    except (FileNotFoundError, pa.ArrowInvalid):
+    except (OSError, pa.ArrowInvalid):
+        # Who reads it as a corpus table says what is wrong with it.
         return False
 
 

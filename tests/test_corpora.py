@@ -11,6 +11,7 @@ import pytest
 from emosense.corpora import RavdessName, parse_ravdess_name, read_corpus
 from emosense.emotions import EMOTIONS
 from emosense.errors import NothingToDo, UsageError
+from emosense.feature_table import is_feature_table
 from emosense.storage import write_bytes
 
 
@@ -144,6 +145,14 @@ def test_a_table_that_cannot_be_read_says_where(tmp_path: Path, content: bytes, 
     (tmp_path / "corpus.csv").write_bytes(content)
     with pytest.raises(UsageError, match=says):
         read_corpus(str(tmp_path / "corpus.csv"))
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.parquet"])
+def test_a_folder_in_a_tables_place_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    assert not is_feature_table(str(tmp_path / name))
+    with pytest.raises(UsageError, match=f"the table .*{name} cannot be read: Is a directory"):
+        read_corpus(str(tmp_path / name))
 
 
 def test_missing_and_empty_places_are_named(tmp_path: Path) -> None:
