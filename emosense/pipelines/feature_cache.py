@@ -96,11 +96,15 @@ def load_tables(
             raise UsageError(f"nothing of {redact(source.data)} can be used: {_unread(table.by_error)}")
         labelled = table.select([row for row, emotion in enumerate(table.emotions) if emotion])
         if not len(labelled):
-            raise UsageError(f"no recording of {redact(source.data)} has a label: see emosense-batch train --help")
+            raise _without_labels(source)
         tables.append(dataclasses.replace(labelled, config=config))
     if any(table.paths != tables[0].paths for table in tables):
         raise UsageError(f"recordings of {redact(source.data)} have some of the features and not all of them")
     return tuple(tables)
+
+
+def _without_labels(source: FeatureSource) -> UsageError:
+    return UsageError(f"no recording of {redact(source.data)} has a label: see emosense-batch train --help")
 
 
 def _unread(by_error: Counter[str]) -> str:
@@ -121,6 +125,8 @@ def _extracted(
 ) -> list[FeatureTable]:
     corpus = read_corpus(source.data)
     report_problems(corpus, told)
+    if not any(utterance.emotion for utterance in corpus.utterances):
+        raise _without_labels(source)
     variants: dict[FeatureConfig, list[Variant | None]] = {
         config: [None, *map(Speed, speeds)] for config, speeds in wanted.items()
     }
