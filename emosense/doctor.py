@@ -88,8 +88,8 @@ def examine(load: Load = importlib.import_module, environ: Mapping[str, str] = o
         *check_models(load),
         check_ray_address(environ),
         check_ray_authentication(environ),
-        check_folder("temporary folder", tempfile.gettempdir(), "broken"),
-        check_folder("current folder", os.getcwd(), "warning"),
+        check_folder("temporary folder", tempfile.gettempdir, "broken"),
+        check_folder("current folder", os.getcwd, "warning"),
         check_cpus(usable_cpus(), cgroup_cpus()),
         check_memory(memory_limit(), usable_cpus()),
     ]
@@ -158,8 +158,9 @@ def check_models(load: Load, names: tuple[str, ...] | None = None) -> Iterator[C
 def check_ray_address(environ: Mapping[str, str]) -> Check:
     """Say where Ray will run; the cluster is not contacted."""
     address = environ.get("RAY_ADDRESS")
-    if not address:
-        return Check("ray address", "ok", "RAY_ADDRESS is not set: large jobs start a Ray of their own here")
+    if address in (None, "", "local"):
+        what = f"is {address}" if address else "is not set"
+        return Check("ray address", "ok", f"RAY_ADDRESS {what}: large jobs start a Ray of their own here")
     return Check("ray address", "ok", f"RAY_ADDRESS={redact(address)}: large jobs run on that cluster")
 
 
@@ -175,7 +176,7 @@ def check_ray_authentication(environ: Mapping[str, str], home: Path | None = Non
         permissions = None
     if permissions is not None and permissions & 0o077:
         return Check(name, "warning", f"{path} has mode {permissions:04o}: others can read it", f"chmod 600 {path}")
-    if environ.get("RAY_ADDRESS") and mode != "token":
+    if environ.get("RAY_ADDRESS", "local") not in ("", "local") and mode != "token":
         return Check(name, "warning", "a cluster is named and no token is sent", "export RAY_AUTH_MODE=token")
     has_token = permissions is not None or bool(environ.get("RAY_AUTH_TOKEN"))
     if mode == "token" and not has_token:
@@ -186,8 +187,12 @@ def check_ray_authentication(environ: Mapping[str, str], home: Path | None = Non
     return Check(name, "ok", "RAY_AUTH_MODE is not set: a Ray that EmoSense starts gets a token of its own")
 
 
-def check_folder(name: str, folder: str, unwritable: Status) -> Check:
-    """Write a temporary file to a folder and look at the space that is left."""
+def check_folder(name: str, find: Callable[[], str], unwritable: Status) -> Check:
+    """Find a folder, write a temporary file to it, and look at the space that is left."""
+    try:
+        folder = find()
+    except OSError as err:  # the current folder is gone, or no temporary folder can be written
+        return Check(name, unwritable, f"there is none: {err.strerror}", "choose another, or set TMPDIR")
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"0")

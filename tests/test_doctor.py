@@ -130,6 +130,12 @@ def test_the_address_of_a_cluster_is_shown_without_credentials() -> None:
     assert "secret" not in shown
 
 
+def test_local_is_no_address_of_a_cluster(tmp_path: Path) -> None:
+    environ = {"RAY_ADDRESS": "local"}
+    assert "a Ray of their own here" in check_ray_address(environ).detail
+    assert check_ray_authentication(environ, tmp_path).status == "ok"
+
+
 @pytest.mark.parametrize(
     ("environ", "mode", "status", "text"),
     [
@@ -165,7 +171,7 @@ def test_a_token_file_elsewhere_is_found_through_its_variable(tmp_path: Path) ->
 
 
 def test_a_folder_that_can_be_written_is_named_with_its_space_and_left_empty(tmp_path: Path) -> None:
-    check = check_folder("current folder", str(tmp_path), "warning")
+    check = check_folder("current folder", lambda: str(tmp_path), "warning")
     assert check.detail.startswith(f"{tmp_path}, ")
     assert check.detail.endswith(" GB free")
     assert list(tmp_path.iterdir()) == []
@@ -173,8 +179,20 @@ def test_a_folder_that_can_be_written_is_named_with_its_space_and_left_empty(tmp
 
 @pytest.mark.parametrize("status", ["broken", "warning"])
 def test_a_folder_that_cannot_be_written_has_the_status_that_its_use_asks_for(status: str, tmp_path: Path) -> None:
-    check = check_folder("folder", str(tmp_path / "absent"), status)  # type: ignore[arg-type]
+    check = check_folder("folder", lambda: str(tmp_path / "absent"), status)  # type: ignore[arg-type]
     assert (check.status, "cannot be written" in check.detail) == (status, True)
+
+
+def test_a_folder_that_is_gone_is_a_check_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    check = check_folder("current folder", os.getcwd, "warning")
+    assert (check.status, check.detail) == ("warning", "there is none: No such file or directory")
+    nothing = lacks(
+        "numpy", "onnxruntime", "ray", "soundfile", "av", "s3fs", "gcsfs", "adlfs", "emosense.models.artifact"
+    )
+    assert {found.status for found in examine(nothing, {}) if found.name == "current folder"} == {"warning"}
 
 
 @pytest.mark.parametrize(
