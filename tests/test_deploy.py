@@ -112,6 +112,14 @@ def test_the_lock_of_the_image_agrees_with_the_project_s_own() -> None:
     assert all("--hash=sha256:" in block for block in re.split(r"^(?=[a-z])", LOCK.read_text(), flags=re.MULTILINE)[1:])
 
 
+def test_the_cluster_installs_a_lock_that_reads_the_storage_of_its_own_submit_line() -> None:
+    text = (REPOSITORY / "cluster.yaml").read_text()
+    mounts = yaml.safe_load(text)["file_mounts"]
+    (lock,) = (REPOSITORY / source for place, source in mounts.items() if place.endswith(".lock"))
+    assert "s3://" in text
+    assert "s3fs" in {name for name, _ in pins(lock)}
+
+
 @pytest.mark.parametrize(("code", "expected"), [(0, 0), (3, 0), (1, 1), (2, 2), (4, 4), (5, 5), (143, 143)])
 def test_a_complete_table_is_a_job_that_has_succeeded(code: int, expected: int) -> None:
     script = REPOSITORY / "deploy" / "complete"
