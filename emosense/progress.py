@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from typing import Final, Protocol
 
-MODES: Final = ("auto", "plain", "json", "none")
 _PLAIN_EVERY_S: Final = 10.0
 _JSON_EVERY_S: Final = 1.0
 
