@@ -20,8 +20,6 @@ from typing import Final
 
 EXIT_OK: Final = 0
 EXIT_ERROR_ROWS: Final = 3
-EXIT_SIGINT: Final = 130
-EXIT_SIGTERM: Final = 143
 
 
 class EmoSenseError(Exception):
