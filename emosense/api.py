@@ -94,8 +94,8 @@ def label(
     if not 0 < file_timeout_s < float("inf"):
         raise UsageError(f"file_timeout_s must be a positive number of seconds, not {file_timeout_s}")
     config = LabelConfig(window_s, hop_s, strict=strict, max_duration_s=max_duration_s)
-    config.check()
     spec = LabelSpec(with_encoder_file(read_model(model), encoder), config, file_timeout_s)
+    config.check(spec.model.description["window_s"])
     return _rows(map(_recording, paths), LocalEngine(spec, n_workers))
 
 

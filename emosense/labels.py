@@ -34,8 +34,13 @@ class LabelConfig:
     max_duration_s: float = 86_400.0
     quality: bool = False
 
-    def check(self) -> None:
+    def check(self, model_window_s: float = float("inf")) -> None:
         """Refuse what no recording can be labelled with.
+
+        Parameters
+        ----------
+        model_window_s : float
+            The model's own window, where it is known.
 
         Raises
         ------
@@ -47,9 +52,10 @@ class LabelConfig:
         for name, length_s in (("window", self.window_s), ("hop", self.hop_s)):
             if length_s != 0 and not MIN_DURATION_S <= length_s < float("inf"):
                 raise UsageError(f"the {name} must last {MIN_DURATION_S} s or longer, not {length_s:g} s")
-        if self.hop_s > (self.window_s or float("inf")):
-            raise UsageError("the hop cannot be longer than the window")
-        if not self.max_duration_s > 0:
+        window_s = self.window_s or model_window_s
+        if self.hop_s > window_s:
+            raise UsageError(f"the hop cannot be longer than the window of {window_s:g} s")
+        if not 0 < self.max_duration_s < float("inf"):
             raise UsageError(f"the longest duration must be a positive number of seconds, not {self.max_duration_s:g}")
 
 

@@ -96,8 +96,11 @@ def test_no_paths_give_no_rows(tiny_model: str) -> None:
         ({"hop_s": 0.2}, "the hop must last 0.25 s or longer"),
         ({"window_s": float("nan")}, "the window must last"),
         ({"window_s": 1.0, "hop_s": 2.0}, "the hop cannot be longer than the window"),
+        ({"hop_s": 20.0}, "the hop cannot be longer than the window of 10 s"),
         ({"max_duration_s": -1.0}, "the longest duration must be a positive number of seconds, not -1"),
         ({"max_duration_s": 0.0}, "the longest duration"),
+        ({"max_duration_s": float("inf")}, "the longest duration"),
+        ({"max_duration_s": float("nan")}, "the longest duration"),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused_at_the_call(
