@@ -40,7 +40,7 @@ def ray_session(address: str | None = None, n_workers: int | None = None) -> Ite
     Parameters
     ----------
     address : str, optional
-        Of a cluster, as ``ray.init`` takes it; the environment's RAY_ADDRESS where it is None.
+        See `cluster_address`.
     n_workers : int, optional
         CPUs that a Ray started here may use; all of the machine where it is None.
 
@@ -49,13 +49,22 @@ def ray_session(address: str | None = None, n_workers: int | None = None) -> Ite
     StorageError
         If a cluster was named and does not answer: never a silent fall-back to this machine.
     """
-    address = address or os.environ.get("RAY_ADDRESS")
+    address = cluster_address(address)
     for name, value in _LOCAL_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if address:
         yield from _joined(address)
     else:
         yield from _started(n_workers or os.cpu_count() or 1)
+
+
+def cluster_address(address: str | None) -> str | None:
+    """Return the address of the cluster to join, as ``ray.init`` takes it; None to start a Ray here.
+
+    Without an `address` it is the environment's RAY_ADDRESS. ``local`` is Ray's word for a Ray of one's own.
+    """
+    address = address or os.environ.get("RAY_ADDRESS")
+    return None if address == "local" else address
 
 
 def _joined(address: str) -> Iterator[int]:
