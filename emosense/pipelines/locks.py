@@ -1,15 +1,16 @@
 """One run at a time on one output.
 
-A local run folder is held with a lock of the system, which ends with the process, however that ends. Object storage has
-no such lock: there an object names the run that holds the output and is written anew every few seconds. Who finds one
-waits for three times that long; if it changes the other run is alive, if not its run is dead and is followed at once.
-No clock of two machines is compared. Two runs that still got past each other find out at the next beat, and one stops:
-until then each has written whole parts of right rows.
+A local run folder is held with a lock of the system, which ends with the process, however that ends. Object storage and
+some shared file systems have no such lock: there a file names the run that holds the output and is written anew every
+few seconds. Who finds one waits for three times that long; if it changes the other run is alive, if not its run is dead
+and is followed at once. No clock of two machines is compared. Two runs that still got past each other find out at the
+next beat, and one stops: until then each has written whole parts of right rows.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -27,6 +28,8 @@ BEAT_S: Final = 5.0
 _SETTLE_S: Final = 0.5
 # Who waits for a silent run follows it after as many beats; storage that is back earlier costs nothing.
 _MAX_MISSED: Final = 3
+# What flock says on NFS without its lock service, on Lustre mounted without flock, and on some FUSE file systems.
+_NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS})
 
 
 @contextlib.contextmanager
@@ -43,7 +46,7 @@ def held(folder: str, say: Callable[[str], None], beat_s: float = BEAT_S) -> Ite
     say : callable
         Told that another run is waited for.
     beat_s : float
-        Seconds between two signs of life, on object storage.
+        Seconds between two signs of life, where the system has no lock.
 
     Raises
     ------
@@ -54,13 +57,14 @@ def held(folder: str, say: Callable[[str], None], beat_s: float = BEAT_S) -> Ite
     """
     with contextlib.ExitStack() as stack:
         make_folder(folder)
-        if is_url(folder):
+        descriptor = None if is_url(folder) else _file_lock(folder)
+        if descriptor is None:
             lease = _Lease(folder, beat_s)
             lease.take(say)
             stack.callback(lease.release)
             check = lease.check
         else:
-            stack.callback(os.close, _file_lock(folder))
+            stack.callback(os.close, descriptor)
             check = _nothing_to_check
         yield check
 
@@ -75,8 +79,8 @@ def _refusal(folder: str) -> UsageError:
     )
 
 
-def _file_lock(folder: str) -> int:
-    """Return a descriptor that holds the lock as long as it is open."""
+def _file_lock(folder: str) -> int | None:
+    """Return a descriptor that holds the lock as long as it is open; None where the file system has no locks."""
     import fcntl
 
     try:
@@ -88,11 +92,16 @@ def _file_lock(folder: str) -> int:
     except BlockingIOError as err:
         os.close(descriptor)
         raise _refusal(folder) from err
+    except OSError as err:
+        os.close(descriptor)
+        if err.errno not in _NO_LOCKS:
+            raise OutputError(f"cannot lock {redact(folder)}: {err.strerror}") from err
+        return None
     return descriptor
 
 
 class _Lease:
-    """The object that names the run which holds a folder in object storage."""
+    """The object, or file, that names the run which holds a folder where the system has no lock."""
 
     def __init__(self, folder: str, beat_s: float) -> None:
         self._folder, self._location, self._beat_s = folder, join(folder, "lock.json"), beat_s
