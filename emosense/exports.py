@@ -187,6 +187,8 @@ EXPORTS: Final[dict[str, Callable[[str, contextlib.ExitStack], Export]]] = {
     "raven": RavenExport,
     "audformat": AudformatExport,
 }
+# The exports that are folders of files.
+FOLDERS: Final = frozenset({"audacity", "audformat"})
 
 
 @contextlib.contextmanager

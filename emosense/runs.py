@@ -17,6 +17,7 @@ import dataclasses
 import glob
 import hashlib
 import heapq
+import itertools
 import json
 import os
 import re
@@ -41,6 +42,8 @@ from emosense.storage import (
 )
 
 _PART: Final = re.compile(r"(\d+)-(\d+)\.jsonl")
+# What `atomic_writer` writes beside a file before it is put in place.
+_LEFTOVER: Final = re.compile(r"\.tmp-[0-9]+\Z")
 # Error rows whose cause lies outside of the recording.
 _PASSING: Final = frozenset({"permission_denied", "io_error", "timeout", "out_of_memory"})
 
@@ -123,18 +126,8 @@ class Run:
         before = read_journal(self.folder)
         if before is not None:
             check_settings(self.folder, before, journal)
-        self._remove_leftovers()
         write_bytes(join(self.folder, "journal.json"), json.dumps(journal, indent=2).encode())
         self._generation = 1 + max((generation for generation, _ in self._parts()), default=-1)
-
-    def _remove_leftovers(self) -> None:
-        """Remove half-written files of a killed run of ours; object storage has none."""
-        if is_url(self.output):
-            return
-        output = glob.escape(self.output)
-        for name in (output, f"{output}.run.json", f"{output}.run/*"):
-            for location in glob.glob(f"{name}.tmp-[0-9]*"):
-                remove(location)
 
     def _parts(self) -> list[tuple[int, int]]:
         matches = (_PART.fullmatch(name) for name in list_folder(self.folder))
@@ -204,6 +197,18 @@ def in_order(recordings: Iterable[Recording], finished: Iterable[Finished], *, c
             yield found
         elif complete:
             raise EmoSenseError(f"no row for {recording.path!r}: the run folder was changed while it was read")
+
+
+def remove_leftovers(places: Iterable[str]) -> None:
+    """Remove half-written files of a killed run from what it writes, files and folders; object storage has none."""
+    for place in places:
+        if is_url(place):
+            continue
+        beside = glob.iglob(f"{glob.escape(place)}.tmp-*")
+        inside = (os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names)
+        for location in itertools.chain(beside, inside):
+            if _LEFTOVER.search(location) and os.path.isfile(location):
+                remove(location)
 
 
 def write_manifest(output: str, manifest: dict[str, Any]) -> None:

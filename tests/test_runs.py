@@ -25,7 +25,7 @@ from emosense.pipelines.label import LabelJob, label
 from emosense.pipelines.label_job import fingerprint
 from emosense.recordings import Recording
 from emosense.rows import error_row, labelled_row
-from emosense.runs import Finished, Run, in_order
+from emosense.runs import Finished, Run, in_order, remove_leftovers
 from emosense.storage import atomic_writer, redact, without_credentials
 
 
@@ -99,6 +99,21 @@ def test_restart_discards_the_work_and_nothing_else(tmp_path: Path) -> None:
     assert (tmp_path / "out.csv.run" / "notes.txt").exists()
 
 
+def test_half_written_files_of_the_run_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    write = ("l[1].csv", "parts.csv", "l[1].csv.run/journal.json", "l[1].audacity/a/x.wav.txt", "page.html")
+    leftovers = [tmp_path / f"{name}.tmp-2024" for name in write]
+    kept = [
+        tmp_path / name for name in ("l[1].csv.tmp-2024-backup", "l1.csv.tmp-1", "other.csv.tmp-1", "l[1].csv.tmp-")
+    ]
+    kept.append(tmp_path / "parts.csv.tmp-7" / "mine")
+    for path in (*leftovers, *kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    places = [str(tmp_path / name) for name in ("l[1].csv", "l[1].csv.run", "l[1].audacity", "parts.csv", "page.html")]
+    remove_leftovers([*places, "memory://bucket/l.csv"])
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
 def fill_the_disk(file: BinaryIO) -> None:
     file.write(b"half")
     raise OSError(28, "No space left on device")
@@ -152,13 +167,11 @@ def test_names_choose_no_counters_of_their_own() -> None:
 def test_the_manifest_says_how_the_run_ended(tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]) -> None:
     (tmp_path / "in").mkdir()
     job = LabelJob((str(tmp_path / "in"),), str(tmp_path / "out.csv"), model=tiny_model)
-    with pytest.raises(NothingToDo):
-        label(job)
+    assert isinstance(label(job).failure, NothingToDo)
     assert json.loads((tmp_path / "out.csv.run.json").read_text())["exit_code"] == 9
     for index in range(3):
         (tmp_path / "in" / f"{index}.wav").write_bytes(b"no audio")
-    with pytest.raises(TooManyErrors):
-        label(dataclasses.replace(job, max_errors="1"))
+    assert isinstance(label(dataclasses.replace(job, max_errors="1")).failure, TooManyErrors)
     assert json.loads((tmp_path / "out.csv.run.json").read_text())["exit_code"] == 4
 
 

@@ -1,4 +1,4 @@
-"""Settings of a labelling job that cannot work -> one sentence, before anything is read or written."""
+"""Settings and places that cannot work -> one sentence, before anything is labelled."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from collections import Counter
 from typing import Final
 
-from emosense.errors import UsageError
-from emosense.exports import EXPORTS
+from emosense.errors import OutputError, UsageError
+from emosense.exports import EXPORTS, FOLDERS
 from emosense.pipelines.label_job import LabelJob
 from emosense.rows import WRITERS, format_of
-from emosense.storage import is_url, redact
+from emosense.storage import is_url, make_folder, redact
 
 ENGINES: Final = ("auto", "local", "ray")
 
@@ -22,6 +22,8 @@ def check_job(job: LabelJob) -> None:
     ------
     UsageError
         Naming the setting.
+    OutputError
+        If there is a folder where a file is to be written, or the other way round.
     """
     format_of(job.output)
     if job.segments_output:
@@ -30,6 +32,7 @@ def check_job(job: LabelJob) -> None:
     if unknown:
         raise UsageError(f"unknown format {unknown[0]!r}: choose from {', '.join([*WRITERS, *EXPORTS])}")
     _check_places(job)
+    _check_kinds(job)
     if len(job.inputs) == 1 and job.inputs[0].lower().endswith((".txt", ".csv")) and not job.listing.any_extension:
         name = redact(job.inputs[0])
         raise UsageError(f"{name} is no recording; a list of paths is given as -: emosense-batch label - < {name}")
@@ -56,6 +59,36 @@ def _check_places(job: LabelJob) -> None:
         raise UsageError(
             f"{redact(twice[0])} would be written over: give each output a place of its own, away from what is read"
         )
+
+
+def _check_kinds(job: LabelJob) -> None:
+    """Refuse a folder in a file's place, and the other way round: it would be noticed only when all is labelled."""
+    folders = {f"{job.output}.run", *(place for name, place in job.tables.items() if name in FOLDERS)}
+    for place in job.written:
+        if not is_url(place) and os.path.lexists(place) and os.path.isdir(place) != (place in folders):
+            found = "is no folder" if place in folders else "is a folder"
+            raise OutputError(f"cannot write {redact(place)}: it {found}; choose another output")
+
+
+def prepare_places(job: LabelJob) -> None:
+    """Create the folders of all that the job writes, and try to write there.
+
+    Raises
+    ------
+    OutputError
+        If a place cannot be written: better now than when all is labelled.
+    """
+    for place in job.written:
+        if is_url(place):
+            continue
+        make_folder(os.path.dirname(absolute(place)))
+        # The name that the file has until it is whole.
+        trial = f"{place}{'/' if os.path.isdir(place) else ''}.tmp-{os.getpid()}"
+        try:
+            with open(trial, "wb"):
+                os.unlink(trial)
+        except OSError as err:
+            raise OutputError(f"cannot write {redact(place)}: {err.strerror}") from err
 
 
 def absolute(location: str) -> str:

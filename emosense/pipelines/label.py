@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from emosense.errors import EmoSenseError, NothingToDo, StorageError, TooManyErrors, UsageError
+from emosense.errors import StorageError, TooManyErrors, UsageError
 from emosense.isolation import LabelSpec
 from emosense.journal import check_replaced
 from emosense.labels import Labelled
@@ -23,15 +23,15 @@ from emosense.models.artifact import read_model
 from emosense.models.encoder import with_encoder_file
 from emosense.pipelines.assembly import assemble
 from emosense.pipelines.engines import Chunk, Engine, LocalEngine, RayEngine
-from emosense.pipelines.job_check import absolute, check_job, error_limit
+from emosense.pipelines.job_check import absolute, check_job, error_limit, prepare_places
 from emosense.pipelines.label_job import LabelJob, Summary, facts_of, fingerprint, manifest_of, nothing_found
 from emosense.pipelines.locks import held
-from emosense.pipelines.ray_session import ray_session
+from emosense.pipelines.ray_session import cluster_address, ray_session
 from emosense.pipelines.stopping import Stop
 from emosense.progress import Progress, plural, progress
-from emosense.runs import Finished, Run, in_order, write_manifest
+from emosense.runs import Finished, Run, in_order, remove_leftovers, write_manifest
 from emosense.speakers import Speakers
-from emosense.storage import exists, make_folder, redact
+from emosense.storage import exists, redact
 
 __all__ = ["LabelJob", "Summary", "label"]
 
@@ -59,6 +59,11 @@ class _Work:
 def label(job: LabelJob) -> Summary:
     """Label recordings and write the table.
 
+    Returns
+    -------
+    Summary
+        Its `failure` says why a job has failed whose table is valid all the same.
+
     Raises
     ------
     EmoSenseError
@@ -71,6 +76,7 @@ def label(job: LabelJob) -> Summary:
         stack.enter_context(stop.installed())
         listing = stack.enter_context(Listing())
         spec = LabelSpec(with_encoder_file(read_model(job.model), job.encoder), job.config, job.file_timeout_s)
+        job.config.check(spec.model.description["window_s"])
         speakers = None
         if job.speakers is not None:
             speakers = stack.enter_context(Speakers(job.speakers, spec.model.description["classes"]))
@@ -79,30 +85,29 @@ def label(job: LabelJob) -> Summary:
         summary = Summary(n_listed=len(listing), ignored=listing.ignored)
         if job.dry_run:
             summary.n_recordings = len(listing)
+            summary.failure = None if len(listing) else nothing_found(job, summary)
             return summary
         if not len(listing) and any(map(exists, job.all_tables)):
-            raise NothingToDo(nothing_found(job, summary, is_kept=True))
+            summary.failure = nothing_found(job, summary, "is left as it was")
+            return summary
         facts = facts_of(job)
         if not job.restart:
             facts = check_replaced(job.output, job.all_tables, facts)
         with progress(job.progress) as told, held(f"{job.output}.run", told.say) as check_held:
-            for place in job.written:
-                make_folder(os.path.dirname(absolute(place)))
+            remove_leftovers(job.written)
+            prepare_places(job)
             told.start(len(listing))
             run = Run(job.output, fingerprint(spec), told.say, facts)
             run.open(restart=job.restart)
-            failure = _finish(_Work(job, spec, listing, run, summary, told, check_held, speakers), stop)
+            _finish(_Work(job, spec, listing, run, summary, told, check_held, speakers), stop)
             summary.elapsed_s = time.monotonic() - start_s
-            exit_code = failure.exit_code if failure else summary.exit_code
-            write_manifest(job.output, manifest_of(job, spec, summary, exit_code))
-    if failure:
-        raise failure
+            write_manifest(job.output, manifest_of(job, spec, summary))
     return summary
 
 
-def _finish(work: _Work, stop: Stop) -> EmoSenseError | None:
-    """Label what is left and write the table; returns why the job has failed where the table is valid all the same."""
-    failure: EmoSenseError | None = None
+def _finish(work: _Work, stop: Stop) -> None:
+    """Label what is left and write the table."""
+    failure: TooManyErrors | None = None
     try:
         _label_pending(work, stop)
     except TooManyErrors as err:
@@ -118,10 +123,9 @@ def _finish(work: _Work, stop: Stop) -> EmoSenseError | None:
         work.summary.n_speakers, work.summary.n_without_speaker = work.speakers.n_known, work.speakers.n_unknown
     if failure:
         n_done = f"{work.summary.n_recordings:,} of {work.summary.n_listed:,}"
-        return TooManyErrors(f"{failure}; {redact(work.job.output)} holds the {n_done} done so far")
-    if not work.summary.n_recordings:
-        return NothingToDo(nothing_found(work.job, work.summary, is_kept=False))
-    return None
+        work.summary.failure = TooManyErrors(f"{failure}; {redact(work.job.output)} holds the {n_done} done so far")
+    elif not work.summary.n_recordings:
+        work.summary.failure = nothing_found(work.job, work.summary, "has a header alone")
 
 
 @contextlib.contextmanager
@@ -218,7 +222,7 @@ def chunked(recordings: Iterable[Any], size: int) -> Iterator[Chunk]:
 @contextlib.contextmanager
 def _engine(job: LabelJob, spec: LabelSpec, n_pending: int) -> Iterator[tuple[str, int, Engine]]:
     """Choose the engine, give its name and number of workers, and end it with the block."""
-    address = job.address or os.environ.get("RAY_ADDRESS")
+    address = cluster_address(job.address)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     is_large = n_pending >= AUTO_RAY_FROM_A_CORE * (job.n_workers or cores)
     wants_ray = job.engine == "ray" or (job.engine == "auto" and (address or is_large))

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 from emosense import __version__
-from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK
+from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, EmoSenseError, NothingToDo
 from emosense.exports import place_of
 from emosense.isolation import LabelSpec
 from emosense.journal import table_name
@@ -104,6 +104,10 @@ class Summary:
         Speakers that labels are adapted to; labelled recordings that are not adapted, though that was asked for.
     by_status, by_emotion, by_error : Counter
         Rows by status, labelled rows by emotion, error rows by code.
+    ignored : Counter
+        What was passed over in the inputs, by reason.
+    failure : EmoSenseError or None
+        Why the job has failed where its table is valid all the same: too many errors, or nothing to do.
     """
 
     n_listed: int = 0
@@ -117,6 +121,7 @@ class Summary:
     by_emotion: Counter[str] = dataclasses.field(default_factory=Counter)
     by_error: Counter[str] = dataclasses.field(default_factory=Counter)
     ignored: Counter[str] = dataclasses.field(default_factory=Counter)
+    failure: EmoSenseError | None = None
 
     def count(self, row: Row) -> None:
         """Take one row into account."""
@@ -129,9 +134,10 @@ class Summary:
 
     def text(self, job: LabelJob) -> str:
         """Return what the user is told at the end."""
+        recordings = plural(self.n_recordings, "recording")
+        lines = [f"{redact(job.output)}: {recordings} in {duration_text(self.elapsed_s)}"]
         if job.dry_run:
-            return f"{plural(self.n_recordings, 'recording')} would be labelled into {redact(job.output)}"
-        lines = [f"{redact(job.output)}: {plural(self.n_recordings, 'recording')} in {duration_text(self.elapsed_s)}"]
+            lines = [f"{recordings} would be labelled into {redact(job.output)}"]
         if self.by_emotion:
             lines.append(_counts("emotions", self.by_emotion))
         if self.by_error:
@@ -168,6 +174,8 @@ class Summary:
     @property
     def exit_code(self) -> int:
         """Return the process's exit code."""
+        if self.failure:
+            return self.failure.exit_code
         return EXIT_ERROR_ROWS if self.by_status["error"] else EXIT_OK
 
 
@@ -194,7 +202,7 @@ def _inputs(job: LabelJob) -> list[str]:
     return [*map(redact, job.inputs), *(["-"] if job.names is not None else [])]
 
 
-def manifest_of(job: LabelJob, spec: LabelSpec, summary: Summary, exit_code: int) -> dict[str, Any]:
+def manifest_of(job: LabelJob, spec: LabelSpec, summary: Summary) -> dict[str, Any]:
     """Return the content of ``<output>.run.json``."""
     return {
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -208,14 +216,13 @@ def manifest_of(job: LabelJob, spec: LabelSpec, summary: Summary, exit_code: int
         "engine": summary.engine,
         "counts": summary.counts(),
         "elapsed_s": round(summary.elapsed_s, 3),
-        "exit_code": exit_code,
+        "exit_code": summary.exit_code,
     }
 
 
-def nothing_found(job: LabelJob, summary: Summary, *, is_kept: bool) -> str:
-    """Return the sentence for inputs without audio; `is_kept` where an earlier table stays as it is."""
+def nothing_found(job: LabelJob, summary: Summary, left: str = "") -> NothingToDo:
+    """Return the error for inputs without audio; `left` says what the table is now."""
     where = ", ".join(redact(location) for location in job.inputs) or "the list"
     found = ", ".join(f"{count} {reason}" for reason, count in summary.ignored.most_common(8))
     passed_over = f" (passed over: {found})" if found else ""
-    left = "is left as it was" if is_kept else "has a header alone"
-    return f"no audio in {where}{passed_over}; {redact(job.output)} {left}"
+    return NothingToDo(f"no audio in {where}{passed_over}" + (f"; {redact(job.output)} {left}" if left else ""))
