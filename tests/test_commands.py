@@ -23,6 +23,12 @@ def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProc
     return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd)
 
 
+def write_corpus(path: Path) -> None:
+    """A corpus table whose one recording is there and is no audio: reading the table finds nothing wrong."""
+    path.with_name("x.wav").write_bytes(b"x")
+    path.write_text("path,emotion,speaker\nx.wav,calm,Ann\n")
+
+
 def test_saved_options_are_taken_again_and_the_command_line_wins(
     tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
 ) -> None:
@@ -69,6 +75,83 @@ def test_options_are_saved_neither_over_other_files_nor_where_they_are_refused(
     assert not (tmp_path / "p.json").exists()
     for _ in range(2):
         assert run(*options, "--save-params", "p.json", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("content", ['{"name": "web", "version": "1"}', '{"path": "a.wav", "emotion": "calm"}\n', "[]"])
+def test_saved_options_replace_no_json_of_another_kind(tmp_path: Path, content: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "mine.json").write_text(content)
+    done = run("label", "in", "--dry-run", "--save-params", "mine.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "mine.json holds no options" in done.stderr
+    assert (tmp_path / "mine.json").read_text() == content
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("label", "in", "-o", "x.jsonl", "--save-params", "link/x.jsonl"),
+        ("label", "in", "-o", "a.csv", "--segments", "x.jsonl", "--save-params", "x.jsonl"),
+        ("label", "in", "--save-params", "labels.csv.run.json"),
+        ("label", "in", "-f", "audacity", "--save-params", "labels.audacity/x.json"),
+        ("features", "c.csv", "-o", "x.parquet", "--save-params", "./x.parquet"),
+        ("evaluate", "c.csv", "-o", "e", "--save-params", "e/metrics.json"),
+        ("train", "mlp", "c.csv", "-o", "m", "--save-params", "m/model.json"),
+    ],
+)
+def test_saved_options_take_no_place_that_the_command_writes(
+    tmp_path: Path, tiny_model: str, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    write_corpus(tmp_path / "c.csv")
+    done = run(*arguments, *(("-m", tiny_model) if "label" in arguments else ()), cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"this command writes {arguments[-1]} itself" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("label", "in", "--encoder", "https://user:secret@host/enc.onnx"), "--encoder"),
+        (("label", "in", "-m", "s3://bucket/model?token=secret"), "--model"),
+        (("evaluate", "c.csv", "--reuse", "e", "--reuse", "s3://key:secret@bucket/e"), "--reuse"),
+        (("train", "mlp", "c.csv", "-o", "m", "--encoder", "https://user:secret@host/enc.onnx"), "--encoder"),
+        (("features", "c.csv", "-o", "f.parquet", "--encoder", "https://user:secret@host/enc.onnx"), "--encoder"),
+    ],
+)
+def test_credentials_are_not_saved_with_the_options(tmp_path: Path, arguments: tuple[str, ...], option: str) -> None:
+    (tmp_path / "in").mkdir()
+    write_corpus(tmp_path / "c.csv")
+    done = run(*arguments, "--save-params", "p.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"{option} holds credentials" in done.stderr
+    assert "secret" not in done.stderr
+    assert not (tmp_path / "p.json").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("label", "nowhere"),
+        ("features", "nowhere", "-o", "f.parquet"),
+        ("features", "c.csv", "-o", "f.parquet", "--set", "encoder"),
+        ("train", "mlp", "c.csv", "-o", "m", "--gpu"),
+        ("train", "mlp", "nowhere", "-o", "m"),
+        ("evaluate", "c.csv", "--folds", "3"),
+        ("evaluate", "nowhere"),
+        ("evaluate", "--compare", "a", "b"),
+    ],
+)
+def test_a_command_that_is_refused_saves_no_options_and_leaves_those_of_earlier(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    write_corpus(tmp_path / "c.csv")
+    assert run(*arguments, "--save-params", "p.json", cwd=tmp_path).returncode == 2
+    assert not (tmp_path / "p.json").exists()
+    (tmp_path / "p.json").write_text('{"quiet": true}')
+    assert run(*arguments, "--save-params", "p.json", cwd=tmp_path).returncode == 2
+    assert (tmp_path / "p.json").read_text() == '{"quiet": true}'
 
 
 def test_a_dry_run_says_in_its_json_that_it_is_one(
@@ -134,6 +217,31 @@ def test_two_evaluations_are_compared_by_a_paired_test(two_evaluations: tuple[Pa
     assert (tmp_path / "c" / "comparison.html").stat().st_size > 10_000
     assert run("evaluate", "--compare", two_evaluations[0], tmp_path, "-o", tmp_path / "c").returncode == 2
     assert run("evaluate").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("ignored", "named"),
+    [
+        (["corpus.csv"], "DATA"),
+        (["--report"], "--report"),
+        (["-m", "default"], "--model"),
+        (["--seeds", "1"], "--seeds"),
+    ],
+)
+def test_what_a_comparison_would_ignore_is_refused(tmp_path: Path, ignored: list[str], named: str) -> None:
+    done = run("evaluate", *ignored, "--compare", "a", "b", "-o", tmp_path / "c")
+    assert done.returncode == 2
+    assert f"leave out {named}\n" in done.stderr
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("data", ["c.parquet", "link.parquet"])
+def test_features_never_replace_the_table_that_they_are_made_from(tmp_path: Path, data: str) -> None:
+    (tmp_path / "c.parquet").write_bytes(b"mine")
+    (tmp_path / "link.parquet").symlink_to("c.parquet")
+    done = run("features", data, "-o", "./c.parquet", cwd=tmp_path)
+    assert (done.returncode, "c.parquet would be written over" in done.stderr) == (2, True)
+    assert (tmp_path / "c.parquet").read_bytes() == b"mine"
 
 
 def test_figures_are_saved_as_svg_and_png(two_evaluations: tuple[Path, Path], tmp_path: Path) -> None:

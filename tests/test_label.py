@@ -117,7 +117,9 @@ def test_the_table_does_not_depend_on_workers_or_on_neighbours(folder: Path, tmp
         (["in", "--file-timeout", "0"], 2, "--file-timeout"),
         (["in", "--window", "0.1"], 2, "the window must last 0.25 s"),
         (["in", "--window", "1", "--hop", "0.1"], 2, "the hop must last 0.25 s"),
+        (["in", "--hop", "20"], 2, "the hop cannot be longer than the window of 10 s"),
         (["in", "--max-duration", "-1"], 2, "the longest duration"),
+        (["in", "--max-duration", "inf"], 2, "the longest duration"),
         (["in", "--file-timeout", "-1"], 2, "--file-timeout"),
         (["in", "--report", "page.pdf"], 2, "page.pdf"),
         (["in", "-o", "o.csv", "--segments", "o.csv"], 2, "o.csv would be written over"),
@@ -164,6 +166,25 @@ def test_a_list_on_standard_input_is_labelled_by_name(folder: Path, tmp_path: Pa
         assert error == "there is no such file: it is gone, or was never there"
 
 
+def test_a_list_keeps_every_name_as_it_stands(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("a.wav")
+    (tmp_path / "b.wav\r").write_bytes((tmp_path / "a.wav").read_bytes())
+    # Names of Windows: a mark at the start, and lines that end in CR LF.
+    for text, names in ((b"\xef\xbb\xbfa.wav\r\n", ["a.wav"]), (b"a.wav\0b.wav\r\0", ["a.wav", "b.wav\r"])):
+        done = run("label", "-", "-o", "out.jsonl", "-m", tiny_model, "--restart", stdin=text, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+        assert [row["path"] for row in rows] == names
+
+
+def test_a_list_from_a_closed_input_is_refused(tmp_path: Path, tiny_model: str) -> None:
+    script = f"{sys.executable} -m emosense label - -m {tiny_model} <&-"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert (done.returncode, "standard input, which is closed" in done.stderr) == (2, True)
+
+
 def test_a_rerun_does_nothing_twice_and_a_changed_file_again(folder: Path, tmp_path: Path, tiny_model: str) -> None:
     command = ("label", folder, "-o", tmp_path / "out.csv", "-m", tiny_model)
     run(*command)
@@ -194,6 +215,60 @@ def test_another_model_or_parameter_is_refused_and_restart_discards(
     assert refused.returncode == 2
     assert "--window the model's own then, 1 now" in refused.stderr
     assert run("label", folder, "-o", output, "-m", tmp_path / "other", "--restart").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("-o", "made"), "cannot write made.csv: it is a folder"),
+        (("-o", "out", "--segments", "made.csv"), "cannot write made.csv: it is a folder"),
+        (("-o", "out", "--report", "made.html"), "cannot write made.html: it is a folder"),
+        (("-o", "taken", "-f", "audacity"), "cannot write taken.audacity: it is no folder"),
+        (("-o", "out", "--segments", "/proc/segments.csv"), "cannot write /proc/segments.csv"),
+        (("-o", "out", "--segments", "s" * 245 + ".csv"), "File name too long"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_labelled(
+    folder: Path, tmp_path: Path, tiny_model: str, options: tuple[str, ...], says: str
+) -> None:
+    for name in ("made.csv", "made.html"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "taken.audacity").write_text("mine")
+    options = ("-o", f"{options[1]}.csv", *options[2:], "-m", tiny_model, "--restart")
+    done = run("label", folder, *options, cwd=tmp_path)
+    assert done.returncode == 6
+    assert says in done.stderr
+    assert not list(tmp_path.rglob("*.jsonl"))  # no part of a run
+    assert not list(tmp_path.rglob("*.tmp-*"))
+
+
+def test_a_stop_by_max_errors_has_its_summary_and_its_report(folder: Path, tmp_path: Path, tiny_model: str) -> None:
+    for index in range(3):
+        (folder / f"a{index}.wav").write_bytes(b"no audio at all")
+    options = ("--max-errors", "1", "--json", "--report", "page.html", "-j", 1)
+    done = run("label", folder, "-o", "out.csv", "-m", tiny_model, *options, cwd=tmp_path)
+    assert done.returncode == 4
+    summary = json.loads(done.stdout)
+    rows = rows_of(tmp_path / "out.csv")
+    assert (summary["exit_code"], summary["listed"], summary["recordings"]) == (4, 15, len(rows))
+    assert f"it holds {len(rows)} of the 15 recordings in the inputs" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_inputs_without_audio_have_their_summary_and_no_report(
+    tmp_path: Path, tiny_model: str, options: tuple[str, ...]
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "notes.txt").write_text("x")
+    command = ("label", "in", "-m", tiny_model, "--json", "--report", "page.html", *options)
+    for _ in range(2):
+        done = run(*command, cwd=tmp_path)
+        assert done.returncode == 9
+        assert "no audio in in (passed over: 1 .txt)" in done.stderr
+        summary = json.loads(done.stdout)
+        assert (summary["exit_code"], summary["recordings"], summary["ignored"]) == (9, 0, {".txt": 1})
+    assert not (tmp_path / "page.html").exists()
+    assert (tmp_path / "labels.csv").exists() is not bool(options)
 
 
 def test_max_errors_stops_with_exit_code_4_and_a_valid_table(folder: Path, tmp_path: Path, tiny_model: str) -> None:
@@ -246,9 +321,11 @@ def test_segments_have_their_own_table_and_the_file_is_their_weighted_mean(
 
 
 def test_dry_run_counts_and_writes_nothing(folder: Path, tmp_path: Path, tiny_model: str) -> None:
+    (folder / "notes.txt").write_text("x")
     done = run("label", folder, "-o", tmp_path / "out.csv", "-m", tiny_model, "--dry-run")
     assert done.returncode == 0
     assert "12 recordings would be labelled" in done.stderr
+    assert "passed over: .txt 1" in done.stderr
     assert not (tmp_path / "out.csv").exists()
     assert not (tmp_path / "out.csv.run").exists()
 

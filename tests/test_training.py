@@ -223,6 +223,19 @@ def test_a_trained_model_directory_describes_itself(running_ray: None, tmp_path:
         train(job, Silent())
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_model_does_not_replace_the_curves_of_an_evaluation(tmp_path: Path, resume: bool) -> None:
+    for name in ("metrics.json", "curves.json"):
+        (tmp_path / name).write_text("[]")
+    job = TrainJob("cnn", "nowhere", str(tmp_path), resume=resume)
+    with pytest.raises(
+        UsageError, match=r"holds curves\.json of something else: choose another folder, or --overwrite"
+    ):
+        train(job, Silent())
+    with pytest.raises(UsageError, match="cannot read nowhere"):
+        train(dataclasses.replace(job, overwrite=True), Silent())
+
+
 @pytest.mark.parametrize(("corpus", "is_ravdess"), [("ravdess", True), ("table", False), ("", False)])
 def test_the_licence_is_of_the_corpus_and_not_of_what_its_speakers_are_called(
     tmp_path: Path, corpus: str, is_ravdess: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -22,10 +22,14 @@ from emosense.commands.options import (
     Shown,
     Workers,
     names,
-    save_params,
+    saved_params,
     say,
 )
 from emosense.errors import UsageError
+from emosense.storage import join
+
+# What a comparison heeds.
+_FOR_COMPARISON: Final = frozenset({"compare", "output", "progress", "quiet", "load", "save"})
 
 
 def evaluate(
@@ -73,9 +77,10 @@ def evaluate(
     save: SaveParams = None,
 ) -> None:
     """Score a model, or cross-validate a model family with every fold of every seed as a Ray task."""
-    save_params(context, save)
     if compare is not None:
-        _compare(*compare, output)
+        _check_compare(context)
+        with saved_params(context, save, [join(output, "comparison.html")]):
+            _compare(*compare, output)
         return
     if data is None:
         raise UsageError("evaluate needs DATA, or two folders with --compare")
@@ -104,21 +109,29 @@ def evaluate(
         robustness=robustness,
         encoder=EncoderChoice(encoder, encoder_output, encoder_normalise),
     )
-    with shown("none" if quiet else progress.value) as told:
+    with saved_params(context, save, job.written), shown("none" if quiet else progress.value) as told:
         metrics = run(job, told)
     if report:
         from emosense.reports import evaluation_report
-        from emosense.storage import join
 
         evaluation_report(output, join(output, "report.html"))
     print(table_text(metrics))  # noqa: T201 - the result itself
+
+
+def _check_compare(context: typer.Context) -> None:
+    """Refuse what a comparison would ignore."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name not in _FOR_COMPARISON and source is not None and source.name == "COMMANDLINE":
+            given = "DATA" if parameter.param_type_name == "argument" else max(parameter.opts, key=len)
+            raise UsageError(f"--compare reads two finished evaluations alone: leave out {given}")
 
 
 def _compare(first: str, second: str, output: str) -> None:
     """Write the comparison of two evaluations and print its paired test."""
     from emosense.reports import comparison_report
     from emosense.reports.paired import comparison_text
-    from emosense.storage import join, make_folder
+    from emosense.storage import make_folder
 
     make_folder(output)
     page = join(output, "comparison.html")

@@ -20,10 +20,12 @@ from emosense.commands.options import (
     SaveParams,
     Shown,
     Workers,
-    save_params,
+    real_place,
+    saved_params,
     say,
 )
 from emosense.errors import EXIT_ERROR_ROWS, UsageError
+from emosense.storage import redact
 
 
 def features(
@@ -47,7 +49,6 @@ def features(
     save: SaveParams = None,
 ) -> None:
     """Extract features of a corpus with Ray Data: one row a recording, the configuration in the file's metadata."""
-    save_params(context, save)
     from emosense.corpora import MISSING, read_corpus
     from emosense.features import default_config
     from emosense.pipelines.encoder_choice import EncoderChoice, with_encoder
@@ -57,6 +58,8 @@ def features(
 
     if not output.lower().endswith(".parquet"):
         raise UsageError(f"features are written as Parquet: end {output} in .parquet")
+    if real_place(output) == real_place(data):
+        raise UsageError(f"{redact(output)} would be written over: give the features a place of their own")
     config = default_config(set_.value)
     if sample_rate:
         # Above half the sample rate there is nothing to hear.
@@ -67,7 +70,7 @@ def features(
             raise UsageError(f"the set {set_.value} has no chroma: leave out --estimate-tuning")
         config = dataclasses.replace(config, tuning=None)
     corpus = read_corpus(data)
-    with shown("none" if quiet else progress.value) as told:
+    with saved_params(context, save, [output]), shown("none" if quiet else progress.value) as told:
         config = with_encoder(config, EncoderChoice(encoder, encoder_output, encoder_normalise), told)
         report_problems(corpus, told)
         done = extract_corpus(corpus, config, output, address=address, n_workers=workers, told=told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import sys
@@ -19,9 +20,10 @@ from emosense.commands.options import (
     SaveParams,
     Shown,
     Workers,
-    save_params,
+    saved_params,
     say,
 )
+from emosense.errors import UsageError
 
 
 def label(
@@ -115,21 +117,27 @@ def label(
         verbose=verbose,
     )
     check_job(job)
-    save_params(context, save)
-    summary = run(job)
+    with saved_params(context, save, job.written):
+        summary = run(job)
     if as_json:
         print(json.dumps(summary.to_dict(job), indent=2))  # noqa: T201 - what was asked for
-    elif not quiet:
+    elif not quiet and not summary.failure:
         say(summary.text(job))
-    if report is not None and not dry_run:
+    if report is not None and not dry_run and summary.n_recordings:
         from emosense.reports import label_report
 
         label_report(output, f"{output}.run.json", report)
+    if summary.failure:
+        raise summary.failure
     raise typer.Exit(summary.exit_code)
 
 
 def _names_on_stdin() -> tuple[str, ...]:
     """Names from standard input, one a line, or separated by NUL as ``find -print0`` does."""
+    if sys.stdin is None:
+        raise UsageError("- takes a list from standard input, which is closed")
     content = sys.stdin.buffer.read()
-    separator = b"\0" if b"\0" in content else b"\n"
-    return tuple(os.fsdecode(name.removesuffix(b"\r")) for name in content.split(separator) if name.strip())
+    if b"\0" in content:
+        return tuple(os.fsdecode(name) for name in content.split(b"\0") if name)
+    lines = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
+    return tuple(os.fsdecode(line.removesuffix(b"\r")) for line in lines if line.strip())

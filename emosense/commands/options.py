@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
+import os
 import sys
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Final
 
 import typer
 
 from emosense.errors import UsageError
-from emosense.storage import exists, read_bytes, redact, write_bytes
+from emosense.storage import exists, is_url, read_bytes, redact, remove, without_credentials, write_bytes
+
+# What says how one run is started rather than what it does.
+_NOT_SAVED: Final = frozenset({"help", "save", "load", "restart", "dry_run", "overwrite"})
 
 
 class EngineName(enum.StrEnum):
@@ -127,24 +133,74 @@ def _load_params(context: typer.Context, path: str | None) -> str | None:
     return path
 
 
-def save_params(context: typer.Context, path: str | None) -> None:
-    """Write the options of a command as JSON, without its arguments and without --save-params and --load-params."""
+@contextlib.contextmanager
+def saved_params(context: typer.Context, path: str | None, written: Iterable[str]) -> Iterator[None]:
+    """Write the options of a command as JSON, and take them back where the block refuses the command.
+
+    Its arguments are not written, nor --save-params and --load-params.
+
+    Parameters
+    ----------
+    written : iterable of str
+        What the command itself writes.
+    """
     if path is None:
+        yield
         return
-    if exists(path):
-        # What is no file of options is not replaced by one.
-        _read_params(path)
-    options = {p.name for p in context.command.params if p.param_type_name == "option"}
-    kept = options - {"help", "save", "load", "restart", "dry_run", "overwrite"}
-    values = {name: context.params[name] for name in sorted(kept & context.params.keys())}
+    values = _values(context)
+    if any(real_place(path) == place or real_place(path).startswith(f"{place}/") for place in map(real_place, written)):
+        raise UsageError(f"this command writes {redact(path)} itself: give --save-params a place of its own")
+    before = _saved_before(context, path)
     write_bytes(path, (json.dumps(values, indent=2, default=str) + "\n").encode())
+    try:
+        yield
+    except UsageError:
+        remove(path) if before is None else write_bytes(path, before)
+        raise
+
+
+def _values(context: typer.Context) -> dict[str, Any]:
+    """Return the options that are worth keeping, by name."""
+    values: dict[str, Any] = {}
+    for parameter in sorted(_options(context), key=lambda parameter: parameter.name or ""):
+        name = parameter.name or ""
+        if name in _NOT_SAVED or name not in context.params:
+            continue
+        values[name] = context.params[name]
+        text = json.dumps(values[name], default=str)
+        if without_credentials(text) != text:
+            option = max(parameter.opts, key=len)
+            raise UsageError(f"{option} holds credentials, which are not written to a file: leave out --save-params")
+    return values
+
+
+def _options(context: typer.Context) -> list[Any]:
+    return [parameter for parameter in context.command.params if parameter.param_type_name == "option"]
+
+
+def _saved_before(context: typer.Context, path: str) -> bytes | None:
+    """Return what --save-params wrote to a place earlier, None where nothing is; nothing else is replaced."""
+    if not exists(path):
+        return None
+    unknown = sorted(_read_params(path).keys() - {parameter.name for parameter in _options(context)})
+    if unknown:
+        raise UsageError(f"{redact(path)} holds no options of this command ({redact(unknown[0])}): it is not replaced")
+    return read_bytes(path)
+
+
+def real_place(location: str) -> str:
+    """Return what tells a place from another, whatever links lead to it."""
+    return location if is_url(location) else os.path.realpath(location)
 
 
 LoadParams = Annotated[
     str | None,
     typer.Option("--load-params", callback=_load_params, is_eager=True, help="Take options from this JSON file."),
 ]
-SaveParams = Annotated[str | None, typer.Option("--save-params", help="Write the options to this file, as JSON.")]
+SaveParams = Annotated[
+    str | None,
+    typer.Option("--save-params", help="Write the options to this file, as JSON; none that holds credentials."),
+]
 
 
 def say(text: str) -> None:

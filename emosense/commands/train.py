@@ -21,7 +21,7 @@ from emosense.commands.options import (
     SaveParams,
     Shown,
     names,
-    save_params,
+    saved_params,
     say,
 )
 
@@ -58,14 +58,15 @@ def train(
     max_failures: Annotated[int, typer.Option(min=0, help="Failures of training workers that are survived.")] = 2,
     cache: Cache = None,
     address: Address = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace a model that is there, or other files of the same names.")
+    ] = False,
     progress: Shown = ProgressMode.auto,
     quiet: Quiet = False,
     load: LoadParams = None,  # noqa: ARG001 - read before the other options
     save: SaveParams = None,
 ) -> None:
     """Train a model and write its directory: ONNX weights, model.json and learning curves."""
-    save_params(context, save)
     from emosense.pipelines.encoder_choice import EncoderChoice
     from emosense.pipelines.train import TrainJob
     from emosense.pipelines.train import train as run
@@ -91,7 +92,7 @@ def train(
         overwrite=overwrite,
         encoder=EncoderChoice(encoder, encoder_output, encoder_normalise),
     )
-    with shown("none" if quiet else progress.value) as told:
+    with saved_params(context, save, job.written), shown("none" if quiet else progress.value) as told:
         trained = run(job, told)
     if not quiet:
         for score in trained.description["scores"]:

@@ -85,6 +85,12 @@ class EvaluateJob:
     robustness: bool = False
     encoder: EncoderChoice = dataclasses.field(default_factory=EncoderChoice)
 
+    @property
+    def written(self) -> list[str]:
+        """Everything that the job writes, and the page that the caller makes of it."""
+        names = ("curves.json", "predictions.csv", "metrics.json", "fits", "report.html")
+        return [join(self.output, name) for name in names]
+
 
 def evaluate(job: EvaluateJob, told: Progress) -> dict[str, Any]:
     """Score a model or a model family; write ``metrics.json``, ``predictions.csv``, ``curves.json`` and the fits.

@@ -17,7 +17,7 @@ from emosense.encoder_files import default_cache
 from emosense.errors import UsageError
 from emosense.evaluation.splits import inner_split
 from emosense.feature_table import FeatureTable
-from emosense.models.artifact import read_model, write_model
+from emosense.models.artifact import WEIGHTS_FILE, read_model, write_model
 from emosense.pipelines.description import describe, model_name
 from emosense.pipelines.encoder_choice import EncoderChoice, config_with_encoder
 from emosense.pipelines.evidence import Evidence, cross_validated, held_out
@@ -81,6 +81,11 @@ class TrainJob:
     overwrite: bool = False
     encoder: EncoderChoice = dataclasses.field(default_factory=EncoderChoice)
 
+    @property
+    def written(self) -> list[str]:
+        """Every file that the job writes, but for checkpoints."""
+        return [join(self.output, name) for name in ("curves.json", "MODEL_CARD.md", WEIGHTS_FILE, "model.json")]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Trained:
@@ -128,7 +133,7 @@ def train(job: TrainJob, told: Progress) -> Trained:
 
 
 def _check(job: TrainJob, config: ModelConfig) -> None:
-    """Refuse what would be ignored, and a place that holds another model."""
+    """Refuse what would be ignored."""
     defaults = {field.name: field.default for field in dataclasses.fields(job)}
     given = [option for name, option in _FOR_THE_CNN.items() if getattr(job, name) != defaults[name]]
     if given and not _has_cnn(config):
@@ -138,13 +143,24 @@ def _check(job: TrainJob, config: ModelConfig) -> None:
     # 0 leaves the first fit out, as metrics do.
     if job.metrics is not None and job.validation_share not in (0, defaults["validation_share"]):
         raise UsageError("--metrics gives score and calibration in place of held-out speakers: leave out --validation")
-    if job.overwrite or not exists(join(job.output, "model.json")):
-        return
-    if not job.resume:
-        raise UsageError(f"{redact(job.output)} holds a model: choose another folder, or --overwrite")
-    name = read_model(job.output).description["name"]
-    if name != model_name(job.kind, job.preset):
-        raise UsageError(f"{redact(job.output)} holds the model {name}: choose another folder, or --overwrite")
+    if not job.overwrite:
+        _check_place(job)
+
+
+def _check_place(job: TrainJob) -> None:
+    """Refuse a folder that holds another model, or an evaluation, whose curves have the same name."""
+    found = [place.rpartition("/")[2] for place in job.written if exists(place)]
+    held = ""
+    if "model.json" in found and job.resume:
+        name = read_model(job.output).description["name"]
+        held = "" if name == model_name(job.kind, job.preset) else f"the model {name}"
+    elif "model.json" in found:
+        held = "a model"
+    elif found and (not job.resume or exists(join(job.output, "metrics.json"))):
+        # A training that goes on may have been stopped while it wrote; an evaluation is none.
+        held = f"{found[0]} of something else"
+    if held:
+        raise UsageError(f"{redact(job.output)} holds {held}: choose another folder, or --overwrite")
 
 
 def classes_of(emotions: tuple[str, ...], config: ModelConfig) -> tuple[str, ...]:
