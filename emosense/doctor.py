@@ -158,7 +158,7 @@ def check_models(load: Load, names: tuple[str, ...] | None = None) -> Iterator[C
 def check_ray_address(environ: Mapping[str, str]) -> Check:
     """Say where Ray will run; the cluster is not contacted."""
     address = environ.get("RAY_ADDRESS")
-    if address in (None, "", "local"):
+    if not address or address == "local":
         what = f"is {address}" if address else "is not set"
         return Check("ray address", "ok", f"RAY_ADDRESS {what}: large jobs start a Ray of their own here")
     return Check("ray address", "ok", f"RAY_ADDRESS={redact(address)}: large jobs run on that cluster")

@@ -155,7 +155,10 @@ def saved_params(context: typer.Context, path: str | None, written: Iterable[str
     try:
         yield
     except UsageError:
-        remove(path) if before is None else write_bytes(path, before)
+        if before is None:
+            remove(path)
+        else:
+            write_bytes(path, before)
         raise
 
 
