@@ -1,22 +1,21 @@
 """One open file -> mono waveforms at the sample rate that a model asks for.
 
-Conventions: float32 in [-1, 1], mono as the mean of the channels, soxr's high quality as the only resampler. A
-recording is streamed: memory is bounded by one block and one segment, however long it is.
+Conventions: float32 in [-1, 1], mono as the mean of the channels, one resampler (`emosense.resampling`). A recording
+is streamed: memory is bounded by one block and one segment, however long it is.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from emosense.decoding import open_decoder
 from emosense.errors import RecordingError
+from emosense.resampling import lent_stream
 
 Float32 = NDArray[np.float32]
 
@@ -58,6 +57,8 @@ class RecordingReader:
         Recordings that go on for longer are refused with ``too_long``.
     use_ffmpeg : bool, optional
         Whether PyAV may be used; by default, where it is installed.
+    on_block : callable, optional
+        Called after every block that is decoded.
 
     Attributes
     ----------
@@ -76,10 +77,12 @@ class RecordingReader:
         max_duration_s: float = float("inf"),
         *,
         use_ffmpeg: bool | None = None,
+        on_block: Callable[[], None] = lambda: None,
     ) -> None:
         self._decoder = open_decoder(file, use_ffmpeg=use_ffmpeg)
         self.sample_rate = sample_rate or self._decoder.sample_rate
         self._max_duration_s = max_duration_s
+        self._on_block = on_block
         self._n_decoded = 0
         self._lowest, self._highest = np.inf, -np.inf
 
@@ -158,11 +161,10 @@ class RecordingReader:
         if source_hz == self.sample_rate:
             yield from self._mono_blocks()
             return
-        stream = _resampler(source_hz, self.sample_rate)
-        stream.clear()
-        for block in self._mono_blocks():
-            yield stream.resample_chunk(block)
-        yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+        with lent_stream(source_hz, self.sample_rate) as stream:
+            for block in self._mono_blocks():
+                yield stream.resample_chunk(block)
+            yield stream.resample_chunk(np.empty(0, np.float32), last=True)
 
     def _mono_blocks(self) -> Iterator[Float32]:
         mono = _MonoRule()
@@ -178,6 +180,7 @@ class RecordingReader:
             if block.shape[1] > 1:
                 lowest, highest = float(waveform.min()), float(waveform.max())
             self._lowest, self._highest = min(self._lowest, lowest), max(self._highest, highest)
+            self._on_block()
             yield waveform
 
 
@@ -214,28 +217,30 @@ class _MonoRule:
 
 
 class _Buffer:
-    """Samples waiting for a full window."""
+    """Samples waiting for a full window; blocks are joined when a window is taken, not whenever one arrives."""
 
     def __init__(self) -> None:
-        self._samples = np.empty(0, np.float32)
+        self._blocks: list[Float32] = []
+        self._n = 0
 
     def __len__(self) -> int:
-        return len(self._samples)
+        return self._n
 
     def append(self, samples: Float32) -> None:
-        self._samples = np.concatenate((self._samples, samples)) if len(self._samples) else samples
+        self._blocks.append(samples)
+        self._n += len(samples)
 
     def head(self, n: int) -> Float32:
-        return self._samples[:n]
+        return self._joined()[:n]
 
     def drop(self, n: int) -> None:
-        self._samples = self._samples[n:]
+        self._blocks = [self._joined()[n:]]
+        self._n = len(self._blocks[0])
 
-
-@functools.lru_cache(maxsize=8)
-def _resampler(source_hz: int, target_hz: int) -> soxr.ResampleStream:
-    """One stream a pair of rates, cleared before each recording: building it costs more than a short clip."""
-    return soxr.ResampleStream(source_hz, target_hz, 1, dtype="float32", quality="HQ")
+    def _joined(self) -> Float32:
+        if len(self._blocks) != 1:
+            self._blocks = [np.concatenate((np.empty(0, np.float32), *self._blocks))]
+        return self._blocks[0]
 
 
 def read_waveform(file: BinaryIO, sample_rate: int, max_duration_s: float = float("inf")) -> Float32:
@@ -272,12 +277,3 @@ def read_native(file: BinaryIO, max_duration_s: float = float("inf")) -> tuple[F
     """
     reader = RecordingReader(file, None, max_duration_s)
     return reader.whole(), reader.sample_rate
-
-
-def resample(waveform: Float32, source_hz: int, target_hz: int) -> Float32:
-    """Return a whole waveform at another sample rate, with the values that a `RecordingReader` gives."""
-    if source_hz == target_hz:
-        return waveform
-    stream = _resampler(source_hz, target_hz)
-    stream.clear()
-    return np.asarray(stream.resample_chunk(waveform, last=True))

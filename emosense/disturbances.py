@@ -21,8 +21,9 @@ import scipy.signal
 import soundfile
 from numpy.typing import NDArray
 
-from emosense.audio import read_native, resample
+from emosense.audio import read_native
 from emosense.errors import UsageError
+from emosense.resampling import resample
 
 Float32 = NDArray[np.float32]
 

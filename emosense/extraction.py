@@ -8,11 +8,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from emosense.audio import SILENCE_PEAK, Float32, read_native, read_waveform, resample
+from emosense.audio import SILENCE_PEAK, Float32, read_native, read_waveform
 from emosense.disturbances import Disturbance
 from emosense.errors import RECORDING_FAULTS, RecordingError, as_recording_error
 from emosense.features import FeatureConfig, extract
 from emosense.recordings import Recording, open_recording
+from emosense.resampling import resample
 
 MAX_TRAINING_CLIP_S = 120.0
 

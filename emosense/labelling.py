@@ -52,15 +52,20 @@ class Labeller:
             return Labelled(error_row(recording.path, as_recording_error(err)))
 
     def _label(self, recording: Recording) -> Labelled:
-        total, weight_s, segments = np.zeros(8), 0.0, []
+        total, weight_s, segments, measured_s = np.zeros(8), 0.0, [], 0.0
         meter = QualityMeter(self._model.sample_rate) if self._config.quality else None
         with open_recording(recording, self._on_progress) as file:
-            reader = RecordingReader(file, self._model.sample_rate, self._config.max_duration_s)
+            reader = RecordingReader(
+                file, self._model.sample_rate, self._config.max_duration_s, on_block=self._on_progress
+            )
             for segment in reader.segments(self._window_s, self._hop_s):
                 probabilities, distance = self._hear(segment)
-                if meter:
-                    meter.add(segment.waveform, distance, segment.end_s - segment.start_s)
                 length_s = segment.end_s - segment.start_s
+                if meter:
+                    # Windows may overlap; what a recording is like is measured once.
+                    n_known = round(max(0.0, measured_s - segment.start_s) * reader.sample_rate)
+                    meter.add(segment.waveform[n_known:], distance, length_s)
+                    measured_s = segment.end_s
                 if probabilities is not None:
                     total += probabilities * length_s
                     weight_s += length_s

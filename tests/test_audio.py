@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emosense.audio import MIN_DURATION_S, RecordingReader, Segment, read_waveform
+from emosense.containers import BLOCK_FRAMES
 from emosense.errors import RecordingError
 
 RATE = 16_000
@@ -107,6 +109,42 @@ def test_one_recording_leaves_nothing_in_the_resampler_for_the_next() -> None:
         next(RecordingReader(file, RATE).segments(0.3, 0.3))
     with opened(quiet, 44_100) as file:
         np.testing.assert_array_equal(read_waveform(file, RATE), alone)
+
+
+def test_recordings_that_are_read_at_once_do_not_disturb_each_other() -> None:
+    signals = [sine(hz, 2.0, 44_100, 0.5) for hz in (300, 700)]
+    alone = []
+    for signal in signals:
+        with opened(signal, 44_100) as file:
+            alone.append([segment.waveform for segment in RecordingReader(file, RATE).segments(0.5, 0.5)])
+    with opened(signals[0], 44_100) as first, opened(signals[1], 44_100) as second:
+        readers = [RecordingReader(file, RATE).segments(0.5, 0.5) for file in (first, second)]
+        for left, right, *expected in zip(*readers, *alone, strict=True):
+            np.testing.assert_array_equal(left.waveform, expected[0])
+            np.testing.assert_array_equal(right.waveform, expected[1])
+
+
+def test_threads_may_read_at_once() -> None:
+    signals = [sine(hz, 3.0, 48_000, 0.5) for hz in (300, 500, 700, 900)]
+
+    def read(signal: np.ndarray) -> np.ndarray:
+        with opened(signal, 48_000) as file:
+            return read_waveform(file, RATE)
+
+    alone = [read(signal) for signal in signals]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            for found, expected in zip(pool.map(read, signals), alone, strict=True):
+                np.testing.assert_array_equal(found, expected)
+
+
+def test_a_sign_of_life_comes_with_every_block_and_long_windows_cost_no_more() -> None:
+    signs: list[int] = []
+    with opened(sine(300, 60.0, 8_000, 0.5), 8_000) as file:
+        reader = RecordingReader(file, 8_000, on_block=lambda: signs.append(1))
+        (segment,) = reader.segments(3_600.0, 3_600.0)
+    assert len(segment.waveform) == 60 * 8_000
+    assert len(signs) == -(-60 * 8_000 // BLOCK_FRAMES) > 1
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_U8", "ULAW"])

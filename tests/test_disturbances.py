@@ -11,7 +11,7 @@ import soundfile
 from conftest import voice
 
 from emosense import disturbances
-from emosense.audio import read_native, read_waveform, resample
+from emosense.audio import read_native, read_waveform
 from emosense.disturbances import (
     CATALOGUE,
     FULL_SCALE,
@@ -32,6 +32,7 @@ from emosense.errors import UsageError, as_recording_error
 from emosense.extraction import Speed, extract_recordings
 from emosense.features import default_config
 from emosense.recordings import Recording
+from emosense.resampling import resample
 
 RATE = 48_000
 # ISO 11172-3 and 13818-3, layer III: kbit/s by the header's index, in MPEG-1 and in MPEG-2 and 2.5.

@@ -21,6 +21,7 @@ LAYERS = [
         "encoder_features",
         "encoder_files",
         "recordings",
+        "resampling",
         "archives",
         "http_transfer",
     ),
