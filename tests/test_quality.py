@@ -64,5 +64,46 @@ def test_a_recording_like_the_training_is_near_and_another_is_far() -> None:
     assert figures(tone(0.5))["distance"] is None
 
 
+@pytest.mark.parametrize("scale", [1e-7, 1.0])
+def test_a_distance_does_not_depend_on_the_scale_of_the_features(scale: float) -> None:
+    rng = np.random.default_rng(0)
+    training = list(rng.standard_normal((200, 8)).astype(np.float32) * np.float32(scale))
+    statistics = FeatureStatistics.of(training)
+    far = training[0] + np.float32(10 * scale)
+    assert min(statistics.sd) > 0
+    of_one = FeatureStatistics.of([values / scale for values in training])
+    assert statistics.distance(far) == pytest.approx(of_one.distance(far / scale), rel=1e-3)
+
+
+def test_a_band_that_never_changes_says_nothing_of_a_distance() -> None:
+    training = list(np.random.default_rng(0).standard_normal((100, 4)).astype(np.float32))
+    for values in training:
+        values[3] = 0.5
+    statistics = FeatureStatistics.of(training)
+    assert statistics.sd[3] == 0
+    odd = training[0].copy()
+    odd[3] = 0.7
+    assert statistics.distance(odd) == statistics.distance(training[0]) < 3
+    assert FeatureStatistics.of([training[0], training[0]]).distance(odd) == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"sd": [-1.0]}, {"sd": [1.0, 1.0]}, {"distance_p99": 0.0}, {"mean": [float("nan")]}, {"sd": [float("inf")]}],
+)
+def test_statistics_that_no_distance_is_measured_by_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"mean and sd must be|sd must not be negative"):
+        FeatureStatistics.from_dict({"mean": [0.0], "sd": [1.0], "distance_p99": 1.0} | wrong)
+
+
+def test_one_word_in_a_minute_is_little_speech_and_loud() -> None:
+    silence = np.zeros(60 * RATE, np.float32)
+    word = np.concatenate((tone(0.5), silence))
+    assert figures(word)["speech_ratio"] == pytest.approx(1 / 61, abs=1e-3)
+    assert figures(word)["snr_db"] == pytest.approx(120 - 9, abs=2)
+    noise = np.random.default_rng(0).normal(0, 1e-3, len(word)).astype(np.float32)
+    assert figures(word + noise)["speech_ratio"] == pytest.approx(1 / 61, abs=1e-3)
+
+
 def test_nothing_heard_is_nothing_said() -> None:
     assert set(figures().values()) == {None}
