@@ -35,9 +35,16 @@ Float32 = NDArray[np.float32]
 # Sample rates and frames; what no recording needs would only cost memory.
 _LARGEST_SIZE: Final = 768_000
 _MOST_BANDS: Final = 2048
+# Of all sets, and of those that need more; 1 for what is not named.
+_SMALLEST: Final = {
+    ("", "n_fft"): 16, ("", "n_mfcc"): 0, ("", "n_chroma"): 0,
+    ("summary", "n_mfcc"): 1, ("summary", "n_chroma"): 1, ("mfcc", "n_mfcc"): 1, ("functionals", "n_mels"): 2,
+}  # fmt: skip
 _LONGEST_S: Final = 600
 # 200 dB below full scale; its share at 80 dB below is still a normal float32.
 _SILENT_POWER: Final = 1e-20
+# As much as a recording must last.
+_LEAST_HEARD_S: Final = 0.25
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,11 +92,10 @@ class FeatureConfig:
         """Refuse a configuration that no feature can be computed with."""
         if self.set not in FEATURE_SETS:
             raise UsageError(f"unknown feature set {self.set!r}: choose one of {', '.join(FEATURE_SETS)}")
-        sizes = {name: getattr(self, name) for name in ("sample_rate", "n_fft", "hop", "n_mels", "n_mfcc", "n_chroma")}
-        for name, size in sizes.items():
-            is_optional = name in ("n_mfcc", "n_chroma")
-            if type(size) is not int or not (0 if is_optional else 1) <= size <= _LARGEST_SIZE:
-                raise UsageError(f"{name} must be a whole number from {0 if is_optional else 1} to {_LARGEST_SIZE:,}")
+        for name in ("sample_rate", "n_fft", "hop", "n_mels", "n_mfcc", "n_chroma"):
+            size, smallest = getattr(self, name), _SMALLEST.get((self.set, name), _SMALLEST.get(("", name), 1))
+            if type(size) is not int or not smallest <= size <= _LARGEST_SIZE:
+                raise UsageError(f"{name} must be a whole number from {smallest} to {_LARGEST_SIZE:,}")
         for name in ("f_min_hz", "f_max_hz", "segment_start_s", "segment_s", "trim_db"):
             value, largest = getattr(self, name), _LONGEST_S if name.endswith("_s") else _LARGEST_SIZE
             if not _is_number(value) or not 0 <= value <= largest:
@@ -210,10 +216,15 @@ def _mean(frames: Float32) -> Float32:
 
 
 def mfcc(waveform: Float32, config: FeatureConfig) -> Float32:
-    """MFCC of the configured segment, shape (n_frames, n_mfcc); a shorter recording is padded with zeros."""
+    """MFCC of the configured segment, shape (n_frames, n_mfcc); a shorter recording is padded with zeros.
+
+    Where the recording has ended when the segment begins, the segment is its end: padding alone has no emotion.
+    """
     start = round(config.segment_start_s * config.sample_rate)
     length = round(config.segment_s * config.sample_rate)
     if length:
+        if len(waveform) < start + _LEAST_HEARD_S * config.sample_rate:
+            start = max(0, len(waveform) - length)
         segment = waveform[start : start + length]
         waveform = np.pad(segment, (0, length - len(segment)))
     mel = spectrum.mel_spectrogram(waveform, config)
@@ -226,8 +237,7 @@ def logmel(waveform: Float32, config: FeatureConfig) -> Float32:
     The scale is the recording's own, so that the gain of the recording chain cancels.
     """
     mel = spectrum.mel_spectrogram(waveform, config)
-    if config.trim_db:
-        mel = mel[spectrum.loud_span(mel.sum(axis=1), config.trim_db)]
+    mel = mel[spectrum.loud_span(mel.sum(axis=1), config.trim_db)]
     peak = max(float(mel.max()), _SILENT_POWER)
     floor = np.float32(peak * 10 ** (-spectrum.TOP_DB / 10))
     db = np.maximum(mel, floor)

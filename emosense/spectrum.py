@@ -132,7 +132,9 @@ def power_to_db(power: Float32, top_db: float = TOP_DB) -> Float32:
 
 
 def loud_span(frame_power: NDArray[np.floating], trim_db: float, loudest: float | None = None) -> slice:
-    """Return the frames from the first to the last that is within `trim_db` of the loudest."""
+    """Return the frames from the first to the last that is within `trim_db` of the loudest; all of them for 0."""
+    if not trim_db:
+        return slice(0, len(frame_power))
     loudest = frame_power.max() if loudest is None else loudest
     loud = np.flatnonzero(frame_power >= loudest * 10 ** (-trim_db / 10))
     return slice(int(loud[0]), int(loud[-1]) + 1)

@@ -157,6 +157,54 @@ def test_settings_that_no_signal_fits_are_refused(setting: str, value: object, m
         FeatureConfig.from_dict(default_config("logmel").to_dict() | {setting: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [
+        ("summary", "n_chroma", 0), ("summary", "n_mfcc", 0), ("mfcc", "n_mfcc", 0), ("functionals", "n_mels", 1),
+        ("summary", "n_fft", 1), ("functionals", "n_fft", 15), ("logmel", "hop", 0),
+    ],
+)  # fmt: skip
+def test_sizes_that_nothing_can_be_computed_with_are_refused(name: str, setting: str, value: int) -> None:
+    with pytest.raises(UsageError, match=f"{setting} must be a whole number from {value + 1} to|from 16 to"):
+        dataclasses.replace(default_config(name), **{setting: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("summary", {"n_chroma": 1, "n_mfcc": 1, "n_fft": 16, "n_mels": 1}),
+        ("mfcc", {"n_mfcc": 1, "n_mels": 1, "n_fft": 16}),
+        ("functionals", {"n_mels": 2, "n_fft": 16}),
+        ("logmel", {"n_mels": 1, "n_fft": 16, "hop": 1}),
+    ],
+)
+def test_the_smallest_sizes_give_features(name: str, sizes: dict[str, int]) -> None:
+    config = dataclasses.replace(default_config(name), **sizes)
+    signal = voice(0.3)[: config.sample_rate // 4].astype(np.float32)
+    with np.errstate(all="raise", under="ignore"):
+        features = extract(signal, config)
+    assert features.size > 0
+    assert np.isfinite(features).all()
+
+
+@pytest.mark.parametrize("duration_s", [0.25, 0.45, 0.6])
+def test_a_segment_behind_the_end_of_a_recording_is_its_end(duration_s: float) -> None:
+    config = default_config("mfcc")
+    assert config.segment_start_s == 0.5
+    n_samples = round(duration_s * config.sample_rate)
+    noise = np.random.default_rng(0).normal(0, 0.1, n_samples).astype(np.float32)
+    whole = np.pad(noise, (0, round(config.segment_s * config.sample_rate) - n_samples))
+    expected = extract(whole, dataclasses.replace(config, segment_start_s=0.0))
+    np.testing.assert_array_equal(extract(noise, config), expected)
+
+
+def test_nothing_is_cut_where_trimming_is_off() -> None:
+    config = dataclasses.replace(default_config("functionals"), trim_db=0.0)
+    names = feature_names(config)
+    noise = np.random.default_rng(0).normal(0, 0.1, 3 * config.sample_rate).astype(np.float32)
+    assert extract(noise, config)[names.index("rhythm_duration_s")] == pytest.approx(3.0, abs=0.05)
+
+
 def test_every_setting_changes_the_key() -> None:
     config = default_config("logmel")
     changed = [
