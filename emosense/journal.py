@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from emosense.errors import UsageError
-from emosense.storage import exists, is_url, join, read_bytes, redact
+from emosense.storage import exists, is_url, join, plain, read_bytes, redact
 
 _WAY_OUT: Final = "or choose another output"
 _OPTIONS: Final = {
@@ -106,15 +106,47 @@ def check_replaced(output: str, places: Iterable[str], job: dict[str, Any]) -> d
             raise UsageError(
                 f"{redact(place)} is there already and is no table of this run: --restart replaces it, {_WAY_OUT}"
             )
+    if before is not None:
+        _check_inputs(output, before, job)
+    return job | {"tables": sorted(known | {*job["tables"]})}
+
+
+def _check_inputs(output: str, before: dict[str, Any], job: dict[str, Any]) -> None:
+    """Refuse inputs that leave earlier ones out; they may grow, since then no row goes."""
     inputs = [_normal(location) for location in job["inputs"]]
-    for location in before.get("inputs", ()) if before is not None else ():
-        # Inputs may grow: no row goes.
-        if not any(_normal(location) == other or _normal(location).startswith(f"{other}/") for other in inputs):
+    for location in before.get("inputs", ()):
+        if not any(_normal(location) == other or _normal(location).startswith(join(other, "")) for other in inputs):
             raise UsageError(
                 f"{redact(output)} holds the recordings of {redact(location)}, which this command leaves out: "
                 f"--restart replaces it, {_WAY_OUT}"
             )
-    return job | {"tables": sorted(known | {*job["tables"]})}
+    if job.get("limit") is not None and (before.get("limit") is None or job["limit"] < before["limit"]):
+        raise UsageError(
+            f"{redact(output)} holds more recordings than --limit {job['limit']} leaves: "
+            f"--restart replaces it, {_WAY_OUT}"
+        )
+
+
+def check_list(output: str, done: Iterable[str], is_listed: Callable[[str], bool]) -> None:
+    """Refuse a list of names that lacks a recording which the table holds: all lists have the same name, ``-``.
+
+    Parameters
+    ----------
+    done : iterable of str
+        Paths of the finished recordings.
+    is_listed : callable
+        Whether the list has a path.
+
+    Raises
+    ------
+    UsageError
+        Naming the first one.
+    """
+    for path in done:
+        if not is_listed(path):
+            raise UsageError(
+                f"{redact(output)} holds {redact(path)}, which this list leaves out: --restart replaces it, {_WAY_OUT}"
+            )
 
 
 def _is_empty(place: str) -> bool:
@@ -145,4 +177,5 @@ def table_name(place: str, output: str) -> str:
 
 
 def _normal(location: str) -> str:
-    return location.rstrip("/") if is_url(location) else os.path.normpath(location)
+    location = plain(location)
+    return location.rstrip("/") if is_url(location) or location == "-" else os.path.abspath(location)

@@ -81,6 +81,37 @@ def test_inputs_that_leave_earlier_recordings_out_are_refused(job: LabelJob) -> 
     assert label(job).n_recordings == 2
 
 
+def test_a_list_that_leaves_earlier_recordings_out_is_refused(job: LabelJob) -> None:
+    listed = dataclasses.replace(job, inputs=(), names=("rec/a/1.wav",))
+    label(listed)
+    # More is no loss.
+    both = dataclasses.replace(listed, names=("rec/a/1.wav", "rec/b/2.wav"))
+    assert label(both).n_reused == 1
+    for names in (("rec/b/2.wav",), ()):
+        with pytest.raises(UsageError, match=r"labels\.csv holds rec/a/1\.wav, which this list leaves out"):
+            label(dataclasses.replace(both, names=(*names, "rec/b/3.wav")))
+    assert len(Path("labels.csv").read_text().splitlines()) == 3
+    assert label(dataclasses.replace(both, names=("rec/b/2.wav",), restart=True)).n_recordings == 1
+
+
+def test_a_limit_that_leaves_earlier_recordings_out_is_refused(job: LabelJob) -> None:
+    first = dataclasses.replace(job, limit=1)
+    assert label(first).n_recordings == 1
+    assert label(dataclasses.replace(job, limit=2)).n_reused == 1
+    with pytest.raises(UsageError, match=r"labels\.csv holds more recordings than --limit 1 leaves"):
+        label(first)
+    label(job)
+    with pytest.raises(UsageError, match="more recordings than --limit 5 leaves"):
+        label(dataclasses.replace(job, limit=5))
+    assert label(dataclasses.replace(first, restart=True)).n_recordings == 1
+
+
+def test_a_folder_above_the_earlier_one_holds_it(job: LabelJob, tmp_path: Path) -> None:
+    label(dataclasses.replace(job, inputs=("rec/a",)))
+    assert label(dataclasses.replace(job, inputs=(".",))).n_recordings == 2
+    assert label(dataclasses.replace(job, inputs=(str(tmp_path),))).n_recordings == 2
+
+
 def test_the_same_inputs_written_in_another_way_are_the_same(job: LabelJob) -> None:
     label(job)
     for name in ("./rec/", "rec//", "rec/."):

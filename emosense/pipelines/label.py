@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from emosense.errors import StorageError, TooManyErrors, UsageError
 from emosense.isolation import LabelSpec
-from emosense.journal import check_replaced
+from emosense.journal import check_list, check_replaced
 from emosense.labels import Labelled
 from emosense.listing import Listing
 from emosense.models.artifact import read_model
@@ -99,6 +99,8 @@ def label(job: LabelJob) -> Summary:
             told.start(len(listing))
             run = Run(job.output, fingerprint(spec), told.say, facts)
             run.open(restart=job.restart)
+            if job.names is not None:
+                check_list(job.output, (entry.path for entry in run.finished()), listing.holds)
             _finish(_Work(job, spec, listing, run, summary, told, check_held, speakers), stop)
             summary.elapsed_s = time.monotonic() - start_s
             write_manifest(job.output, manifest_of(job, spec, summary))

@@ -194,6 +194,7 @@ def facts_of(job: LabelJob) -> dict[str, Any]:
     return {
         "model": redact(job.model),
         "inputs": _inputs(job),
+        "limit": job.limit,
         "tables": [table_name(place, job.output) for place in job.all_tables],
     }
 
@@ -207,6 +208,7 @@ def manifest_of(job: LabelJob, spec: LabelSpec, summary: Summary) -> dict[str, A
     return {
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "inputs": _inputs(job),
+        "limit": job.limit,
         "output": redact(job.output),
         "tables": facts_of(job)["tables"],
         "model": {"name": spec.model.description["name"], "sha256": spec.model.sha256},
