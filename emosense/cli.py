@@ -23,7 +23,7 @@ from emosense.commands.models import models
 from emosense.commands.options import say
 from emosense.commands.report import report
 from emosense.commands.train import train
-from emosense.errors import EmoSenseError
+from emosense.errors import EmoSenseError, Interrupted
 from emosense.storage import redact
 
 app = typer.Typer(
@@ -70,7 +70,7 @@ def main(command: Sequence[str] = ()) -> None:
     try:
         # A job that names its command stands for the program: its usage is that of the command.
         app(args=[*command, *sys.argv[1:]], prog_name="emosense-batch" if command else None)
-    except EmoSenseError as err:
+    except (EmoSenseError, Interrupted) as err:
         say(f"emosense-batch: {redact(str(err))}")
         sys.exit(err.exit_code)
     except BrokenPipeError:

@@ -10,7 +10,7 @@ EmoSenseError                 1   internal
 └── RecordingError            -   one recording cannot be labelled; becomes its row, never an exit code
 
 Exit code 0 means that every row is ok, 3 that the table is complete but has error rows,
-130 and 143 that a signal stopped the run.
+130 and 143 that a signal stopped the run (`Interrupted`, which no handler of errors takes for one).
 """
 
 from __future__ import annotations
@@ -62,6 +62,14 @@ class NothingToDo(EmoSenseError):
     """The inputs hold no audio."""
 
     exit_code = 9
+
+
+class Interrupted(BaseException):
+    """A signal stopped the run; what was done is kept. Like KeyboardInterrupt, it is no fault to try again after."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__("stopped: what is done is kept, the same command goes on from here")
+        self.exit_code = 128 + signal_number
 
 
 # Every value of the column error_code, with its meaning.

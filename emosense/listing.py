@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import hashlib
 import os
 import re
 import stat
@@ -18,7 +19,7 @@ from typing import Any, Final, Self
 from emosense.errors import StorageError, UsageError
 from emosense.recordings import Recording, object_version
 from emosense.spool import unnamed_database
-from emosense.storage import filesystem, is_url, redact, retry, without_credentials
+from emosense.storage import HIDDEN, filesystem, is_url, plain, redact, retry, without_credentials
 
 AUDIO_EXTENSIONS: Final = frozenset(
     {
@@ -66,7 +67,7 @@ class Listing:
         # One thread at a time uses it: the engines draw chunks under a lock, while the driver only writes parts.
         self._database = unnamed_database(
             "listing",
-            "CREATE TABLE recording (path BLOB PRIMARY KEY, location BLOB, size INTEGER, version TEXT,"
+            "CREATE TABLE recording (path BLOB PRIMARY KEY, location BLOB UNIQUE, size INTEGER, version TEXT,"
             " is_done INTEGER) WITHOUT ROWID;",
             across_threads=True,
         )
@@ -81,13 +82,23 @@ class Listing:
         self._database.close()
 
     def add(self, recordings: Iterable[Recording]) -> None:
-        """Add recordings; one whose path is there already is not added twice."""
+        """Add recordings; one that is there already, under this or another name, is not added twice."""
         self._database.execute("BEGIN")
         self._database.executemany(
             "INSERT OR IGNORE INTO recording VALUES (?, ?, ?, ?, 0)",
-            ((os.fsencode(r.path), os.fsencode(r.location), r.size, r.version) for r in recordings),
+            ((self._name(r), os.fsencode(r.location), r.size, r.version) for r in recordings),
         )
         self._database.execute("COMMIT")
+
+    def _name(self, recording: Recording) -> bytes:
+        """Return the bytes of a recording's path, with a digest where two URLs differ in what is not shown alone."""
+        path, location = os.fsencode(recording.path), os.fsencode(recording.location)
+        if HIDDEN not in recording.path:
+            return path
+        known = self._database.execute("SELECT location FROM recording WHERE path = ?", (path,)).fetchone()
+        if known is None or known[0] == location:
+            return path
+        return path + b"#" + hashlib.sha256(location).hexdigest()[:8].encode()
 
     def add_input(self, location: str, config: ListingConfig) -> None:
         """Add a file, a folder or a URL.
@@ -99,6 +110,7 @@ class Listing:
         StorageError
             If it cannot be listed to its end.
         """
+        location = plain(location)
         walk = _walk_url if is_url(location) else _walk_local
         self.add(walk(location, config, self.ignored))
 
@@ -113,6 +125,11 @@ class Listing:
     def __iter__(self) -> Iterator[Recording]:
         """Yield the recordings in order of their paths' bytes."""
         yield from self._select(_ALL)
+
+    def holds(self, path: str) -> bool:
+        """Whether there is a recording of this path."""
+        known = self._database.execute("SELECT 1 FROM recording WHERE path = ?", (os.fsencode(path),))
+        return known.fetchone() is not None
 
     def pending(self) -> Iterator[Recording]:
         """Yield the recordings that are not marked as done, in the same order."""
@@ -213,6 +230,7 @@ def _entry_recording(entry: os.DirEntry[str]) -> Recording:
 
 def named_recording(location: str) -> Recording:
     """Return the recording of a name; its size is -1 where there is no such file, or it may not be looked at."""
+    location = plain(location)
     if is_url(location):
         fs, path = filesystem(location)
         try:
@@ -235,7 +253,9 @@ def _shown(path: str) -> str:
 
 
 def _object_recording(path: str, location: str, info: dict[str, Any]) -> Recording:
-    return Recording(path, location, int(info.get("size") or 0), object_version(info))
+    # A web server need not say how long an answer is.
+    size = info.get("size")
+    return Recording(path, location, -1 if size is None else int(size), object_version(info))
 
 
 def _walk_url(root: str, config: ListingConfig, ignored: collections.Counter[str]) -> Iterator[Recording]:
@@ -265,6 +285,8 @@ def _walk_url(root: str, config: ListingConfig, ignored: collections.Counter[str
             if is_folder and not reason and not _is_ignored_folder(name.rsplit("/", 1)[-1]):
                 folders.append(name)
                 continue
+            is_special = not is_folder and entry["type"] != "file"
+            reason = reason or ("special" if is_special else None)
             reason = reason or ("hidden" if is_folder else reason_to_ignore(name.rsplit("/", 1)[-1], config))
             if reason:
                 ignored[reason] += 1

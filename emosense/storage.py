@@ -15,11 +15,16 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final, TypeVar, cast
 
-from emosense.errors import OutputError, StorageError, UsageError
+from emosense.errors import EmoSenseError, OutputError, StorageError, UsageError
 
 T = TypeVar("T")
 
 _URL = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://")
+_CREDENTIAL: Final = re.compile(
+    r"(?i)([?&](?:[^=&\s]*(?:key|token|secret|signature|sig|password|credential)[^=&\s]*))=[^&\s]+"
+)
+# Stands for what is not shown.
+HIDDEN: Final = "***"
 _EXTRAS: Final = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "adl": "azure"}
 _RETRY_DELAYS_S: Final = (0.2, 0.8, 3.0)
 # Drivers try again themselves (botocore for up to 15 s a call): a run must still say within a minute what is wrong.
@@ -37,13 +42,16 @@ def is_url(location: str) -> bool:
     return _URL.match(location) is not None
 
 
+def plain(location: str) -> str:
+    """Return the path that a ``file://`` URL names, and any other location as it is: one way leads to a local file."""
+    return re.sub(r"(?i)^(?:file|local)://(?=/)", "", location)
+
+
 def without_credentials(text: str) -> str:
     """Return the text with user names, passwords, keys and tokens of every URL in it replaced by ``***``."""
     # Up to the last @ before the path: a password may hold one.
-    text = re.sub(r"(://)[^/\s]*@", r"\1***@", text)
-    return re.sub(
-        r"(?i)([?&](?:[^=&\s]*(?:key|token|secret|signature|sig|password|credential)[^=&\s]*))=[^&\s]+", r"\1=***", text
-    )
+    text = re.sub(r"(://)[^/\s]*@", rf"\1{HIDDEN}@", text)
+    return _CREDENTIAL.sub(rf"\1={HIDDEN}", text)
 
 
 def redact(text: str) -> str:
@@ -60,19 +68,27 @@ def filesystem(url: str) -> tuple[Any, str]:
     Raises
     ------
     UsageError
-        If the scheme is unknown or its driver is not installed.
+        If the scheme is unknown, its driver is not installed, or it needs more than a URL says.
+    StorageError
+        If a driver that connects at once gets no answer.
     """
     import fsspec
 
-    scheme = url.split("://", 1)[0]
+    scheme = url.split("://", 1)[0].lower()
     try:
         # Not fsspec.core.url_to_fs, which takes a name with :: for a chain of file systems.
         driver = fsspec.get_filesystem_class(scheme)
-        fs = driver(use_listings_cache=False, **driver._get_kwargs_from_urls(url))
-    except (ImportError, ValueError) as err:
+        settings = driver._get_kwargs_from_urls(url)
+        # Some drivers connect as they are made.
+        fs = retry(lambda: driver(use_listings_cache=False, **settings), f"opening {redact(url)}")
+    except ImportError as err:
         extra = _EXTRAS.get(scheme)
-        hint = f"install its driver with: pip install 'emosense[{extra}]'" if extra else "the scheme is unknown"
+        hint = f"install its driver with: pip install 'emosense[{extra}]'" if extra else redact(str(err))
         raise UsageError(f"cannot open {scheme}:// locations: {hint}") from err
+    except ValueError as err:
+        raise UsageError(f"cannot open {scheme}:// locations: the scheme is unknown") from err
+    except (TypeError, AttributeError, OSError) as err:
+        raise UsageError(f"cannot open {scheme}:// locations as {redact(url)}: {redact(str(err))}") from err
     return fs, driver._strip_protocol(url)
 
 
@@ -88,15 +104,32 @@ def retry(action: Callable[[], T], what: str) -> T:
     for delay_s in (*_RETRY_DELAYS_S, None):
         try:
             return action()
-        except _LASTING:
+        except (EmoSenseError, ImportError, TypeError, AttributeError):
             raise
         except Exception as err:
-            is_lasting = isinstance(err, OSError) and err.errno is not None and err.errno not in _PASSING_ERRNO
+            fault = _meant(err)
+            if isinstance(fault, _LASTING):
+                raise fault from err.__cause__
+            is_lasting = isinstance(fault, OSError) and fault.errno is not None and fault.errno not in _PASSING_ERRNO
             if delay_s is None or is_lasting or time.monotonic() > end_s:
-                text = str(err) if isinstance(err, OSError) else f"{type(err).__name__}: {err}"
+                text = str(fault) if isinstance(fault, OSError) else f"{type(fault).__name__}: {fault}"
                 raise StorageError(f"storage does not answer while {what}: {redact(text)}") from err
             time.sleep(delay_s)
     raise AssertionError("the loop returns or raises")
+
+
+def _meant(fault: Exception) -> Exception:
+    """Return what a driver's error stands for: that of HTTP says of every failure that there is no such file."""
+    cause = fault.__cause__
+    is_of_http = type(cause).__module__.startswith("aiohttp") or isinstance(cause, TimeoutError)
+    if not isinstance(fault, FileNotFoundError) or not is_of_http:
+        return fault
+    status = getattr(cause, "status", None)
+    if status in (401, 403):
+        return PermissionError(errno.EACCES, f"HTTP status {status}")
+    if status is None or status in (408, 425, 429) or status >= 500:
+        return ConnectionError(f"HTTP status {status}" if status else str(cause))
+    return fault
 
 
 def read_bytes(location: str) -> bytes:
@@ -107,6 +140,7 @@ def read_bytes(location: str) -> bytes:
     FileNotFoundError, PermissionError
         As the storage says.
     """
+    location = plain(location)
     if not is_url(location):
         with open(location, "rb") as file:
             return file.read()
@@ -117,6 +151,7 @@ def read_bytes(location: str) -> bytes:
 
 def exists(location: str) -> bool:
     """Whether there is a file or a folder at the location."""
+    location = plain(location)
     if not is_url(location):
         return os.path.lexists(location)
     fs, path = filesystem(location)
@@ -148,6 +183,7 @@ def atomic_writer(location: str) -> Iterator[BinaryIO]:
     OutputError
         If the place cannot be written.
     """
+    location = plain(location)
     try:
         if is_url(location):
             with tempfile.NamedTemporaryFile(prefix="emosense-upload-") as spooled:
@@ -179,6 +215,7 @@ def _upload(file: str, location: str) -> None:
 
 def make_folder(location: str) -> None:
     """Create a folder and its parents; object storage has none to create."""
+    location = plain(location)
     if is_url(location):
         return
     try:
@@ -200,6 +237,7 @@ def beside(table: str, path: str) -> str:
 
 def list_folder(location: str) -> list[str]:
     """Names in a folder, sorted; an absent folder has none."""
+    location = plain(location)
     if not is_url(location):
         try:
             return sorted(os.listdir(location))
@@ -217,6 +255,7 @@ def remove(location: str) -> None:
     """Remove a file or a whole folder; an absent one is fine."""
     import shutil
 
+    location = plain(location)
     if not is_url(location):
         if os.path.isdir(location) and not os.path.islink(location):
             shutil.rmtree(location)

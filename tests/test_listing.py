@@ -141,3 +141,24 @@ def test_a_folder_that_cannot_be_listed_stops_the_run(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / other)  # while the walk is on its way
     with pytest.raises(StorageError, match="cannot list"):
         list(walk)
+
+
+def test_one_recording_under_several_names_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "in/a.wav")
+    monkeypatch.chdir(tmp_path)
+    with Listing() as listing:
+        listing.add_list(["in/a.wav", f"{tmp_path}/in/a.wav", "in/../in/a.wav", "in/b.wav"])
+        listing.add_input("in", ListingConfig())
+        assert [recording.path for recording in listing] == ["in/a.wav", "in/b.wav"]
+        assert listing.holds("in/a.wav")
+        assert not listing.holds(f"{tmp_path}/in/a.wav")
+
+
+def test_urls_that_differ_in_what_is_not_shown_are_two_recordings() -> None:
+    urls = [f"memory://hidden/a.wav?file_key={number}" for number in (1, 2)]
+    with Listing() as listing:
+        listing.add_list([*urls, *urls])
+        first, second = listing
+    assert first.path == "memory://hidden/a.wav?file_key=***"
+    assert second.path.startswith(f"{first.path}#")
+    assert {first.location, second.location} == set(urls)

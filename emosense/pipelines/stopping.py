@@ -8,16 +8,8 @@ import signal
 import threading
 from collections.abc import Iterator
 
-from emosense.errors import EmoSenseError
+from emosense.errors import Interrupted
 from emosense.pipelines.engines import Engine
-
-
-class Interrupted(EmoSenseError):
-    """A signal stopped the run; what was done is kept."""
-
-    def __init__(self, signal_number: int) -> None:
-        super().__init__("stopped: what is done is kept, the same command goes on from here")
-        self.exit_code = 128 + signal_number
 
 
 class Stop:
