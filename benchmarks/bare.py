@@ -30,7 +30,7 @@ def start(model: str) -> None:
 def label(paths: list[str]) -> int:
     from emosense.recordings import Recording
 
-    return sum(labeller.label(Recording(path, path, 0, "")).row.status == "ok" for path in paths)
+    return sum(labeller.label(Recording(path, path, -1, "")).row.status == "ok" for path in paths)
 
 
 def found(folder: str) -> list[str]:
@@ -55,7 +55,7 @@ def extract(job: tuple[list[str], str]) -> list[dict[str, object]]:
     from emosense.recordings import Recording
 
     paths, name = job
-    return extract_recordings([Recording(path, path, 0, "") for path in paths], default_config(name))
+    return extract_recordings([Recording(path, path, -1, "") for path in paths], default_config(name))
 
 
 def features(name: str, folder: str) -> int:
@@ -72,7 +72,7 @@ def features(name: str, folder: str) -> int:
         contextlib.closing(FeatureTableWriter(file, default_config(name))) as writer,
     ):
         for chunk, results in zip(chunks, workers.imap(extract, [(chunk, name) for chunk in chunks]), strict=True):
-            writer.write([Utterance(Recording(path, path, 0, ""), "", "") for path in chunk], results)
+            writer.write([Utterance(Recording(path, path, -1, ""), "", "") for path in chunk], results)
     return len(paths)
 
 

@@ -25,7 +25,7 @@ Float32 = NDArray[np.float32]
 
 # FFmpeg also reads playlists, which open other files and URLs, and pictures and subtitles: only these are allowed.
 _FFMPEG_FORMATS: Final = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,mp3,mpeg,mpegts,ogg,tta,w64,wav,wv"
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,mp3,ogg,tta,w64,wav,wv"
 )
 _OPTIONS: Final = {"format_whitelist": _FFMPEG_FORMATS}
 # The containers whose duration is a fact and not FFmpeg's guess from the bit rate.

@@ -22,6 +22,8 @@ _FFMPEG_STARTS: Final = (
     b"\xff\xf1", b"\xff\xf9", b"\x0b\x77", b"#!AMR", b"MAC ", b"wvpk", b"TTA1", b"FLV\x01", b"0&\xb2u",
     b"\x1aE\xdf\xa3",
 )  # fmt: skip
+# The first atom of MP4 and QuickTime; empty ones may stand before the one that says more.
+_MP4_ATOMS: Final = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 # What lies where a recording should be, and what to do about it.
 _LOOKALIKES: Final[tuple[tuple[bytes, str], ...]] = (
     (b"version https://git-lfs", "a git-lfs pointer, not the recording: run git lfs pull"),
@@ -52,7 +54,7 @@ def is_sndfile_start(head: bytes) -> bool:
 
 def is_audio_start(head: bytes) -> bool:
     """Whether a file starts like a recording that one of the decoders reads."""
-    is_mp4 = head[4:8] in (b"ftyp", b"moov", b"mdat")
+    is_mp4 = head[4:8] in _MP4_ATOMS
     return is_mp4 or is_sndfile_start(head) or head.startswith((*_SNDFILE_STARTS, *_FFMPEG_STARTS))
 
 

@@ -19,8 +19,10 @@ from emosense.errors import RecordingError
 from emosense.objects import fetch_object
 from emosense.storage import is_url
 
-# Of one local file: a bad sector, or a file on NFS that was replaced.
-_READ_ERRNO: Final = frozenset({errno.EIO, errno.ESTALE})
+# Of one local file: a bad sector, a file on NFS that was replaced, a mount that does not answer.
+_READ_ERRNO: Final[frozenset[int]] = frozenset(
+    {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, getattr(errno, "EREMOTEIO", errno.EIO)}
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ def _check_unchanged(
     """Refuse a file that is not the one that was listed, or that was written to while it was read."""
     after = os.fstat(descriptor)
     is_listed = recording.size < 0 or before.st_size == recording.size
+    # A new content of the same size.
+    is_listed &= recording.version in ("", str(before.st_mtime_ns))
     if not is_listed or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise RecordingError("changed_during_read", "the file was written to since it was listed") from fault
 
@@ -103,6 +107,8 @@ def _open_regular(path: str) -> int:
     """Open a local file without waiting for a writer at the other end of a FIFO."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as err:
+        raise RecordingError("missing", "there is no such file: a name holds no NUL") from err
     except FileNotFoundError as err:
         raise RecordingError("missing", "there is no such file: it is gone, or was never there") from err
     except PermissionError as err:

@@ -9,18 +9,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import bad_audio
 import numpy as np
 import pytest
 import scipy.io
 import soundfile
 from bad_audio import CASES, RATE, Case
+from conftest import voice
 
 from emosense.audio import RecordingReader, read_waveform
 from emosense.errors import RecordingError
 from emosense.features import default_config
 from emosense.labelling import Labeller
 from emosense.labels import LabelConfig
+from emosense.listing import named_recording
 from emosense.recordings import Recording, open_recording
 from emosense.rows import Row
 
@@ -294,6 +297,36 @@ def test_a_file_that_is_not_the_one_that_was_listed_is_not_labelled(tmp_path: Pa
     path.write_bytes(b"RIFF")
     row = Labeller(SteadyModel(), LabelConfig()).label(listed).row
     assert (row.status, row.error_code) == ("error", "changed_during_read")
+
+
+def test_a_file_that_was_replaced_by_one_of_the_same_size_is_not_labelled(tmp_path: Path) -> None:
+    path = tmp_path / "replaced.wav"
+    path.write_bytes(bad_audio.wav())
+    listed = named_recording(str(path))
+    os.utime(path, ns=(0, 0))
+    row = Labeller(SteadyModel(), LabelConfig()).label(listed).row
+    assert (row.status, row.error_code) == ("error", "changed_during_read")
+
+
+def test_a_name_with_a_nul_is_missing() -> None:
+    row = Labeller(SteadyModel(), LabelConfig()).label(Recording("a\0b.wav", "/a\0b.wav", -1, "")).row
+    assert (row.status, row.error_code) == ("error", "missing")
+
+
+@pytest.mark.parametrize("atom", [b"free", b"skip", b"wide"])
+def test_an_empty_atom_before_an_mp4_is_no_other_format(tmp_path: Path, atom: bytes) -> None:
+    whole, shifted = tmp_path / "whole.m4a", tmp_path / "shifted.m4a"
+    with av.open(
+        str(whole), "w", format="mp4", options={"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    ) as container:
+        stream = container.add_stream("aac", rate=RATE)
+        frame = av.AudioFrame.from_ndarray(voice(1.0).astype(np.float32)[np.newaxis], "fltp", "mono")
+        frame.sample_rate = RATE
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            container.mux(packet)
+    shifted.write_bytes((8).to_bytes(4, "big") + atom + whole.read_bytes())
+    with whole.open("rb", 0) as first, shifted.open("rb", 0) as second:
+        np.testing.assert_array_equal(read_waveform(second, RATE), read_waveform(first, RATE))
 
 
 def test_a_bad_sector_is_a_fault_of_its_file_alone(tmp_path: Path) -> None:

@@ -399,7 +399,7 @@ def specification(tiny_model: str, worker: tuple[str, ...] = WORKER, **changes: 
 
 
 def recording(path: Path) -> Recording:
-    return Recording(path.name, str(path), path.stat().st_size, "1")
+    return Recording(path.name, str(path), path.stat().st_size, "")
 
 
 def test_a_recording_that_eats_memory_is_a_row_and_its_neighbours_keep_theirs(

@@ -17,7 +17,7 @@ WORKER = (str(Path(__file__).with_name("crashing_worker.py")),)
 
 
 def recording(path: Path) -> Recording:
-    return Recording(path.name, str(path), path.stat().st_size, "1")
+    return Recording(path.name, str(path), path.stat().st_size, "")
 
 
 @pytest.fixture

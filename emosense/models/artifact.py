@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.emotions import EMOTIONS
-from emosense.errors import ModelError, UsageError
+from emosense.errors import ModelError, RecordingError, UsageError
 from emosense.features import FeatureConfig, extract
 from emosense.onnx_graphs import open_session, refers_to_other_files
 from emosense.quality import FeatureStatistics
@@ -121,9 +121,17 @@ class Model:
             Of one recording, as `emosense.features.extract` gives them for each of the model's configurations. One
             recording a call: a batch would be padded or summed in another order, and a recording's row must not depend
             on its neighbours.
+
+        Raises
+        ------
+        RecordingError
+            ``model_error``, if the graph fails.
         """
         feeds = {name: values[np.newaxis] for name, values in zip(self._inputs, features, strict=True)}
-        (found,) = self._session.run(["probabilities"], feeds)
+        try:
+            (found,) = self._session.run(["probabilities"], feeds)
+        except Exception as err:  # of classes that derive from Exception alone
+            raise RecordingError("model_error", f"the model fails: {str(err).partition(chr(10))[0]}") from err
         result = np.zeros(len(EMOTIONS), np.float32)
         result[self._positions] = found[0]
         return result
@@ -148,7 +156,7 @@ def read_model(location: str = DEFAULT_MODEL) -> ModelFiles:
         If there is no such model, a file is missing or damaged, or it does not fit this version.
     """
     folder = shipped_models().get(location) or location
-    if is_url(folder) and folder.split("://")[0] in _REFUSED_SCHEMES:
+    if is_url(folder) and folder.split("://")[0].lower() in _REFUSED_SCHEMES:
         raise ModelError(f"models are not fetched from {redact(folder)}: download the directory and pass its path")
     try:
         text = read_bytes(join(folder, "model.json"))
