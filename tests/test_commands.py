@@ -235,11 +235,11 @@ def test_what_a_comparison_would_ignore_is_refused(tmp_path: Path, ignored: list
     assert not (tmp_path / "c").exists()
 
 
-@pytest.mark.parametrize("data", ["c.parquet", "link.parquet"])
+@pytest.mark.parametrize("data", ["c.parquet", "link.parquet", "file://{}/c.parquet"])
 def test_features_never_replace_the_table_that_they_are_made_from(tmp_path: Path, data: str) -> None:
     (tmp_path / "c.parquet").write_bytes(b"mine")
     (tmp_path / "link.parquet").symlink_to("c.parquet")
-    done = run("features", data, "-o", "./c.parquet", cwd=tmp_path)
+    done = run("features", data.format(tmp_path), "-o", "./c.parquet", cwd=tmp_path)
     assert (done.returncode, "c.parquet would be written over" in done.stderr) == (2, True)
     assert (tmp_path / "c.parquet").read_bytes() == b"mine"
 

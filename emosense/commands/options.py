@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from emosense.errors import UsageError
-from emosense.storage import exists, is_url, read_bytes, redact, remove, without_credentials, write_bytes
+from emosense.storage import exists, is_url, plain, read_bytes, redact, remove, without_credentials, write_bytes
 
 # What says how one run is started rather than what it does.
 _NOT_SAVED: Final = frozenset({"help", "save", "load", "restart", "dry_run", "overwrite"})
@@ -193,6 +193,7 @@ def _saved_before(context: typer.Context, path: str) -> bytes | None:
 
 def real_place(location: str) -> str:
     """Return what tells a place from another, whatever links lead to it."""
+    location = plain(location)
     return location if is_url(location) else os.path.realpath(location)
 
 
