@@ -19,7 +19,7 @@ from emosense.listing import ListingConfig
 from emosense.progress import duration_text, plural
 from emosense.rows import Row, format_of
 from emosense.speakers import SpeakerRule
-from emosense.storage import redact
+from emosense.storage import plain, redact
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,6 +72,13 @@ class LabelJob:
     file_timeout_s: float = 60.0
     progress: str = "none"
     verbose: bool = False
+
+    def __post_init__(self) -> None:
+        """Take ``file://`` URLs for the paths that they name."""
+        object.__setattr__(self, "inputs", tuple(map(plain, self.inputs)))
+        for name in ("output", "segments_output", "report"):
+            if (place := getattr(self, name)) is not None:
+                object.__setattr__(self, name, plain(place))
 
     @property
     def tables(self) -> dict[str, str]:
