@@ -14,9 +14,10 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from emosense.discovery import ListingConfig, named_recording
 from emosense.emotions import EMOTIONS, parse_emotion
 from emosense.errors import NothingToDo, UsageError
-from emosense.listing import Listing, ListingConfig, named_recording
+from emosense.listing import Listing
 from emosense.recordings import Recording
 from emosense.storage import beside, read_bytes, redact, without_credentials
 

@@ -210,13 +210,13 @@ class IsolatedLabeller:
     def _line(self, timeout_s: float) -> bytes:
         assert self._process is not None
         assert self._process.stdout is not None
-        while b"\n" not in self._pending:
+        received = [self._pending]
+        while b"\n" not in received[-1]:
             self._await(self._process.stdout, timeout_s)
-            received = os.read(self._process.stdout.fileno(), 1 << 20)
-            if not received:
+            received.append(os.read(self._process.stdout.fileno(), 1 << 20))
+            if not received[-1]:
                 raise self._death()
-            self._pending += received
-        line, _, self._pending = self._pending.partition(b"\n")
+        line, _, self._pending = b"".join(received).partition(b"\n")
         return line
 
     def _await(self, stream: IO[bytes], timeout_s: float) -> None:

@@ -16,7 +16,8 @@ from emosense.api import extract_features, label, load_model
 from emosense.emotions import EMOTIONS
 from emosense.errors import ModelError, RecordingError, UsageError
 from emosense.features import default_config, extract
-from emosense.rows import COLUMNS, CsvWriter, Row
+from emosense.rows import COLUMNS, Row
+from emosense.tables import CsvWriter
 
 
 def csv_bytes(rows: list[Row]) -> bytes:

@@ -19,11 +19,11 @@ from bad_audio import CASES, RATE, Case
 from conftest import voice
 
 from emosense.audio import RecordingReader, read_waveform
+from emosense.discovery import named_recording
 from emosense.errors import RecordingError
 from emosense.features import default_config
 from emosense.labelling import Labeller
 from emosense.labels import LabelConfig
-from emosense.listing import named_recording
 from emosense.recordings import Recording, open_recording
 from emosense.rows import Row
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from emosense.discovery import ListingConfig
 from emosense.errors import NothingToDo, UsageError
 from emosense.journal import check_settings, table_name
-from emosense.listing import ListingConfig
 from emosense.pipelines.label import LabelJob, label
 
 

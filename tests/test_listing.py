@@ -11,8 +11,9 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from emosense.discovery import ListingConfig, _walk_local
 from emosense.errors import StorageError, UsageError
-from emosense.listing import Listing, ListingConfig, _walk_local
+from emosense.listing import Listing
 from emosense.recordings import Recording
 
 
@@ -57,13 +58,17 @@ def test_links_out_of_the_folder_loops_and_special_files_do_not_hang_or_leak(tmp
     (root / "dangling.wav").symlink_to(root / "gone.wav")
     (root / "inside.wav").symlink_to(root / "a.wav")
     (root / "loop").symlink_to(root)
+    touch(root, "sub/b.wav")
+    (root / "again").symlink_to(root / "sub")
+    touch(root, ".versions/3/c.wav")
+    (root / "current").symlink_to(root / ".versions" / "3")
     (root / "zero.wav").symlink_to("/dev/zero")
     os.mkfifo(root / "fifo.wav")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(root / "socket.wav"))
         names, ignored = listed(root)
-    assert names == ["a.wav", "inside.wav"]
-    assert ignored == {"link": 4, "special": 2}
+    assert names == ["a.wav", "current/c.wav", "inside.wav", "sub/b.wav"]
+    assert ignored == {"link": 6, "special": 2}
     assert "folder/secret.wav" in listed(root, follow_links=True)[0]
 
 

@@ -36,7 +36,8 @@ from emosense.features import default_config, feature_names
 from emosense.recordings import Recording
 from emosense.reports import comparison_report, evaluation_report, feature_overlap, label_report, save_figures
 from emosense.reports.clips import audio_link
-from emosense.rows import COLUMNS, SEGMENT_COLUMNS, WRITERS, Row, error_row, escape_cell, labelled_row, printable_path
+from emosense.rows import COLUMNS, SEGMENT_COLUMNS, Row, error_row, escape_cell, labelled_row, printable_path
+from emosense.tables import WRITERS
 
 CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = (

@@ -23,16 +23,15 @@ from emosense.rows import (
     COLUMNS,
     SEGMENT_COLUMNS,
     SPEAKER_COLUMNS,
-    WRITERS,
     Row,
     error_row,
     escape_cell,
-    format_of,
     labelled_row,
     original_path,
     printable_path,
     unescape_cell,
 )
+from emosense.tables import WRITERS, format_of
 
 UNIFORM = (0.125,) * 8
 # Every name that a POSIX file system can hold and that is UTF-8: no NUL, no lone surrogates.

@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emosense import ffmpeg
+from emosense.discovery import ListingConfig, reason_to_ignore
 from emosense.errors import NothingToDo, OutputError, RecordingError, TooManyErrors
 from emosense.isolation import LabelSpec
 from emosense.labels import Labelled
-from emosense.listing import Listing, ListingConfig, reason_to_ignore
+from emosense.listing import Listing
 from emosense.models.artifact import read_model
 from emosense.pipelines.label import LabelJob, label
 from emosense.pipelines.label_job import fingerprint

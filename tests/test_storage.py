@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from emosense.discovery import ListingConfig, named_recording
 from emosense.errors import Interrupted, StorageError, UsageError
-from emosense.listing import Listing, ListingConfig, named_recording
+from emosense.listing import Listing
 from emosense.pipelines.stopping import Stop
 from emosense.recordings import open_recording
 from emosense.storage import exists, filesystem, list_folder, plain, read_bytes, remove, retry, write_bytes

@@ -79,8 +79,8 @@ def label(
 
     A run that was stopped goes on where it was when the same command is given again.
     """
+    from emosense.discovery import ListingConfig
     from emosense.labels import LabelConfig
-    from emosense.listing import ListingConfig
     from emosense.pipelines.job_check import check_job
     from emosense.pipelines.label import LabelJob
     from emosense.pipelines.label import label as run

@@ -9,18 +9,10 @@ from typing import Final
 from emosense.exports import EXPORTS, opened
 from emosense.labels import Labelled
 from emosense.pipelines.label_job import LabelJob, Summary
-from emosense.rows import (
-    COLUMNS,
-    QUALITY_COLUMNS,
-    SEGMENT_COLUMNS,
-    SPEAKER_COLUMNS,
-    WRITERS,
-    Row,
-    TableWriter,
-    format_of,
-)
+from emosense.rows import COLUMNS, QUALITY_COLUMNS, SEGMENT_COLUMNS, SPEAKER_COLUMNS, Row
 from emosense.speakers import Speakers
 from emosense.storage import atomic_writer
+from emosense.tables import WRITERS, TableWriter, format_of
 
 _ROWS_A_WRITE: Final = 4096
 # A source is called for every pass over what was labelled.

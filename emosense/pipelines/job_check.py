@@ -9,8 +9,8 @@ from typing import Final
 from emosense.errors import OutputError, UsageError
 from emosense.exports import EXPORTS, FOLDERS
 from emosense.pipelines.label_job import LabelJob
-from emosense.rows import WRITERS, format_of
 from emosense.storage import is_url, make_folder, redact
+from emosense.tables import WRITERS, format_of
 
 ENGINES: Final = ("auto", "local", "ray")
 

@@ -10,16 +10,17 @@ from collections import Counter
 from typing import Any
 
 from emosense import __version__
+from emosense.discovery import ListingConfig
 from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, EmoSenseError, NothingToDo
 from emosense.exports import place_of
 from emosense.isolation import LabelSpec
 from emosense.journal import table_name
 from emosense.labels import LabelConfig
-from emosense.listing import ListingConfig
 from emosense.progress import duration_text, plural
-from emosense.rows import Row, format_of
+from emosense.rows import Row
 from emosense.speakers import SpeakerRule
 from emosense.storage import plain, redact
+from emosense.tables import format_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class LabelJob:
     segments_output : str or None
         Location of the table of segments.
     exports : tuple of str
-        More formats beside the table: keys of `rows.WRITERS` and `exports.EXPORTS`.
+        More formats beside the table: keys of `tables.WRITERS` and `exports.EXPORTS`.
     report : str or None
         Location of the page that the caller makes of the table.
     verbose : bool

@@ -12,8 +12,9 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
 from emosense.objects import open_stream
-from emosense.rows import QUALITY_COLUMNS, format_of, printable_path, unescape_cell
+from emosense.rows import QUALITY_COLUMNS, printable_path, unescape_cell
 from emosense.storage import redact
+from emosense.tables import format_of
 
 _TEXT: Final = ("path", "emotion", "status", "error_code", "error")
 _NUMBERS: Final = ("confidence", "duration_s", "decoded_s")
