@@ -262,6 +262,11 @@ def test_an_option_that_a_given_model_leaves_no_use_for_is_refused(
     assert not (tmp_path / "e").exists()
 
 
+def test_the_folder_of_a_model_is_no_place_for_an_evaluation(table: str, tiny_model: str) -> None:
+    with pytest.raises(UsageError, match="holds a model, whose curves.json would be replaced"):
+        evaluate(EvaluateJob(table, tiny_model, model=tiny_model), Silent())
+
+
 def test_a_folder_without_fits_cannot_be_reused(table: str, tmp_path: Path) -> None:
     for folder in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(UsageError, match=f"{folder} holds no fits"):

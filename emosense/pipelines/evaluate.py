@@ -29,7 +29,7 @@ from emosense.pipelines.fold_models import FoldModel, ScoredModels, fold_models
 from emosense.pipelines.robustness import robustness
 from emosense.pipelines.train import classes_of
 from emosense.progress import Progress, plural
-from emosense.storage import join, make_folder, redact, write_bytes
+from emosense.storage import exists, join, make_folder, redact, write_bytes
 from emosense.training.ensemble import heard_at, settings_sha256
 from emosense.training.fitting import preset
 
@@ -142,6 +142,8 @@ def _check(job: EvaluateJob) -> None:
             raise UsageError("the model says how its encoder is used: leave out --encoder-output, --encoder-normalise")
     elif job.protocol != "kfold" and job.n_folds != defaults["n_folds"]:
         raise UsageError(f"--folds is for --protocol kfold, and {job.protocol} has folds of its own: leave it out")
+    if exists(join(job.output, "model.json")):
+        raise UsageError(f"{redact(job.output)} holds a model, whose curves.json would be replaced: choose another")
     for folder in job.reuse:
         if not holds_fits(join(folder, "fits")):
             raise UsageError(f"{redact(folder)} holds no fits: --reuse takes the output folder of another evaluation")
