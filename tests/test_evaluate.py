@@ -263,7 +263,7 @@ def test_an_option_that_a_given_model_leaves_no_use_for_is_refused(
 
 
 def test_the_folder_of_a_model_is_no_place_for_an_evaluation(table: str, tiny_model: str) -> None:
-    with pytest.raises(UsageError, match="holds a model, whose curves.json would be replaced"):
+    with pytest.raises(UsageError, match="holds a model, whose curves"):
         evaluate(EvaluateJob(table, tiny_model, model=tiny_model), Silent())
 
 
