@@ -107,6 +107,9 @@ padding:0;margin:.8rem 0}}
 .clip strong::before{{content:"";display:inline-block;width:.65em;height:.65em;border-radius:50%;margin-right:.35em}}
 @media(max-width:30rem){{.facts{{grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.5rem}}}}
 .figures>.scroll{{margin:0;padding:.9rem 0}}.figures>.tables{{grid-column:1/-1}}
+.figures>.scroll table{{font-size:.8125rem}}.figures>.scroll :is(th,td){{padding-left:.35rem;padding-right:.35rem}}
+.figures>.scroll :is(th,td):first-child{{padding-left:0}}
+.figures>.scroll thead th{{white-space:normal;vertical-align:bottom}}
 details{{margin:.6rem 0}}summary{{cursor:pointer}}
 details ul{{margin:.3rem 0 .8rem;padding-left:1.2rem;font-size:.875rem}}
 """
