@@ -96,6 +96,13 @@ def test_statistics_that_no_distance_is_measured_by_are_refused(wrong: dict[str,
         FeatureStatistics.from_dict({"mean": [0.0], "sd": [1.0], "distance_p99": 1.0} | wrong)
 
 
+@pytest.mark.parametrize("duration_s", [1.0, 60.0])
+def test_steady_noise_is_told_by_its_snr_and_not_by_its_speech_ratio(duration_s: float) -> None:
+    found = figures(np.random.default_rng(0).normal(0, 0.01, round(duration_s * RATE)))
+    assert found["speech_ratio"] == 1
+    assert found["snr_db"] < 3
+
+
 def test_one_word_in_a_minute_is_little_speech_and_loud() -> None:
     silence = np.zeros(60 * RATE, np.float32)
     word = np.concatenate((tone(0.5), silence))
