@@ -14,7 +14,7 @@ import pytest
 from conftest import tiny_description, tiny_graph
 
 from emosense.emotions import EMOTIONS
-from emosense.errors import ModelError
+from emosense.errors import ModelError, RecordingError
 from emosense.features import default_config
 from emosense.models.artifact import Model, read_model, shipped_models, write_model
 
@@ -92,6 +92,18 @@ def test_a_description_that_does_not_fit_is_refused_by_name(
 ) -> None:
     with pytest.raises(ModelError, match=says):
         read_model(edit(written(tmp_path / "m"), change))
+
+
+def test_a_graph_that_fails_is_an_error_of_the_recording(tmp_path: Path) -> None:
+    model = Model(read_model(written(tmp_path / "m")))
+    with pytest.raises(RecordingError, match="the model fails: ") as raised:
+        model.probabilities([np.zeros((20, 64), np.float32)])
+    assert raised.value.code == "model_error"
+
+
+def test_a_model_is_fetched_from_no_web_page_however_its_scheme_is_written() -> None:
+    with pytest.raises(ModelError, match="models are not fetched from HTTPS://"):
+        read_model("HTTPS://127.0.0.1/model")
 
 
 @pytest.mark.parametrize(

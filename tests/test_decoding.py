@@ -41,6 +41,7 @@ class SteadyModel:
     features = (default_config("logmel"),)
     sample_rate = 16_000
     window_s = 10.0
+    statistics = None
 
     def __init__(self, on_label: Callable[[], object] = lambda: None) -> None:
         self._on_label = on_label
@@ -297,6 +298,18 @@ def test_a_file_that_is_not_the_one_that_was_listed_is_not_labelled(tmp_path: Pa
     path.write_bytes(b"RIFF")
     row = Labeller(SteadyModel(), LabelConfig()).label(listed).row
     assert (row.status, row.error_code) == ("error", "changed_during_read")
+
+
+def test_overlapping_windows_measure_a_recording_once(tmp_path: Path) -> None:
+    path = tmp_path / "fading.wav"
+    fade = np.concatenate((voice(2.0), 0.01 * voice(2.0))).astype(np.float32)
+    soundfile.write(path, fade, 16_000, "FLOAT")
+    apart, overlapping = (
+        Labeller(SteadyModel(), LabelConfig(1.0, hop_s, quality=True)).label(as_recording(path)).row.quality
+        for hop_s in (1.0, 0.5)
+    )
+    assert overlapping == apart
+    assert apart[0] == pytest.approx(10 * np.log10(np.mean(fade**2)), abs=0.01)
 
 
 def test_a_file_that_was_replaced_by_one_of_the_same_size_is_not_labelled(tmp_path: Path) -> None:
