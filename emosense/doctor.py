@@ -23,6 +23,7 @@ from typing import Any, Final, Literal
 
 from emosense import __version__
 from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, EmoSenseError
+from emosense.pipelines.ray_session import cluster_address
 from emosense.storage import redact
 
 Status = Literal["ok", "absent", "warning", "broken"]
@@ -157,9 +158,9 @@ def check_models(load: Load, names: tuple[str, ...] | None = None) -> Iterator[C
 
 def check_ray_address(environ: Mapping[str, str]) -> Check:
     """Say where Ray will run; the cluster is not contacted."""
-    address = environ.get("RAY_ADDRESS")
-    if not address or address == "local":
-        what = f"is {address}" if address else "is not set"
+    address = cluster_address(None, environ)
+    if not address:
+        what = f"is {environ['RAY_ADDRESS']}" if environ.get("RAY_ADDRESS") else "is not set"
         return Check("ray address", "ok", f"RAY_ADDRESS {what}: large jobs start a Ray of their own here")
     return Check("ray address", "ok", f"RAY_ADDRESS={redact(address)}: large jobs run on that cluster")
 
@@ -176,7 +177,7 @@ def check_ray_authentication(environ: Mapping[str, str], home: Path | None = Non
         permissions = None
     if permissions is not None and permissions & 0o077:
         return Check(name, "warning", f"{path} has mode {permissions:04o}: others can read it", f"chmod 600 {path}")
-    if environ.get("RAY_ADDRESS", "local") not in ("", "local") and mode != "token":
+    if cluster_address(None, environ) and mode != "token":
         return Check(name, "warning", "a cluster is named and no token is sent", "export RAY_AUTH_MODE=token")
     has_token = permissions is not None or bool(environ.get("RAY_AUTH_TOKEN"))
     if mode == "token" and not has_token:

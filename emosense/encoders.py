@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from emosense.encoder_files import find_encoder
 from emosense.errors import ModelError, RecordingError, UsageError
-from emosense.onnx_graphs import open_session
+from emosense.onnx_graphs import open_session, run_session
 from emosense.storage import redact
 
 Float32 = NDArray[np.float32]
@@ -145,10 +145,7 @@ class Encoder:
         if self._mask:
             name, kind = self._mask
             given[name] = np.ones((1, values.shape[-1]), kind)
-        try:
-            (found,) = self._session.run([self.output], given)
-        except Exception as err:  # of classes that derive from Exception alone
-            raise RecordingError("model_error", f"the encoder fails: {str(err).partition(chr(10))[0]}") from err
+        found = run_session(self._session, self.output, given, "encoder")
         if found.ndim != 3 or len(found) != 1 or not found.size:
             raise RecordingError("model_error", f"the encoder's {self.output} has the shape {found.shape}: {_NEEDED}")
         if not np.isfinite(found).all():

@@ -6,6 +6,8 @@ import mmap
 import re
 from typing import Any, Final
 
+from emosense.errors import RecordingError
+
 # The key of a tensor that lies in another file, in every encoding that protobuf reads; onnxruntime would open it.
 _EXTERNAL: Final = re.compile(rb"(?:\x0a|\x8a\x80{0,3}\x00)(?:\x08|\x88\x80{0,8}\x00)location")
 _KEY: Final = b"location"
@@ -33,3 +35,18 @@ def open_session(graph: bytes | str) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def run_session(session: Any, output: str, feeds: dict[str, Any], what: str) -> Any:
+    """Return one output of a graph that hears a recording; `what` names the graph where it fails.
+
+    Raises
+    ------
+    RecordingError
+        ``model_error``.
+    """
+    try:
+        (found,) = session.run([output], feeds)
+    except Exception as err:  # of classes that derive from Exception alone
+        raise RecordingError("model_error", f"the {what} fails: {str(err).partition(chr(10))[0]}") from err
+    return found

@@ -31,6 +31,7 @@ from emosense.labels import Labelled
 from emosense.recordings import Recording
 from emosense.rows import Row
 from emosense.storage import (
+    LEFTOVER,
     is_url,
     join,
     list_folder,
@@ -42,8 +43,6 @@ from emosense.storage import (
 )
 
 _PART: Final = re.compile(r"(\d+)-(\d+)\.jsonl")
-# What `atomic_writer` writes beside a file before it is put in place.
-_LEFTOVER: Final = re.compile(r"\.tmp-[0-9]+\Z")
 # Error rows whose cause lies outside of the recording.
 _PASSING: Final = frozenset({"permission_denied", "io_error", "timeout", "out_of_memory"})
 
@@ -207,7 +206,7 @@ def remove_leftovers(places: Iterable[str]) -> None:
         beside = glob.iglob(f"{glob.escape(place)}.tmp-*")
         inside = (os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names)
         for location in itertools.chain(beside, inside):
-            if _LEFTOVER.search(location) and os.path.isfile(location):
+            if LEFTOVER.search(location) and os.path.isfile(location):
                 remove(location)
 
 

@@ -23,6 +23,8 @@ _URL = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _CREDENTIAL: Final = re.compile(
     r"(?i)([?&](?:[^=&\s]*(?:key|token|secret|signature|sig|password|credential)[^=&\s]*))=[^&\s]+"
 )
+# What a killed process leaves of a file that it was writing.
+LEFTOVER: Final = re.compile(r"\.tmp-[0-9]+\Z")
 # Stands for what is not shown.
 HIDDEN: Final = "***"
 _EXTRAS: Final = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "adl": "azure"}
@@ -165,6 +167,11 @@ def exists(location: str) -> bool:
     return True
 
 
+def half_written(location: str) -> str:
+    """Return the name that a local file has until it is whole; `LEFTOVER` finds it."""
+    return f"{location}.tmp-{os.getpid()}"
+
+
 def write_bytes(location: str, content: bytes) -> None:
     """Put a whole file in place in one step: readers see the old content or the new one, never a part."""
     with atomic_writer(location) as file:
@@ -191,7 +198,7 @@ def atomic_writer(location: str) -> Iterator[BinaryIO]:
                 spooled.flush()
                 _upload(spooled.name, location)
             return
-        temporary = f"{location}.tmp-{os.getpid()}"
+        temporary = half_written(location)
         try:
             with open(temporary, "wb") as file:
                 yield file

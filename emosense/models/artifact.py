@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.emotions import EMOTIONS
-from emosense.errors import ModelError, RecordingError, UsageError
+from emosense.errors import ModelError, UsageError
 from emosense.features import FeatureConfig, extract
-from emosense.onnx_graphs import open_session, refers_to_other_files
+from emosense.onnx_graphs import open_session, refers_to_other_files, run_session
 from emosense.quality import FeatureStatistics
 from emosense.storage import is_url, join, read_bytes, redact, write_bytes
 
@@ -128,10 +128,7 @@ class Model:
             ``model_error``, if the graph fails.
         """
         feeds = {name: values[np.newaxis] for name, values in zip(self._inputs, features, strict=True)}
-        try:
-            (found,) = self._session.run(["probabilities"], feeds)
-        except Exception as err:  # of classes that derive from Exception alone
-            raise RecordingError("model_error", f"the model fails: {str(err).partition(chr(10))[0]}") from err
+        found = run_session(self._session, "probabilities", feeds, "model")
         result = np.zeros(len(EMOTIONS), np.float32)
         result[self._positions] = found[0]
         return result

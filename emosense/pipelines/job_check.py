@@ -9,7 +9,7 @@ from typing import Final
 from emosense.errors import OutputError, UsageError
 from emosense.exports import EXPORTS, FOLDERS
 from emosense.pipelines.label_job import LabelJob
-from emosense.storage import is_url, make_folder, redact
+from emosense.storage import half_written, is_url, join, make_folder, redact
 from emosense.tables import WRITERS, format_of
 
 ENGINES: Final = ("auto", "local", "ray")
@@ -82,8 +82,7 @@ def prepare_places(job: LabelJob) -> None:
         if is_url(place):
             continue
         make_folder(os.path.dirname(absolute(place)))
-        # The name that the file has until it is whole.
-        trial = f"{place}{'/' if os.path.isdir(place) else ''}.tmp-{os.getpid()}"
+        trial = half_written(join(place, "") if os.path.isdir(place) else place)
         try:
             with open(trial, "wb"):
                 os.unlink(trial)

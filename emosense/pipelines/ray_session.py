@@ -14,7 +14,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from emosense.errors import StorageError, UsageError
@@ -58,12 +58,12 @@ def ray_session(address: str | None = None, n_workers: int | None = None) -> Ite
         yield from _started(n_workers or os.cpu_count() or 1)
 
 
-def cluster_address(address: str | None) -> str | None:
+def cluster_address(address: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
     """Return the address of the cluster to join, as ``ray.init`` takes it; None to start a Ray here.
 
     Without an `address` it is the environment's RAY_ADDRESS. ``local`` is Ray's word for a Ray of one's own.
     """
-    address = address or os.environ.get("RAY_ADDRESS")
+    address = address or environ.get("RAY_ADDRESS")
     return None if address == "local" else address
 
 
