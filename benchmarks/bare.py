@@ -20,15 +20,15 @@ CHUNK = 64
 
 def start(model: str) -> None:
     global labeller
-    from emosense.labelling import Labeller
-    from emosense.labels import LabelConfig
-    from emosense.models.artifact import Model, read_model
+    from emosense.labelling.config import LabelConfig
+    from emosense.labelling.labeller import Labeller
+    from emosense.models.model import Model, read_model
 
     labeller = Labeller(Model(read_model(model)), LabelConfig())
 
 
 def label(paths: list[str]) -> int:
-    from emosense.recordings import Recording
+    from emosense.inputs.recording import Recording
 
     return sum(labeller.label(Recording(path, path, -1, "")).row.status == "ok" for path in paths)
 
@@ -50,19 +50,19 @@ def pool(model: str, folder: str) -> int:
 
 
 def extract(job: tuple[list[str], str]) -> list[dict[str, object]]:
-    from emosense.extraction import extract_recordings
-    from emosense.features import default_config
-    from emosense.recordings import Recording
+    from emosense.features.sets import default_config
+    from emosense.inputs.recording import Recording
+    from emosense.training.extraction import extract_recordings
 
     paths, name = job
     return extract_recordings([Recording(path, path, -1, "") for path in paths], default_config(name))
 
 
 def features(name: str, folder: str) -> int:
-    from emosense.corpora import Utterance
-    from emosense.feature_table import FeatureTableWriter
-    from emosense.features import default_config
-    from emosense.recordings import Recording
+    from emosense.features.sets import default_config
+    from emosense.inputs.corpus import Utterance
+    from emosense.inputs.recording import Recording
+    from emosense.training.feature_table import FeatureTableWriter
 
     paths = found(folder)
     chunks = [paths[first : first + CHUNK] for first in range(0, len(paths), CHUNK)]

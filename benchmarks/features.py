@@ -25,10 +25,10 @@ import peers
 import scipy.fft
 from tables import machine, markdown, write
 
-from emosense import filterbanks
-from emosense.audio import read_waveform
-from emosense.features import FeatureConfig, default_config, extract
-from emosense.spectrum import block_frames
+from emosense.audio.reader import read_waveform
+from emosense.features import filterbanks
+from emosense.features.sets import FeatureConfig, default_config, extract
+from emosense.features.spectrum import block_frames
 
 TURN = 10
 # What users of librosa write: `chroma_stft` estimates the tuning of each recording unless it is told one.

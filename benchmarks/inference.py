@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 from tables import machine, markdown, write
 
-from emosense.audio import read_waveform
-from emosense.features import extract
-from emosense.models.artifact import Model, read_model, shipped_models
+from emosense.audio.reader import read_waveform
+from emosense.features.sets import extract
+from emosense.models.model import Model, read_model, shipped_models
 from emosense.training import cnn
 from emosense.training.ensemble import PRESETS as ENSEMBLES
 from emosense.training.ensemble import heard_at

@@ -27,9 +27,9 @@ REAL_TIME = 500
 
 def list_synthetic(n_files: int) -> None:
     """What the driver holds of a job: the list, walked once in chunks."""
-    from emosense.listing import Listing
-    from emosense.pipelines.label import chunked
-    from emosense.recordings import Recording
+    from emosense.inputs.listing import Listing
+    from emosense.inputs.recording import Recording
+    from emosense.labelling.run_job import chunked
 
     start_s = time.perf_counter()
     paths = (f"/data/corpus/{index // 1000:06d}/recording-{index:08d}.wav" for index in range(n_files))
@@ -99,7 +99,7 @@ def recording_rows(source: Path, scratch: Path, model: str, *, bomb: bool) -> li
     rows = []
     for name, (path, options) in cases.items():
         usage, row = label(path, model, scratch / "out.csv", "-j", "1", *options)
-        worker_mb, driver_mb = peak_mb(usage, "emosense.worker"), peak_mb(usage, "emosense label")
+        worker_mb, driver_mb = peak_mb(usage, "emosense.labelling.worker"), peak_mb(usage, "emosense label")
         says = f"{row['status']} {row['error_code']}".strip()
         rows.append((name, f"{path.stat().st_size / 1e6:.0f}", says, f"{worker_mb:.0f}", f"{driver_mb:.0f}",
                      f"{usage.wall_s:.1f}", f"{usage.cpu_s:.1f}", f"{HOUR_S / usage.cpu_s:.0f}",

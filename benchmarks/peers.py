@@ -12,8 +12,8 @@ import numpy as np
 import soundfile
 import soxr
 
-from emosense.audio import read_waveform
-from emosense.features import FeatureConfig
+from emosense.audio.reader import read_waveform
+from emosense.features.sets import FeatureConfig
 
 RATE = 16_000
 

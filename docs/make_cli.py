@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from emosense.cli import app
+from emosense.cli.main import app
 
 PAGE = Path(__file__).with_name("cli.md")
 PROGRAM = "emosense-batch"

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from emosense._version import __version__
+
 if TYPE_CHECKING:
     from emosense.api import extract_features, label, load_model
 
 __all__ = ["__version__", "extract_features", "label", "load_model"]
-__version__ = "0.1.0"
 
 _API = frozenset({"extract_features", "label", "load_model"})
 

@@ -1,6 +1,6 @@
 """`python -m emosense` is `emosense-batch`."""
 
-from emosense.cli import main
+from emosense.cli.main import main
 
 if __name__ == "__main__":
     main()

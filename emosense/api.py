@@ -18,18 +18,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emosense.audio import read_waveform
+from emosense.audio.reader import read_waveform
 from emosense.errors import UsageError
-from emosense.features import FeatureConfig, default_config, extract
-from emosense.isolation import LabelSpec
-from emosense.labels import LabelConfig, Labelled
-from emosense.models.artifact import DEFAULT_MODEL, Model, read_model
-from emosense.models.encoder import with_encoder_file
-from emosense.pipelines.engines import LocalEngine
-from emosense.pipelines.label import chunked
-from emosense.recordings import Recording, open_recording
-from emosense.rows import Row
-from emosense.storage import is_url, without_credentials
+from emosense.features.sets import FeatureConfig, default_config, extract
+from emosense.inputs.recording import Recording, open_recording
+from emosense.labelling.config import LabelConfig, Labelled
+from emosense.labelling.engines import LocalEngine
+from emosense.labelling.run_job import chunked
+from emosense.labelling.worker_process import LabelSpec
+from emosense.models.encoder_location import with_encoder_file
+from emosense.models.model import DEFAULT_MODEL, Model, read_model
+from emosense.storage.files import is_url, without_credentials
+from emosense.tables.row import Row
 
 Path = str | os.PathLike[str]
 
@@ -107,7 +107,7 @@ def load_model(location: str = DEFAULT_MODEL, *, encoder: str = "") -> Model:
     location : str
         Name of a model that ships with EmoSense, a directory, or the URL of one in object storage.
     encoder : str
-        Path or URL of the pretrained encoder of the model, for `emosense.features.extract` with the model's
+        Path or URL of the pretrained encoder of the model, for `emosense.features.sets.extract` with the model's
         ``features``; where it is empty, that is looked for on this machine when features are extracted.
 
     Raises
@@ -159,7 +159,7 @@ def extract_features(
         If the recording cannot be read.
     """
     # Imported here: it leads to the settings of all models, which labelling does without.
-    from emosense.pipelines.encoder_choice import EncoderChoice, with_encoder
+    from emosense.training.encoder_choice import EncoderChoice, with_encoder
 
     choice = EncoderChoice(encoder, encoder_output, encoder_normalise)
     if isinstance(features, str):

@@ -6,7 +6,7 @@ ray job submit --address http://HEAD:8265 --working-dir . -- \
 Takes the arguments of `emosense-batch features`.
 """
 
-from emosense.cli import main
+from emosense.cli.main import main
 
 if __name__ == "__main__":
     main(["features", "--progress", "plain"])

@@ -5,7 +5,7 @@ ray job submit --address http://HEAD:8265 --working-dir . -- python jobs/label.p
 Takes the arguments of `emosense-batch label`; the cluster is the one that runs the job.
 """
 
-from emosense.cli import main
+from emosense.cli.main import main
 
 if __name__ == "__main__":
     main(["label", "--progress", "plain"])

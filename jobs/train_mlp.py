@@ -5,7 +5,7 @@ ray job submit --address http://HEAD:8265 --working-dir . -- python jobs/train_m
 Takes the arguments of `emosense-batch train mlp`.
 """
 
-from emosense.cli import main
+from emosense.cli.main import main
 
 if __name__ == "__main__":
     main(["train", "mlp", "--progress", "plain"])

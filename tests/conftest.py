@@ -10,16 +10,18 @@ import numpy as np
 import onnx
 import pytest
 import soundfile
+from made_tables import write_functionals
 from onnx import TensorProto, helper, numpy_helper
 
 from emosense.emotions import EMOTIONS
-from emosense.feature_table import FeatureTable
-from emosense.features import FeatureConfig, default_config
-from emosense.models.artifact import write_model
-from emosense.pipelines.feature_cache import FeatureSource, load_tables
+from emosense.features.sets import FeatureConfig, default_config
+from emosense.models.model import write_model
 from emosense.progress import Progress, Silent
+from emosense.training.feature_cache import FeatureSource, load_tables
+from emosense.training.feature_table import FeatureTable
 
-RAVDESS = Path(os.environ.get("EMOSENSE_RAVDESS") or Path(__file__).parents[2] / "shared" / "ravdess")
+REPOSITORY = Path(__file__).parents[1]
+RAVDESS = Path(os.environ.get("EMOSENSE_RAVDESS") or REPOSITORY.parent / "shared" / "ravdess")
 
 
 def voice(duration_s: float = 1.0, pitch_hz: float = 150.0, sample_rate: int = 16_000) -> np.ndarray:
@@ -96,6 +98,12 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder.mkdir()
     write_model(str(folder), tiny_description(), tiny_graph())
     return str(folder)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Functionals of 6 speakers, whose voices differ more than their emotions do."""
+    return write_functionals(tmp_path_factory.mktemp("table"))
 
 
 class Listener(Silent):

@@ -7,10 +7,10 @@ import signal
 import sys
 import time
 
-import emosense.worker
-from emosense.labelling import Labeller
-from emosense.labels import Labelled
-from emosense.recordings import Recording
+import emosense.labelling.worker
+from emosense.inputs.recording import Recording
+from emosense.labelling.config import Labelled
+from emosense.labelling.labeller import Labeller
 
 
 class CrashingLabeller(Labeller):
@@ -37,5 +37,5 @@ class CrashingLabeller(Labeller):
 
 
 if __name__ == "__main__":
-    sys.modules["emosense.worker"].Labeller = CrashingLabeller  # type: ignore[attr-defined]
-    emosense.worker.main()
+    sys.modules["emosense.labelling.worker"].Labeller = CrashingLabeller  # type: ignore[attr-defined]
+    emosense.labelling.worker.main()

@@ -19,7 +19,7 @@ from typing import Any
 
 import s3fs
 
-from emosense.cli import main
+from emosense.cli.main import main
 
 
 class Striker:

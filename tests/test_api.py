@@ -15,9 +15,9 @@ import soundfile
 from emosense.api import extract_features, label, load_model
 from emosense.emotions import EMOTIONS
 from emosense.errors import ModelError, RecordingError, UsageError
-from emosense.features import default_config, extract
-from emosense.rows import COLUMNS, Row
-from emosense.tables import CsvWriter
+from emosense.features.sets import default_config, extract
+from emosense.tables.row import COLUMNS, Row
+from emosense.tables.writers import CsvWriter
 
 
 def csv_bytes(rows: list[Row]) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from emosense import __version__
+from emosense._version import __version__
 
 REPOSITORY = Path(__file__).parents[1]
 LOCK = REPOSITORY / "deploy" / "requirements.lock"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer
 
-from emosense.cli import app
+from emosense.cli.main import app
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]

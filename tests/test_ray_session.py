@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emosense.pipelines.ray_session import cluster_address
+from emosense.ray_session import cluster_address
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from emosense.adaptation import SpeakerStatistics, adapt
 from emosense.evaluation.confidence import ece
 from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
+from emosense.evaluation.speaker_adaptation import SpeakerStatistics, adapt
 
 Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]

@@ -12,8 +12,8 @@ from emosense.reports.label_table import LabelRow
 from emosense.reports.markup import EMPTY, Markup, count, decimal, element, name, percent, seconds, text
 from emosense.reports.page import Figure
 from emosense.reports.tally import Tally
-from emosense.rows import original_path
-from emosense.storage import is_url
+from emosense.storage.files import is_url
+from emosense.tables.row import original_path
 
 
 def certainty(tally: Tally, output: str) -> list[Markup]:

@@ -16,7 +16,7 @@ from emosense.reports.evaluation_data import Evaluation, read_evaluation
 from emosense.reports.evaluation_tables import score_text
 from emosense.reports.markup import Markup, count, decimal, percent, points
 from emosense.reports.page import Figure
-from emosense.storage import redact
+from emosense.storage.files import redact
 
 _SIGNIFICANT: Final = 0.05
 
@@ -159,3 +159,26 @@ def _score_table(pair: tuple[Evaluation, Evaluation], names: tuple[str, str]) ->
         ("overfitting gap in points", *(points(gap[0] - gap[1]) if gap else percent(None) for gap in gaps)),
     ]
     return page.table("Scores on all of its own rows", ("score", *names), rows)
+
+
+def comparison_text(folder_a: str, folder_b: str) -> str:
+    """Say how far the UAR of two evaluations is apart on the rows that both predicted, and how sure that is.
+
+    Raises
+    ------
+    UsageError
+        If a folder holds no evaluation, or they share no rows.
+    """
+    first, second = read_evaluation(folder_a), read_evaluation(folder_b)
+    shared = shared_rows(first, second)
+    if not len(shared.labels):
+        raise UsageError(f"{redact(folder_a)} and {redact(folder_b)} have no recording and seed in common")
+    tested = compare_uar(shared.labels, shared.first, shared.second, shared.speakers)
+    interval = tested.interval
+    span = "" if interval is None else f" (95 % over speakers: {100 * interval[0]:+.1f} to {100 * interval[1]:+.1f})"
+    test = "exact" if tested.is_exact else "10,000 flips"
+    return (
+        f"{first.name} against {second.name}: {100 * tested.uar_difference:+.1f} points of UAR{span}, "
+        f"p = {tested.p_value:.3f} (sign-flip test over {tested.n_speakers} speakers, {test}), "
+        f"{len(shared.labels)} recordings in common"
+    )

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.errors import UsageError
-from emosense.rows import unescape_cell
-from emosense.storage import join, read_bytes, redact
+from emosense.storage.files import join, read_bytes, redact
+from emosense.tables.row import unescape_cell
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

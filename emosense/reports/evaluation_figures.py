@@ -11,10 +11,9 @@ from emosense.emotions import HIGH_AROUSAL
 from emosense.evaluation.adapted import mean_adaptation
 from emosense.evaluation.metrics import accuracy, confusion_matrix, recall_per_class, uar
 from emosense.progress import plural
-from emosense.reports.charts import Bar, bars
+from emosense.reports.charts import Bar, bars, intervals, matrix
 from emosense.reports.evaluation_data import Evaluation
 from emosense.reports.markup import count, percent, points
-from emosense.reports.matrices import intervals, matrix
 from emosense.reports.page import Figure
 
 # The classes that the published models confuse (design.md, section 1).

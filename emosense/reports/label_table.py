@@ -11,10 +11,10 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
-from emosense.objects import open_stream
-from emosense.rows import QUALITY_COLUMNS, printable_path, unescape_cell
-from emosense.storage import redact
-from emosense.tables import format_of
+from emosense.storage.files import redact
+from emosense.storage.objects import open_stream
+from emosense.tables.row import QUALITY_COLUMNS, printable_path, unescape_cell
+from emosense.tables.writers import format_of
 
 _TEXT: Final = ("path", "emotion", "status", "error_code", "error")
 _NUMBERS: Final = ("confidence", "duration_s", "decoded_s")
@@ -44,7 +44,7 @@ def read_labels(location: str) -> Iterator[LabelRow]:
     Parameters
     ----------
     location : str
-        Local path or URL of a .csv, .parquet or .jsonl table that `emosense.rows` wrote.
+        Local path or URL of a .csv, .parquet or .jsonl table that `emosense.tables.row` wrote.
 
     Raises
     ------

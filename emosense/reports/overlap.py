@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
+from emosense.reports.charts import densities
 from emosense.reports.drawing import Series
 from emosense.reports.markup import percent
-from emosense.reports.matrices import densities
 from emosense.reports.page import Figure
-from emosense.storage import redact
+from emosense.storage.files import redact
 
 Float64 = NDArray[np.float64]
 
@@ -44,8 +44,8 @@ def feature_overlap(feature_table_path: str, emotions: Sequence[str] = EMOTIONS)
     UsageError
         If the file is no feature table, or has fewer than two of the emotions.
     """
-    from emosense.feature_table import read_feature_table
-    from emosense.features import feature_names
+    from emosense.features.sets import feature_names
+    from emosense.training.feature_table import read_feature_table
 
     table = read_feature_table(feature_table_path)
     labels = np.array(table.emotions)

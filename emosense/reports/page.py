@@ -11,13 +11,13 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from emosense import __version__
+from emosense._version import __version__
 from emosense.errors import UsageError
 from emosense.reports import style
 from emosense.reports.drawing import WIDTH, Drawing
 from emosense.reports.markup import EMPTY, Markup, element, join, text
-from emosense.storage import join as join_location
-from emosense.storage import make_folder, write_bytes
+from emosense.storage.files import join as join_location
+from emosense.storage.files import make_folder, write_bytes
 
 _MARGIN: Final = 14
 _TITLE_HEIGHT: Final = 26

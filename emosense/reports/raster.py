@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from emosense.errors import OutputError, UsageError
-from emosense.storage import is_url
+from emosense.storage.files import is_url
 
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _TIMEOUT_S: Final = 60.0

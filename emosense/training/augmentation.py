@@ -14,7 +14,7 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
-from emosense import filterbanks
+from emosense.features import filterbanks
 
 Float32 = NDArray[np.float32]
 

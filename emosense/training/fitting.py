@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.errors import UsageError
-from emosense.feature_table import FeatureTable
-from emosense.models.artifact import input_names
-from emosense.onnx_graphs import open_session
+from emosense.models.model import input_names
+from emosense.onnx_session import open_session
 from emosense.training import cnn, cnn_presets, ensemble, mlp
 from emosense.training.ensemble import ModelConfig, NetworkConfig
+from emosense.training.feature_table import FeatureTable
 from emosense.training.graphs import PROBABILITIES
 
 Float64 = NDArray[np.float64]

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from emosense.models.artifact import input_names
+from emosense.models.model import input_names
 
 FEATURES: Final = "features"
 PROBABILITIES: Final = "probabilities"

@@ -1,0 +1,1 @@
+"""Bytes -> waveform: float32, mono, at the sample rate that is asked for."""

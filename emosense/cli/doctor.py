@@ -1,0 +1,29 @@
+"""`emosense-batch doctor`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON, for a bug report.")] = False,
+) -> None:
+    """Look at this installation and machine: versions, decoders, models, Ray, storage drivers, space, CPUs, memory.
+
+    Exit code 0: all is well. 3: there are warnings. 1: something is broken. What is optional and absent is well.
+    """
+    from emosense.cli.checks import examine, exit_code
+
+    checks = examine()
+    if as_json:
+        print(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))  # noqa: T201 - the result itself
+    else:
+        width = max(len(check.name) for check in checks)
+        for check in checks:
+            advice = f"  -> {check.advice}" if check.advice else ""
+            print(f"{check.status:8} {check.name:{width}}  {check.detail}{advice}")  # noqa: T201 - the result itself
+    raise typer.Exit(exit_code(checks))

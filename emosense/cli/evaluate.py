@@ -1,0 +1,140 @@
+"""`emosense-batch evaluate`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import typer
+
+from emosense.cli.options import (
+    Address,
+    Cache,
+    EncoderFile,
+    EncoderNormalise,
+    EncoderOutput,
+    Kind,
+    LoadParams,
+    Preset,
+    ProgressMode,
+    Protocol,
+    Quiet,
+    SaveParams,
+    Shown,
+    Workers,
+    names,
+    saved_params,
+    say,
+)
+from emosense.errors import UsageError
+from emosense.storage.files import join
+
+# What a comparison heeds.
+_FOR_COMPARISON: Final = frozenset({"compare", "output", "progress", "quiet", "load", "save"})
+
+
+def evaluate(
+    context: typer.Context,
+    data: Annotated[
+        str | None,
+        typer.Argument(help="RAVDESS folder or URL, a table (path, emotion, speaker), or a feature table."),
+    ] = None,
+    output: Annotated[str, typer.Option("-o", "--output", help="Folder for metrics and predictions.")] = "evaluation",
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            help="Train nothing; compare two finished evaluations, by folder, in comparison.html of the output folder."
+        ),
+    ] = None,
+    model: Annotated[str | None, typer.Option("-m", "--model", help="Score this model as it is.")] = None,
+    kind: Annotated[Kind, typer.Option(help="Cross-validate this model family.")] = Kind.cnn,
+    preset: Annotated[Preset, typer.Option(help="Its settings.")] = Preset.default,
+    encoder: EncoderFile = "",
+    encoder_output: EncoderOutput = "",
+    encoder_normalise: EncoderNormalise = None,
+    protocol: Annotated[Protocol, typer.Option(help="How speakers are split.")] = Protocol.lj5,
+    seeds: Annotated[int, typer.Option(min=1, help="Fits of every fold.")] = 1,
+    n_folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of kfold.")] = 5,
+    only_folds: Annotated[
+        list[str] | None, typer.Option("--fold", help="Run this fold of the protocol alone, as in lj5-2; repeatable.")
+    ] = None,
+    emotions: Annotated[str, typer.Option(help="Classes, separated by commas; default: the preset's.")] = "",
+    calibrate: Annotated[bool, typer.Option(help="Fit a temperature on training speakers of each fold.")] = False,
+    robustness: Annotated[
+        bool,
+        typer.Option(help="Score on disturbed copies of the recordings too: level, codec, noise, room."),
+    ] = False,
+    reuse: Annotated[
+        list[str] | None,
+        typer.Option(help="Take fits from this finished evaluation where they are the same; repeatable."),
+    ] = None,
+    report: Annotated[bool, typer.Option(help="Write a report as an HTML page to the folder.")] = False,
+    cache: Cache = None,
+    workers: Workers = None,
+    address: Address = None,
+    progress: Shown = ProgressMode.auto,
+    quiet: Quiet = False,
+    load: LoadParams = None,  # noqa: ARG001 - read before the other options
+    save: SaveParams = None,
+) -> None:
+    """Score a model, or cross-validate a model family with every fold of every seed as a Ray task."""
+    if compare is not None:
+        _check_compare(context)
+        with saved_params(context, save, [join(output, "comparison.html")]):
+            _compare(*compare, output)
+        return
+    if data is None:
+        raise UsageError("evaluate needs DATA, or two folders with --compare")
+    from emosense.crossvalidation.evaluate import EvaluateJob
+    from emosense.crossvalidation.evaluate import evaluate as run
+    from emosense.crossvalidation.results import table_text
+    from emosense.progress import progress as shown
+    from emosense.training.encoder_choice import EncoderChoice
+
+    job = EvaluateJob(
+        data=data,
+        output=output,
+        model=model,
+        kind=kind.value,
+        preset=preset.value,
+        protocol=protocol.value,
+        n_seeds=seeds,
+        n_folds=n_folds,
+        only_folds=tuple(only_folds or ()),
+        emotions=names(emotions),
+        calibrate=calibrate,
+        reuse=tuple(reuse or ()),
+        cache=cache,
+        address=address,
+        n_workers=workers,
+        robustness=robustness,
+        encoder=EncoderChoice(encoder, encoder_output, encoder_normalise),
+    )
+    with saved_params(context, save, job.written), shown("none" if quiet else progress.value) as told:
+        metrics = run(job, told)
+    if report:
+        from emosense.reports import evaluation_report
+
+        evaluation_report(output, join(output, "report.html"))
+    print(table_text(metrics))  # noqa: T201 - the result itself
+
+
+def _check_compare(context: typer.Context) -> None:
+    """Refuse what a comparison would ignore."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name not in _FOR_COMPARISON and source is not None and source.name == "COMMANDLINE":
+            given = "DATA" if parameter.param_type_name == "argument" else max(parameter.opts, key=len)
+            raise UsageError(f"--compare reads two finished evaluations alone: leave out {given}")
+
+
+def _compare(first: str, second: str, output: str) -> None:
+    """Write the comparison of two evaluations and print its paired test."""
+    from emosense.reports import comparison_report
+    from emosense.reports.comparison import comparison_text
+    from emosense.storage.files import make_folder
+
+    make_folder(output)
+    page = join(output, "comparison.html")
+    comparison_report(first, second, page)
+    print(comparison_text(first, second))  # noqa: T201 - the result itself
+    say(page)

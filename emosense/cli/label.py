@@ -1,0 +1,143 @@
+"""`emosense-batch label`."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from emosense.cli.options import (
+    Address,
+    EncoderFile,
+    EngineName,
+    LoadParams,
+    ProgressMode,
+    Quiet,
+    SaveParams,
+    Shown,
+    Workers,
+    saved_params,
+    say,
+)
+from emosense.errors import UsageError
+
+
+def label(
+    context: typer.Context,
+    inputs: Annotated[list[str], typer.Argument(help="Files, folders, URLs, or - for a list on standard input.")],
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="Table to write: .csv, .parquet or .jsonl.")
+    ] = "labels.csv",
+    model: Annotated[
+        str, typer.Option("-m", "--model", help="Name of a shipped model, directory, or URL in object storage.")
+    ] = "default",
+    encoder: EncoderFile = "",
+    engine: Annotated[
+        EngineName, typer.Option(help="auto: worker processes of this machine for small jobs, Ray for large ones.")
+    ] = EngineName.auto,
+    workers: Workers = None,
+    address: Address = None,
+    window: Annotated[float, typer.Option(help="Seconds of a window; default: the model's own.")] = 0.0,
+    hop: Annotated[float, typer.Option(help="Seconds between windows; default: the window.")] = 0.0,
+    segments: Annotated[str | None, typer.Option(help="Write a row for every window to this table as well.")] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("-f", "--format", help="Write csv, parquet, jsonl, audacity, raven or audformat too; repeatable."),
+    ] = None,
+    report: Annotated[str | None, typer.Option(help="Write a report as an HTML page to this place.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")] = False,
+    quality: Annotated[bool, typer.Option(help="Add columns that say how far a label can be trusted.")] = False,
+    speakers: Annotated[
+        str | None,
+        typer.Option(
+            help="Adapt to each speaker: parent (one folder, one speaker), regex:PATTERN, or a table (path, speaker)."
+        ),
+    ] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(help="Add a column uncertain: true below this confidence. Hides no row.")
+    ] = None,
+    strict: Annotated[bool, typer.Option(help="Treat recordings that could be decoded in part as errors.")] = False,
+    max_duration: Annotated[float, typer.Option(help="Refuse longer recordings (seconds).")] = 86_400.0,
+    max_errors: Annotated[str | None, typer.Option(help="Stop when more recordings fail: N or P%.")] = None,
+    file_timeout: Annotated[float, typer.Option(help="Give up a recording that makes no progress (seconds).")] = 60.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Label the first N recordings only.")] = None,
+    follow_links: Annotated[bool, typer.Option(help="Follow links that lead out of the folder.")] = False,
+    sniff: Annotated[bool, typer.Option(help="Look at files of every name, not of audio extensions alone.")] = False,
+    restart: Annotated[bool, typer.Option(help="Discard what an earlier start of this run has done.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="List and count, label nothing.")] = False,
+    progress: Shown = ProgressMode.auto,
+    quiet: Quiet = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is wrong with each recording.")] = False,
+    load: LoadParams = None,  # noqa: ARG001 - read before the other options
+    save: SaveParams = None,
+) -> None:
+    """Label recordings: one row a recording, with the emotion and how sure the model is.
+
+    A run that was stopped goes on where it was when the same command is given again.
+    """
+    from emosense.inputs.walk import ListingConfig
+    from emosense.labelling.config import LabelConfig
+    from emosense.labelling.job_check import check_job
+    from emosense.labelling.run_job import LabelJob
+    from emosense.labelling.run_job import label as run
+    from emosense.labelling.speakers import SpeakerRule
+
+    if report is not None:
+        from emosense.reports.page import check_output
+
+        check_output(report)
+    # These formats hold stretches of time: a long recording is one label for each window.
+    with_segments = segments is not None or bool(set(formats or ()) & {"audacity", "raven", "audformat"})
+    job = LabelJob(
+        inputs=tuple(location for location in inputs if location != "-"),
+        names=_names_on_stdin() if "-" in inputs else None,
+        output=output,
+        segments_output=segments,
+        exports=tuple(formats or ()),
+        report=report,
+        model=model,
+        encoder=encoder,
+        engine=engine.value,
+        n_workers=workers,
+        address=address,
+        config=LabelConfig(window, hop, with_segments, strict, max_duration, quality),
+        listing=ListingConfig(follow_links=follow_links, any_extension=sniff),
+        speakers=SpeakerRule(speakers) if speakers is not None else None,
+        limit=limit,
+        min_confidence=min_confidence,
+        max_errors=max_errors,
+        restart=restart,
+        dry_run=dry_run,
+        file_timeout_s=file_timeout,
+        progress="none" if quiet else progress.value,
+        verbose=verbose,
+    )
+    check_job(job)
+    with saved_params(context, save, job.written):
+        summary = run(job)
+    if as_json:
+        print(json.dumps(summary.to_dict(job), indent=2))  # noqa: T201 - what was asked for
+    elif not quiet and not summary.failure:
+        say(summary.text(job))
+    if report is not None and not dry_run and summary.n_recordings:
+        from emosense.reports import label_report
+
+        label_report(output, f"{output}.run.json", report)
+    if summary.failure:
+        raise summary.failure
+    raise typer.Exit(summary.exit_code)
+
+
+def _names_on_stdin() -> tuple[str, ...]:
+    """Names from standard input, one a line, or separated by NUL as ``find -print0`` does."""
+    if sys.stdin is None:
+        raise UsageError("- takes a list from standard input, which is closed")
+    content = sys.stdin.buffer.read()
+    if b"\0" in content:
+        return tuple(os.fsdecode(name) for name in content.split(b"\0") if name)
+    lines = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
+    return tuple(os.fsdecode(line.removesuffix(b"\r")) for line in lines if line.strip())

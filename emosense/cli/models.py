@@ -1,0 +1,50 @@
+"""`emosense-batch models`: which models there are, what they say of themselves, whether they are whole."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from emosense.cli.options import EncoderFile, say
+
+models = typer.Typer(help="List, show and verify models.", no_args_is_help=True, rich_markup_mode=None)
+Location = Annotated[str, typer.Argument(help="Name of a shipped model, directory, or URL in object storage.")]
+
+
+@models.command("list")
+def list_models() -> None:
+    """List the models that ship with EmoSense."""
+    from emosense.models.model import read_model, shipped_models
+
+    for name, folder in shipped_models().items():
+        description = read_model(folder).description
+        scores = ", ".join(f"UAR {score['uar']:.1%} ({score['protocol']})" for score in description["scores"])
+        print(f"{name}\t{description['name']} {description['version']}\t{scores}")  # noqa: T201 - the result itself
+
+
+@models.command()
+def show(model: Location = "default") -> None:
+    """Print the description of a model as JSON, without the statistics of its features."""
+    from emosense.models.model import read_model
+
+    description = {key: value for key, value in read_model(model).description.items() if key != "feature_statistics"}
+    print(json.dumps(description, indent=2))  # noqa: T201 - the result itself
+
+
+@models.command()
+def verify(model: Location = "default", encoder: EncoderFile = "") -> None:
+    """Check a model against its own description, run it once, and print the digest by which runs know it."""
+    import numpy as np
+
+    from emosense.features.sets import extract
+    from emosense.models.encoder_location import with_encoder_file
+    from emosense.models.model import Model, read_model
+
+    files = with_encoder_file(read_model(model), encoder)
+    loaded = Model(files)
+    noise = np.random.default_rng(0).normal(0, 0.1, loaded.sample_rate).astype(np.float32)
+    probabilities = loaded.probabilities([extract(noise, config) for config in loaded.features])
+    say(f"{model}: whole, probabilities sum to {probabilities.sum():.6f}")
+    say(f"digest of settings and weights: {files.sha256}")

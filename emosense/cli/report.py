@@ -1,0 +1,44 @@
+"""`emosense-batch report`: finished work as a page that a person reads."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from emosense.cli.options import say
+
+
+def report(
+    source: Annotated[str, typer.Argument(help="A table of labels, or the folder that evaluate wrote.")],
+    output: Annotated[str | None, typer.Option("-o", "--output", help="Page to write; default: beside it.")] = None,
+    compare: Annotated[str | None, typer.Option(help="Set this evaluation beside the first.")] = None,
+    features: Annotated[str | None, typer.Option(help="Feature table, to draw how emotions overlap in it.")] = None,
+    figures: Annotated[str | None, typer.Option(help="Save every figure on its own as SVG in this folder.")] = None,
+    png: Annotated[bool, typer.Option(help="Save them as PNG as well, drawn by an installed Chromium.")] = False,
+) -> None:
+    """Write a report of labels, or of one or two evaluations, as one HTML page."""
+    from emosense.errors import UsageError
+    from emosense.reports import comparison_report, evaluation_report, label_report, save_figures
+    from emosense.reports.raster import save_png
+    from emosense.storage.files import exists, join
+
+    is_table = source.lower().endswith((".csv", ".parquet", ".jsonl"))
+    if png and figures is None:
+        raise UsageError("--png draws what --figures saves: give --figures FOLDER as well")
+    if features is not None and (is_table or compare is not None):
+        raise UsageError("--features belongs to the report of one evaluation: leave it out")
+    page = output or (f"{os.path.splitext(source)[0]}.html" if is_table else join(source, "report.html"))
+    if compare is not None:
+        drawn = comparison_report(source, compare, page)
+    elif is_table:
+        manifest = f"{source}.run.json"
+        drawn = label_report(source, manifest if exists(manifest) else None, page)
+    else:
+        drawn = evaluation_report(source, page, features)
+    if figures is not None:
+        saved = save_figures(drawn, figures)
+        if png:
+            save_png(saved)
+    say(page)

@@ -1,0 +1,115 @@
+"""The models of an evaluation, on disturbed copies of the recordings that they are tested on -> a table of UAR.
+
+Nothing is trained: what hears a disturbed recording is what was scored on the recording itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.audio.disturbances import CATALOGUE, Disturbance
+from emosense.crossvalidation.fold_models import ScoredModels
+from emosense.crossvalidation.results import Predictions
+from emosense.evaluation.intervals import compare_uar, mean_and_sd
+from emosense.evaluation.metrics import confusion_matrix, uar
+from emosense.progress import Progress, plural
+from emosense.training.feature_cache import FeatureSource, extract_variants
+from emosense.training.feature_table import FeatureTable, read_feature_table
+
+
+def robustness(
+    source: FeatureSource,
+    scored: ScoredModels,
+    clean: Sequence[Predictions],
+    told: Progress,
+    catalogue: Sequence[Disturbance] = CATALOGUE,
+) -> list[dict[str, Any]]:
+    """Score every model on disturbed copies of its test recordings.
+
+    Parameters
+    ----------
+    source : FeatureSource
+        Where the recordings are; features of the copies are kept like any others.
+    clean : sequence of Predictions
+        What the models say of the recordings as they are.
+
+    Returns
+    -------
+    list of dict, one a disturbance
+        ``name``, ``description``, ``n`` and ``n_lost`` (recordings of the first seed that can be labelled under the
+        disturbance, and that cannot), ``uar`` (``mean`` and ``sd`` over the seeds) and ``change`` against the same
+        recordings as they are (the same, and the ``interval`` over speakers with the first seed); None where no
+        recording is left.
+
+    Raises
+    ------
+    UsageError
+        If the source has no recordings.
+    """
+    configs = [table.config for table in scored.tables]
+    places = extract_variants(source, configs, catalogue, told)
+    told.say(f"robustness: {len(catalogue)} disturbances of {plural(len(scored.tables[0]), 'recording')}")
+    told.start(len(catalogue))
+    records = []
+    for disturbance in catalogue:
+        tables = tuple(read_feature_table(places[config, disturbance]) for config in configs)
+        left, rows = _in_the_rows_of(scored.tables[0], tables)
+        found = scored.predictions_of(left, rows)
+        record = _scores(scored.tables[0], scored.classes, clean, found)
+        records.append({"name": disturbance.name, "description": disturbance.description, **record})
+        told.advance(1, 0)
+    return records
+
+
+def _in_the_rows_of(
+    clean: FeatureTable, tables: Sequence[FeatureTable]
+) -> tuple[tuple[FeatureTable, ...], NDArray[np.int64]]:
+    """Disturbed features in the order of the clean table, and its rows that every one of the tables has."""
+    places = [{path: row for row, path in enumerate(table.paths)} for table in tables]
+    rows = [row for row, path in enumerate(clean.paths) if all(path in of_path for of_path in places)]
+    left = tuple(
+        table.select([of_path[clean.paths[row]] for row in rows]) for table, of_path in zip(tables, places, strict=True)
+    )
+    return left, np.array(rows, np.int64)
+
+
+def _scores(
+    table: FeatureTable, classes: tuple[str, ...], clean: Sequence[Predictions], found: Sequence[Predictions]
+) -> dict[str, Any]:
+    """Score what was found of some recordings against what the models say of the same ones as they are."""
+    labels = table.labels(classes)
+    first = min(p.seed for p in clean)
+    n_all, n = (sum(len(p.rows) for p in part if p.seed == first) for part in (clean, found))
+    scores, changes = [], []
+    interval: tuple[float, float] | None = None
+    for seed in sorted({p.seed for p in found}):
+        rows, after = _predicted(found, seed)
+        all_rows, all_before = _predicted(clean, seed)
+        before = all_before[np.isin(all_rows, rows)]
+        truth = labels[rows]
+        if seed == first:
+            interval = compare_uar(truth, after, before, [table.speakers[row] for row in rows]).interval
+        scores.append(_uar(truth, after, len(classes)))
+        changes.append(scores[-1] - _uar(truth, before, len(classes)))
+    uar_mean, uar_sd = mean_and_sd(scores) if scores else (None, None)
+    change_mean, change_sd = mean_and_sd(changes) if changes else (None, None)
+    return {
+        "n": n,
+        "n_lost": n_all - n,
+        "uar": {"mean": uar_mean, "sd": uar_sd},
+        "change": {"mean": change_mean, "sd": change_sd, "interval": interval},
+    }
+
+
+def _predicted(predictions: Sequence[Predictions], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows that a seed's models were tested on, and the class of each."""
+    mine = [p for p in predictions if p.seed == seed]
+    return np.concatenate([p.rows for p in mine]), np.concatenate([p.probabilities.argmax(axis=1) for p in mine])
+
+
+def _uar(truth: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int) -> float:
+    return float(uar(confusion_matrix(truth, predicted, n_classes)))

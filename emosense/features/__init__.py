@@ -1,0 +1,1 @@
+"""Waveform -> features: float32 arrays whose axes are (frames, bands)."""

@@ -1,0 +1,136 @@
+"""A recording of the list -> its content as a file with a descriptor, checked to be the one that was listed.
+
+Only regular files are opened, and nothing hangs on a FIFO. An object is fetched to a temporary file first. A fault of
+one file alone is a `RecordingError`, one of the storage a `StorageError`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, Final
+
+from emosense.errors import RecordingError
+from emosense.storage.files import is_url
+from emosense.storage.objects import fetch_object
+
+# Of one local file: a bad sector, a file on NFS that was replaced, a mount that does not answer.
+_READ_ERRNO: Final[frozenset[int]] = frozenset(
+    {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, getattr(errno, "EREMOTEIO", errno.EIO)}
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Recording:
+    """One file to label.
+
+    Parameters
+    ----------
+    path : str
+        As the table shows it; bytes that are not UTF-8 are kept as surrogate escapes.
+    location : str
+        Absolute local path, or URL.
+    size : int
+        Bytes, as listed; -1 where the listing does not say.
+    version : str
+        Changes with the content: the modification time in nanoseconds, or the object's etag.
+    """
+
+    path: str
+    location: str
+    size: int
+    version: str
+
+
+def object_version(info: dict[str, Any]) -> str:
+    """Return what tells one content of an object from the next: its etag, else its time of change."""
+    for key in ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "created"):
+        if info.get(key):
+            return str(info[key]).strip('"')
+    return ""
+
+
+@contextlib.contextmanager
+def open_recording(recording: Recording, on_progress: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
+    """Open the content of a recording as a file with a descriptor; a remote one is fetched to a temporary file first.
+
+    Parameters
+    ----------
+    on_progress : callable
+        Called after every block of a remote recording that has arrived.
+
+    Raises
+    ------
+    RecordingError
+        ``missing``, ``permission_denied``, ``not_a_file``, ``name_too_long``, ``io_error`` or ``changed_during_read``.
+    StorageError
+        If object storage does not answer.
+    """
+    if is_url(recording.location):
+        with tempfile.TemporaryFile() as file:
+            _fetch(recording, file, on_progress)
+            yield file
+        return
+    with os.fdopen(_open_regular(recording.location), "rb", buffering=0) as raw:
+        before = os.fstat(raw.fileno())
+        try:
+            yield raw
+        except RecordingError as err:
+            # What a file that is being written lacks is no fault of its content.
+            _check_unchanged(recording, before, raw.fileno(), err)
+            raise
+        except OSError as err:
+            if err.errno not in _READ_ERRNO:
+                raise
+            raise RecordingError("io_error", f"the file cannot be read: {os.strerror(err.errno)}") from err
+        _check_unchanged(recording, before, raw.fileno())
+
+
+def _check_unchanged(
+    recording: Recording, before: os.stat_result, descriptor: int, fault: RecordingError | None = None
+) -> None:
+    """Refuse a file that is not the one that was listed, or that was written to while it was read."""
+    after = os.fstat(descriptor)
+    is_listed = recording.size < 0 or before.st_size == recording.size
+    # A new content of the same size.
+    is_listed &= recording.version in ("", str(before.st_mtime_ns))
+    if not is_listed or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise RecordingError("changed_during_read", "the file was written to since it was listed") from fault
+
+
+def _open_regular(path: str) -> int:
+    """Open a local file without waiting for a writer at the other end of a FIFO."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as err:
+        raise RecordingError("missing", "there is no such file: a name holds no NUL") from err
+    except FileNotFoundError as err:
+        raise RecordingError("missing", "there is no such file: it is gone, or was never there") from err
+    except PermissionError as err:
+        raise RecordingError("permission_denied", "the file may not be read") from err
+    except OSError as err:
+        code = {errno.ENAMETOOLONG: "name_too_long", errno.ENXIO: "not_a_file"}.get(err.errno or 0, "io_error")
+        raise RecordingError(code, os.strerror(err.errno or 0)) from err
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise RecordingError("not_a_file", "not a regular file")
+    return descriptor
+
+
+def _fetch(recording: Recording, file: BinaryIO, on_progress: Callable[[], None]) -> None:
+    """Copy an object to a local file and check that it is the one that was listed."""
+    try:
+        version = object_version(fetch_object(recording.location, file, on_progress))
+    except FileNotFoundError as err:
+        raise RecordingError("missing", "there is no such object: it is gone, or was never there") from err
+    except PermissionError as err:
+        raise RecordingError("permission_denied", "the object may not be read") from err
+    is_listed_size = recording.size < 0 or file.tell() == recording.size
+    if not is_listed_size or (version and recording.version and version != recording.version):
+        raise RecordingError("changed_during_read", "the object was replaced since it was listed")
+    file.seek(0)

@@ -1,0 +1,219 @@
+"""A location -> the recordings in it, as they come: a file, a folder with all below it, or a bucket.
+
+A walk that fails half-way is a `StorageError`: part of a folder is never taken for all of it.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+import re
+import stat
+from collections.abc import Iterator
+from typing import Any, Final
+
+from emosense.errors import StorageError, UsageError
+from emosense.inputs.recording import Recording, object_version
+from emosense.storage.files import filesystem, is_url, plain, redact, retry, without_credentials
+
+AUDIO_EXTENSIONS: Final = frozenset(
+    {
+        ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf",
+        ".w64", ".rf64", ".sph", ".nist", ".m4a", ".mp4", ".m4b", ".aac", ".wma", ".webm", ".mka", ".mkv", ".mov",
+        ".3gp", ".amr",
+    }
+)  # fmt: skip
+_PARTIAL_DOWNLOADS: Final = frozenset({".part", ".tmp", ".crdownload", ".partial"})
+_SYSTEM_FOLDERS: Final = frozenset({"@eaDir", "System Volume Information", "__MACOSX", "$RECYCLE.BIN", "lost+found"})
+_EXTENSION: Final = re.compile(r"\.(?=.*[a-z])[a-z0-9_]{1,8}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ListingConfig:
+    """What counts as a recording.
+
+    Parameters
+    ----------
+    follow_links : bool
+        Follow symbolic links that lead out of the input folder.
+    any_extension : bool
+        Take files of every name; the content decides (``--sniff``).
+    excluded : tuple of str
+        Absolute paths and URLs of files and folders that are passed over: the run's own output.
+    """
+
+    follow_links: bool = False
+    any_extension: bool = False
+    excluded: tuple[str, ...] = ()
+
+
+def recordings_at(location: str, config: ListingConfig, ignored: collections.Counter[str]) -> Iterator[Recording]:
+    """Yield the recordings of a file, a folder or a URL.
+
+    Parameters
+    ----------
+    ignored : Counter
+        Files that are passed over are counted here by reason: an extension, ``hidden``, ``link``, ``special``.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing at the location.
+    StorageError
+        If it cannot be listed to its end.
+    """
+    location = plain(location)
+    walk = _walk_url if is_url(location) else _walk_local
+    return walk(location, config, ignored)
+
+
+def reason_to_ignore(name: str, config: ListingConfig) -> str | None:
+    """Say why a file's name rules it out, None where it does not."""
+    extension = os.path.splitext(name)[1].lower()
+    if name.startswith("."):
+        return "hidden"
+    if extension in _PARTIAL_DOWNLOADS:
+        return extension
+    if extension not in AUDIO_EXTENSIONS and not config.any_extension:
+        # Names choose no counter of their own: numbered files would fill it, and the terminal shows it.
+        return "no extension" if not extension else extension if _EXTENSION.fullmatch(extension) else "other"
+    return None
+
+
+def _is_ignored_folder(name: str) -> bool:
+    return name.startswith(".") or name in _SYSTEM_FOLDERS
+
+
+def _walk_local(root: str, config: ListingConfig, ignored: collections.Counter[str]) -> Iterator[Recording]:
+    """Walk a local folder; a folder that may not be read stops the run, since part of a list is never labelled."""
+    try:
+        status = os.stat(root)
+    except OSError as err:
+        raise UsageError(f"cannot read {redact(root)}: {err.strerror}") from err
+    if not stat.S_ISDIR(status.st_mode):
+        if not stat.S_ISREG(status.st_mode):
+            raise UsageError(f"{redact(root)} is neither a file nor a folder")
+        yield _local_recording(root, status)
+        return
+    real_root = os.path.realpath(root)
+    folders, seen = [root], {real_root}
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = os.scandir(folder)
+        except OSError as err:
+            raise StorageError(f"cannot list {redact(folder)}: {err.strerror}") from err
+        with entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    target = os.path.realpath(entry.path)
+                    inside = target == real_root or target.startswith(real_root + os.sep)
+                    # A folder within is listed under its own name, unless that one is passed over.
+                    steps = target[len(real_root) :].split(os.sep)
+                    is_twice = inside and os.path.isdir(target) and not any(map(_is_ignored_folder, steps))
+                    if is_twice or not (inside or config.follow_links) or not os.path.exists(target):
+                        ignored["link"] += 1
+                        continue
+                if os.path.abspath(entry.path) in config.excluded:
+                    continue
+                if entry.is_dir():
+                    target = os.path.realpath(entry.path) if entry.is_symlink() else ""
+                    if _is_ignored_folder(entry.name) or (target and target in seen):
+                        continue
+                    if target:
+                        seen.add(target)
+                    folders.append(entry.path)
+                    continue
+                reason = reason_to_ignore(entry.name, config) or (None if entry.is_file() else "special")
+                if reason:
+                    ignored[reason] += 1
+                    continue
+                yield _entry_recording(entry)
+
+
+def _entry_recording(entry: os.DirEntry[str]) -> Recording:
+    """Identity of a file in a folder; one that has gone since, or may not be looked at, gets its row as well."""
+    try:
+        return _local_recording(entry.path, entry.stat())
+    except OSError:
+        return Recording(_shown(entry.path), os.path.abspath(entry.path), -1, "")
+
+
+def named_recording(location: str) -> Recording:
+    """Return the recording of a name; its size is -1 where there is no such file, or it may not be looked at."""
+    location = plain(location)
+    if is_url(location):
+        fs, path = filesystem(location)
+        try:
+            info = retry(lambda: fs.info(path), f"looking at {redact(location)}")
+        except (FileNotFoundError, PermissionError):
+            return Recording(without_credentials(location), location, -1, "")
+        return _object_recording(without_credentials(location), location, info)
+    try:
+        return _local_recording(location, os.stat(location))
+    except OSError:
+        return Recording(location, os.path.abspath(location), -1, "")
+
+
+def _local_recording(path: str, status: os.stat_result) -> Recording:
+    return Recording(_shown(path), os.path.abspath(path), status.st_size, str(status.st_mtime_ns))
+
+
+def _shown(path: str) -> str:
+    return path[2:] if path.startswith("./") else path
+
+
+def _object_recording(path: str, location: str, info: dict[str, Any]) -> Recording:
+    # A web server need not say how long an answer is.
+    size = info.get("size")
+    return Recording(path, location, -1 if size is None else int(size), object_version(info))
+
+
+def _walk_url(root: str, config: ListingConfig, ignored: collections.Counter[str]) -> Iterator[Recording]:
+    """Walk a bucket folder by folder; a page that fails has its folder listed again, and stops the run if it lasts."""
+    fs, top = filesystem(root)
+    try:
+        info = retry(lambda: fs.info(top), f"listing {redact(root)}")
+    except FileNotFoundError as err:
+        raise UsageError(f"there is nothing at {redact(root)}") from err
+    except PermissionError as err:
+        raise UsageError(f"access to {redact(root)} is denied: check the credentials") from err
+    if info["type"] == "file":
+        yield _object_recording(without_credentials(root), root, info)
+        return
+    # Names are put behind the location as it was given: a driver's own names lack the host and the user.
+    prefix = root if root.endswith("://") else root.rstrip("/") + "/"
+    shown = without_credentials(prefix)
+    excluded = {fs._strip_protocol(location) for location in config.excluded if is_url(location)}
+    folders = [top]
+    while folders:
+        folder = folders.pop()
+        for entry in _entries(fs, folder, root):
+            name, is_folder = entry["name"].rstrip("/"), entry["type"] == "directory"
+            if name in excluded:
+                continue
+            reason = "link" if entry.get("islink") else None
+            if is_folder and not reason and not _is_ignored_folder(name.rsplit("/", 1)[-1]):
+                folders.append(name)
+                continue
+            is_special = not is_folder and entry["type"] != "file"
+            reason = reason or ("special" if is_special else None)
+            reason = reason or ("hidden" if is_folder else reason_to_ignore(name.rsplit("/", 1)[-1], config))
+            if reason:
+                ignored[reason] += 1
+                continue
+            relative = name[len(top) :].lstrip("/")
+            yield _object_recording(shown + relative, prefix + relative, entry)
+
+
+def _entries(fs: Any, folder: str, root: str) -> list[dict[str, Any]]:
+    """Entries of one folder of a bucket, or an error: never the part that could be listed."""
+    try:
+        entries = retry(lambda: fs.ls(folder, detail=True), f"listing {redact(root)}")
+    except FileNotFoundError as err:
+        raise StorageError(f"cannot list all of {redact(root)}: a folder in it is gone") from err
+    except PermissionError as err:
+        raise StorageError(f"cannot list all of {redact(root)}: access to a folder in it is denied") from err
+    # An object whose name ends in a slash stands for its folder.
+    return [entry for entry in entries if entry["name"].rstrip("/") != folder and not entry["name"].endswith("/")]

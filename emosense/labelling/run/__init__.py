@@ -1,0 +1,1 @@
+"""What a labelling run keeps beside its output: parts, journal, lock."""

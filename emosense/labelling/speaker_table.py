@@ -1,0 +1,86 @@
+"""A table of path and speaker -> the ways in which each line may name its recording, with the speaker.
+
+Read a few lines at a time, from this machine or from object storage.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final
+
+from emosense.errors import UsageError
+from emosense.storage.files import beside, is_url, redact
+from emosense.storage.objects import open_stream
+from emosense.tables.row import original_path, unescape_cell
+
+_BATCH_ROWS: Final = 4096
+
+
+def absolute(path: str) -> bytes:
+    """Return the path that a recording is known by, whatever the working directory."""
+    return os.fsencode(path if is_url(path) else os.path.abspath(path))
+
+
+def read_speaker_table(location: str) -> Iterator[tuple[bytes, str]]:
+    """Yield names of recordings and their speakers.
+
+    A line names its recording as `label` writes it or as other programs do, as it is labelled or relative to the table.
+
+    Parameters
+    ----------
+    location : str
+        Path or URL of a .csv or .parquet with the columns ``path`` and ``speaker``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such table, or it lacks a column.
+    StorageError
+        If object storage does not answer.
+    """
+    for cell, speaker in _table(location):
+        # As `label` writes names, and as other programs do.
+        for text in {cell, unescape_cell(cell)}:
+            path = original_path(text)
+            yield from ((name, speaker) for name in {os.fsencode(path), absolute(beside(location, path))})
+
+
+def _table(location: str) -> Iterator[tuple[str, str]]:
+    """Yield path and speaker of each line, a few at a time."""
+    import pyarrow as pa
+
+    read = _parquet_lines if location.lower().endswith(".parquet") else _csv_lines
+    try:
+        with open_stream(location) as file:
+            for path, speaker in read(file):
+                if path not in (None, "") and speaker not in (None, ""):
+                    is_whole = isinstance(speaker, float) and speaker.is_integer()
+                    yield str(path), str(int(speaker) if is_whole else speaker)
+    except FileNotFoundError as err:
+        raise UsageError(f"there is no table at {redact(location)}") from err
+    except OSError as err:
+        raise UsageError(f"the table {redact(location)} cannot be read: {err.strerror or err}") from err
+    except (csv.Error, KeyError, UnicodeDecodeError, pa.ArrowException) as err:
+        raise UsageError(f"{redact(location)} is no table with the columns path and speaker: {err}") from err
+
+
+def _csv_lines(file: BinaryIO) -> Iterator[tuple[Any, Any]]:
+    with io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+        lines = csv.DictReader(text)
+        if not {"path", "speaker"} <= set(lines.fieldnames or ()):
+            raise KeyError("path, speaker")
+        for line in lines:
+            yield line["path"], unescape_cell(line["speaker"] or "")
+
+
+def _parquet_lines(file: BinaryIO) -> Iterator[tuple[Any, Any]]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as table:
+        if not {"path", "speaker"} <= set(table.schema_arrow.names):
+            raise KeyError("path, speaker")
+        for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=["path", "speaker"]):
+            yield from zip(batch["path"].to_pylist(), batch["speaker"].to_pylist(), strict=True)

@@ -1,0 +1,194 @@
+"""Recordings -> who speaks in them, and what the model says of each speaker over all recordings.
+
+A speaker is named by the folder of a recording, by a part of its path, or by a table. Tables and sums lie in a SQLite
+file in the temporary folder, so that ten million recordings or speakers cost disk and not memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterable
+from typing import Final, Self
+
+import numpy as np
+
+from emosense.emotions import EMOTIONS
+from emosense.errors import UsageError
+from emosense.evaluation.speaker_adaptation import SpeakerStatistics, adapt
+from emosense.labelling.config import Labelled
+from emosense.labelling.speaker_table import absolute, read_speaker_table
+from emosense.storage.files import is_url, redact
+from emosense.storage.scratch_database import unnamed_database
+from emosense.tables.row import Row, with_probabilities
+
+_REGEX: Final = "regex:"
+# Neighbours of one speaker are summed in memory before they are written: some 1 MB of probabilities.
+_ROWS_A_SUM: Final = 4096
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SpeakerRule:
+    """How the speaker of a recording is found.
+
+    Parameters
+    ----------
+    text : str
+        ``parent``: the folder that holds the recording. ``regex:PATTERN``: the first group of the pattern, or the whole
+        match, searched for in the path. Else the location of a table, .csv or .parquet, with the columns ``path`` (as
+        labelled, or relative to the table) and ``speaker``.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        """Refuse what is none of the three.
+
+        Raises
+        ------
+        UsageError
+            Naming the three.
+        """
+        if self.is_pattern:
+            try:
+                re.compile(self.text.removeprefix(_REGEX))
+            except re.error as err:
+                raise UsageError(f"--speakers {self.text}: {err}") from err
+        elif self.text != "parent" and not self.is_table:
+            raise UsageError(
+                f"--speakers takes parent, regex:PATTERN, or a .csv or .parquet table with path and speaker, "
+                f"not {redact(self.text)}"
+            )
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether a part of the path names the speaker."""
+        return self.text.startswith(_REGEX)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether a table names the speakers."""
+        return not self.is_pattern and self.text.lower().endswith((".csv", ".parquet"))
+
+    @property
+    def shown(self) -> str:
+        """The text without credentials."""
+        return self.text if self.is_pattern else redact(self.text)
+
+
+class Speakers:
+    """The speakers of a job's recordings.
+
+    Parameters
+    ----------
+    rule : SpeakerRule
+    classes : iterable of str
+        The emotions that the model tells apart; the others have no probability to adapt.
+
+    Attributes
+    ----------
+    n_unknown : int
+        Labelled recordings whose speaker the rule does not tell, which are left as they are.
+
+    Raises
+    ------
+    UsageError
+        If the table cannot be read, lacks a column, or names two speakers for a recording.
+    """
+
+    def __init__(self, rule: SpeakerRule, classes: Iterable[str] = EMOTIONS) -> None:
+        self._rule = rule
+        self._pattern = re.compile(rule.text.removeprefix(_REGEX)) if rule.is_pattern else None
+        self._positions = [EMOTIONS.index(name) for name in classes]
+        self.n_unknown = 0
+        self._database = unnamed_database(
+            "speakers",
+            "CREATE TABLE named (path BLOB PRIMARY KEY, speaker TEXT) WITHOUT ROWID;"
+            "CREATE TABLE sums (speaker BLOB PRIMARY KEY, n INTEGER, total BLOB, squares BLOB) WITHOUT ROWID;",
+        )
+        if rule.is_table:
+            self._read_table()
+
+    def _read_table(self) -> None:
+        self._database.execute("BEGIN")
+        # A second speaker for the same path leaves none.
+        self._database.executemany(
+            "INSERT INTO named VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET"
+            " speaker = CASE WHEN speaker = excluded.speaker THEN speaker END",
+            read_speaker_table(self._rule.text),
+        )
+        self._database.execute("COMMIT")
+        twice = self._database.execute("SELECT path FROM named WHERE speaker IS NULL LIMIT 1").fetchone()
+        if twice:
+            raise UsageError(f"{self._rule.shown} names two speakers for {redact(os.fsdecode(twice[0]))}")
+
+    def __enter__(self) -> Self:
+        """Give the speakers themselves."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file, which frees it."""
+        self._database.close()
+
+    @property
+    def n_known(self) -> int:
+        """Number of speakers that recordings were gathered of."""
+        return int(self._database.execute("SELECT count(*) FROM sums").fetchone()[0])
+
+    def speaker_of(self, path: str) -> str:
+        """Return the speaker of a recording; empty where the rule does not tell."""
+        if self._pattern is not None:
+            match = self._pattern.search(path)
+            return "" if match is None else (match[1] if self._pattern.groups else match[0]) or ""
+        if self._rule.is_table:
+            query = "SELECT speaker FROM named WHERE path IN (?, ?) LIMIT 1"
+            found = self._database.execute(query, (os.fsencode(path), absolute(path))).fetchone()
+            return found[0] if found else ""
+        return path.rpartition("/")[0] if is_url(path) else os.path.normpath(os.path.dirname(path))
+
+    def gather(self, rows: Iterable[Row]) -> None:
+        """Take the probabilities of recordings into their speakers' sums, in the order given."""
+        self._database.execute("BEGIN")
+        current: str = ""
+        probabilities: list[list[float]] = []
+        for row in rows:
+            if not row.probabilities:
+                continue
+            speaker = self.speaker_of(row.path)
+            self.n_unknown += not speaker
+            if speaker != current or len(probabilities) == _ROWS_A_SUM:
+                self._add(current, probabilities)
+                current, probabilities = speaker, []
+            probabilities.append([row.probabilities[place] for place in self._positions])
+        self._add(current, probabilities)
+        self._database.execute("COMMIT")
+
+    def _add(self, speaker: str, probabilities: list[list[float]]) -> None:
+        if not speaker or not probabilities:
+            return
+        more = SpeakerStatistics.of(probabilities)
+        before = self.statistics(speaker)
+        sums = before + more if before else more
+        values = (os.fsencode(speaker), sums.n, sums.total.tobytes(), sums.squares.tobytes())
+        self._database.execute("INSERT OR REPLACE INTO sums VALUES (?, ?, ?, ?)", values)
+
+    def statistics(self, speaker: str) -> SpeakerStatistics | None:
+        """Return the sums of a speaker, None where there are none."""
+        query = "SELECT n, total, squares FROM sums WHERE speaker = ?"
+        found = self._database.execute(query, (os.fsencode(speaker),)).fetchone()
+        return SpeakerStatistics(found[0], np.frombuffer(found[1]), np.frombuffer(found[2])) if found else None
+
+    def adapted(self, labelled: Labelled) -> Labelled:
+        """Return the rows of a recording and of its segments, with their speaker and adapted to it."""
+        speaker = self.speaker_of(labelled.row.path)
+        sums = self.statistics(speaker) if speaker else None
+        row, *segments = (self._row(row, speaker, sums) for row in (labelled.row, *labelled.segments))
+        return Labelled(row, tuple(segments))
+
+    def _row(self, row: Row, speaker: str, sums: SpeakerStatistics | None) -> Row:
+        if sums is None or not row.probabilities:
+            return dataclasses.replace(row, speaker=speaker)
+        adapted = np.zeros(len(EMOTIONS))
+        adapted[self._positions] = adapt(np.array([row.probabilities])[:, self._positions], sums)[0]
+        return with_probabilities(row, adapted.tolist(), speaker, sums.n)

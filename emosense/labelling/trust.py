@@ -1,0 +1,69 @@
+"""How far a label can be trusted, from the recording itself: level, clipping, speech, noise, distance from training.
+
+Each figure is computed over the whole recording, window by window, in constant memory. They describe the signal that
+the model hears: mono, at the model's sample rate.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.tables.row import QUALITY_COLUMNS
+
+Float32 = NDArray[np.float32]
+
+_FRAME_S: Final = 0.02
+_CLIPPED: Final = 0.999
+_FLOOR_DB: Final = -120.0
+# A frame is speech when it is this much above the quiet tenth of the recording and within 30 dB of its loud part: the
+# loudest tenth, of a long recording the loudest half second, since one word in a minute is less than a tenth.
+_ABOVE_NOISE_DB: Final = 10.0
+_BELOW_SPEECH_DB: Final = 30.0
+_LOUD_SHARE: Final = 0.1
+_LOUD_FRAMES: Final = 25
+# Frame levels are counted in bins of 1 dB, so that a recording of any length needs the same memory.
+_BINS_DB: Final = np.arange(_FLOOR_DB, 21.0)
+
+
+class QualityMeter:
+    """Gathers the figures of one recording from its windows."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._frame = max(1, round(_FRAME_S * sample_rate))
+        self._power = self._weight_s = self._distance = 0.0
+        self._n_samples = self._n_clipped = 0
+        self._counts = np.zeros(len(_BINS_DB), np.int64)
+
+    def add(self, waveform: Float32, distance: float | None, length_s: float) -> None:
+        """Take one window into account; `distance` is None where the model has no statistics."""
+        self._power += float(np.dot(waveform, waveform))
+        self._n_samples += len(waveform)
+        self._n_clipped += int(np.count_nonzero(np.abs(waveform) >= _CLIPPED))
+        if distance is not None:
+            self._distance += distance * length_s
+            self._weight_s += length_s
+        whole = waveform[: len(waveform) // self._frame * self._frame].reshape(-1, self._frame)
+        level_db = 10 * np.log10(np.maximum(np.square(whole).mean(axis=1), 10 ** (_FLOOR_DB / 10)))
+        index = np.clip(np.round(level_db - _FLOOR_DB).astype(int), 0, len(_BINS_DB) - 1)
+        self._counts += np.bincount(index, minlength=len(_BINS_DB))
+
+    def figures(self) -> tuple[float | None, ...]:
+        """Return the values of `QUALITY_COLUMNS`; None where there is nothing to say."""
+        if not self._n_samples:
+            return (None,) * len(QUALITY_COLUMNS)
+        level = 10 * np.log10(max(self._power / self._n_samples, 10 ** (_FLOOR_DB / 10)))
+        n_frames = max(int(self._counts.sum()), 1)
+        share, loud_share = np.cumsum(self._counts) / n_frames, min(_LOUD_SHARE, _LOUD_FRAMES / n_frames)
+        noise, speech = (float(_BINS_DB[int(np.searchsorted(share, part))]) for part in (0.1, 1 - loud_share))
+        # Where all frames are about as loud, nothing tells speech from noise: then all of them count.
+        above_noise = noise + _ABOVE_NOISE_DB if speech - noise > _ABOVE_NOISE_DB else _FLOOR_DB
+        threshold = max(above_noise, speech - _BELOW_SPEECH_DB)
+        speech_ratio = float(self._counts[threshold <= _BINS_DB].sum()) / n_frames
+        distance = self._distance / self._weight_s if self._weight_s else None
+        clipping = self._n_clipped / self._n_samples
+        return (round(float(level), 2), round(clipping, 6), round(speech_ratio, 4), round(speech - noise, 2), (
+            None if distance is None else round(distance, 4)
+        ))  # fmt: skip

@@ -1,0 +1,52 @@
+"""The pretrained encoder that a model names -> its file on this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from emosense.errors import ModelError, UsageError
+from emosense.features.encoder.files import find_encoder, obtain_encoder
+from emosense.models.model import ModelFiles
+from emosense.progress import Progress, Silent
+from emosense.storage.files import redact
+
+
+def with_encoder_file(files: ModelFiles, given: str = "", told: Progress | None = None) -> ModelFiles:
+    """Find the encoder that a model names, so that every worker opens the same file.
+
+    Parameters
+    ----------
+    files : ModelFiles
+        A model without an encoder is returned as it is.
+    given : str
+        Path or URL from the user. What the model itself names is looked for on this machine and never fetched.
+
+    Raises
+    ------
+    UsageError
+        If an encoder is given for a model that has none.
+    ModelError
+        If the encoder is not on this machine, or the given one is another.
+    """
+    features = files.description["features"]
+    wanted = [one["encoder"] for one in features if one.get("encoder")]
+    if not wanted:
+        if given:
+            raise UsageError("this model has no encoder: leave --encoder out")
+        return files
+    found = {}
+    if given:
+        file, sha256 = obtain_encoder(given, told or Silent())
+        if sha256 not in {encoder["sha256"] for encoder in wanted}:
+            raise ModelError(
+                f"{redact(given)} is another encoder: its sha256 is {sha256}, the model needs {wanted[0]['sha256']}"
+            )
+        found[sha256] = file
+    for encoder in wanted:
+        places = (found.get(encoder["sha256"], ""), encoder.get("location", ""))
+        found[encoder["sha256"]] = find_encoder(encoder["sha256"], places)
+    changed = [
+        one | {"encoder": one["encoder"] | {"file": found[one["encoder"]["sha256"]]}} if one.get("encoder") else one
+        for one in features
+    ]
+    return dataclasses.replace(files, description=files.description | {"features": changed})

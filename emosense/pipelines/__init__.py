@@ -1,1 +1,0 @@
-"""Whole jobs: they wire the stages together and decide where they run."""

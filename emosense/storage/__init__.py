@@ -1,0 +1,1 @@
+"""Where bytes lie: files, objects, HTTP, archives."""

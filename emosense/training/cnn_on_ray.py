@@ -1,0 +1,211 @@
+"""Ray Train around the CNN: workers, gradient averaging, checkpoints, resume and the failure budget.
+
+Keras 3's `model.fit` fails under MultiWorkerMirroredStrategy (ray issue 47464), so the step is a plain one and the
+gradients are averaged between the workers by an actor: every worker applies the same mean to the same weights, and the
+weights stay equal to the last bit, which is checked after every epoch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from emosense.errors import EmoSenseError
+from emosense.storage.files import filesystem, is_url
+from emosense.training.cnn import EpochResult, TrainingState
+from emosense.training.cnn_presets import CnnConfig
+from emosense.training.feature_table import FeatureTable
+from emosense.training.fitting import Fitted, epoch_record, fit
+from emosense.training.gradients_on_ray import ActorExchange, MeetingPoint
+
+_STATE_FILE: Final = "state.npz"
+_HISTORY_FILE: Final = "history.json"
+_WEIGHTS_FILE: Final = "model.onnx"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RayTraining:
+    """How the workers are run.
+
+    Parameters
+    ----------
+    storage : str
+        Local folder or URL for checkpoints.
+    n_workers : int
+        Data-parallel workers, each on its slice of every batch.
+    use_gpu : bool
+        Give every worker a GPU.
+    resume : bool
+        Go on from the last checkpoint of the run of this name.
+    max_failures : int
+        How often a failed worker group is started again from its last checkpoint.
+    """
+
+    storage: str
+    n_workers: int = 1
+    use_gpu: bool = False
+    resume: bool = False
+    max_failures: int = 2
+
+
+def fit_with_ray(
+    table: FeatureTable,
+    classes: tuple[str, ...],
+    config: CnnConfig,
+    *,
+    name: str,
+    seed: int,
+    validation: FeatureTable | None,
+    training: RayTraining,
+) -> Fitted:
+    """Train the CNN on the Ray that this process is connected to.
+
+    Parameters
+    ----------
+    name : str
+        Of the run in the storage folder; the same name with ``resume`` goes on from its last checkpoint.
+
+    Raises
+    ------
+    EmoSenseError
+        If the workers failed more often than the budget allows.
+    """
+    import ray
+    import ray.train
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+    storage_filesystem, storage_path = _storage(training.storage)
+    if not training.resume:
+        _discard(training.storage, name)
+    loop_config = {
+        "data": ray.put((table, validation)),
+        "classes": classes,
+        "config": config,
+        "seed": seed,
+    }
+    trainer = DataParallelTrainer(
+        _train_loop,
+        train_loop_config=loop_config,
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=training.n_workers, use_gpu=training.use_gpu, resources_per_worker={"CPU": 1}
+        ),
+        run_config=ray.train.RunConfig(
+            name=name,
+            storage_path=storage_path,
+            storage_filesystem=storage_filesystem,
+            failure_config=ray.train.FailureConfig(max_failures=training.max_failures),
+            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
+        ),
+    )
+    try:
+        result = trainer.fit()
+    except ray.train.TrainingFailedError as err:
+        raise EmoSenseError(f"training failed more often than --max-failures allows: {err}") from err
+    with result.checkpoint.as_directory() as folder:
+        weights = Path(folder, _WEIGHTS_FILE).read_bytes()
+        return Fitted(weights, json.loads(Path(folder, _HISTORY_FILE).read_text()))
+
+
+def _storage(location: str) -> tuple[Any, str]:
+    """File system and path as Ray Train takes them."""
+    if not is_url(location):
+        return None, os.path.abspath(location)
+    from pyarrow.fs import FSSpecHandler, PyFileSystem
+
+    fs, path = filesystem(location)
+    return PyFileSystem(FSSpecHandler(fs)), path
+
+
+def _discard(location: str, name: str) -> None:
+    """Remove an earlier run of the same name, which Ray Train would go on from without a word."""
+    from emosense.storage.files import join, remove
+
+    remove(join(location, name))
+
+
+def _train_loop(loop_config: dict[str, Any]) -> None:
+    """Train on one worker."""
+    import ray
+    import ray.train
+
+    table, validation = ray.get(loop_config["data"])
+    context = ray.train.get_context()
+    rank, n_workers = context.get_world_rank(), context.get_world_size()
+    exchange = _exchange(rank, n_workers) if n_workers > 1 else None
+    state, history = _restore(ray.train.get_checkpoint())
+
+    def on_epoch(result: EpochResult) -> None:
+        nonlocal state
+        state = snapshot = result.snapshot()
+        record = epoch_record(result)
+        if exchange is not None:
+            digests = exchange.gather(_digest(snapshot))
+            if len(set(digests)) > 1:
+                raise RuntimeError(f"the workers' weights differ after epoch {result.epoch}: {digests}")
+            record["weights_sha256"] = digests
+        history.append(record)
+        _report(rank, record, {_STATE_FILE: snapshot, _HISTORY_FILE: history})
+
+    fitted = fit(
+        table,
+        loop_config["classes"],
+        loop_config["config"],
+        seed=loop_config["seed"],
+        validation=validation,
+        state=state,
+        on_epoch=on_epoch,
+        exchange=exchange,
+    )
+    _report(rank, history[-1], {_WEIGHTS_FILE: fitted.weights, _STATE_FILE: state, _HISTORY_FILE: history})
+
+
+def _exchange(rank: int, n_workers: int) -> ActorExchange:
+    """Create the actor on rank 0 and share it; a new one for each start of the group, so that no step is left over."""
+    import ray
+    from ray.train.collective import broadcast_from_rank_zero
+
+    actor = ray.remote(num_cpus=0)(MeetingPoint).remote(n_workers) if rank == 0 else None
+    return ActorExchange(broadcast_from_rank_zero(actor), rank, n_workers)
+
+
+def _digest(snapshot: TrainingState) -> str:
+    digest = hashlib.sha256()
+    for key in sorted(snapshot):
+        digest.update(np.ascontiguousarray(snapshot[key]).tobytes())
+    return digest.hexdigest()
+
+
+def _restore(checkpoint: Any) -> tuple[TrainingState | None, list[dict[str, Any]]]:
+    if checkpoint is None:
+        return None, []
+    with checkpoint.as_directory() as folder:
+        history = json.loads(Path(folder, _HISTORY_FILE).read_text())
+        with np.load(Path(folder, _STATE_FILE), allow_pickle=False) as arrays:
+            return dict(arrays), history
+
+
+def _report(rank: int, metrics: dict[str, Any], files: dict[str, Any]) -> None:
+    """Report an epoch; rank 0 brings the checkpoint."""
+    import ray.train
+
+    shown = {key: value for key, value in metrics.items() if isinstance(value, int | float)}
+    if rank != 0:
+        ray.train.report(shown)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            path = Path(folder, name)
+            if name == _STATE_FILE:
+                np.savez(path, **content)
+            elif name == _HISTORY_FILE:
+                path.write_text(json.dumps(content))
+            else:
+                path.write_bytes(content)
+        ray.train.report(shown, checkpoint=ray.train.Checkpoint.from_directory(folder))

@@ -1,0 +1,83 @@
+"""A trained model -> the content of its `model.json`."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib.metadata
+from collections import Counter
+from typing import Any, Final
+
+from emosense._version import __version__
+from emosense.models.statistics import FeatureStatistics
+from emosense.training.ensemble import EnsembleConfig, ModelConfig, heard_at, members_of
+from emosense.training.feature_table import FeatureTable
+from emosense.training.held_out_score import Evidence
+
+WINDOW_S: Final = 10.0
+_RAVDESS_LICENCE: Final = (
+    "Trained on RAVDESS (Livingstone & Russo 2018), CC BY-NC-SA 4.0: free for research and other non-commercial use "
+    "with attribution; for commercial use of a model trained on it ask the authors of the dataset."
+)
+_OTHER_LICENCE: Final = "See the licence of the training data."
+
+
+def describe(
+    kind: str,
+    preset: str,
+    seed: int,
+    config: ModelConfig,
+    classes: tuple[str, ...],
+    table: FeatureTable,
+    evidence: Evidence | None,
+) -> dict[str, Any]:
+    """Return everything but the digest of the weights, which `write_model` adds.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        What the model was trained on, with the first of the features that it hears.
+    """
+    frameworks = {"mlp": ("scikit-learn",), "cnn": ("keras",), "ensemble": ("scikit-learn", "keras")}[kind]
+    packages = ("numpy", "onnxruntime", *frameworks)
+    return {
+        "name": model_name(kind, preset),
+        "version": __version__,
+        "kind": kind,
+        "classes": list(classes),
+        "features": [heard.to_dict() for heard in heard_at(config)],
+        "window_s": WINDOW_S,
+        "calibration": {
+            "method": "temperature" if evidence else "none",
+            "temperature": evidence.temperature if evidence else 1.0,
+            "in_graph": True,
+        },
+        "feature_statistics": dataclasses.asdict(FeatureStatistics.of(table.features)),
+        "trained_on": {
+            "corpus": table.corpus,
+            "n_recordings": len(table),
+            "speakers": sorted(set(table.speakers)),
+            "emotions": dict(Counter(table.emotions)),
+            "preset": preset,
+            "seed": seed,
+            "settings": _settings(config),
+            "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        },
+        "scores": [evidence.score] if evidence else [],
+        "licence": _RAVDESS_LICENCE if table.corpus == "ravdess" else _OTHER_LICENCE,
+        "versions": {"emosense": __version__} | {name: importlib.metadata.version(name) for name in packages},
+    }
+
+
+def model_name(kind: str, preset: str) -> str:
+    """Return the name of a model of a kind and preset."""
+    return f"{kind}-{preset}"
+
+
+def _settings(config: ModelConfig) -> dict[str, Any]:
+    """Return the settings of the preset, without the features, which stand beside them."""
+    if isinstance(config, EnsembleConfig):
+        members = members_of(config, 0)
+        return {"members": [{"seed": member.seed} | _settings(member.config) for member in members]}
+    settings = dataclasses.asdict(config)
+    return {name: value for name, value in settings.items() if name not in ("feature", "classes")}

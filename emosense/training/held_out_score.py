@@ -1,0 +1,126 @@
+"""What is known about a model from speakers that it was not fitted to: score, temperature and learning curves."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.errors import UsageError
+from emosense.evaluation.calibration import apply_temperature, fit_temperature
+from emosense.evaluation.confidence import ece
+from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
+from emosense.storage.files import join, read_bytes, redact
+from emosense.training.ensemble import ModelConfig, heard_at, settings_sha256
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known about the settings from speakers that a fit had not seen.
+
+    Parameters
+    ----------
+    score : dict
+        For ``model.json``; ``ece`` is that with a temperature: of a cross-validation, fitted on the other folds'
+        speakers; of one held-out part, on these very rows.
+    temperature : float
+    curves : list of dict
+        Learning curves with held-out speakers.
+    """
+
+    score: dict[str, Any]
+    temperature: float
+    curves: list[dict[str, Any]]
+
+
+def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, classes: tuple[str, ...]) -> Evidence:
+    """Take score, temperature and curves from the ``metrics.json`` of a cross-validation and the files beside it.
+
+    Raises
+    ------
+    UsageError
+        If the file is of another model family, preset, settings, features or classes, of some folds of its protocol
+        alone or of a split that is not by speaker, or its predictions are calibrated already or not all there.
+    """
+    folder = place.rpartition("/")[0] or "."
+    try:
+        metrics, curves = (json.loads(read_bytes(file)) for file in (place, join(folder, "curves.json")))
+        found = (metrics["kind"], metrics["preset"], tuple(metrics["classes"]), metrics["calibrated"])
+        features, is_fair = metrics["features"], metrics["speaker_independent"]
+        n_rows = sum(seed["n"] for seed in metrics["seeds"])
+    except (FileNotFoundError, ValueError, LookupError, TypeError) as err:
+        raise UsageError(f"{redact(place)} is no metrics.json of a cross-validation") from err
+    if found != (kind, preset, classes, False):
+        raise UsageError(f"{redact(place)} is of {found}, needed is {(kind, preset, classes, False)}")
+    if metrics.get("only_folds"):
+        taken = ", ".join(metrics["only_folds"])
+        raise UsageError(f"{redact(place)} is of {taken} alone: a model's score needs every fold, so leave out --fold")
+    if not is_fair:
+        raise UsageError(f"{redact(place)} is of a random split, which scores known speakers: take another --protocol")
+    if features != [heard.key for heard in heard_at(config)]:
+        raise UsageError(f"{redact(place)} was measured with other features, or with another encoder")
+    if "settings_sha256" not in metrics:
+        raise UsageError(
+            f"{redact(place)} does not state its settings: evaluate again with --reuse {redact(folder)}, "
+            "which trains nothing anew"
+        )
+    if metrics["settings_sha256"] != settings_sha256(config):
+        raise UsageError(f"{redact(place)} was measured with other settings of {kind} {preset} (epochs, copies, views)")
+    labels, probabilities = _predictions(join(folder, "predictions.csv"), classes, n_rows)
+    temperature = round(fit_temperature(probabilities, labels), 4)
+    first, scores = metrics["seeds"][0], metrics["scores"]
+    score = {
+        "protocol": metrics["protocol"],
+        "speaker_independent": metrics["speaker_independent"],
+        "n": metrics["n"],
+        "n_seeds": metrics["n_seeds"],
+        "uar": scores["uar"]["mean"],
+        "uar_sd": scores["uar"]["sd"],
+        "uar_interval": first["uar"]["interval"],
+        "accuracy": scores["accuracy"]["mean"],
+        "ece_before": scores["ece"]["mean"],
+        # Not of the very rows that the temperature was fitted to.
+        "ece": scores["ece_scaled"]["mean"],
+        "groups": {name: first["groups"][name] for name in ("sex", "speaker")},
+    }
+    return Evidence(score, temperature, curves)
+
+
+def _predictions(place: str, classes: tuple[str, ...], n_rows: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Read the labels and the probabilities of all test rows, shapes (n_rows,) and (n_rows, n_classes)."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_bytes(place).decode(), newline="")))
+        labels = np.array([classes.index(row["emotion"]) for row in rows])
+        probabilities = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows])
+    except (FileNotFoundError, ValueError, LookupError, TypeError) as err:
+        raise UsageError(f"{redact(place)} does not hold the predictions of this evaluation: evaluate again") from err
+    if len(rows) != n_rows:
+        raise UsageError(f"{redact(place)} has {len(rows)} rows, and metrics.json counts {n_rows}: evaluate again")
+    return labels, probabilities / probabilities.sum(axis=1, keepdims=True)
+
+
+def held_out(
+    speakers: tuple[str, ...],
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    curves: list[dict[str, Any]],
+) -> Evidence:
+    """Score and calibrate on recordings of speakers that a fit did without."""
+    temperature = round(fit_temperature(probabilities, labels), 4)
+    confusion = confusion_matrix(labels, np.argmax(probabilities, axis=1), probabilities.shape[1])
+    score = {
+        "protocol": f"held-out speakers {', '.join(sorted(set(speakers)))}",
+        "speaker_independent": True,
+        "n": len(labels),
+        "n_seeds": 1,
+        "uar": float(uar(confusion)),
+        "accuracy": float(accuracy(confusion)),
+        "ece_before": float(ece(labels, probabilities)),
+        "ece": float(ece(labels, apply_temperature(probabilities, temperature))),
+    }
+    return Evidence(score, temperature, curves)

@@ -1,0 +1,308 @@
+"""Habits of the command line: saved options, JSON on standard output, comparisons, figures, closed pipes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from made_tables import CLASSES
+
+from emosense.crossvalidation.evaluate import EvaluateJob, evaluate
+from emosense.models.model import read_model
+from emosense.progress import Silent
+from emosense.ray_session import ray_session
+
+
+def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "emosense", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd)
+
+
+def write_corpus(path: Path) -> None:
+    """A corpus table whose one recording is there and is no audio: reading the table finds nothing wrong."""
+    path.with_name("x.wav").write_bytes(b"x")
+    path.write_text("path,emotion,speaker\nx.wav,calm,Ann\n")
+
+
+def test_saved_options_are_taken_again_and_the_command_line_wins(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav", duration_s=3.0)
+    options = ("-m", tiny_model, "--window", "1", "--min-confidence", "0.9", "--save-params", "params.json")
+    assert run("label", "in", "-o", "a.csv", *options, cwd=tmp_path).returncode == 0
+    saved = json.loads((tmp_path / "params.json").read_text())
+    assert (saved["window"], saved["min_confidence"], saved["model"]) == (1.0, 0.9, tiny_model)
+    again = run("label", "in", "-o", "b.csv", "--load-params", "params.json", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "b.csv").read_bytes() == (tmp_path / "a.csv").read_bytes()
+    run("label", "in", "-o", "c.csv", "--load-params", "params.json", "--window", "2", cwd=tmp_path)
+    assert json.loads((tmp_path / "c.csv.run.json").read_text())["parameters"]["window_s"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("broken.json", "broken.json holds no options as --save-params writes them"),
+        ("list.json", "list.json holds no options as --save-params writes them: it is no JSON object"),
+        ("other.json", "other.json names the option wings"),
+        ("gone.json", "there is no file gone.json to take options from"),
+        (".", "cannot read options from .: Is a directory"),
+    ],
+)
+def test_options_that_cannot_be_taken_are_named(tmp_path: Path, name: str, says: str) -> None:
+    for made, content in (("broken.json", "{"), ("list.json", "[]"), ("other.json", '{"wings": 2}')):
+        (tmp_path / made).write_text(content)
+    done = run("label", "in", "--load-params", name, cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_options_are_saved_neither_over_other_files_nor_where_they_are_refused(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav")
+    (tmp_path / "notes.txt").write_text("mine")
+    options = ("label", "in", "-m", tiny_model, "-o", "a.csv", "--dry-run")
+    done = run(*options, "--save-params", "notes.txt", cwd=tmp_path)
+    assert (done.returncode, (tmp_path / "notes.txt").read_text()) == (2, "mine")
+    assert run(*options, "--window", "0.1", "--save-params", "p.json", cwd=tmp_path).returncode == 2
+    assert not (tmp_path / "p.json").exists()
+    for _ in range(2):
+        assert run(*options, "--save-params", "p.json", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("content", ['{"name": "web", "version": "1"}', '{"path": "a.wav", "emotion": "calm"}\n', "[]"])
+def test_saved_options_replace_no_json_of_another_kind(tmp_path: Path, content: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "mine.json").write_text(content)
+    done = run("label", "in", "--dry-run", "--save-params", "mine.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "mine.json holds no options" in done.stderr
+    assert (tmp_path / "mine.json").read_text() == content
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("label", "in", "-o", "x.jsonl", "--save-params", "link/x.jsonl"),
+        ("label", "in", "-o", "a.csv", "--segments", "x.jsonl", "--save-params", "x.jsonl"),
+        ("label", "in", "--save-params", "labels.csv.run.json"),
+        ("label", "in", "-f", "audacity", "--save-params", "labels.audacity/x.json"),
+        ("features", "c.csv", "-o", "x.parquet", "--save-params", "./x.parquet"),
+        ("evaluate", "c.csv", "-o", "e", "--save-params", "e/metrics.json"),
+        ("train", "mlp", "c.csv", "-o", "m", "--save-params", "m/model.json"),
+    ],
+)
+def test_saved_options_take_no_place_that_the_command_writes(
+    tmp_path: Path, tiny_model: str, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    write_corpus(tmp_path / "c.csv")
+    done = run(*arguments, *(("-m", tiny_model) if "label" in arguments else ()), cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"this command writes {arguments[-1]} itself" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("label", "in", "--encoder", "https://user:secret@host/enc.onnx"), "--encoder"),
+        (("label", "in", "-m", "s3://bucket/model?token=secret"), "--model"),
+        (("evaluate", "c.csv", "--reuse", "e", "--reuse", "s3://key:secret@bucket/e"), "--reuse"),
+        (("train", "mlp", "c.csv", "-o", "m", "--encoder", "https://user:secret@host/enc.onnx"), "--encoder"),
+        (("features", "c.csv", "-o", "f.parquet", "--encoder", "https://user:secret@host/enc.onnx"), "--encoder"),
+    ],
+)
+def test_credentials_are_not_saved_with_the_options(tmp_path: Path, arguments: tuple[str, ...], option: str) -> None:
+    (tmp_path / "in").mkdir()
+    write_corpus(tmp_path / "c.csv")
+    done = run(*arguments, "--save-params", "p.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"{option} holds credentials" in done.stderr
+    assert "secret" not in done.stderr
+    assert not (tmp_path / "p.json").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("label", "nowhere"),
+        ("features", "nowhere", "-o", "f.parquet"),
+        ("features", "c.csv", "-o", "f.parquet", "--set", "encoder"),
+        ("train", "mlp", "c.csv", "-o", "m", "--gpu"),
+        ("train", "mlp", "nowhere", "-o", "m"),
+        ("evaluate", "c.csv", "--folds", "3"),
+        ("evaluate", "nowhere"),
+        ("evaluate", "--compare", "a", "b"),
+    ],
+)
+def test_a_command_that_is_refused_saves_no_options_and_leaves_those_of_earlier(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    write_corpus(tmp_path / "c.csv")
+    assert run(*arguments, "--save-params", "p.json", cwd=tmp_path).returncode == 2
+    assert not (tmp_path / "p.json").exists()
+    (tmp_path / "p.json").write_text('{"quiet": true}')
+    assert run(*arguments, "--save-params", "p.json", cwd=tmp_path).returncode == 2
+    assert (tmp_path / "p.json").read_text() == '{"quiet": true}'
+
+
+def test_a_dry_run_says_in_its_json_that_it_is_one(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav")
+    done = run("label", "in", "-m", tiny_model, "-o", "a.csv", "--dry-run", "--json", cwd=tmp_path)
+    summary = json.loads(done.stdout)
+    assert (summary["dry_run"], summary["listed"], "engine" in summary) == (True, 1, False)
+
+
+def test_the_summary_as_json_is_the_only_thing_on_standard_output(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav")
+    (tmp_path / "in" / "b.wav").write_bytes(b"")
+    done = run("label", tmp_path / "in", "-o", tmp_path / "a.csv", "-m", tiny_model, "--json")
+    summary = json.loads(done.stdout)
+    assert (summary["recordings"], summary["error_code"], summary["exit_code"]) == (2, {"empty_file": 1}, 3)
+    assert done.returncode == 3
+
+
+def test_a_closed_pipe_leaves_no_traceback(tmp_path: Path) -> None:
+    script = f"{sys.executable} -m emosense models show | head -c 10"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert len(done.stdout) == 10
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_a_model_is_described_without_its_statistics_and_known_by_a_digest() -> None:
+    shown = run("models", "show")
+    assert {"name", "classes", "features", "scores", "licence"} <= json.loads(shown.stdout).keys()
+    assert "feature_statistics" not in shown.stdout
+    verified = run("models", "verify")
+    assert f"digest of settings and weights: {read_model('default').sha256}" in verified.stderr
+
+
+def test_a_sample_rate_that_no_recording_has_is_refused(tmp_path: Path) -> None:
+    for rate in ("5", "999", "768001"):
+        done = run("features", tmp_path, "-o", tmp_path / "f.parquet", "--sample-rate", rate)
+        assert done.returncode == 2
+        assert "Invalid value for '--sample-rate'" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def two_evaluations(table: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folders = tmp_path_factory.mktemp("a"), tmp_path_factory.mktemp("b")
+    with ray_session(None, 2):
+        for folder, calibrate in zip(folders, (False, True), strict=True):
+            job = EvaluateJob(table, str(folder), kind="mlp", emotions=CLASSES, protocol="kfold", calibrate=calibrate)
+            evaluate(job, Silent())
+    return folders
+
+
+def test_two_evaluations_are_compared_by_a_paired_test(two_evaluations: tuple[Path, Path], tmp_path: Path) -> None:
+    done = run("evaluate", "--compare", *two_evaluations, "-o", tmp_path / "c")
+    assert done.returncode == 0, done.stderr
+    # Calibration changes no label, so the two are equal.
+    assert "+0.0 points of UAR" in done.stdout
+    assert "p = 1.000" in done.stdout
+    assert "144 recordings in common" in done.stdout
+    assert (tmp_path / "c" / "comparison.html").stat().st_size > 10_000
+    assert run("evaluate", "--compare", two_evaluations[0], tmp_path, "-o", tmp_path / "c").returncode == 2
+    assert run("evaluate").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("ignored", "named"),
+    [
+        (["corpus.csv"], "DATA"),
+        (["--report"], "--report"),
+        (["-m", "default"], "--model"),
+        (["--seeds", "1"], "--seeds"),
+    ],
+)
+def test_what_a_comparison_would_ignore_is_refused(tmp_path: Path, ignored: list[str], named: str) -> None:
+    done = run("evaluate", *ignored, "--compare", "a", "b", "-o", tmp_path / "c")
+    assert done.returncode == 2
+    assert f"leave out {named}\n" in done.stderr
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("data", ["c.parquet", "link.parquet", "file://{}/c.parquet"])
+def test_features_never_replace_the_table_that_they_are_made_from(tmp_path: Path, data: str) -> None:
+    (tmp_path / "c.parquet").write_bytes(b"mine")
+    (tmp_path / "link.parquet").symlink_to("c.parquet")
+    done = run("features", data.format(tmp_path), "-o", "./c.parquet", cwd=tmp_path)
+    assert (done.returncode, "c.parquet would be written over" in done.stderr) == (2, True)
+    assert (tmp_path / "c.parquet").read_bytes() == b"mine"
+
+
+def test_figures_are_saved_as_svg_and_png(two_evaluations: tuple[Path, Path], tmp_path: Path) -> None:
+    done = run("report", two_evaluations[0], "-o", tmp_path / "r.html", "--figures", tmp_path / "f", "--png")
+    assert done.returncode == 0, done.stderr
+    drawn = sorted(path.stem for path in (tmp_path / "f").glob("*.png"))
+    assert drawn == sorted(path.stem for path in (tmp_path / "f").glob("*.svg"))
+    assert "confusion" in drawn
+    header = (tmp_path / "f" / "confusion.png").read_bytes()[:24]
+    assert header.startswith(b"\x89PNG")
+    assert int.from_bytes(header[16:20], "big") >= 4 * 700
+
+
+def test_a_label_report_is_written_with_the_table(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav")
+    done = run("label", tmp_path / "in", "-o", tmp_path / "a.csv", "-m", tiny_model, "--report", tmp_path / "a.html")
+    assert done.returncode == 0, done.stderr
+    assert "a.wav" in (tmp_path / "a.html").read_text()
+    assert run("report", tmp_path / "a.csv", "-o", tmp_path / "b.html").returncode == 0
+    assert run("report", tmp_path / "nowhere.csv").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("a.csv", "--png"), "give --figures FOLDER"),
+        (("a.csv", "--features", "f.parquet"), "--features belongs to the report of one evaluation"),
+        (("a", "--compare", "b", "--features", "f.parquet"), "--features belongs to the report of one evaluation"),
+        (("folder.csv",), "the table folder.csv cannot be read"),
+        (("page.html",), "page.html has no evaluation: make one with emosense-batch evaluate"),
+        (("labels.csv", "--compare", "page.html"), "labels.csv has no evaluation"),
+    ],
+)
+def test_a_report_that_cannot_be_as_it_was_asked_for_is_refused(
+    tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "page.html").touch()
+    (tmp_path / "labels.csv").touch()
+    done = run("report", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_trust_columns_have_their_section_in_the_report(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav")
+    write_voice("in/b.wav", pitch_hz=200)
+    (tmp_path / "in" / "c.wav").write_bytes(b"")
+    for options, expected in (((), False), (("--quality",), True)):
+        page = tmp_path / f"{len(options)}.html"
+        output = page.with_suffix(".csv")
+        done = run("label", tmp_path / "in", "-o", output, "-m", tiny_model, "--report", page, *options)
+        assert done.returncode == 3, done.stderr
+        assert ("Recordings whose label wants care" in page.read_text()) is expected
+    with open(output, newline="") as file:
+        levels = [float(row["level_dbfs"]) for row in csv.DictReader(file) if row["level_dbfs"]]
+    assert len(levels) == 2
+    text = page.read_text().replace("\u00a0", " ")
+    assert f"Median {sum(levels) / 2:.4g} dBFS; 0.0 % of the recordings are below -60 dBFS." in text

@@ -1,0 +1,73 @@
+"""Speaker adaptation: what it takes out, what it leaves alone, and how little a single recording changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emosense.evaluation.adapted import GROUPINGS, adaptation_scores
+from emosense.evaluation.speaker_adaptation import SHRINKAGE, SpeakerStatistics, adapt, log_probabilities
+
+
+def softmax(logs: np.ndarray) -> np.ndarray:
+    shares = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def made(n_speakers: int = 6, n_each: int = 10, bias: float = 3.0, seed: int = 0) -> tuple[np.ndarray, ...]:
+    """Predictions that would be right but for a bias of the speaker's own; labels and speakers beside them."""
+    rng = np.random.default_rng(seed)
+    labels = np.tile(np.repeat(np.arange(8), n_each), n_speakers)
+    speakers = np.repeat([f"s{i}" for i in range(n_speakers)], 8 * n_each)
+    logs = 2.0 * np.eye(8)[labels] + rng.normal(0, 0.3, (len(labels), 8))
+    for speaker in np.unique(speakers):
+        logs[speakers == speaker] += rng.normal(0, bias, 8)
+    return labels, softmax(logs), speakers
+
+
+def test_a_bias_of_the_voice_is_taken_out() -> None:
+    labels, probabilities, speakers = made()
+    scores = adaptation_scores(labels, probabilities, list(speakers))
+    assert list(scores) == list(GROUPINGS)
+    assert scores["none"]["uar"] < 0.5
+    assert scores["all"]["uar"] > 0.95
+    assert scores["none"]["uar"] < scores["ten"]["uar"] < scores["all"]["uar"]
+
+
+def test_a_single_recording_keeps_the_order_of_its_emotions() -> None:
+    _, probabilities, _ = made(1, 4)
+    for row in probabilities:
+        adapted = adapt(row[np.newaxis], SpeakerStatistics.of([row]))[0]
+        np.testing.assert_array_equal(np.argsort(adapted), np.argsort(row))
+        # Its own log-probabilities, less the share 1 / (1 + SHRINKAGE) of themselves, over equal spreads.
+        expected = softmax(log_probabilities(row[np.newaxis]) * SHRINKAGE / (1 + SHRINKAGE))[0]
+        np.testing.assert_allclose(adapted, expected, atol=1e-12)
+
+
+def test_without_prejudice_and_with_equal_spreads_nothing_changes_but_rounding() -> None:
+    # Every emotion as often the most probable, by the same margin: mean and spread are equal over the emotions.
+    probabilities = softmax(2.0 * np.eye(8))
+    adapted = adapt(probabilities, SpeakerStatistics.of(probabilities))
+    np.testing.assert_allclose(adapted, probabilities, atol=1e-12)
+
+
+def test_recordings_of_one_emotion_are_the_worst_case_and_shrinkage_bounds_it() -> None:
+    labels, probabilities, speakers = made(bias=0.0)
+    scores = adaptation_scores(labels, probabilities, list(speakers))
+    assert scores["same"]["uar"] < scores["none"]["uar"]
+    assert scores["one"] == pytest.approx(scores["none"] | {"ece": scores["one"]["ece"]})
+
+
+def test_sums_of_parts_are_the_sums_of_the_whole() -> None:
+    _, probabilities, _ = made(1, 5)
+    whole = SpeakerStatistics.of(probabilities)
+    parts = SpeakerStatistics.of(probabilities[:13]) + SpeakerStatistics.of(probabilities[13:])
+    assert parts.n == whole.n == len(probabilities)
+    np.testing.assert_allclose(adapt(probabilities, parts), adapt(probabilities, whole), atol=1e-12)
+
+
+def test_certainty_stays_finite() -> None:
+    certain = np.eye(8)[[0, 0, 1]]
+    adapted = adapt(certain, SpeakerStatistics.of(certain))
+    assert np.isfinite(adapted).all()
+    np.testing.assert_allclose(adapted.sum(axis=1), 1)

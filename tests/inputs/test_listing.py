@@ -1,0 +1,169 @@
+"""What is found in a folder, what is passed over, and in which order."""
+
+from __future__ import annotations
+
+import collections
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from emosense.errors import StorageError, UsageError
+from emosense.inputs.listing import Listing
+from emosense.inputs.recording import Recording
+from emosense.inputs.walk import ListingConfig, _walk_local
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def listed(location: Path | str, **config: bool) -> tuple[list[str], dict[str, int]]:
+    with Listing() as listing:
+        listing.add_input(str(location), ListingConfig(**config))
+        return [os.path.relpath(r.path, location) for r in listing], dict(listing.ignored)
+
+
+def test_recordings_come_in_the_order_of_their_paths_bytes(tmp_path: Path) -> None:
+    names = ["a/z.wav", "a-b.wav", "a.wav", "B.wav", "é.wav", "a/1.flac", "ab/c.mp3"]
+    touch(tmp_path, *names)
+    assert listed(tmp_path)[0] == sorted(names, key=os.fsencode)
+
+
+def test_other_files_are_counted_by_reason(tmp_path: Path) -> None:
+    touch(tmp_path, "a.WAV", "b.Flac", "._a.wav", "c.wav.part", "d.crdownload", "notes.txt", "none", ".git/x.wav")
+    touch(tmp_path, "@eaDir/x.wav", "x.wav/inside.wav")
+    names, ignored = listed(tmp_path)
+    assert names == ["a.WAV", "b.Flac", "x.wav/inside.wav"]
+    assert ignored == {"hidden": 1, ".part": 1, ".crdownload": 1, ".txt": 1, "no extension": 1}
+
+
+def test_sniffing_takes_every_name(tmp_path: Path) -> None:
+    touch(tmp_path, "none", "a.bin", ".hidden")
+    assert listed(tmp_path, any_extension=True)[0] == ["a.bin", "none"]
+
+
+def test_links_out_of_the_folder_loops_and_special_files_do_not_hang_or_leak(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    touch(root, "a.wav")
+    touch(outside, "secret.wav")
+    (root / "out.wav").symlink_to(outside / "secret.wav")
+    (root / "folder").symlink_to(outside)
+    (root / "dangling.wav").symlink_to(root / "gone.wav")
+    (root / "inside.wav").symlink_to(root / "a.wav")
+    (root / "loop").symlink_to(root)
+    touch(root, "sub/b.wav")
+    (root / "again").symlink_to(root / "sub")
+    touch(root, ".versions/3/c.wav")
+    (root / "current").symlink_to(root / ".versions" / "3")
+    (root / "zero.wav").symlink_to("/dev/zero")
+    os.mkfifo(root / "fifo.wav")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(root / "socket.wav"))
+        names, ignored = listed(root)
+    assert names == ["a.wav", "current/c.wav", "inside.wav", "sub/b.wav"]
+    assert ignored == {"link": 6, "special": 2}
+    assert "folder/secret.wav" in listed(root, follow_links=True)[0]
+
+
+def test_names_of_every_kind_are_taken_literally(tmp_path: Path) -> None:
+    names = [
+        "[1].wav",
+        "*.wav",
+        "a::b.wav",
+        "#1.wav",
+        "%20.wav",
+        "-rf.wav",
+        "new\nline.wav",
+        "back\\slash.wav",
+        "{}.wav",
+    ]
+    touch(tmp_path, *names)
+    (tmp_path / os.fsdecode(b"\xff.wav")).write_bytes(b"x")
+    assert sorted(listed(tmp_path)[0]) == sorted([*names, os.fsdecode(b"\xff.wav")])
+
+
+def test_a_missing_folder_and_a_fifo_are_usage_errors(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot read .*nowhere"):
+        listed(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="neither a file nor a folder"):
+        listed(tmp_path / "pipe")
+
+
+def test_the_same_file_given_twice_is_listed_once(tmp_path: Path) -> None:
+    touch(tmp_path, "a.wav")
+    with Listing() as listing:
+        listing.add_input(str(tmp_path), ListingConfig())
+        listing.add_input(str(tmp_path / "a.wav"), ListingConfig())
+        assert len(listing) == 1
+
+
+def test_a_listed_name_that_is_not_there_still_counts(tmp_path: Path) -> None:
+    with Listing() as listing:
+        listing.add_list([str(tmp_path / "gone.wav")])
+        assert [r.size for r in listing] == [-1]
+
+
+def test_only_recordings_with_the_same_content_are_done() -> None:
+    with Listing() as listing:
+        listing.add(Recording(name, name, 1, "v1") for name in "abc")
+        listing.mark_done([("a", 1, "v1"), ("b", 1, "v2"), ("c", 2, "v1"), ("d", 1, "v1")])
+        assert [r.path for r in listing.pending()] == ["b", "c"]
+        assert listing.n_pending() == 2
+
+
+def test_a_bucket_is_listed_like_a_folder() -> None:
+    fs = fsspec.filesystem("memory")
+    for name in (
+        "/bucket/b.wav",
+        "/bucket/sub/a.flac",
+        "/bucket/notes.txt",
+        "/bucket/.hidden.wav",
+        "/bucket/.git/c.wav",
+    ):
+        fs.pipe_file(name, b"x")
+    try:
+        with Listing() as listing:
+            listing.add_input("memory://bucket", ListingConfig())
+            assert [r.path for r in listing] == ["memory://bucket/b.wav", "memory://bucket/sub/a.flac"]
+            assert dict(listing.ignored) == {".txt": 1, "hidden": 2}
+    finally:
+        fs.rm("/bucket", recursive=True)
+
+
+def test_a_folder_that_cannot_be_listed_stops_the_run(tmp_path: Path) -> None:
+    touch(tmp_path, "a/a.wav", "b/b.wav")
+    walk = _walk_local(str(tmp_path), ListingConfig(), collections.Counter())
+    first = next(walk)
+    other = "b" if "/a/" in first.path else "a"
+    shutil.rmtree(tmp_path / other)  # while the walk is on its way
+    with pytest.raises(StorageError, match="cannot list"):
+        list(walk)
+
+
+def test_one_recording_under_several_names_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "in/a.wav")
+    monkeypatch.chdir(tmp_path)
+    with Listing() as listing:
+        listing.add_list(["in/a.wav", f"{tmp_path}/in/a.wav", "in/../in/a.wav", "in/b.wav"])
+        listing.add_input("in", ListingConfig())
+        assert [recording.path for recording in listing] == ["in/a.wav", "in/b.wav"]
+        assert listing.holds("in/a.wav")
+        assert not listing.holds(f"{tmp_path}/in/a.wav")
+
+
+def test_urls_that_differ_in_what_is_not_shown_are_two_recordings() -> None:
+    urls = [f"memory://hidden/a.wav?file_key={number}" for number in (1, 2)]
+    with Listing() as listing:
+        listing.add_list([*urls, *urls])
+        first, second = listing
+    assert first.path == "memory://hidden/a.wav?file_key=***"
+    assert second.path.startswith(f"{first.path}#")
+    assert {first.location, second.location} == set(urls)

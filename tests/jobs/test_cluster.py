@@ -1,0 +1,181 @@
+"""A cluster of several nodes on this machine gives the local bytes, even when one of them goes; a local Ray is shut."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+from conftest import voice
+
+from emosense.labelling.run_job import LabelJob, label
+
+N_RECORDINGS = 160
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head that does no work, and two nodes of one CPU; with a token, as the documentation tells people to."""
+    if "RAY_AUTH_MODE" not in os.environ:
+        assert "ray" not in sys.modules, "Ray reads its token when it is imported"
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    from ray.cluster_utils import Cluster
+
+    # Where Ray's test cluster writes its address, whatever its own folder is, without making it.
+    os.makedirs("/tmp/ray", exist_ok=True)
+    folder = tempfile.mkdtemp(prefix="emosense-", dir="/tmp")
+    common = {"object_store_memory": 100_000_000, "include_dashboard": False}
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": folder, **common})
+    try:
+        for _ in range(2):
+            nodes.add_node(num_cpus=1, **common)
+        nodes.wait_for_nodes()
+        yield nodes
+    finally:
+        nodes.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recordings of three seconds, of which every tenth cannot be labelled; twenty parts."""
+    root = tmp_path_factory.mktemp("in")
+    for index in range(8):
+        soundfile.write(root / f"{index:03d}.wav", voice(3.0, 90 + 20 * index), 16_000)
+    for index in range(8, N_RECORDINGS):
+        os.link(root / f"{index % 8:03d}.wav", root / f"{index:03d}.wav")
+    for index in range(9, N_RECORDINGS, 10):
+        (root / f"{index:03d}.wav").unlink()
+        (root / f"{index:03d}.wav").write_bytes(b"no audio at all")
+    return root
+
+
+@pytest.fixture(scope="module")
+def job(folder: Path, tiny_model: str) -> LabelJob:
+    return LabelJob((str(folder),), "", model=tiny_model, engine="local", n_workers=2)
+
+
+@pytest.fixture(scope="module")
+def expected(job: LabelJob, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    output = tmp_path_factory.mktemp("fresh") / "out.csv"
+    label(dataclasses.replace(job, output=str(output)))
+    return output.read_bytes()
+
+
+def test_a_cluster_gives_the_bytes_of_this_machine(
+    cluster: Any, job: LabelJob, expected: bytes, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.csv"
+    summary = label(dataclasses.replace(job, output=str(output), engine="ray", address=cluster.address))
+    assert (summary.engine, summary.n_recordings, summary.by_status["error"]) == ("ray", N_RECORDINGS, 16)
+    assert output.read_bytes() == expected
+
+
+def test_a_node_that_is_lost_costs_no_row_and_doubles_none(
+    cluster: Any, job: LabelJob, expected: bytes, tmp_path: Path, record_property: Any
+) -> None:
+    output = tmp_path / "out.csv"
+    parts_before: list[int] = []
+
+    def lose_a_node() -> None:
+        end_s = time.monotonic() + 60
+        while time.monotonic() < end_s:
+            n_parts = len(list(Path(f"{output}.run").glob("*.jsonl")))
+            if n_parts >= 2:
+                parts_before.append(n_parts)
+                cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+                return
+            threading.Event().wait(0.02)
+
+    loser = threading.Thread(target=lose_a_node)
+    loser.start()
+    summary = label(dataclasses.replace(job, output=str(output), engine="ray", address=cluster.address))
+    loser.join()
+    assert parts_before
+    assert parts_before[0] < N_RECORDINGS // 8  # it was lost while there was work
+    assert summary.n_recordings == N_RECORDINGS
+    assert output.read_bytes() == expected
+    assert json.loads(Path(f"{output}.run.json").read_text())["counts"]["recordings"] == N_RECORDINGS
+    record_property("nodes lost", 1)
+
+
+def test_a_cluster_of_two_nodes_gives_the_bytes_of_this_machine(
+    cluster: Any, job: LabelJob, expected: bytes, tmp_path: Path
+) -> None:
+    while len(cluster.list_all_nodes()) > 2:
+        cluster.remove_node(cluster.list_all_nodes()[-1])
+    output = tmp_path / "out.csv"
+    label(dataclasses.replace(job, output=str(output), engine="ray", address=cluster.address))
+    assert output.read_bytes() == expected
+
+
+HOST = """
+import os, sys
+from emosense.ray_session import ray_session
+with ray_session(None, 1):
+    import ray
+    print(ray.get_runtime_context().gcs_address, os.environ["RAY_AUTH_TOKEN"], flush=True)
+    sys.stdin.readline()
+"""
+GUEST = """
+import logging, ray, sys
+try:
+    ray.init(address=sys.argv[1], log_to_driver=False, logging_level=logging.CRITICAL)
+except Exception as err:
+    sys.exit(f"refused: {type(err).__name__}")
+print("inside", len(ray.nodes()))
+"""
+
+
+def test_a_local_ray_lets_nobody_in_without_its_token_and_leaves_no_token_file(tmp_path: Path) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment = clean | {"HOME": str(tmp_path), "RAY_USAGE_STATS_ENABLED": "0"}
+    host = subprocess.Popen(
+        [sys.executable, "-c", HOST], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+    )
+    assert host.stdin is not None
+    assert host.stdout is not None
+    try:
+        address, token = host.stdout.readline().split()
+        for extra, code in (
+            ({"RAY_AUTH_MODE": "disabled"}, 1),
+            ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}, 0),
+        ):
+            guest = subprocess.run(
+                [sys.executable, "-c", GUEST, address],
+                env=environment | extra,
+                capture_output=True,
+                text=True,
+                timeout=80,
+            )
+            assert guest.returncode == code, (extra, guest.stdout, guest.stderr)
+            assert ("refused" in guest.stderr) == bool(code)
+        assert not command_lines_with(token)
+    finally:
+        host.communicate("\n", timeout=60)
+    assert host.returncode == 0
+    assert [path.name for path in tmp_path.rglob("*") if "token" in path.name] == []
+
+
+def command_lines_with(text: str) -> list[str]:
+    """Command lines, which every user of the machine can read, that hold a text."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found += [str(path)] if text in path.read_text(errors="replace") else []
+        except OSError:  # it has ended
+            continue
+    return found

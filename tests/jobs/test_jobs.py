@@ -1,0 +1,135 @@
+"""Jobs as a user submits them: a real head with token authentication, on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+BIN = Path(sys.executable).parent
+
+
+def free_ports(n: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+@pytest.fixture(scope="module")
+def head() -> Iterator[tuple[str, dict[str, str]]]:
+    """A Ray head with a token of its own: its address, and the environment of a client that knows the token."""
+    folder = tempfile.mkdtemp(prefix="es-", dir="/tmp")
+    gcs, dashboard, client, agent = free_ports(4)
+    environment = os.environ | {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_worker_niceness": "0",
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+    }
+    command = [BIN / "ray", "start", "--head", "--block", f"--port={gcs}", f"--dashboard-port={dashboard}",
+               "--dashboard-host=127.0.0.1", f"--ray-client-server-port={client}", "--disable-usage-stats",
+               f"--dashboard-agent-listen-port={agent}", f"--temp-dir={folder}", "--num-cpus=2",
+               "--object-store-memory=200000000"]  # fmt: skip
+    log = open(os.path.join(folder, "head.log"), "w")  # noqa: SIM115 - closed below, after the process that writes it
+    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    address = f"http://127.0.0.1:{dashboard}"
+    try:
+        wait_until_up(f"{address}/api/version", environment["RAY_AUTH_TOKEN"], process)
+        yield address, environment
+    finally:
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        log.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_until_up(url: str, token: str, process: subprocess.Popen[bytes]) -> None:
+    deadline_s = time.monotonic() + 180
+    while time.monotonic() < deadline_s:
+        assert process.poll() is None, "the head ended while it started"
+        with contextlib.suppress(OSError):
+            request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+            with urllib.request.urlopen(request, timeout=5):
+                return
+        time.sleep(1)
+    raise AssertionError(f"nothing answers at {url}")
+
+
+def submit(head: tuple[str, dict[str, str]], *entrypoint: object) -> subprocess.CompletedProcess[str]:
+    address, environment = head
+    command = [BIN / "ray", "job", "submit", "--address", address, "--working-dir", REPOSITORY, "--runtime-env-json",
+               '{"excludes": [".git", ".venv", "docs", "tests"]}', "--", "python", *map(str, entrypoint)]  # fmt: skip
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_a_submitted_label_job_writes_the_bytes_of_the_local_run(
+    head: tuple[str, dict[str, str]], write_voice: Callable[..., Path], tmp_path: Path, tiny_model: str
+) -> None:
+    for index in range(40):
+        write_voice(f"in/{index:02d}.wav", duration_s=0.4, pitch_hz=100 + 5 * index)
+    (tmp_path / "in" / "bad.wav").write_bytes(b"")
+    local = [sys.executable, "-m", "emosense", "label", tmp_path / "in", "-o", tmp_path / "local.csv", "-m", tiny_model]
+    assert subprocess.run(local, timeout=120).returncode == 3
+    done = submit(head, "jobs/label.py", tmp_path / "in", "-o", tmp_path / "job.csv", "-m", tiny_model)
+    assert "41 recordings" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 1  # Ray's own for a job that fails; ours is in the message
+    assert "3" in done.stdout
+    assert (tmp_path / "job.csv").read_bytes() == (tmp_path / "local.csv").read_bytes()
+
+
+def test_a_submission_without_the_token_is_refused(head: tuple[str, dict[str, str]]) -> None:
+    address, environment = head
+    stranger = {name: value for name, value in environment.items() if not name.startswith("RAY_AUTH")}
+    done = submit((address, stranger | {"RAY_AUTH_MODE": "disabled"}), "-c", "print('ran')")
+    assert done.returncode != 0
+    assert "ran" not in done.stdout
+    with pytest.raises(urllib.error.HTTPError, match=r"401"):
+        urllib.request.urlopen(f"{address}/api/jobs/", timeout=10)
+
+
+def test_the_cluster_file_passes_rays_own_check() -> None:
+    import yaml
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    config = yaml.safe_load((REPOSITORY / "cluster.yaml").read_text())
+    validate_config(prepare_config(config))
+    for commands in (config["head_start_ray_commands"], config["worker_start_ray_commands"]):
+        start = next(command for command in commands if "ray start" in command)
+        assert "RAY_AUTH_MODE=token" in start
+    assert "--dashboard-host=127.0.0.1" in " ".join(config["head_start_ray_commands"])
+
+
+@pytest.mark.parametrize("change", ["max_workers", "unknown"])
+def test_a_wrong_cluster_file_does_not_pass(change: str) -> None:
+    import yaml
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    config = yaml.safe_load((REPOSITORY / "cluster.yaml").read_text())
+    config[change] = "many"
+    with pytest.raises(Exception, match=r"many|Additional properties|not of type"):
+        validate_config(prepare_config(config))
+
+
+def test_the_help_of_a_job_shows_the_command_that_it_stands_for() -> None:
+    command = [sys.executable, str(REPOSITORY / "jobs" / "label.py"), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.lstrip().startswith("Usage: emosense-batch label [OPTIONS]")

@@ -1,0 +1,267 @@
+"""Parts and their order, what is printed, and the driver's memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emosense.audio import ffmpeg
+from emosense.errors import NothingToDo, OutputError, RecordingError, TooManyErrors
+from emosense.inputs.listing import Listing
+from emosense.inputs.recording import Recording
+from emosense.inputs.walk import ListingConfig, reason_to_ignore
+from emosense.labelling.config import Labelled
+from emosense.labelling.job import fingerprint
+from emosense.labelling.run.parts import Finished, Run, in_order, remove_leftovers
+from emosense.labelling.run_job import LabelJob, label
+from emosense.labelling.worker_process import LabelSpec
+from emosense.models.model import read_model
+from emosense.storage.files import atomic_writer, redact, without_credentials
+from emosense.tables.row import error_row, labelled_row
+
+
+def recordings(*names: str, version: str = "1") -> list[Recording]:
+    return [Recording(name, f"/{name}", 1, version) for name in names]
+
+
+def results(of: list[Recording], code: str = "") -> list[Labelled]:
+    if code:
+        return [Labelled(error_row(each.path, RecordingError(code, "it is so"))) for each in of]
+    return [Labelled(labelled_row(each.path, (0.125,) * 8, 1.0, 1.0)) for each in of]
+
+
+def opened(tmp_path: Path, warnings: list[str] | None = None) -> Run:
+    run = Run(str(tmp_path / "out.csv"), {"schema": 1}, (warnings if warnings is not None else []).append)
+    run.open(restart=False)
+    return run
+
+
+@given(st.binary(min_size=1, max_size=30), st.text(max_size=20))
+def test_finished_work_comes_back_from_its_line_whatever_its_name(name: bytes, version: str) -> None:
+    recording = Recording(os.fsdecode(name), "", 7, version)
+    entry = Finished(recording.path, 7, version, results([recording])[0])
+    line = entry.to_json()
+    assert len(line.splitlines()) == 1
+    assert Finished.from_json(line) == entry
+
+
+def test_generations_are_merged_in_order_and_the_newest_result_counts(tmp_path: Path) -> None:
+    every = recordings("a", "a-b", "a/b", "b", "\udcff")
+    first = opened(tmp_path)
+    first.write_part(0, every[:2], results(every[:2], "timeout"))
+    first.write_part(1, every[3:], results(every[3:]))
+    second = opened(tmp_path)
+    second.write_part(0, every[1:3], results(every[1:3]))
+    rows = [entry.labelled.row for entry in in_order(every, second.finished(), complete=True)]
+    assert [row.path for row in rows] == [each.path for each in every]
+    assert [row.status for row in rows] == ["error", "ok", "ok", "ok", "ok"]
+
+
+def test_work_on_another_content_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    run.write_part(0, recordings("a", "b"), results(recordings("a", "b")))
+    changed = recordings("a") + recordings("b", version="2")
+    assert [entry.path for entry in in_order(changed, run.finished(), complete=False)] == ["a"]
+
+
+def test_a_part_stops_where_its_results_do(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    run.write_part(0, recordings("a", "b"), results(recordings("a")))
+    run.write_part(1, recordings("c"), [])
+    assert [entry.path for entry in run.finished()] == ["a"]
+    assert [path.name for path in Path(run.folder).glob("*.jsonl")] == ["0000-00000000.jsonl"]
+
+
+def test_a_damaged_part_is_reported_once_however_often_it_is_read(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    run = opened(tmp_path, warnings)
+    run.write_part(0, recordings("a"), results(recordings("a")))
+    (tmp_path / "out.csv.run" / "0000-00000000.jsonl").write_bytes(b"{")
+    assert list(run.finished()) == list(run.finished()) == []
+    assert len(warnings) == 1
+
+
+def test_restart_discards_the_work_and_nothing_else(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    run.write_part(0, recordings("a"), results(recordings("a")))
+    (tmp_path / "out.csv.run" / "notes.txt").write_text("mine")
+    run.open(restart=True)
+    assert list(run.finished()) == []
+    assert (tmp_path / "out.csv.run" / "notes.txt").exists()
+
+
+def test_half_written_files_of_the_run_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    write = ("l[1].csv", "parts.csv", "l[1].csv.run/journal.json", "l[1].audacity/a/x.wav.txt", "page.html")
+    leftovers = [tmp_path / f"{name}.tmp-2024" for name in write]
+    kept = [
+        tmp_path / name for name in ("l[1].csv.tmp-2024-backup", "l1.csv.tmp-1", "other.csv.tmp-1", "l[1].csv.tmp-")
+    ]
+    kept.append(tmp_path / "parts.csv.tmp-7" / "mine")
+    for path in (*leftovers, *kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    places = [str(tmp_path / name) for name in ("l[1].csv", "l[1].csv.run", "l[1].audacity", "parts.csv", "page.html")]
+    remove_leftovers([*places, "memory://bucket/l.csv"])
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
+def fill_the_disk(file: BinaryIO) -> None:
+    file.write(b"half")
+    raise OSError(28, "No space left on device")
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    for location in (str(tmp_path / "file"), "memory://whole/file"):
+        with pytest.raises(OutputError, match="No space left"), atomic_writer(location) as file:
+            fill_the_disk(file)
+        with atomic_writer(location) as file:
+            file.write(b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("s3://key:secret@bucket/a", "s3://***@bucket/a"),
+        ("ftp://u:p@ss@host/a@b.wav", "ftp://***@host/a@b.wav"),
+        ("https://h/a?x=1&X-Amz-Signature=abc&token=t#f", "https://h/a?x=1&X-Amz-Signature=***&token=***"),
+        ("az://c/a?sig=abc", "az://c/a?sig=***"),
+        ("a@b.wav and c?d", "a@b.wav and c?d"),
+        ("s3://bucket/a@b.wav", "s3://bucket/a@b.wav"),
+    ],
+)
+def test_credentials_are_taken_out_of_urls(text: str, expected: str) -> None:
+    assert without_credentials(text) == redact(text) == expected
+
+
+def test_names_cannot_drive_a_terminal_or_forge_a_line(tmp_path: Path, tiny_model: str) -> None:
+    evil = "no\x1b[31m\nemosense-batch: 5 recordings\r\x9b\u202e.csv"
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / f"x.{evil}").write_bytes(b"x")
+    for arguments in ([evil], ["in"], ["in", "-m", evil]):
+        command = [sys.executable, "-m", "emosense", "label", "-m", tiny_model, *arguments, "-o", evil]
+        done = subprocess.run(command, capture_output=True, timeout=60, cwd=tmp_path)
+        said = done.stderr.decode()
+        assert done.returncode in (2, 7, 9)
+        assert len(said.splitlines()) == 1
+        assert not set(said[:-1]) & set("\x1b\n\r\x9b\u202e")
+
+
+def test_names_choose_no_counters_of_their_own() -> None:
+    config = ListingConfig()
+    names = ["a.txt", "a.7z", "a", "a.000123", "a.\x1b[31m", "a.averylongextension", "a.TXT"]
+    assert [reason_to_ignore(name, config) for name in names] == [
+        *(".txt", ".7z", "no extension", "other", "other", "other", ".txt"),
+    ]
+
+
+def test_the_manifest_says_how_the_run_ended(tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]) -> None:
+    (tmp_path / "in").mkdir()
+    job = LabelJob((str(tmp_path / "in"),), str(tmp_path / "out.csv"), model=tiny_model)
+    assert isinstance(label(job).failure, NothingToDo)
+    assert json.loads((tmp_path / "out.csv.run.json").read_text())["exit_code"] == 9
+    for index in range(3):
+        (tmp_path / "in" / f"{index}.wav").write_bytes(b"no audio")
+    assert isinstance(label(dataclasses.replace(job, max_errors="1")).failure, TooManyErrors)
+    assert json.loads((tmp_path / "out.csv.run.json").read_text())["exit_code"] == 4
+
+
+@pytest.mark.parametrize(
+    ("code", "size", "expected"),
+    [
+        ("timeout", 1, True),
+        ("corrupt", 1, False),
+        ("missing", 1, True),
+        ("missing", -1, False),  # it was not there when it was listed, and the list says the same now
+        ("unsupported_encoding", 1, False),
+        ("", 1, False),
+    ],
+)
+def test_an_error_whose_cause_may_be_gone_is_tried_again(code: str, size: int, expected: bool) -> None:
+    (one,) = recordings("a")
+    (labelled,) = results([one], code)
+    assert Finished("a", size, "1", labelled).is_tried_again is expected
+
+
+def test_what_asked_for_ffmpeg_is_labelled_once_it_is_there_and_not_again(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav")
+    (tmp_path / "in" / "b.amr").write_bytes(b"#!AMR\n" + bytes(8))
+    job = LabelJob((str(tmp_path / "in"),), str(tmp_path / "out.csv"), model=tiny_model, n_workers=1)
+    spec = LabelSpec(read_model(tiny_model), job.config)
+    run = Run(job.output, fingerprint(spec), print)
+    run.open(restart=False)
+    with Listing() as listing:
+        listing.add_input(job.inputs[0], ListingConfig())
+        listed = list(listing)
+    refusal = RecordingError("unsupported_encoding", f"FFmpeg may, {ffmpeg.INSTALL_HINT}")
+    run.write_part(0, listed, [Labelled(error_row(each.path, refusal)) for each in listed])
+    first = label(job)
+    assert (first.n_reused, first.by_status["ok"], first.by_status["error"]) == (0, 1, 1)
+    table = Path(job.output).read_bytes()
+    again = label(job)
+    assert (again.n_reused, again.engine) == (2, "none")
+    assert Path(job.output).read_bytes() == table
+
+
+MEMORY = """
+import contextlib, sys
+from emosense.labelling.worker_process import LabelSpec
+from emosense.labelling.config import LabelConfig, Labelled
+from emosense.inputs.listing import Listing
+from emosense.models.model import ModelFiles
+from emosense.pipelines import label as pipeline
+from emosense.labelling.engines import Done
+from emosense.labelling.job import LabelJob, Summary, fingerprint
+from emosense.labelling.stopping import Stop
+from emosense.progress import Silent
+from emosense.tables.row import labelled_row
+from emosense.labelling.run.parts import Run
+from emosense.inputs.recording import Recording
+
+class FreeEngine:
+    def run(self, chunks):
+        for chunk in chunks:
+            rows = [labelled_row(each.path, (0.125,) * 8, 3.0, 3.0) for each in chunk.recordings]
+            yield Done(chunk, [Labelled(row) for row in rows])
+
+@contextlib.contextmanager
+def free(job, spec, n_pending):
+    yield "free", 2, FreeEngine()
+
+pipeline._engine = free
+output, n = sys.argv[1], int(sys.argv[2])
+spec = LabelSpec(ModelFiles({"name": "none"}, b"", "0"), LabelConfig())
+names = (f"corpus/speaker{index // 1000:05d}/session{index % 1000:04d}-utterance.wav" for index in range(n))
+with Listing() as listing:
+    listing.add(Recording(name, "/data/" + name, 96_044, "1700000000000000000") for name in names)
+    for n_reused in (0, n):
+        job, run, summary = LabelJob(("corpus",), output), Run(output, fingerprint(spec), print), Summary()
+        run.open(restart=False)
+        pipeline._finish(pipeline._Work(job, spec, listing, run, summary, Silent(), lambda: None, None), Stop())
+        assert (summary.n_recordings, summary.n_reused) == (n, n_reused)
+# Not ru_maxrss, which a process takes over from the one that started it.
+print(int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]))
+"""
+
+
+def test_the_drivers_memory_does_not_grow_with_the_number_of_recordings(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    peaks = []
+    for n in (5_000, 60_000):
+        command = [sys.executable, "-c", MEMORY, str(tmp_path / f"{n}.csv"), str(n)]
+        peaks.append(int(subprocess.run(command, capture_output=True, check=True, timeout=120).stdout))
+    record_property("peak RSS in MB at 5,000 and 60,000 recordings", [peak // 1024 for peak in peaks])
+    assert peaks[1] < 1.15 * peaks[0]

@@ -1,0 +1,72 @@
+"""Feature tables whose classes can be learned, and the temperature that SciPy finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
+
+from emosense.features.sets import default_config, feature_names
+from emosense.inputs.corpus import Utterance
+from emosense.inputs.recording import Recording
+from emosense.training import mlp
+from emosense.training.cnn_presets import CnnConfig
+from emosense.training.feature_table import FeatureTable, FeatureTableWriter
+
+CLASSES = ("calm", "happy", "angry")
+
+
+def made_table(config: CnnConfig | mlp.MlpConfig, n: int = 24, seed: int = 0) -> FeatureTable:
+    """Features in which each class has its own band, so that a model can learn it in a few epochs."""
+    rng = np.random.default_rng(seed)
+    n_bands = len(feature_names(config.feature))
+    labels = np.arange(n) % len(CLASSES)
+    features = []
+    for label in labels:
+        is_sequence = isinstance(config, CnnConfig)
+        shape = (
+            (130 if config.feature.segment_s else int(rng.integers(60, 140)), n_bands) if is_sequence else (n_bands,)
+        )
+        values = rng.normal(-40, 6, shape)
+        values[..., label * (n_bands // 3) : (label + 1) * (n_bands // 3)] += 15
+        features.append(values.astype(np.float32))
+    names = tuple(f"{index:03d}.wav" for index in range(n))
+    speakers = tuple(f"s{index % 4}" for index in range(n))
+    return FeatureTable(config.feature, names, tuple(CLASSES[label] for label in labels), speakers, ("",) * n, features)
+
+
+def write_functionals(folder: Path) -> str:
+    """Functionals of 6 speakers, whose voices differ more than their emotions do."""
+    config = default_config("functionals")
+    rng = np.random.default_rng(0)
+    n_values = len(feature_names(config))
+    voices, emotions = rng.normal(0, 3, (6, n_values)), rng.normal(0, 0.45, (3, n_values))
+    utterances, results = [], []
+    for speaker in range(6):
+        for number in range(24):
+            label = number % 3
+            values = (
+                voices[speaker] + emotions[label] + rng.normal(0, 1, n_values) + voices[(speaker + label) % 6] * 0.4
+            )
+            name = f"{speaker + 1:02d}-{number:02d}.wav"
+            sex = "female" if speaker % 2 else "male"
+            utterances.append(Utterance(Recording(name, name, 1, "1"), CLASSES[label], f"{speaker + 1:02d}", sex))
+            results.append({"features": values.astype(np.float32), "n_frames": 0, "error_code": "", "error": ""})
+    path = folder / "functionals.parquet"
+    with open(path, "wb") as file:
+        writer = FeatureTableWriter(file, config, "table")
+        writer.write(utterances, results)
+        writer.close()
+    return str(path)
+
+
+def likeliest_temperature(shares: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature at which the labels are likeliest, by SciPy."""
+
+    def loss(log_temperature: float) -> float:
+        logits = np.log(np.maximum(shares, 1e-30)) / np.exp(log_temperature)
+        return float(np.mean(logsumexp(logits, axis=1) - logits[np.arange(len(labels)), labels]))
+
+    return float(np.exp(minimize_scalar(loss, bounds=np.log((0.05, 20)), method="bounded").x))

@@ -1,0 +1,64 @@
+"""The model in the package, on the recordings that it was trained on: a check of the way, not a score."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+from emosense._version import __version__
+from emosense.emotions import EMOTIONS
+from emosense.inputs.corpus import read_corpus
+from emosense.models.model import read_model
+
+
+@pytest.mark.ravdess
+@pytest.mark.parametrize("model", ["default", "accurate"])
+def test_every_recording_of_ravdess_gets_its_row_from_a_shipped_model(
+    ravdess: Path, tmp_path: Path, model: str
+) -> None:
+    output = tmp_path / "labels.csv"
+    command = [sys.executable, "-m", "emosense", "label", str(ravdess), "-o", str(output), "-m", model, "-j", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    with open(output, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    utterances = read_corpus(str(ravdess)).utterances
+    assert [row["path"] for row in rows] == [utterance.recording.path for utterance in utterances]
+    assert {row["status"] for row in rows} == {"ok"}
+    known = set(read_model(model).description["trained_on"]["speakers"])
+    trained = [(row, u) for row, u in zip(rows, utterances, strict=True) if u.speaker in known]
+    assert len(trained) >= 1200
+    # It has seen these: far less than this would mean that labelling hears something else than training did.
+    assert sum(row["emotion"] == u.emotion for row, u in trained) / len(trained) > 0.9
+
+
+def test_the_samples_are_labelled_by_the_shipped_model(tmp_path: Path) -> None:
+    samples = REPOSITORY / "samples"
+    command = [sys.executable, "-m", "emosense", "label", str(samples), "-o", str(tmp_path / "labels.csv")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "labels.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [Path(row["path"]).suffix for row in rows] == [".flac", ".wav", ".mp3", ".wav", ".wav", ".ogg"]
+    assert all(row["emotion"] in EMOTIONS for row in rows)
+
+
+def test_the_models_commands_list_show_and_verify() -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "emosense", "models", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    listed = run("list").stdout.splitlines()
+    assert [line.split("\t")[:2] for line in listed] == [
+        ["accurate", f"ensemble-default {__version__}"],
+        ["default", f"cnn-default {__version__}"],
+    ]
+    assert json.loads(run("show").stdout)["emotions"] == list(EMOTIONS)
+    assert "whole" in run("verify", "default").stderr
+    assert run("verify", "nobody").returncode == 7

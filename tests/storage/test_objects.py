@@ -1,0 +1,276 @@
+"""Input, model, features, parts and tables in a real object store (SeaweedFS, on the loopback interface)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import s3fs
+import soundfile
+from conftest import REPOSITORY, tiny_description, voice
+from made_tables import CLASSES, made_table
+
+from emosense.audio.reader import read_waveform
+from emosense.errors import EmoSenseError, StorageError, UsageError
+from emosense.features.sets import default_config, extract
+from emosense.labelling.run.lock import held
+from emosense.labelling.run_job import LabelJob, label
+from emosense.models.model import read_model, write_model
+from emosense.ray_session import ray_session
+from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
+from emosense.training.feature_table import read_feature_table
+from emosense.training.fitting import preset
+
+DRIVER = str(REPOSITORY / "tests" / "signalled_driver.py")
+WEED = Path(sysconfig.get_path("scripts")) / "weed"
+N_RECORDINGS, PART = 40, 8
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def await_answer(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    end_s = time.monotonic() + 90
+    while time.monotonic() < end_s:
+        assert server.poll() is None, log.read_text()[-2000:]
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except (OSError, urllib.error.URLError):
+            threading.Event().wait(0.2)
+        else:
+            return
+    raise AssertionError(f"SeaweedFS does not answer: {log.read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3fs.S3FileSystem]:
+    """A bucket ``audio``, its credentials in the environment alone."""
+    root = tmp_path_factory.mktemp("weed")
+    master, volume, filer, s3, *grpc = free_ports(8)
+    identity = {
+        "name": "tests",
+        "credentials": [{"accessKey": "tests", "secretKey": "tests-secret"}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    (root / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    (root / "data").mkdir()
+    ports = {"master": master, "volume": volume, "filer": filer, "s3": s3}
+    command = [str(WEED), "server", f"-dir={root}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3"]
+    command += [f"-{name}.port={port}" for name, port in ports.items()]
+    command += [f"-{name}.port.grpc={port}" for name, port in zip(ports, grpc, strict=True)]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={root}/s3.json", "-master.telemetry=false"]
+    command += ["-master.volumeSizeLimitMB=64", "-volume.max=20", f"-s3.localSocket={root}/s3.sock"]
+    with open(root / "log", "wb") as log, pytest.MonkeyPatch.context() as patch:
+        server = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=root)
+        try:
+            await_answer(f"http://127.0.0.1:{s3}/healthz", server, root / "log")
+            patch.setenv("AWS_ACCESS_KEY_ID", "tests")
+            patch.setenv("AWS_SECRET_ACCESS_KEY", "tests-secret")
+            patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3}")
+            patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+            fs = s3fs.S3FileSystem(use_listings_cache=False)
+            fs.mkdir("audio")
+            yield fs
+        finally:
+            server.kill()  # its orderly end takes half a minute, and nobody needs the data
+            server.wait()
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("local") / "in"
+    for index in range(N_RECORDINGS):
+        path = root / f"speaker{index % 2}" / f"{index:02d}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if index % 9 == 4:
+            path.write_bytes(b"no audio at all")
+        else:
+            soundfile.write(path, voice(0.3, 90 + 2 * index), 16_000)
+    return root
+
+
+@pytest.fixture(scope="module")
+def job(store: s3fs.S3FileSystem, local: Path, tiny_model: str) -> LabelJob:
+    """From S3 to S3, with the model there as well."""
+    store.put(str(local), "audio/in", recursive=True)
+    store.put(tiny_model, "audio/tiny", recursive=True)
+    return LabelJob(("s3://audio/in",), "", model="s3://audio/tiny", engine="local", n_workers=2)
+
+
+@pytest.fixture(scope="module")
+def expected(job: LabelJob, local: Path, tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The table of a local run, with the paths of the bucket."""
+    output = tmp_path_factory.mktemp("fresh") / "out.csv"
+    label(dataclasses.replace(job, inputs=(str(local),), output=str(output), model=tiny_model))
+    return output.read_bytes().replace(f"{local}/".encode(), b"s3://audio/in/")
+
+
+def test_a_bucket_gives_the_bytes_of_a_folder(store: s3fs.S3FileSystem, job: LabelJob, expected: bytes) -> None:
+    for extension in ("csv", "parquet", "jsonl"):
+        summary = label(dataclasses.replace(job, output=f"s3://audio/whole/out.{extension}"))
+        assert (summary.n_recordings, summary.exit_code) == (N_RECORDINGS, 3)
+    assert store.cat_file("audio/whole/out.csv") == expected
+    manifest = json.loads(store.cat_file("audio/whole/out.csv.run.json"))
+    assert manifest["inputs"] == ["s3://audio/in"]
+    assert "tests-secret" not in json.dumps(manifest)
+    again = label(dataclasses.replace(job, output="s3://audio/whole/out.csv"))
+    assert again.n_reused == N_RECORDINGS
+    assert not store.exists("audio/whole/out.csv.run/lock.json")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "count", "moment", "n_reused"), [(".jsonl", 3, "after", 24), ("cut1.csv", 1, "before", 40)]
+)
+def test_a_run_that_is_killed_goes_on_in_the_bucket(
+    store: s3fs.S3FileSystem,
+    job: LabelJob,
+    expected: bytes,
+    tmp_path: Path,
+    suffix: str,
+    count: int,
+    moment: str,
+    n_reused: int,
+) -> None:
+    output = f"s3://audio/{suffix.strip('.').removesuffix('.csv')}/cut1.csv"
+    command = [sys.executable, DRIVER, suffix, str(count), moment, "SIGKILL", str(tmp_path / "mark")]
+    command += ["label", *job.inputs, "-o", output, "-m", job.model, "--engine", "local", "-j", "2"]
+    killed = subprocess.run(command, capture_output=True, text=True, timeout=90)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not store.exists(output)
+    start_s = time.monotonic()
+    summary = label(dataclasses.replace(job, output=output))
+    assert time.monotonic() - start_s < 30  # the dead run's lease is not waited for on its own machine
+    assert summary.n_reused == n_reused
+    assert store.cat_file(output) == expected
+
+
+def test_a_changed_object_is_labelled_again_and_the_others_are_not(
+    store: s3fs.S3FileSystem, job: LabelJob, tmp_path: Path
+) -> None:
+    store.copy("audio/in/speaker0", "audio/changing", recursive=True)
+    changing = dataclasses.replace(job, inputs=("s3://audio/changing",), output="s3://audio/changed.csv")
+    label(changing)
+    soundfile.write(tmp_path / "new.wav", voice(0.3, 300.0), 16_000)
+    store.put_file(str(tmp_path / "new.wav"), "audio/changing/00.wav")
+    before = store.cat_file("audio/changed.csv")
+    assert label(changing).n_reused == N_RECORDINGS // 2 - 1
+    after = store.cat_file("audio/changed.csv")
+    assert sum(a != b for a, b in zip(before.splitlines(), after.splitlines(), strict=True)) == 1
+
+
+def test_table_and_segments_both_reach_the_bucket(store: s3fs.S3FileSystem, job: LabelJob) -> None:
+    config = dataclasses.replace(job.config, segments=True)
+    inputs = ("s3://audio/in/speaker1",)
+    label(
+        dataclasses.replace(
+            job, inputs=inputs, output="s3://audio/s/o.csv", segments_output="s3://audio/s/s.csv", config=config
+        )
+    )
+    assert store.cat_file("audio/s/o.csv").count(b"\r\n") == 1 + N_RECORDINGS // 2
+    assert b"start_s" in store.cat_file("audio/s/s.csv")
+
+
+def test_the_second_of_two_runs_on_one_bucket_is_refused(job: LabelJob) -> None:
+    output = "s3://audio/shared/out.csv"
+    with held(f"{output}.run", str, beat_s=0.3), pytest.raises(UsageError, match="another run is writing"):
+        label(dataclasses.replace(job, output=output))
+
+
+def test_keys_are_taken_literally(store: s3fs.S3FileSystem, job: LabelJob, local: Path) -> None:
+    names = ["a b.wav", "a?key=1.wav", "a#1%20.wav", "[x]*.wav", "a::b.wav", "é.wav", "e\u0301.wav", "u:p@q.wav"]
+    for name in names:
+        store.pipe_file(f"audio/names/{name}", (local / "speaker0" / "00.wav").read_bytes())
+    store.touch("audio/names/folder/")
+    store.pipe_file("audio/names/.hidden.wav", b"x")
+    summary = label(dataclasses.replace(job, inputs=("s3://audio/names",), output="s3://audio/names/out.jsonl"))
+    rows = [json.loads(line) for line in store.cat_file("audio/names/out.jsonl").splitlines()]
+    assert {row["path"]: row["status"] for row in rows} == {f"s3://audio/names/{name}": "ok" for name in names}
+    assert summary.ignored["hidden"] == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "location", "kind", "says"),
+    [
+        ({}, "s3://nobody/in", UsageError, "there is nothing at"),
+        ({}, "s3://audio/nowhere", UsageError, "there is nothing at"),
+        ({"AWS_SECRET_ACCESS_KEY": "wrong-secret"}, "s3://audio/in", UsageError, "check the credentials"),
+        (
+            {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "2"},
+            "s3://audio/in",
+            StorageError,
+            "storage does not answer",
+        ),
+    ],
+)
+def test_a_bucket_that_cannot_be_had_is_one_sentence_within_a_minute(
+    job: LabelJob,
+    tmp_path: Path,
+    tiny_model: str,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    location: str,
+    kind: type[EmoSenseError],
+    says: str,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    start_s = time.monotonic()
+    with pytest.raises(kind, match=says) as raised:
+        label(dataclasses.replace(job, inputs=(location,), output=str(tmp_path / "out.csv"), model=tiny_model))
+    assert time.monotonic() - start_s < 60
+    assert "secret" not in str(raised.value)
+    assert not (tmp_path / "out.csv").exists()
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+def test_features_are_read_from_and_written_to_a_bucket(store: s3fs.S3FileSystem, tmp_path: Path) -> None:
+    for actor in (1, 2):
+        for emotion in (3, 4):
+            path = tmp_path / f"Actor_{actor:02d}" / f"03-01-{emotion:02d}-01-01-01-{actor:02d}.wav"
+            path.parent.mkdir(exist_ok=True)
+            soundfile.write(path, voice(0.6, 100.0 + 20 * emotion + actor), 16_000)
+    store.put(f"{tmp_path}/", "audio/corpus/", recursive=True)
+    command = [sys.executable, "-m", "emosense", "features", "s3://audio/corpus", "-o", "s3://audio/features.parquet"]
+    done = subprocess.run([*command, "--set", "logmel", "-j", "2"], capture_output=True, text=True, timeout=150)
+    assert done.returncode == 0, done.stderr
+    table, config = read_feature_table("s3://audio/features.parquet"), default_config("logmel")
+    paths = sorted(tmp_path.rglob("*.wav"))
+    assert list(table.paths) == [f"s3://audio/corpus/{path.relative_to(tmp_path)}" for path in paths]
+    for path, found in zip(paths, table.features, strict=True):
+        with open(path, "rb", buffering=0) as file:
+            np.testing.assert_array_equal(found, extract(read_waveform(file, config.sample_rate), config))
+
+
+def test_training_keeps_its_checkpoints_and_its_model_in_a_bucket(store: s3fs.S3FileSystem) -> None:
+    config = dataclasses.replace(preset("cnn", "reference"), epochs=2)
+    table = made_table(config)
+    arguments = {"name": "run", "seed": 0, "validation": None}
+    with ray_session(None, 2):
+        for resume in (False, True):
+            options = RayTraining("s3://audio/checkpoints", resume=resume)
+            fitted = fit_with_ray(table, CLASSES, config, training=options, **arguments)
+            assert [record["epoch"] for record in fitted.history] == [1, 2]
+    assert store.glob("audio/checkpoints/run/checkpoint_*/state.npz")
+    write_model("s3://audio/trained", tiny_description(kind="cnn"), fitted.weights)
+    assert read_model("s3://audio/trained").weights == fitted.weights

@@ -1,0 +1,124 @@
+"""An ensemble of both families, from recordings over evaluation and training to labels."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_tables import likeliest_temperature
+
+from emosense.crossvalidation.evaluate import EvaluateJob, evaluate
+from emosense.errors import UsageError
+from emosense.labelling.run_job import LabelJob, label
+from emosense.models.model import Model, read_model
+from emosense.progress import Silent
+from emosense.ray_session import ray_session
+from emosense.training import cnn_presets, ensemble, mlp
+from emosense.training.ensemble import EnsembleConfig, Member
+from emosense.training.train import TrainJob, train
+
+CLASSES = ("calm", "angry")
+
+
+@pytest.fixture(scope="module")
+def running_ray() -> Iterator[None]:
+    with ray_session(None, 2):
+        yield
+
+
+@pytest.fixture
+def tiny_ensemble(monkeypatch: pytest.MonkeyPatch) -> EnsembleConfig:
+    """Register an ensemble of a CNN and an MLP that train in a moment."""
+    cnn = dataclasses.replace(
+        cnn_presets.PRESETS["default"], epochs=2, batch_size=4, channels=(4, 4, 4, 4, 8), crop_frames=24, views=(1.0,)
+    )
+    perceptron = dataclasses.replace(mlp.PRESETS["default"], speeds=(1.0,), hidden_units=8, max_iter=3)
+    config = EnsembleConfig("tiny", (Member(cnn), Member(perceptron)))
+    monkeypatch.setitem(ensemble.PRESETS, "tiny", config)
+    return config
+
+
+@pytest.fixture
+def corpus(write_voice: Callable[..., Path], tmp_path: Path) -> str:
+    lines = []
+    for speaker in range(4):
+        for number in range(6):
+            emotion = CLASSES[number % 2]
+            path = write_voice(f"{speaker}/{number}.wav", 0.7 + 0.05 * number, 110 + 25 * speaker + 90 * (number % 2))
+            lines.append((str(path), emotion, f"s{speaker}"))
+    with open(tmp_path / "corpus.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("path", "emotion", "speaker"), *lines])
+    return str(tmp_path / "corpus.csv")
+
+
+def test_an_ensemble_is_evaluated_trained_and_labels(
+    running_ray: None, corpus: str, tiny_ensemble: EnsembleConfig, tmp_path: Path
+) -> None:
+    evaluation, cache = tmp_path / "evaluation", str(tmp_path / "cache")
+    job = EvaluateJob(
+        corpus, str(evaluation), kind="ensemble", preset="tiny", protocol="kfold", n_folds=2, emotions=CLASSES,
+        cache=cache, n_workers=2,
+    )  # fmt: skip
+    metrics = evaluate(job, Silent())
+    assert metrics["n"] == 24
+    assert len(metrics["features"]) == 2
+    # Two folds of two networks; the curves of each are those of its own evaluation.
+    assert len(list((evaluation / "fits").glob("*.onnx"))) == 4
+    assert json.loads((evaluation / "curves.json").read_text()) == []
+
+    output = tmp_path / "model"
+    training = TrainJob(
+        "ensemble", corpus, str(output), preset="tiny", emotions=CLASSES, metrics=str(evaluation / "metrics.json"),
+        cache=cache,
+    )  # fmt: skip
+    description = train(training, Silent()).description
+    assert [features["set"] for features in description["features"]] == ["logmel", "functionals"]
+    assert description["scores"][0]["uar"] == metrics["scores"]["uar"]["mean"]
+    with open(evaluation / "predictions.csv", newline="") as file:
+        predicted = list(csv.DictReader(file))
+    shares = np.array([[float(row[f"p_{name}"]) for name in CLASSES] for row in predicted])
+    labels = np.array([CLASSES.index(row["emotion"]) for row in predicted])
+    temperature = likeliest_temperature(shares, labels)
+    assert description["calibration"]["temperature"] == pytest.approx(temperature, rel=1e-3)
+    assert len(description["trained_on"]["settings"]["members"]) == 2
+    card = (output / "MODEL_CARD.md").read_text()
+    assert "log-mel frames and functionals" in card
+    assert len(Model(read_model(str(output))).features) == 2
+
+    summary = label(LabelJob((str(tmp_path / "0"),), str(tmp_path / "labels.csv"), model=str(output), engine="local"))
+    assert summary.by_status == {"ok": 6}
+    with open(tmp_path / "labels.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["emotion"] for row in rows} <= set(CLASSES)
+    np.testing.assert_allclose([float(row["p_calm"]) + float(row["p_angry"]) for row in rows], 1, atol=2e-6)
+
+    with pytest.raises(UsageError, match="needed is"):
+        train(dataclasses.replace(training, kind="mlp", preset="default", output=str(tmp_path / "other")), Silent())
+
+
+def test_the_evaluation_of_a_network_gives_the_ensemble_its_fits(
+    running_ray: None, corpus: str, tiny_ensemble: EnsembleConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(mlp.PRESETS, "tiny", tiny_ensemble.members[1].config)
+    monkeypatch.setitem(ensemble.PRESETS, "alone", EnsembleConfig("alone", (Member(mlp.PRESETS["tiny"]),)))
+    settings = {
+        "protocol": "kfold",
+        "n_folds": 2,
+        "emotions": CLASSES,
+        "cache": str(tmp_path / "cache"),
+        "n_workers": 2,
+    }
+    alone = evaluate(EvaluateJob(corpus, str(tmp_path / "mlp"), kind="mlp", preset="tiny", **settings), Silent())
+    together = evaluate(
+        EvaluateJob(
+            corpus, str(tmp_path / "alone"), kind="ensemble", preset="alone", reuse=(str(tmp_path / "mlp"),), **settings
+        ),
+        Silent(),
+    )
+    assert not (tmp_path / "alone" / "fits").exists()
+    assert together["seeds"][0]["confusion"] == alone["seeds"][0]["confusion"]
