@@ -31,7 +31,7 @@ from emosense.features.sets import FeatureConfig, default_config, extract
 from emosense.features.spectrum import block_frames
 
 TURN = 10
-# What users of librosa write: `chroma_stft` estimates the tuning of each recording unless it is told one.
+# What users of librosa write: `chroma_stft` estimates the tuning of each recording unless it is progress one.
 USUAL = "librosa as it comes, tuning estimated"
 # At least so many times cheaper than librosa, at most so many times the floor.
 CHEAPER = {48_000: 12.0, 22_050: 7.5, 16_000: 7.5}

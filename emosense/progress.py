@@ -14,7 +14,7 @@ _JSON_EVERY_S: Final = 1.0
 
 
 class Progress(Protocol):
-    """Told how far a job is."""
+    """Receives how far a job is and what it has to say."""
 
     def start(self, total: int) -> None:
         """Begin a stage of `total` steps."""
@@ -24,7 +24,7 @@ class Progress(Protocol):
         """Count finished steps, and errors among them."""
         ...
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """Pass on one sentence for the user."""
         ...
 
@@ -38,7 +38,7 @@ class Silent:
     def advance(self, n_done: int, n_errors: int) -> None:
         """Ignore it."""
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """Ignore it."""
 
 
@@ -75,7 +75,7 @@ class Lines:
         line = f"{share}, {rate:.3g}/s, {duration_text(left_s)} left, {plural(self._n_errors, 'error')}"
         print(line, file=sys.stderr, flush=True)
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """Print the sentence."""
         print(json.dumps({"message": text}) if self._as_json else text, file=sys.stderr, flush=True)
 
@@ -111,13 +111,13 @@ class Bar:
         errors = f"[red]{plural(self._n_errors, 'error')}" if self._n_errors else ""
         self.display.update(self._task, advance=n_done, rate=f"{rate:.3g}/s", errors=errors)
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """Print the sentence above the bar."""
         self.display.console.print(text, markup=False, highlight=False)
 
 
 @contextlib.contextmanager
-def progress(mode: str) -> Iterator[Progress]:
+def open_progress(mode: str) -> Iterator[Progress]:
     """Give what `mode` asks for; ``auto`` is a bar on a terminal and plain lines elsewhere."""
     if mode == "none":
         yield Silent()

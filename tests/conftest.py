@@ -112,15 +112,15 @@ class Listener(Silent):
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         self.said.append(text)
 
 
 def load_table(
-    source: FeatureSource, config: FeatureConfig, *speeds: float, told: Progress | None = None
+    source: FeatureSource, config: FeatureConfig, *speeds: float, progress: Progress | None = None
 ) -> FeatureTable:
     """One feature set of a corpus."""
-    (table,) = load_tables(source, {config: speeds}, told or Silent())
+    (table,) = load_tables(source, {config: speeds}, progress or Silent())
     return table
 
 

@@ -13,15 +13,13 @@ from typing import BinaryIO, Final, Protocol
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
+from emosense.arrays import Float32
 from emosense.audio import container_headers, ffmpeg
 from emosense.audio.container_headers import BLOCK_FRAMES, MAX_CHANNELS, TOLERANCE_S, Content
 from emosense.audio.ffmpeg import INSTALL_HINT, PyAVDecoder
 from emosense.audio.file_type import header_fault, is_sndfile_start
 from emosense.errors import RecordingError
-
-Float32 = NDArray[np.float32]
 
 MIN_SAMPLE_RATE_HZ: Final = 1_000
 MAX_SAMPLE_RATE_HZ: Final = 768_000

@@ -21,11 +21,10 @@ import scipy.signal
 import soundfile
 from numpy.typing import NDArray
 
+from emosense.arrays import Float32
 from emosense.audio.reader import read_native
 from emosense.audio.resampling import resample
 from emosense.errors import UsageError
-
-Float32 = NDArray[np.float32]
 
 # One more whenever an effect gives other samples than before: what was extracted with the old one is not used again.
 VERSION: Final = 1

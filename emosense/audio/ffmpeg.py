@@ -16,12 +16,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from emosense.arrays import Float32
 from emosense.audio import container_headers
 from emosense.audio.container_headers import BLOCK_FRAMES, MAX_CHANNELS, TOLERANCE_S, Content
 from emosense.audio.file_type import is_audio_start
 from emosense.errors import RecordingError
-
-Float32 = NDArray[np.float32]
 
 # FFmpeg also reads playlists, which open other files and URLs, and pictures and subtitles: only these are allowed.
 _FFMPEG_FORMATS: Final = (

@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from emosense.arrays import Float32
 from emosense.audio.decoder import open_decoder
 from emosense.audio.resampling import lent_stream
 from emosense.errors import RecordingError
-
-Float32 = NDArray[np.float32]
 
 MIN_DURATION_S: Final = 0.25
 # Below -100 dBFS there is no speech: one step of 16-bit audio is -90 dBFS.

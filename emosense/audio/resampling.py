@@ -13,9 +13,8 @@ from typing import Final
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
-Float32 = NDArray[np.float32]
+from emosense.arrays import Float32
 
 _KEPT: Final = 8
 

@@ -35,12 +35,12 @@ def download(
     """Download a corpus, check it by hash and unpack it; given again, the command goes on where it was stopped."""
     from emosense.inputs.download import RAVDESS_SONG, RAVDESS_SPEECH, RAVDESS_URL, DownloadJob
     from emosense.inputs.download import download as run
-    from emosense.progress import progress as shown
+    from emosense.progress import open_progress
 
     archives: tuple[tuple[str, str], ...] = (RAVDESS_SPEECH, RAVDESS_SONG) if song else (RAVDESS_SPEECH,)
     if md5:
         if len(md5) != len(archives):
             raise UsageError(f"{len(archives)} archives are fetched, so --md5 is given {len(archives)} times, or never")
         archives = tuple((name, digest.lower()) for (name, _), digest in zip(archives, md5, strict=True))
-    with shown("none" if quiet else progress.value) as told:
-        run(DownloadJob(folder, archives, url or RAVDESS_URL), told)
+    with open_progress("none" if quiet else progress.value) as reporter:
+        run(DownloadJob(folder, archives, url or RAVDESS_URL), reporter)

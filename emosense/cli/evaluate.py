@@ -87,7 +87,7 @@ def evaluate(
     from emosense.crossvalidation.evaluate import EvaluateJob
     from emosense.crossvalidation.evaluate import evaluate as run
     from emosense.crossvalidation.results import table_text
-    from emosense.progress import progress as shown
+    from emosense.progress import open_progress
     from emosense.training.encoder_choice import EncoderChoice
 
     job = EvaluateJob(
@@ -109,8 +109,8 @@ def evaluate(
         robustness=robustness,
         encoder=EncoderChoice(encoder, encoder_output, encoder_normalise),
     )
-    with saved_params(context, save, job.written), shown("none" if quiet else progress.value) as told:
-        metrics = run(job, told)
+    with saved_params(context, save, job.written), open_progress("none" if quiet else progress.value) as reporter:
+        metrics = run(job, reporter)
     if report:
         from emosense.reports import evaluation_report
 

@@ -51,8 +51,7 @@ def features(
     """Extract features of a corpus with Ray Data: one row a recording, the configuration in the file's metadata."""
     from emosense.features.sets import default_config
     from emosense.inputs.corpus import MISSING, read_corpus
-    from emosense.progress import plural
-    from emosense.progress import progress as shown
+    from emosense.progress import open_progress, plural
     from emosense.training.encoder_choice import EncoderChoice, with_encoder
     from emosense.training.extract_on_ray import extract_corpus, report_problems
 
@@ -70,10 +69,10 @@ def features(
             raise UsageError(f"the set {set_.value} has no chroma: leave out --estimate-tuning")
         config = dataclasses.replace(config, tuning=None)
     corpus = read_corpus(data)
-    with saved_params(context, save, [output]), shown("none" if quiet else progress.value) as told:
-        config = with_encoder(config, EncoderChoice(encoder, encoder_output, encoder_normalise), told)
-        report_problems(corpus, told)
-        done = extract_corpus(corpus, config, output, address=address, n_workers=workers, told=told)
+    with saved_params(context, save, [output]), open_progress("none" if quiet else progress.value) as reporter:
+        config = with_encoder(config, EncoderChoice(encoder, encoder_output, encoder_normalise), reporter)
+        report_problems(corpus, reporter)
+        done = extract_corpus(corpus, config, output, address=address, n_workers=workers, progress=reporter)
     if not quiet:
         errors = ", ".join(f"{count} {code}" for code, count in done.by_error.most_common())
         say(

@@ -67,7 +67,7 @@ def train(
     save: SaveParams = None,
 ) -> None:
     """Train a model and write its directory: ONNX weights, model.json and learning curves."""
-    from emosense.progress import progress as shown
+    from emosense.progress import open_progress
     from emosense.training.encoder_choice import EncoderChoice
     from emosense.training.train import TrainJob
     from emosense.training.train import train as run
@@ -92,8 +92,8 @@ def train(
         overwrite=overwrite,
         encoder=EncoderChoice(encoder, encoder_output, encoder_normalise),
     )
-    with saved_params(context, save, job.written), shown("none" if quiet else progress.value) as told:
-        trained = run(job, told)
+    with saved_params(context, save, job.written), open_progress("none" if quiet else progress.value) as reporter:
+        trained = run(job, reporter)
     if not quiet:
         for score in trained.description["scores"]:
             say(f"{score['protocol']}: UAR {score['uar']:.1%}, ECE {score['ece']:.1%}")

@@ -26,15 +26,15 @@ from emosense.models.model import read_model
 from emosense.progress import Progress, plural
 from emosense.storage.files import exists, join, make_folder, redact, write_bytes
 from emosense.training.encoder_choice import EncoderChoice, config_with_encoder
-from emosense.training.ensemble import heard_at, settings_sha256
+from emosense.training.ensemble import features_of, settings_sha256
 from emosense.training.feature_cache import FeatureSource, check_recordings, load_tables, settings_for
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fits_on_ray import FitPlaces, Fits, holds_fits
+from emosense.training.fits_on_ray import NetworkStore, TrainingRuns, holds_networks
 from emosense.training.fitting import preset
 from emosense.training.train import classes_of
 
 _RANDOM_FOLDS: Final = 4
-# What a given model leaves nothing to decide for. Kind, preset and protocol cannot be told from their defaults.
+# What a given model leaves nothing to decide for. Kind, preset and protocol cannot be progress from their defaults.
 _FOR_TRAINING: Final = {
     "only_folds": "--fold",
     "n_seeds": "--seeds",
@@ -92,7 +92,7 @@ class EvaluateJob:
         return [join(self.output, name) for name in names]
 
 
-def evaluate(job: EvaluateJob, told: Progress) -> dict[str, Any]:
+def evaluate(job: EvaluateJob, progress: Progress) -> dict[str, Any]:
     """Score a model or a model family; write ``metrics.json``, ``predictions.csv``, ``curves.json`` and the fits.
 
     Returns
@@ -109,7 +109,7 @@ def evaluate(job: EvaluateJob, told: Progress) -> dict[str, Any]:
     """
     _check(job)
     make_folder(job.output)
-    tested = _given_model(job, told) if job.model is not None else _cross_validated(job, told)
+    tested = _given_model(job, progress) if job.model is not None else _cross_validated(job, progress)
     table, predictions = tested.tables[0], tested.predictions()
     metrics: dict[str, Any] = tested.about | {"emosense": __version__, "data": redact(job.data)}
     metrics |= over_seeds(table, tested.classes, predictions) | {"last_epoch": last_epoch(predictions)}
@@ -119,10 +119,10 @@ def evaluate(job: EvaluateJob, told: Progress) -> dict[str, Any]:
     # Written after every stage: one that fails takes nothing with it.
     _write_metrics(job, metrics)
     if job.model is None and not is_speaker_independent(job.protocol):
-        metrics |= _leak_gap(job, metrics, len(set(table.speakers)), told)
+        metrics |= _leak_gap(job, metrics, len(set(table.speakers)), progress)
         _write_metrics(job, metrics)
     if job.robustness:
-        metrics["robustness"] = robustness(_source(job), tested, predictions, told)
+        metrics["robustness"] = robustness(_source(job), tested, predictions, progress)
         _write_metrics(job, metrics)
     return metrics
 
@@ -145,27 +145,27 @@ def _check(job: EvaluateJob) -> None:
     if exists(join(job.output, "model.json")):
         raise UsageError(f"{redact(job.output)} holds a model, whose curves.json would be replaced: choose another")
     for folder in job.reuse:
-        if not holds_fits(join(folder, "fits")):
+        if not holds_networks(join(folder, "fits")):
             raise UsageError(f"{redact(folder)} holds no fits: --reuse takes the output folder of another evaluation")
     if job.robustness:
         check_recordings(_source(job))
         check_mp3()
 
 
-def _given_model(job: EvaluateJob, told: Progress) -> ScoredModels:
+def _given_model(job: EvaluateJob, progress: Progress) -> ScoredModels:
     """Take a given model, to be scored on all recordings of its classes."""
     assert job.model is not None
-    files = with_encoder_file(read_model(job.model), job.encoder.location, told)
+    files = with_encoder_file(read_model(job.model), job.encoder.location, progress)
     description = files.description
     classes = tuple(description["classes"])
     heard = {FeatureConfig.from_dict(values): () for values in description["features"]}
-    tables = tuple(table.with_emotions(classes) for table in load_tables(_source(job), heard, told))
+    tables = tuple(table.with_emotions(classes) for table in load_tables(_source(job), heard, progress))
     table = tables[0]
     if not len(table):
         raise UsageError(f"no recording of {', '.join(classes)} in {redact(job.data)}")
     known = _known_speakers(table, description["trained_on"])
     if known:
-        told.say(f"the model was trained on speakers {', '.join(known)}: this is no held-out score")
+        progress.message(f"the model was trained on speakers {', '.join(known)}: this is no held-out score")
     model = FoldModel(0, "all", files.weights, np.arange(len(table)))
     about = {"model": description["name"], "sha256": files.sha256, "protocol": "given model", "seen_speakers": known}
     return ScoredModels(tables, classes, [model], about)
@@ -181,14 +181,14 @@ def _source(job: EvaluateJob) -> FeatureSource:
     return FeatureSource(job.data, job.cache or default_cache(), job.address, job.n_workers)
 
 
-def _cross_validated(job: EvaluateJob, told: Progress) -> ScoredModels:
+def _cross_validated(job: EvaluateJob, progress: Progress) -> ScoredModels:
     """Train on every fold with every seed."""
-    config = config_with_encoder(preset(job.kind, job.preset), job.encoder, told)
-    config = settings_for(_source(job), config, told)
+    config = config_with_encoder(preset(job.kind, job.preset), job.encoder, progress)
+    config = settings_for(_source(job), config, progress)
     classes = classes_of(job.emotions, config)
     if job.protocol not in PROTOCOLS:
         raise UsageError(f"unknown protocol {job.protocol!r}: choose one of {', '.join(PROTOCOLS)}")
-    tables = tuple(table.with_emotions(classes) for table in load_tables(_source(job), heard_at(config), told))
+    tables = tuple(table.with_emotions(classes) for table in load_tables(_source(job), features_of(config), progress))
     table = tables[0]
     # A random split is drawn anew for every seed; speakers are cut the same way, so that seeds differ in the fit alone.
     is_random = not is_speaker_independent(job.protocol)
@@ -202,18 +202,18 @@ def _cross_validated(job: EvaluateJob, told: Progress) -> ScoredModels:
     names = list(dict.fromkeys(fold.name for _, fold in work))
     work = _wanted_folds(job, work, names)
     taken = [name for name in names if name in {fold.name for _, fold in work}]
-    told.say(
+    progress.message(
         f"{job.kind} {job.preset}, {job.protocol}: {plural(len(work), 'fold')} of {plural(len(table), 'recording')}"
     )
-    places = FitPlaces(tuple(join(folder, "fits") for folder in (job.output, *job.reuse)))
-    by_config = dict(zip(heard_at(config), tables, strict=True))
-    fits = Fits(by_config, classes, places, job.address, job.n_workers)
-    models = fold_models(config, fits, tables, classes, work, told, calibrate=job.calibrate)
+    places = NetworkStore(tuple(join(folder, "fits") for folder in (job.output, *job.reuse)))
+    by_config = dict(zip(features_of(config), tables, strict=True))
+    fits = TrainingRuns(by_config, classes, places, job.address, job.n_workers)
+    models = fold_models(config, fits, tables, classes, work, progress, calibrate=job.calibrate)
     about = {
         "kind": job.kind,
         "preset": job.preset,
         "settings_sha256": settings_sha256(config),
-        "features": [heard.key for heard in heard_at(config)],
+        "features": [heard.key for heard in features_of(config)],
         "protocol": job.protocol,
         "protocol_description": PROTOCOLS[job.protocol],
         "only_folds": taken if taken != names else [],
@@ -239,16 +239,16 @@ def _split_record(table: FeatureTable, seed: int, fold: Fold) -> dict[str, Any]:
     return {"seed": seed, "fold": fold.name, "train_speakers": sorted(train), "test_speakers": sorted(test)}
 
 
-def _leak_gap(job: EvaluateJob, metrics: dict[str, Any], n_speakers: int, told: Progress) -> dict[str, Any]:
+def _leak_gap(job: EvaluateJob, metrics: dict[str, Any], n_speakers: int, progress: Progress) -> dict[str, Any]:
     """Compare the random split with folds by speaker that leave as much out, where there are speakers enough."""
     if n_speakers < 2:
-        told.say("one speaker alone: there are no folds by speaker to compare the random split with")
+        progress.message("one speaker alone: there are no folds by speaker to compare the random split with")
         return {}
     # Calibration changes no label, and so none of these scores.
     fair = dataclasses.replace(
         job, protocol="kfold", n_folds=min(_RANDOM_FOLDS, n_speakers), only_folds=(), calibrate=False
     )
-    tested = _cross_validated(fair, told)
+    tested = _cross_validated(fair, progress)
     scores = over_seeds(tested.tables[0], tested.classes, tested.predictions())["scores"]
     gap = {name: metrics["scores"][name]["mean"] - scores[name]["mean"] for name in SCORES}
     return {"leak_gap": {"speaker_independent": scores, "gap": gap}}

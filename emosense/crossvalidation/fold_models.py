@@ -15,7 +15,7 @@ from emosense.evaluation.splits import Fold, inner_split
 from emosense.progress import Progress
 from emosense.training.ensemble import ModelConfig, assemble, members_of
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fits_on_ray import Fit, Fits
+from emosense.training.fits_on_ray import TrainingRun, TrainingRuns
 from emosense.training.fitting import predict
 
 _CALIBRATION_SHARE: Final = 0.2
@@ -96,11 +96,11 @@ def predict_fold(model: FoldModel, tables: Sequence[FeatureTable], classes: tupl
 
 def fold_models(
     config: ModelConfig,
-    fits: Fits,
+    fits: TrainingRuns,
     tables: tuple[FeatureTable, ...],
     classes: tuple[str, ...],
     work: Sequence[tuple[int, Fold]],
-    told: Progress,
+    progress: Progress,
     *,
     calibrate: bool,
 ) -> list[FoldModel]:
@@ -117,11 +117,11 @@ def fold_models(
     """
     wanted, inner = [], []
     for seed, fold in work:
-        wanted += [Fit(m.config, m.seed, fold.train, fold.test) for m in members_of(config, seed)]
+        wanted += [TrainingRun(m.config, m.seed, fold.train, fold.test) for m in members_of(config, seed)]
         if calibrate:
             train, _ = _calibration_split(tables[0], fold, seed)
-            inner += [Fit(m.config, m.seed, train) for m in members_of(config, seed)]
-    fitted = fits.run(wanted + inner, told)
+            inner += [TrainingRun(m.config, m.seed, train) for m in members_of(config, seed)]
+    fitted = fits.run(wanted + inner, progress)
     n_members = len(members_of(config, 0))
 
     def graph(place: int) -> bytes:

@@ -25,7 +25,7 @@ def robustness(
     source: FeatureSource,
     scored: ScoredModels,
     clean: Sequence[Predictions],
-    told: Progress,
+    progress: Progress,
     catalogue: Sequence[Disturbance] = CATALOGUE,
 ) -> list[dict[str, Any]]:
     """Score every model on disturbed copies of its test recordings.
@@ -51,9 +51,9 @@ def robustness(
         If the source has no recordings.
     """
     configs = [table.config for table in scored.tables]
-    places = extract_variants(source, configs, catalogue, told)
-    told.say(f"robustness: {len(catalogue)} disturbances of {plural(len(scored.tables[0]), 'recording')}")
-    told.start(len(catalogue))
+    places = extract_variants(source, configs, catalogue, progress)
+    progress.message(f"robustness: {len(catalogue)} disturbances of {plural(len(scored.tables[0]), 'recording')}")
+    progress.start(len(catalogue))
     records = []
     for disturbance in catalogue:
         tables = tuple(read_feature_table(places[config, disturbance]) for config in configs)
@@ -61,7 +61,7 @@ def robustness(
         found = scored.predictions_of(left, rows)
         record = _scores(scored.tables[0], scored.classes, clean, found)
         records.append({"name": disturbance.name, "description": disturbance.description, **record})
-        told.advance(1, 0)
+        progress.advance(1, 0)
     return records
 
 

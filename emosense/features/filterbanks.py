@@ -11,7 +11,8 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-Float32 = NDArray[np.float32]
+from emosense.arrays import Float32
+
 Float64 = NDArray[np.float64]
 
 # Slaney's Auditory Toolbox: linear below 1 kHz (200/3 Hz a mel), logarithmic above (27 mels per factor of 6.4).

@@ -19,10 +19,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from emosense.arrays import Float32
 from emosense.features import filterbanks, pitch
 from emosense.features.spectrum import SpectrumConfig, loud_span, mel_power, power_blocks
 
-Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
 
 _N_CEPSTRA: Final = 19

@@ -22,15 +22,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from emosense.arrays import Float32
 from emosense.errors import UsageError
 from emosense.features import filterbanks, spectrum
 from emosense.features.encoder.embedding import WHISPER_N_FFT, encoder
 from emosense.features.encoder.onnx_encoder import SAMPLE_RATE, WHISPER_HOP, EncoderConfig
 from emosense.features.functionals import functional_names, functionals
-
-Float32 = NDArray[np.float32]
 
 # Sample rates and frames; what no recording needs would only cost memory.
 _LARGEST_SIZE: Final = 768_000

@@ -13,9 +13,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from emosense.arrays import Float32
 from emosense.features import filterbanks
-
-Float32 = NDArray[np.float32]
 
 # 32 frames of 2048 points: windowed frames, spectrum and power are 0.6 MB together and stay in an L2 cache of 1 MB.
 # Twice as many take 1.7 times as long (docs/performance.md).

@@ -53,7 +53,7 @@ class DownloadJob:
     pause_s: float = 1.0
 
 
-def download(job: DownloadJob, told: Progress) -> int:
+def download(job: DownloadJob, progress: Progress) -> int:
     """Make a corpus complete and return the number of its archives that were not yet.
 
     Raises
@@ -77,12 +77,12 @@ def download(job: DownloadJob, told: Progress) -> int:
             path = os.path.join(work, name)
             members = _unpacked(path + ".json", md5, job.folder)
             if members:
-                told.say(f"{name}: complete already, {len(members):,} files in {redact(job.folder)}")
+                progress.message(f"{name}: complete already, {len(members):,} files in {redact(job.folder)}")
                 continue
             n_new += 1
             if md5_of(path) != md5:
-                fetch(request, path, md5, job.pause_s, told)
-            _unpack(path, md5, job.folder, told)
+                fetch(request, path, md5, job.pause_s, progress)
+            _unpack(path, md5, job.folder, progress)
     return n_new
 
 
@@ -118,15 +118,15 @@ def _unpacked(receipt: str, md5: str, folder: str) -> list[Member]:
     return members if is_whole and content["md5"] == md5 else []
 
 
-def _unpack(path: str, md5: str, folder: str, told: Progress) -> None:
+def _unpack(path: str, md5: str, folder: str, progress: Progress) -> None:
     name = os.path.basename(path)
-    told.say(f"{name}: unpacking to {redact(folder)}")
+    progress.message(f"{name}: unpacking to {redact(folder)}")
     try:
-        members = unpack(path, folder, path + ".member", told)
+        members = unpack(path, folder, path + ".member", progress)
     except StorageError:
         remove(path)
         raise
     receipt = {"md5": md5, "members": [dataclasses.astuple(member) for member in members]}
     write_bytes(path + ".json", json.dumps(receipt).encode())
     remove(path)
-    told.say(f"{name}: {len(members):,} files are in {redact(folder)}")
+    progress.message(f"{name}: {len(members):,} files are in {redact(folder)}")

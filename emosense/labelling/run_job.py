@@ -29,7 +29,7 @@ from emosense.labelling.stopping import Stop
 from emosense.labelling.worker_process import LabelSpec
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import read_model
-from emosense.progress import Progress, plural, progress
+from emosense.progress import Progress, open_progress, plural
 from emosense.ray_session import cluster_address, ray_session
 from emosense.storage.files import exists, redact
 
@@ -51,7 +51,7 @@ class _Work:
     listing: Listing
     run: Run
     summary: Summary
-    told: Progress
+    progress: Progress
     check_held: Callable[[], None]
     speakers: Speakers | None
 
@@ -93,15 +93,15 @@ def label(job: LabelJob) -> Summary:
         facts = facts_of(job)
         if not job.restart:
             facts = check_replaced(job.output, job.all_tables, facts)
-        with progress(job.progress) as told, held(f"{job.output}.run", told.say) as check_held:
+        with open_progress(job.progress) as progress, held(f"{job.output}.run", progress.message) as check_held:
             remove_leftovers(job.written)
             prepare_places(job)
-            told.start(len(listing))
-            run = Run(job.output, fingerprint(spec), told.say, facts)
+            progress.start(len(listing))
+            run = Run(job.output, fingerprint(spec), progress.message, facts)
             run.open(restart=job.restart)
             if job.names is not None:
                 check_list(job.output, (entry.path for entry in run.finished()), listing.holds)
-            _finish(_Work(job, spec, listing, run, summary, told, check_held, speakers), stop)
+            _finish(_Work(job, spec, listing, run, summary, progress, check_held, speakers), stop)
             summary.elapsed_s = time.monotonic() - start_s
             write_manifest(job.output, manifest_of(job, spec, summary))
     return summary
@@ -161,13 +161,13 @@ def _list_inputs(listing: Listing, job: LabelJob) -> None:
 
 def _label_pending(work: _Work, stop: Stop) -> None:
     """Label what no earlier start of this run has labelled, and keep it in parts."""
-    job, listing, summary, told = work.job, work.listing, work.summary, work.told
+    job, listing, summary, progress = work.job, work.listing, work.summary, work.progress
     listing.mark_done((entry.path, entry.size, entry.version) for entry in _kept(work.run))
     n_pending = listing.n_pending()
     summary.n_reused = len(listing) - n_pending
     if summary.n_reused:
-        told.say(f"{summary.n_reused:,} of {plural(len(listing), 'recording')} are done already")
-        told.advance(summary.n_reused, 0)
+        progress.message(f"{summary.n_reused:,} of {plural(len(listing), 'recording')} are done already")
+        progress.advance(summary.n_reused, 0)
     n_errors = 0
     if job.max_errors is not None:
         kept = in_order(listing, _kept(work.run), complete=False)
@@ -189,7 +189,7 @@ def _kept(run: Run) -> Iterator[Finished]:
 
 def _run_engine(work: _Work, stop: Stop, n_pending: int, n_errors: int, limit: float) -> int:
     """Label until all is done or more than `limit` recordings are errors; returns how many are, with `n_errors`."""
-    job, summary, told = work.job, work.summary, work.told
+    job, summary, progress = work.job, work.summary, work.progress
     with _engine(job, work.spec, n_pending) as (name, n_workers, engine), stop.during(engine):
         summary.engine = name
         low, high = _CHUNK_SIZES
@@ -200,9 +200,9 @@ def _run_engine(work: _Work, stop: Stop, n_pending: int, n_errors: int, limit: f
                 work.run.write_part(done.chunk.index, done.chunk.recordings, done.labelled)
                 n_new = sum(result.row.status == "error" for result in done.labelled)
                 for row in (result.row for result in done.labelled if job.verbose and result.row.error_code):
-                    told.say(redact(f"{row.path}: {row.error_code}: {row.error}"))
+                    progress.message(redact(f"{row.path}: {row.error_code}: {row.error}"))
                 n_errors += n_new
-                told.advance(len(done.labelled), n_new)
+                progress.advance(len(done.labelled), n_new)
                 if n_errors > limit:
                     engine.stop()
     return n_errors

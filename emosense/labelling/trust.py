@@ -9,11 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from emosense.arrays import Float32
 from emosense.tables.row import QUALITY_COLUMNS
-
-Float32 = NDArray[np.float32]
 
 _FRAME_S: Final = 0.02
 _CLIPPED: Final = 0.999

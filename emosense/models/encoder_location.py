@@ -11,7 +11,7 @@ from emosense.progress import Progress, Silent
 from emosense.storage.files import redact
 
 
-def with_encoder_file(files: ModelFiles, given: str = "", told: Progress | None = None) -> ModelFiles:
+def with_encoder_file(files: ModelFiles, given: str = "", progress: Progress | None = None) -> ModelFiles:
     """Find the encoder that a model names, so that every worker opens the same file.
 
     Parameters
@@ -36,7 +36,7 @@ def with_encoder_file(files: ModelFiles, given: str = "", told: Progress | None 
         return files
     found = {}
     if given:
-        file, sha256 = obtain_encoder(given, told or Silent())
+        file, sha256 = obtain_encoder(given, progress or Silent())
         if sha256 not in {encoder["sha256"] for encoder in wanted}:
             raise ModelError(
                 f"{redact(given)} is another encoder: its sha256 is {sha256}, the model needs {wanted[0]['sha256']}"

@@ -15,16 +15,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from emosense.arrays import Float32
 from emosense.emotions import EMOTIONS
 from emosense.errors import ModelError, UsageError
 from emosense.features.sets import FeatureConfig, extract
 from emosense.models.statistics import FeatureStatistics
 from emosense.onnx_session import open_session, refers_to_other_files, run_session
 from emosense.storage.files import is_url, join, read_bytes, redact, write_bytes
-
-Float32 = NDArray[np.float32]
 
 FORMAT: Final = 2
 KINDS: Final = ("mlp", "cnn", "ensemble")

@@ -58,14 +58,14 @@ def request_for(url: str, name: str) -> urllib.request.Request:
     return request
 
 
-def fetch(request: urllib.request.Request, path: str, md5: str, pause_s: float, told: Progress) -> None:
+def fetch(request: urllib.request.Request, path: str, md5: str, pause_s: float, progress: Progress) -> None:
     """Fetch a file whole, going on after every passing fault, and check it; an empty MD5 sum checks nothing."""
     name, part = os.path.basename(path), path + ".part"
     n_most, n_failures = _size(part), 0
-    told.say(f"{name}: downloading" + (f", going on behind the first {n_most / 1e6:.0f} MB" if n_most else ""))
+    progress.message(f"{name}: downloading" + (f", going on behind the first {n_most / 1e6:.0f} MB" if n_most else ""))
     while True:
         try:
-            _transfer(request, part, told)
+            _transfer(request, part, progress)
             break
         except _PassingFault as fault:
             # A server that ignores ranges and always breaks off at the same place makes no headway.
@@ -75,7 +75,7 @@ def fetch(request: urllib.request.Request, path: str, md5: str, pause_s: float, 
                 kept = f"{_size(part) / 1e6:.0f} MB are kept, the same command goes on"
                 raise StorageError(f"{redact(request.full_url)} cannot be fetched: {fault}; {kept}") from fault
             wait_s = min(max(fault.wait_s, pause_s * 2 ** (n_failures - 1)), _MAX_PAUSE_S)
-            told.say(f"{name}: {fault}; trying again in {wait_s:.0f} s")
+            progress.message(f"{name}: {fault}; trying again in {wait_s:.0f} s")
             time.sleep(wait_s)
     found = md5_of(part)
     remove(part + ".version")
@@ -85,7 +85,7 @@ def fetch(request: urllib.request.Request, path: str, md5: str, pause_s: float, 
     os.replace(part, path)
 
 
-def _transfer(request: urllib.request.Request, part: str, told: Progress) -> None:
+def _transfer(request: urllib.request.Request, part: str, progress: Progress) -> None:
     """Bring a part to its end in one request, or as far as that goes."""
     n_have, version = _size(part), _read_text(part + ".version")
     for header in ("Range", "If-range"):
@@ -111,10 +111,10 @@ def _transfer(request: urllib.request.Request, part: str, told: Progress) -> Non
         if is_rest and not (response.headers.get("Content-Range") or "").startswith(f"bytes {n_have}-"):
             remove(part)
             raise _PassingFault("the server gave another range than was asked for")
-        _write_part(response, part, n_have if is_rest else 0, told)
+        _write_part(response, part, n_have if is_rest else 0, progress)
 
 
-def _write_part(response: http.client.HTTPResponse, part: str, n_have: int, told: Progress) -> None:
+def _write_part(response: http.client.HTTPResponse, part: str, n_have: int, progress: Progress) -> None:
     """Append what a response holds to the first `n_have` bytes of a part."""
     length = response.headers.get("Content-Length") or ""
     expected = n_have + int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
@@ -124,12 +124,12 @@ def _write_part(response: http.client.HTTPResponse, part: str, n_have: int, told
         with open(part, "ab") as file:
             file.truncate(n_have)
             write_bytes(part + ".version", _version(response).encode())
-            told.start(round((expected or 0) / 1e6))
-            told.advance(round(n_have / 1e6), 0)
+            progress.start(round((expected or 0) / 1e6))
+            progress.advance(round(n_have / 1e6), 0)
             while block := _next_block(response):
                 file.write(block)
                 n_before, n_have = n_have, n_have + len(block)
-                told.advance(round(n_have / 1e6) - round(n_before / 1e6), 0)
+                progress.advance(round(n_have / 1e6) - round(n_before / 1e6), 0)
                 if n_have > _MAX_BYTES:
                     raise StorageError(f"the server sends more than {_MAX_BYTES:,} bytes: no file that is due has them")
     except OSError as err:

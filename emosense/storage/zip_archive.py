@@ -58,7 +58,7 @@ class Member:
     size: int
 
 
-def unpack(archive: str, folder: str, temporary: str, told: Progress, limits: Limits | None = None) -> list[Member]:
+def unpack(archive: str, folder: str, temporary: str, progress: Progress, limits: Limits | None = None) -> list[Member]:
     """Unpack an archive; one that was unpacked in part is completed.
 
     Parameters
@@ -82,11 +82,11 @@ def unpack(archive: str, folder: str, temporary: str, told: Progress, limits: Li
     """
     try:
         infos = _checked_infos(archive, limits or Limits())
-        told.start(len(infos))
+        progress.start(len(infos))
         with zipfile.ZipFile(archive) as source:
             for info in infos:
                 _unpack_member(source, info, folder, temporary)
-                told.advance(1, 0)
+                progress.advance(1, 0)
     except _DAMAGE as err:
         raise StorageError(f"the archive {os.path.basename(archive)} is damaged: {redact(str(err))}") from err
     except OSError as err:

@@ -14,9 +14,8 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
+from emosense.arrays import Float32
 from emosense.features import filterbanks
-
-Float32 = NDArray[np.float32]
 
 FLOOR_DB: Final = -80.0
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from emosense.arrays import Float32
 from emosense.errors import UsageError
 from emosense.training.augmentation import augment, fit_length, mix
 from emosense.training.cnn_presets import CnnConfig
@@ -24,7 +25,6 @@ from emosense.training.networks import build
 if TYPE_CHECKING:
     import keras
 
-Float32 = NDArray[np.float32]
 Labels = NDArray[np.int64]
 # All that a run needs to go on, as np.savez writes it: "epoch", "weight_<i>", "average_<i>", "optimizer_<i>".
 TrainingState = dict[str, NDArray[Any]]
@@ -37,7 +37,7 @@ _MEASUREMENTS: Final = 40
 _OPSET: Final = 17
 
 
-class Exchange(Protocol):
+class AllReduce(Protocol):
     """Connects the workers of a data-parallel run.
 
     `mean` returns, to every worker, bit-equal means of the arrays that all workers passed in the same call.
@@ -77,7 +77,7 @@ def fit(
     validation: tuple[Sequence[Float32], Labels] | None = None,
     state: TrainingState | None = None,
     on_epoch: Callable[[EpochResult], None] | None = None,
-    exchange: Exchange | None = None,
+    all_reduce: AllReduce | None = None,
 ) -> keras.Model:
     """Train a network for exactly ``config.epochs`` epochs; validation data is measured, never used to choose.
 
@@ -97,7 +97,7 @@ def fit(
         Goes on after the epoch in which it was taken; everything else must be as it was then.
     on_epoch : callable, optional
         Told every epoch's result.
-    exchange : Exchange, optional
+    all_reduce : AllReduce, optional
         Makes this one worker of several: each computes the gradient of its slice of every batch.
 
     Returns
@@ -110,9 +110,9 @@ def fit(
     UsageError
         If there are more workers than clips in a batch.
     """
-    if exchange and exchange.n_workers > config.batch_size:
-        raise UsageError(f"{exchange.n_workers} workers share batches of {config.batch_size}: use fewer workers")
-    run = _Run(train_features, train_labels, config, n_classes, seed, exchange)
+    if all_reduce and all_reduce.n_workers > config.batch_size:
+        raise UsageError(f"{all_reduce.n_workers} workers share batches of {config.batch_size}: use fewer workers")
+    run = _Run(train_features, train_labels, config, n_classes, seed, all_reduce)
     for epoch in range(run.restore(state) if state else 0, config.epochs):
         loss, accuracy = run.train_epoch(epoch)
         if on_epoch:
@@ -136,16 +136,16 @@ class _Run:
         config: CnnConfig,
         n_classes: int,
         seed: int,
-        exchange: Exchange | None,
+        all_reduce: AllReduce | None,
     ) -> None:
         import keras
 
         keras.utils.set_random_seed(seed)
-        self.features, self.config, self.seed, self.exchange = features, config, seed, exchange
+        self.features, self.config, self.seed, self.all_reduce = features, config, seed, all_reduce
         self.targets = np.eye(n_classes, dtype=np.float32)[labels]
         counts = np.maximum(1, self.targets.sum(axis=0))
         self.class_weights = len(labels) / (n_classes * counts) if config.balance else np.ones(n_classes, np.float32)
-        self.rank, self.n_workers = (exchange.rank, exchange.n_workers) if exchange else (0, 1)
+        self.rank, self.n_workers = (all_reduce.rank, all_reduce.n_workers) if all_reduce else (0, 1)
         self.n_steps = max(1, len(features) // config.batch_size)
         n_bands = features[0].shape[1]
         self.model = build(config, n_bands, None if config.crop_frames else len(features[0]), n_classes)
@@ -201,8 +201,8 @@ class _Run:
             x, target = self._examples(rows[self.rank :: self.n_workers], epoch, step)
             # Divided by the mean slice, so that the workers' mean is the gradient of the whole batch.
             values = self.gradients(x, target, np.float32(len(rows) / self.n_workers))
-            if self.exchange:
-                values = self.exchange.mean([np.asarray(value) for value in values])
+            if self.all_reduce:
+                values = self.all_reduce.mean([np.asarray(value) for value in values])
             sums += float(values[0]), float(values[1])
             self.apply([*values[2:]])
         self._agree()
@@ -222,10 +222,10 @@ class _Run:
 
     def _agree(self) -> None:
         """Give all workers the same batch statistics, the only weights that the gradients do not keep equal."""
-        if not self.exchange:
+        if not self.all_reduce:
             return
         variables = [v for pair in zip(self.floats, self.averages, strict=True) if not pair[0].trainable for v in pair]
-        for variable, value in zip(variables, self.exchange.mean([v.numpy() for v in variables]), strict=True):
+        for variable, value in zip(variables, self.all_reduce.mean([v.numpy() for v in variables]), strict=True):
             variable.assign(value)
 
     def measure(self, features: Sequence[Float32], labels: Labels) -> tuple[float, float, float]:

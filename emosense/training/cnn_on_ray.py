@@ -22,8 +22,8 @@ from emosense.storage.files import filesystem, is_url
 from emosense.training.cnn import EpochResult, TrainingState
 from emosense.training.cnn_presets import CnnConfig
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import Fitted, epoch_record, fit
-from emosense.training.gradients_on_ray import ActorExchange, MeetingPoint
+from emosense.training.fitting import TrainedNetwork, epoch_record, fit
+from emosense.training.gradients_on_ray import ActorAllReduce, AllReduceActor
 
 _STATE_FILE: Final = "state.npz"
 _HISTORY_FILE: Final = "history.json"
@@ -64,7 +64,7 @@ def fit_with_ray(
     seed: int,
     validation: FeatureTable | None,
     training: RayTraining,
-) -> Fitted:
+) -> TrainedNetwork:
     """Train the CNN on the Ray that this process is connected to.
 
     Parameters
@@ -110,7 +110,7 @@ def fit_with_ray(
         raise EmoSenseError(f"training failed more often than --max-failures allows: {err}") from err
     with result.checkpoint.as_directory() as folder:
         weights = Path(folder, _WEIGHTS_FILE).read_bytes()
-        return Fitted(weights, json.loads(Path(folder, _HISTORY_FILE).read_text()))
+        return TrainedNetwork(weights, json.loads(Path(folder, _HISTORY_FILE).read_text()))
 
 
 def _storage(location: str) -> tuple[Any, str]:
@@ -138,15 +138,15 @@ def _train_loop(loop_config: dict[str, Any]) -> None:
     table, validation = ray.get(loop_config["data"])
     context = ray.train.get_context()
     rank, n_workers = context.get_world_rank(), context.get_world_size()
-    exchange = _exchange(rank, n_workers) if n_workers > 1 else None
+    all_reduce = _exchange(rank, n_workers) if n_workers > 1 else None
     state, history = _restore(ray.train.get_checkpoint())
 
     def on_epoch(result: EpochResult) -> None:
         nonlocal state
         state = snapshot = result.snapshot()
         record = epoch_record(result)
-        if exchange is not None:
-            digests = exchange.gather(_digest(snapshot))
+        if all_reduce is not None:
+            digests = all_reduce.gather(_digest(snapshot))
             if len(set(digests)) > 1:
                 raise RuntimeError(f"the workers' weights differ after epoch {result.epoch}: {digests}")
             record["weights_sha256"] = digests
@@ -161,18 +161,18 @@ def _train_loop(loop_config: dict[str, Any]) -> None:
         validation=validation,
         state=state,
         on_epoch=on_epoch,
-        exchange=exchange,
+        all_reduce=all_reduce,
     )
     _report(rank, history[-1], {_WEIGHTS_FILE: fitted.weights, _STATE_FILE: state, _HISTORY_FILE: history})
 
 
-def _exchange(rank: int, n_workers: int) -> ActorExchange:
+def _exchange(rank: int, n_workers: int) -> ActorAllReduce:
     """Create the actor on rank 0 and share it; a new one for each start of the group, so that no step is left over."""
     import ray
     from ray.train.collective import broadcast_from_rank_zero
 
-    actor = ray.remote(num_cpus=0)(MeetingPoint).remote(n_workers) if rank == 0 else None
-    return ActorExchange(broadcast_from_rank_zero(actor), rank, n_workers)
+    actor = ray.remote(num_cpus=0)(AllReduceActor).remote(n_workers) if rank == 0 else None
+    return ActorAllReduce(broadcast_from_rank_zero(actor), rank, n_workers)
 
 
 def _digest(snapshot: TrainingState) -> str:

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from emosense._version import __version__
 from emosense.models.statistics import FeatureStatistics
-from emosense.training.ensemble import EnsembleConfig, ModelConfig, heard_at, members_of
+from emosense.training.ensemble import EnsembleConfig, ModelConfig, features_of, members_of
 from emosense.training.feature_table import FeatureTable
-from emosense.training.held_out_score import Evidence
+from emosense.training.held_out_score import HeldOutScore
 
 WINDOW_S: Final = 10.0
 _RAVDESS_LICENCE: Final = (
@@ -29,7 +29,7 @@ def describe(
     config: ModelConfig,
     classes: tuple[str, ...],
     table: FeatureTable,
-    evidence: Evidence | None,
+    held_out_score: HeldOutScore | None,
 ) -> dict[str, Any]:
     """Return everything but the digest of the weights, which `write_model` adds.
 
@@ -45,11 +45,11 @@ def describe(
         "version": __version__,
         "kind": kind,
         "classes": list(classes),
-        "features": [heard.to_dict() for heard in heard_at(config)],
+        "features": [heard.to_dict() for heard in features_of(config)],
         "window_s": WINDOW_S,
         "calibration": {
-            "method": "temperature" if evidence else "none",
-            "temperature": evidence.temperature if evidence else 1.0,
+            "method": "temperature" if held_out_score else "none",
+            "temperature": held_out_score.temperature if held_out_score else 1.0,
             "in_graph": True,
         },
         "feature_statistics": dataclasses.asdict(FeatureStatistics.of(table.features)),
@@ -63,7 +63,7 @@ def describe(
             "settings": _settings(config),
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         },
-        "scores": [evidence.score] if evidence else [],
+        "scores": [held_out_score.score] if held_out_score else [],
         "licence": _RAVDESS_LICENCE if table.corpus == "ravdess" else _OTHER_LICENCE,
         "versions": {"emosense": __version__} | {name: importlib.metadata.version(name) for name in packages},
     }

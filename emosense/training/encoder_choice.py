@@ -38,7 +38,7 @@ class EncoderChoice:
     normalise: bool | None = None
 
 
-def with_encoder(feature: FeatureConfig, choice: EncoderChoice, told: Progress | None = None) -> FeatureConfig:
+def with_encoder(feature: FeatureConfig, choice: EncoderChoice, progress: Progress | None = None) -> FeatureConfig:
     """Put the chosen encoder into a feature configuration, after it was run once.
 
     Parameters
@@ -59,13 +59,13 @@ def with_encoder(feature: FeatureConfig, choice: EncoderChoice, told: Progress |
         return feature
     if not choice.location:
         raise UsageError("the feature set encoder needs an encoder: give an ONNX file with --encoder FILE_OR_URL")
-    told = told or Silent()
-    file, sha256 = obtain_encoder(choice.location, told)
+    progress = progress or Silent()
+    file, sha256 = obtain_encoder(choice.location, progress)
     loaded = Encoder(file, choice.output)
     if loaded.input == "log-mel" and choice.normalise:
         raise UsageError("--encoder-normalise is for encoders of waveforms; this one takes a log-mel spectrogram")
     n_bands, n_dims = _run_once(loaded)
-    told.say(f"encoder: {loaded.input} in, {n_dims} dims out ({loaded.output}), sha256 {sha256}")
+    progress.message(f"encoder: {loaded.input} in, {n_dims} dims out ({loaded.output}), sha256 {sha256}")
     chosen = EncoderConfig(
         sha256=sha256,
         input=loaded.input,
@@ -79,13 +79,13 @@ def with_encoder(feature: FeatureConfig, choice: EncoderChoice, told: Progress |
     return dataclasses.replace(feature, n_mels=n_bands or feature.n_mels, encoder=chosen)
 
 
-def config_with_encoder(config: ModelConfig, choice: EncoderChoice, told: Progress) -> ModelConfig:
+def config_with_encoder(config: ModelConfig, choice: EncoderChoice, progress: Progress) -> ModelConfig:
     """Put the chosen encoder into the settings of a model to train; see `with_encoder`."""
     if isinstance(config, EnsembleConfig):
         if choice != EncoderChoice():
             raise UsageError("--encoder is for the feature set encoder and its presets, not for an ensemble")
         return config
-    return dataclasses.replace(config, feature=with_encoder(config.feature, choice, told))
+    return dataclasses.replace(config, feature=with_encoder(config.feature, choice, progress))
 
 
 def _run_once(loaded: Encoder) -> tuple[int, int]:

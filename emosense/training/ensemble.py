@@ -81,7 +81,7 @@ def copy_speeds(config: NetworkConfig) -> tuple[float, ...]:
     return tuple(speed for speed in config.speeds if speed != 1.0) if isinstance(config, MlpConfig) else ()
 
 
-def heard_at(config: ModelConfig) -> dict[FeatureConfig, tuple[float, ...]]:
+def features_of(config: ModelConfig) -> dict[FeatureConfig, tuple[float, ...]]:
     """Return what a model hears, in the order of its graph's inputs, with the speeds of all copies to train on."""
     speeds: dict[FeatureConfig, tuple[float, ...]] = {}
     for member in members_of(config, 0):
@@ -118,7 +118,7 @@ def settings_of(config: NetworkConfig, left_out: Collection[str]) -> list[tuple[
 
 def assemble(config: ModelConfig, weights: Sequence[bytes]) -> bytes:
     """Join the graphs of a model's networks, in the order of `members_of`, each with its views of a recording."""
-    heard, parts = list(heard_at(config)), []
+    heard, parts = list(features_of(config)), []
     for member, network in zip(members_of(config, 0), weights, strict=True):
         views = member.config.views if isinstance(member.config, CnnConfig) else (1.0,)
         parts += [Part(network, heard.index(member.config.feature), tempo) for tempo in views]

@@ -59,7 +59,7 @@ def extract_corpus(
     variant: Variant | None = None,
     address: str | None = None,
     n_workers: int | None = None,
-    told: Progress | None = None,
+    progress: Progress | None = None,
 ) -> Extraction:
     """Extract the features of a corpus into a Parquet file.
 
@@ -81,8 +81,8 @@ def extract_corpus(
     OutputError
         If the table cannot be written.
     """
-    told = told or Silent()
-    told.start(len(corpus.utterances))
+    progress = progress or Silent()
+    progress.start(len(corpus.utterances))
     by_error: Counter[str] = Counter()
     n_done = 0
     with (
@@ -96,7 +96,7 @@ def extract_corpus(
             n_done += len(results)
             codes = [result["error_code"] for result in results if result["error_code"]]
             by_error.update(codes)
-            told.advance(len(results), len(codes))
+            progress.advance(len(results), len(codes))
     return Extraction(n_done, by_error)
 
 
@@ -137,7 +137,7 @@ def _rows(batch: Any) -> list[dict[str, Any]]:
     ]
 
 
-def report_problems(corpus: Corpus, told: Progress) -> None:
+def report_problems(corpus: Corpus, progress: Progress) -> None:
     """Name every recording that cannot be used.
 
     Raises
@@ -146,8 +146,8 @@ def report_problems(corpus: Corpus, told: Progress) -> None:
         If there is none that can.
     """
     for path, reason in corpus.problems:
-        told.say(f"left out: {redact(path)}: {reason}")
+        progress.message(f"left out: {redact(path)}: {reason}")
     if corpus.problems:
-        told.say(f"{len(corpus.problems):,} left out, {len(corpus.utterances):,} used")
+        progress.message(f"{len(corpus.problems):,} left out, {len(corpus.utterances):,} used")
     if not corpus.utterances:
         raise NothingToDo("none of the recordings can be used")

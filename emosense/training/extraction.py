@@ -8,8 +8,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from emosense.arrays import Float32
 from emosense.audio.disturbances import Disturbance
-from emosense.audio.reader import SILENCE_PEAK, Float32, read_native, read_waveform
+from emosense.audio.reader import SILENCE_PEAK, read_native, read_waveform
 from emosense.audio.resampling import resample
 from emosense.errors import RECORDING_FAULTS, RecordingError, as_recording_error
 from emosense.features.sets import FeatureConfig, extract

@@ -10,18 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from emosense._version import __version__
+from emosense.arrays import Float32
 from emosense.errors import UsageError
 from emosense.features.sets import FeatureConfig
 from emosense.inputs.corpus import Corpus, read_corpus
 from emosense.progress import Progress, plural
 from emosense.ray_session import ray_session
 from emosense.storage.files import exists, join, make_folder, redact
-from emosense.training.ensemble import ModelConfig, heard_at, without_copies
+from emosense.training.ensemble import ModelConfig, features_of, without_copies
 from emosense.training.extract_on_ray import extract_corpus, report_problems
 from emosense.training.extraction import Speed, Variant
 from emosense.training.feature_table import (
     FeatureTable,
-    Float32,
     is_feature_table,
     read_feature_table,
     replace_rows,
@@ -55,17 +55,17 @@ class FeatureSource:
     n_workers: int | None = None
 
 
-def settings_for(source: FeatureSource, config: ModelConfig, told: Progress) -> ModelConfig:
+def settings_for(source: FeatureSource, config: ModelConfig, progress: Progress) -> ModelConfig:
     """Return the settings as they come to bear on a source: a feature table has no copies at other speeds."""
     if not is_feature_table(source.data):
         return config
-    if any(heard_at(config).values()):
-        told.say(f"{redact(source.data)} has no copies at other speeds: the model is trained without them")
+    if any(features_of(config).values()):
+        progress.message(f"{redact(source.data)} has no copies at other speeds: the model is trained without them")
     return without_copies(config)
 
 
 def load_tables(
-    source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[float]], told: Progress
+    source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[float]], progress: Progress
 ) -> tuple[FeatureTable, ...]:
     """Return every feature set that a model hears: the same utterances in each, in the same order.
 
@@ -87,11 +87,11 @@ def load_tables(
     NothingToDo
         If the corpus has no recording.
     """
-    found = _stored(source, wanted) if is_feature_table(source.data) else _extracted(source, wanted, told)
+    found = _stored(source, wanted) if is_feature_table(source.data) else _extracted(source, wanted, progress)
     tables = []
     for config, table in zip(wanted, found, strict=True):
         if table.by_error:
-            told.say(f"{config.set}: {_unread(table.by_error)}")
+            progress.message(f"{config.set}: {_unread(table.by_error)}")
         if table.by_error and not len(table):
             raise UsageError(f"nothing of {redact(source.data)} can be used: {_unread(table.by_error)}")
         labelled = table.select([row for row, emotion in enumerate(table.emotions) if emotion])
@@ -121,10 +121,10 @@ def _stored(source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[float
 
 
 def _extracted(
-    source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[float]], told: Progress
+    source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[float]], progress: Progress
 ) -> list[FeatureTable]:
     corpus = read_corpus(source.data)
-    report_problems(corpus, told)
+    report_problems(corpus, progress)
     if not any(utterance.emotion for utterance in corpus.utterances):
         raise _without_labels(source)
     variants: dict[FeatureConfig, list[Variant | None]] = {
@@ -135,7 +135,7 @@ def _extracted(
         for config, several in variants.items()
         for variant in several
     }
-    _extract_missing(source, corpus, places, told)
+    _extract_missing(source, corpus, places, progress)
     tables = []
     for config, several in variants.items():
         table = read_feature_table(places[config, None])
@@ -146,7 +146,7 @@ def _extracted(
 
 
 def extract_variants(
-    source: FeatureSource, configs: Sequence[FeatureConfig], variants: Sequence[Variant], told: Progress
+    source: FeatureSource, configs: Sequence[FeatureConfig], variants: Sequence[Variant], progress: Progress
 ) -> dict[tuple[FeatureConfig, Variant | None], str]:
     """Return the locations of the features of every variant of a corpus, extracted now or before.
 
@@ -160,7 +160,7 @@ def extract_variants(
     places: dict[tuple[FeatureConfig, Variant | None], str] = {
         (config, variant): _cache_place(source, corpus, config, variant) for variant in variants for config in configs
     }
-    _extract_missing(source, corpus, places, told)
+    _extract_missing(source, corpus, places, progress)
     return places
 
 
@@ -182,7 +182,10 @@ def _cache_place(source: FeatureSource, corpus: Corpus, config: FeatureConfig, v
 
 
 def _extract_missing(
-    source: FeatureSource, corpus: Corpus, places: Mapping[tuple[FeatureConfig, Variant | None], str], told: Progress
+    source: FeatureSource,
+    corpus: Corpus,
+    places: Mapping[tuple[FeatureConfig, Variant | None], str],
+    progress: Progress,
 ) -> None:
     """Fill the cache, with one start of Ray for all variants, and try again what a passing fault has kept out of it."""
     again = {key: rows_with_error(place, _PASSING) if exists(place) else None for key, place in places.items()}
@@ -194,12 +197,12 @@ def _extract_missing(
         for (config, variant), rows in missing.items():
             place, name = places[config, variant], config.set + (f" ({variant.name})" if variant else "")
             if rows is None:
-                told.say(f"features: {name}")
-                extract_corpus(corpus, config, place, variant=variant, told=told)
+                progress.message(f"features: {name}")
+                extract_corpus(corpus, config, place, variant=variant, progress=progress)
                 continue
-            told.say(f"features: {name}: trying {plural(len(rows), 'recording')} again that could not be read")
+            progress.message(f"features: {name}: trying {plural(len(rows), 'recording')} again that could not be read")
             part = dataclasses.replace(corpus, utterances=tuple(corpus.utterances[row] for row in rows))
-            extract_corpus(part, config, join(folder, "again.parquet"), variant=variant, told=told)
+            extract_corpus(part, config, join(folder, "again.parquet"), variant=variant, progress=progress)
             replace_rows(place, rows, join(folder, "again.parquet"))
 
 

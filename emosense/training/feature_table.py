@@ -15,13 +15,12 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from emosense.arrays import Float32
 from emosense.errors import UsageError
 from emosense.features.sets import FeatureConfig
 from emosense.inputs.corpus import Utterance
 from emosense.storage.files import atomic_writer, read_bytes, redact
 from emosense.tables.row import printable_path
-
-Float32 = NDArray[np.float32]
 
 _METADATA_KEY: Final = b"emosense_features"
 _CORPUS_KEY: Final = b"emosense_corpus"

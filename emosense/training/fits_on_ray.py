@@ -22,7 +22,7 @@ from emosense.ray_session import ray_session
 from emosense.storage.files import exists, join, list_folder, make_folder, read_bytes, write_bytes
 from emosense.training.ensemble import NetworkConfig, copy_speeds, settings_of
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import Fitted, fit
+from emosense.training.fitting import TrainedNetwork, fit
 
 # TensorFlow takes every core it sees; a task has one CPU.
 _TASK_ENVIRONMENT: Final = {
@@ -37,7 +37,7 @@ _NOT_TRAINED: Final = frozenset({"name", "feature", "classes", "views"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Fit:
+class TrainingRun:
     """One network to train.
 
     Parameters
@@ -55,12 +55,12 @@ class Fit:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class FitPlaces:
+class NetworkStore:
     """Folders with finished fits: a new one goes to the first, all are looked through."""
 
     folders: tuple[str, ...]
 
-    def find(self, key: str) -> Fitted | None:
+    def find(self, key: str) -> TrainedNetwork | None:
         """Return a finished fit, or None. The history is written last, so that a broken write leaves no fit."""
         for folder in self.folders:
             if not exists(join(folder, f"{key}.json")):
@@ -69,13 +69,13 @@ class FitPlaces:
                 kept = json.loads(read_bytes(join(folder, f"{key}.json")))
                 weights = read_bytes(join(folder, f"{key}.onnx"))
                 if hashlib.sha256(weights).hexdigest() == kept["sha256"]:
-                    return Fitted(weights, kept["history"])
+                    return TrainedNetwork(weights, kept["history"])
             except (FileNotFoundError, ValueError, LookupError, TypeError):
                 # Of a disk that was full, a copy that was broken off or another version: as good as none.
                 continue
         return None
 
-    def keep(self, key: str, fitted: Fitted) -> None:
+    def keep(self, key: str, fitted: TrainedNetwork) -> None:
         """Write a finished fit."""
         make_folder(self.folders[0])
         write_bytes(join(self.folders[0], f"{key}.onnx"), fitted.weights)
@@ -83,7 +83,7 @@ class FitPlaces:
         write_bytes(join(self.folders[0], f"{key}.json"), json.dumps(kept).encode())
 
 
-def holds_fits(folder: str) -> bool:
+def holds_networks(folder: str) -> bool:
     """Whether a folder, local or remote, has a finished fit."""
     try:
         return any(name.endswith(".json") for name in list_folder(folder))
@@ -91,7 +91,7 @@ def holds_fits(folder: str) -> bool:
         return False
 
 
-class Fits:
+class TrainingRuns:
     """Trains what is asked for, and each network once.
 
     Parameters
@@ -106,7 +106,7 @@ class Fits:
         self,
         tables: Mapping[FeatureConfig, FeatureTable],
         classes: tuple[str, ...],
-        places: FitPlaces,
+        places: NetworkStore,
         address: str | None,
         n_workers: int | None,
     ) -> None:
@@ -114,24 +114,24 @@ class Fits:
         self._address, self._n_workers = address, n_workers
         self._digests: dict[tuple[FeatureConfig, tuple[float, ...]], list[str]] = {}
 
-    def run(self, wanted: Sequence[Fit], told: Progress) -> list[Fitted]:
+    def run(self, wanted: Sequence[TrainingRun], progress: Progress) -> list[TrainedNetwork]:
         """Return the trained networks, in the order of `wanted`."""
         keys = [self._key(unit) for unit in wanted]
         found = {key: fitted for key in dict.fromkeys(keys) if (fitted := self._places.find(key))}
         missing = {key: unit for key, unit in zip(keys, wanted, strict=True) if key not in found}
-        told.start(len(set(keys)))
-        told.advance(len(found), 0)
+        progress.start(len(set(keys)))
+        progress.advance(len(found), 0)
         if found:
-            told.say(f"{len(found)} of {len(set(keys))} fits are done already")
+            progress.message(f"{len(found)} of {len(set(keys))} fits are done already")
         if missing:
             with ray_session(self._address, self._n_workers):
-                self._train(missing, found, told)
+                self._train(missing, found, progress)
         return [found[key] for key in keys]
 
-    def _train(self, missing: dict[str, Fit], found: dict[str, Fitted], told: Progress) -> None:
+    def _train(self, missing: dict[str, TrainingRun], found: dict[str, TrainedNetwork], progress: Progress) -> None:
         import ray
 
-        task: Any = ray.remote(num_cpus=1, max_retries=1, runtime_env={"env_vars": _TASK_ENVIRONMENT})(fit_rows)
+        task: Any = ray.remote(num_cpus=1, max_retries=1, runtime_env={"env_vars": _TASK_ENVIRONMENT})(train_rows)
         shared = {
             config: ray.put(self._tables[config]) for config in {unit.config.feature for unit in missing.values()}
         }
@@ -145,26 +145,26 @@ class Fits:
                 raise err.cause from err
             found[keys[ready[0]]] = fitted
             self._places.keep(keys[ready[0]], fitted)
-            told.advance(1, 0)
+            progress.advance(1, 0)
 
-    def _key(self, unit: Fit) -> str:
-        """Return the `fit_key` of a fit; rows are digested once for all fits that hear the same."""
+    def _key(self, unit: TrainingRun) -> str:
+        """Return the `run_key` of a fit; rows are digested once for all fits that hear the same."""
         heard = (unit.config.feature, copy_speeds(unit.config))
         if heard not in self._digests:
             self._digests[heard] = row_digests(self._tables[unit.config.feature], unit.config)
         digests = self._digests[heard]
         train = [digests[row] for row in unit.train]
         validation = [] if unit.validation is None else [digests[row] for row in unit.validation]
-        return fit_key(unit.config, unit.seed, self._classes, train, validation)
+        return run_key(unit.config, unit.seed, self._classes, train, validation)
 
 
-def fit_rows(table: FeatureTable, classes: tuple[str, ...], unit: Fit) -> Fitted:
+def train_rows(table: FeatureTable, classes: tuple[str, ...], unit: TrainingRun) -> TrainedNetwork:
     """Train one network on its rows of the table."""
     validation = None if unit.validation is None else table.select(unit.validation)
     return fit(table.select(unit.train), classes, unit.config, seed=unit.seed, validation=validation)
 
 
-def fit_key(
+def run_key(
     config: NetworkConfig, seed: int, classes: tuple[str, ...], train: Sequence[str], validation: Sequence[str]
 ) -> str:
     """Digest of what decides a network's weights and curves: the values of the features stand for their settings.

@@ -25,7 +25,7 @@ Float64 = NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Fitted:
+class TrainedNetwork:
     """A trained network.
 
     Parameters
@@ -70,8 +70,8 @@ def fit(
     validation: FeatureTable | None = None,
     state: cnn.TrainingState | None = None,
     on_epoch: Callable[[cnn.EpochResult], None] | None = None,
-    exchange: cnn.Exchange | None = None,
-) -> Fitted:
+    all_reduce: cnn.AllReduce | None = None,
+) -> TrainedNetwork:
     """Train a network.
 
     Parameters
@@ -79,7 +79,7 @@ def fit(
     table, validation : FeatureTable
         Utterances of the emotions in `classes`, the first with the copies that the configuration asks for; the second
         is only looked at.
-    state, on_epoch, exchange
+    state, on_epoch, all_reduce
         See `emosense.training.cnn.fit`; the MLP has no use for them.
     """
     labels = table.labels(classes)
@@ -90,7 +90,7 @@ def fit(
         pipeline = mlp.fit(rows, repeated, dataclasses.replace(config, classes=classes), seed=seed)
         losses = pipeline[-1].loss_curve_
         history = [{"epoch": number, "train_loss": float(loss)} for number, loss in enumerate(losses, start=1)]
-        return Fitted(mlp.to_onnx(pipeline, len(table.features[0])), history)
+        return TrainedNetwork(mlp.to_onnx(pipeline, len(table.features[0])), history)
     history = []
 
     def record(result: cnn.EpochResult) -> None:
@@ -108,9 +108,9 @@ def fit(
         validation=held_out,
         state=state,
         on_epoch=record,
-        exchange=exchange,
+        all_reduce=all_reduce,
     )
-    return Fitted(cnn.to_onnx(model, config, table.features[0].shape[-1]), history)
+    return TrainedNetwork(cnn.to_onnx(model, config, table.features[0].shape[-1]), history)
 
 
 def epoch_record(result: cnn.EpochResult) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Data-parallel workers exchange their gradients: an actor at which they meet, and the worker's side of it."""
+"""Data-parallel workers all_reduce their gradients: an actor at which they meet, and the worker's side of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Arrays = list[NDArray[Any]]
 
 
-class MeetingPoint:
+class AllReduceActor:
     """Where the workers wait for each other, step by step; an asyncio actor, so that all of them can wait in it."""
 
     def __init__(self, n_workers: int) -> None:
@@ -46,8 +46,8 @@ def _mean(columns: list[Arrays]) -> Arrays:
     return [np.sum(arrays, axis=0) / np.float32(len(columns)) for arrays in zip(*columns, strict=True)]
 
 
-class ActorExchange:
-    """The worker's side of `MeetingPoint`; satisfies `emosense.training.cnn.Exchange`."""
+class ActorAllReduce:
+    """The worker's side of `AllReduceActor`; satisfies `emosense.training.cnn.AllReduce`."""
 
     def __init__(self, actor: Any, rank: int, n_workers: int) -> None:
         self._actor, self.rank, self.n_workers = actor, rank, n_workers

@@ -16,11 +16,11 @@ from emosense.evaluation.calibration import apply_temperature, fit_temperature
 from emosense.evaluation.confidence import ece
 from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
 from emosense.storage.files import join, read_bytes, redact
-from emosense.training.ensemble import ModelConfig, heard_at, settings_sha256
+from emosense.training.ensemble import ModelConfig, features_of, settings_sha256
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Evidence:
+class HeldOutScore:
     """What is known about the settings from speakers that a fit had not seen.
 
     Parameters
@@ -38,7 +38,7 @@ class Evidence:
     curves: list[dict[str, Any]]
 
 
-def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, classes: tuple[str, ...]) -> Evidence:
+def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, classes: tuple[str, ...]) -> HeldOutScore:
     """Take score, temperature and curves from the ``metrics.json`` of a cross-validation and the files beside it.
 
     Raises
@@ -62,7 +62,7 @@ def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, cla
         raise UsageError(f"{redact(place)} is of {taken} alone: a model's score needs every fold, so leave out --fold")
     if not is_fair:
         raise UsageError(f"{redact(place)} is of a random split, which scores known speakers: take another --protocol")
-    if features != [heard.key for heard in heard_at(config)]:
+    if features != [heard.key for heard in features_of(config)]:
         raise UsageError(f"{redact(place)} was measured with other features, or with another encoder")
     if "settings_sha256" not in metrics:
         raise UsageError(
@@ -88,7 +88,7 @@ def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, cla
         "ece": scores["ece_scaled"]["mean"],
         "groups": {name: first["groups"][name] for name in ("sex", "speaker")},
     }
-    return Evidence(score, temperature, curves)
+    return HeldOutScore(score, temperature, curves)
 
 
 def _predictions(place: str, classes: tuple[str, ...], n_rows: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -109,7 +109,7 @@ def held_out(
     labels: NDArray[np.int64],
     probabilities: NDArray[np.float64],
     curves: list[dict[str, Any]],
-) -> Evidence:
+) -> HeldOutScore:
     """Score and calibrate on recordings of speakers that a fit did without."""
     temperature = round(fit_temperature(probabilities, labels), 4)
     confusion = confusion_matrix(labels, np.argmax(probabilities, axis=1), probabilities.shape[1])
@@ -123,4 +123,4 @@ def held_out(
         "ece_before": float(ece(labels, probabilities)),
         "ece": float(ece(labels, apply_temperature(probabilities, temperature))),
     }
-    return Evidence(score, temperature, curves)
+    return HeldOutScore(score, temperature, curves)

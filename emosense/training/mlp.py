@@ -20,7 +20,6 @@ from emosense.features.sets import FeatureConfig, default_config
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 

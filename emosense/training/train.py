@@ -24,13 +24,13 @@ from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
 from emosense.training.cnn_presets import CnnConfig
 from emosense.training.description import describe, model_name
 from emosense.training.encoder_choice import EncoderChoice, config_with_encoder
-from emosense.training.ensemble import Member, ModelConfig, assemble, heard_at, members_of
+from emosense.training.ensemble import Member, ModelConfig, assemble, features_of, members_of
 from emosense.training.feature_cache import FeatureSource, load_tables, settings_for
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fits_on_ray import fit_key, row_digests
-from emosense.training.fitting import Fitted, fit, predict, preset
+from emosense.training.fits_on_ray import row_digests, run_key
+from emosense.training.fitting import TrainedNetwork, fit, predict, preset
 from emosense.training.graphs import with_temperature
-from emosense.training.held_out_score import Evidence, cross_validated, held_out
+from emosense.training.held_out_score import HeldOutScore, cross_validated, held_out
 from emosense.training.model_card import model_card
 
 # What scikit-learn has no use for.
@@ -95,7 +95,7 @@ class Trained:
     curves: dict[str, Any]
 
 
-def train(job: TrainJob, told: Progress) -> Trained:
+def train(job: TrainJob, progress: Progress) -> Trained:
     """Train a model and write its directory.
 
     Raises
@@ -105,27 +105,29 @@ def train(job: TrainJob, told: Progress) -> Trained:
     """
     config = preset(job.kind, job.preset)
     _check(job, config)
-    config = config_with_encoder(config, job.encoder, told)
+    config = config_with_encoder(config, job.encoder, progress)
     if job.epochs is not None:
         config = _with_epochs(config, job.epochs)
     classes = classes_of(job.emotions, config)
     source = FeatureSource(job.data, job.cache or default_cache(), job.address)
-    config = settings_for(source, config, told)
-    evidence = None if job.metrics is None else cross_validated(job.metrics, job.kind, job.preset, config, classes)
+    config = settings_for(source, config, progress)
+    held_out_score = (
+        None if job.metrics is None else cross_validated(job.metrics, job.kind, job.preset, config, classes)
+    )
     make_folder(job.output)
-    tables = [table.with_emotions(classes) for table in load_tables(source, heard_at(config), told)]
+    tables = [table.with_emotions(classes) for table in load_tables(source, features_of(config), progress)]
     table = tables[0]
     if set(table.emotions) != set(classes):
         raise UsageError(
             f"no recording of {', '.join(sorted(set(classes) - set(table.emotions)))} in {redact(job.data)}"
         )
     with _session(job, config):
-        fits = _Fits(job, config, classes, told)
-        if evidence is None and job.validation_share > 0:
-            evidence = fits.held_out(tables)
+        fits = _Fits(job, config, classes, progress)
+        if held_out_score is None and job.validation_share > 0:
+            held_out_score = fits.held_out(tables)
         final = fits.run("final", tables, None)
-    description = describe(job.kind, job.preset, job.seed, config, classes, table, evidence)
-    curves = {"validation": evidence.curves if evidence else [], "final": final.history}
+    description = describe(job.kind, job.preset, job.seed, config, classes, table, held_out_score)
+    curves = {"validation": held_out_score.curves if held_out_score else [], "final": final.history}
     write_bytes(join(job.output, "curves.json"), json.dumps(curves, indent=1).encode())
     write_bytes(join(job.output, "MODEL_CARD.md"), model_card(description).encode())
     write_model(job.output, description, with_temperature(final.weights, description["calibration"]["temperature"]))
@@ -192,21 +194,23 @@ def _has_cnn(config: ModelConfig) -> bool:
 class _Fits:
     """The fits of one job, each a run of its own in the checkpoint storage."""
 
-    def __init__(self, job: TrainJob, config: ModelConfig, classes: tuple[str, ...], told: Progress) -> None:
-        self._job, self._config, self._classes, self._told = job, config, classes, told
+    def __init__(self, job: TrainJob, config: ModelConfig, classes: tuple[str, ...], progress: Progress) -> None:
+        self._job, self._config, self._classes, self._progress = job, config, classes, progress
 
-    def run(self, stage: str, tables: Sequence[FeatureTable], held_out: Sequence[FeatureTable] | None) -> Fitted:
+    def run(
+        self, stage: str, tables: Sequence[FeatureTable], held_out: Sequence[FeatureTable] | None
+    ) -> TrainedNetwork:
         """Train every network of the model; the curves of an ensemble are those of its networks, not shown here."""
         of_speakers = plural(len(set(tables[0].speakers)), "speaker")
-        self._told.say(f"{stage}: {plural(len(tables[0]), 'recording')} of {of_speakers}")
-        heard, fitted = list(heard_at(self._config)), []
+        self._progress.message(f"{stage}: {plural(len(tables[0]), 'recording')} of {of_speakers}")
+        heard, fitted = list(features_of(self._config)), []
         for member in members_of(self._config, self._job.seed):
             place = heard.index(member.config.feature)
             fitted.append(self._fit(stage, member, tables[place], held_out[place] if held_out else None))
         history = fitted[0].history if len(fitted) == 1 else []
-        return Fitted(assemble(self._config, [network.weights for network in fitted]), history)
+        return TrainedNetwork(assemble(self._config, [network.weights for network in fitted]), history)
 
-    def _fit(self, stage: str, member: Member, table: FeatureTable, validation: FeatureTable | None) -> Fitted:
+    def _fit(self, stage: str, member: Member, table: FeatureTable, validation: FeatureTable | None) -> TrainedNetwork:
         if not isinstance(member.config, CnnConfig):
             return fit(table, self._classes, member.config, seed=member.seed)
         job = self._job
@@ -222,8 +226,8 @@ class _Fits:
             training=training,
         )
 
-    def held_out(self, tables: Sequence[FeatureTable]) -> Evidence:
-        """Fit without some of the speakers, and score, calibrate and draw curves on them."""
+    def held_out(self, tables: Sequence[FeatureTable]) -> HeldOutScore:
+        """TrainingRun without some of the speakers, and score, calibrate and draw curves on them."""
         train_rows, held_rows = inner_split(tables[0].speakers, self._job.seed, self._job.validation_share)
         held = [table.select(held_rows) for table in tables]
         fitted = self.run("validation", [table.select(train_rows) for table in tables], held)
@@ -233,4 +237,4 @@ class _Fits:
     def _key(self, member: Member, table: FeatureTable, validation: FeatureTable | None) -> str:
         """Return what decides weights and curves, so that a run is never resumed with other data or settings."""
         train, held = ([] if part is None else row_digests(part, member.config) for part in (table, validation))
-        return f"{fit_key(member.config, member.seed, self._classes, train, held)}-{self._job.n_workers}"
+        return f"{run_key(member.config, member.seed, self._classes, train, held)}-{self._job.n_workers}"

@@ -38,7 +38,7 @@ from emosense.training.ensemble import without_copies
 from emosense.training.extraction import extract_recordings
 from emosense.training.feature_cache import FeatureSource
 from emosense.training.feature_table import FeatureTable, read_feature_table
-from emosense.training.fits_on_ray import Fit, FitPlaces, Fits
+from emosense.training.fits_on_ray import NetworkStore, TrainingRun, TrainingRuns
 from emosense.training.fitting import predict, preset
 from emosense.training.graphs import Part, combine
 from emosense.training.held_out_score import cross_validated
@@ -102,13 +102,13 @@ def test_a_random_split_of_few_speakers_has_the_leak_that_can_be_measured(
     few = tmp_path / "few.parquet"
     stored = pq.read_table(table)
     pq.write_table(stored.slice(0, 24 * n_speakers), few)
-    told = Listener()
-    metrics = evaluate(job(str(few), tmp_path / "e", protocol="random", calibrate=calibrate), told)
+    progress = Listener()
+    metrics = evaluate(job(str(few), tmp_path / "e", protocol="random", calibrate=calibrate), progress)
     assert metrics["n"] == 6 * n_speakers
-    assert any(text.startswith("one speaker alone") for text in told.said) is (n_speakers == 1)
+    assert any(text.startswith("one speaker alone") for text in progress.said) is (n_speakers == 1)
     assert ("leak_gap" in metrics) is (n_speakers > 1)
     assert ("leak gap" in table_text(metrics)) is (n_speakers > 1)
-    assert f"mlp default, kfold: {n_speakers} folds of {24 * n_speakers} recordings" in told.said or n_speakers == 1
+    assert f"mlp default, kfold: {n_speakers} folds of {24 * n_speakers} recordings" in progress.said or n_speakers == 1
 
 
 def test_the_one_fold_of_a_random_split_may_be_named(running_ray: None, table: str, tmp_path: Path) -> None:
@@ -247,8 +247,8 @@ def test_calibration_sees_training_speakers_alone_and_keeps_the_labels(
     features = read_feature_table(table)
     (fold,) = folds("kfold", features.speakers, features.labels(CLASSES), n_folds=2)[:1]
 
-    def fits(table: FeatureTable) -> Fits:
-        return Fits({table.config: table}, CLASSES, FitPlaces((str(tmp_path),)), None, 2)
+    def fits(table: FeatureTable) -> TrainingRuns:
+        return TrainingRuns({table.config: table}, CLASSES, NetworkStore((str(tmp_path),)), None, 2)
 
     def models(table: FeatureTable, *, calibrate: bool) -> list[FoldModel]:
         return fold_models(config, fits(table), (table,), CLASSES, [(0, fold)], Silent(), calibrate=calibrate)
@@ -260,7 +260,7 @@ def test_calibration_sees_training_speakers_alone_and_keeps_the_labels(
     held_out = features.select(fold.train[held])
     assert not {held_out.speakers[row] for row in range(len(held_out))} & {features.speakers[row] for row in fold.test}
     n_kept = len(list(tmp_path.iterdir()))
-    (short,) = fits(features).run([Fit(config, 0, fold.train[train])], Silent())
+    (short,) = fits(features).run([TrainingRun(config, 0, fold.train[train])], Silent())
     assert len(list(tmp_path.iterdir())) == n_kept
     shares, labels = predict(short.weights, [held_out], len(CLASSES)), held_out.labels(CLASSES)
     assert calibrated.temperature == pytest.approx(likeliest_temperature(shares, labels), rel=1e-3)
@@ -284,24 +284,24 @@ def test_a_given_model_is_scored_and_known_speakers_are_named(table: str, tmp_pa
 
     train(TrainJob("mlp", table, str(tmp_path / "model"), emotions=CLASSES, validation_share=0.3), Silent())
 
-    told = Listener()
-    metrics = evaluate(EvaluateJob(table, str(tmp_path / "e"), model=str(tmp_path / "model")), told)
+    progress = Listener()
+    metrics = evaluate(EvaluateJob(table, str(tmp_path / "e"), model=str(tmp_path / "model")), progress)
     assert metrics["seen_speakers"] == ["01", "02", "03", "04", "05", "06"]
-    assert any("no held-out score" in text for text in told.said)
+    assert any("no held-out score" in text for text in progress.said)
     # In another corpus the same names are other people.
     model_file = tmp_path / "model" / "model.json"
     description = json.loads(model_file.read_text())
     description["trained_on"]["corpus"] = "ravdess"
     model_file.write_text(json.dumps(description))
-    told = Listener()
-    metrics = evaluate(EvaluateJob(table, str(tmp_path / "f"), model=str(tmp_path / "model")), told)
+    progress = Listener()
+    metrics = evaluate(EvaluateJob(table, str(tmp_path / "f"), model=str(tmp_path / "model")), progress)
     assert metrics["seen_speakers"] == []
-    assert not any("no held-out score" in text for text in told.said)
+    assert not any("no held-out score" in text for text in progress.said)
     assert metrics["scores"]["uar"]["mean"] > 0.9
     (tmp_path / "other").mkdir()
     write_model(str(tmp_path / "other"), tiny_description(), b"x")
     with pytest.raises(UsageError, match="set functionals, needed is logmel"):
-        evaluate(EvaluateJob(table, str(tmp_path / "e"), model=str(tmp_path / "other")), told)
+        evaluate(EvaluateJob(table, str(tmp_path / "e"), model=str(tmp_path / "other")), progress)
 
 
 @pytest.fixture
@@ -349,10 +349,10 @@ def test_robustness_is_the_score_of_the_same_models_on_disturbed_recordings(
         (line,) = [line for line in text.splitlines() if line.strip().startswith(name)]
         assert f"{100 * record['uar']['mean']:.1f} %" in line
         assert f"{100 * record['change']['mean']:+.1f}" in line
-    told = Listener()
-    assert evaluate(wanted, told) == metrics
-    assert "4 of 4 fits are done already" in told.said
-    assert not [text for text in told.said if text.startswith("features")]
+    progress = Listener()
+    assert evaluate(wanted, progress) == metrics
+    assert "4 of 4 fits are done already" in progress.said
+    assert not [text for text in progress.said if text.startswith("features")]
 
 
 def test_a_model_of_several_feature_sets_hears_the_disturbance_in_each(
@@ -417,7 +417,7 @@ def test_a_disturbance_that_leaves_nothing_has_no_score(
 class Interrupted(Silent):
     """Fails when a stage begins."""
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         if text.startswith(("robustness", "mlp default, kfold")):
             raise StorageError("no answer")
 

@@ -52,7 +52,7 @@ def md5(content: bytes) -> str:
     return hashlib.md5(content).hexdigest()
 
 
-class Told(Silent):
+class Listener(Silent):
     """Keeps what a user would be told."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Told(Silent):
     def advance(self, n_done: int, n_errors: int) -> None:
         self.stages[-1][1] += n_done
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         self.said.append(text)
 
 
@@ -177,22 +177,22 @@ def kept(folder: Path) -> set[str]:
 
 
 def test_a_corpus_is_downloaded_and_unpacked(server: Server, tmp_path: Path) -> None:
-    told = Told()
-    assert download(job(server, tmp_path / "new" / "ravdess"), told) == 1
+    progress = Listener()
+    assert download(job(server, tmp_path / "new" / "ravdess"), progress) == 1
     assert unpacked(tmp_path / "new" / "ravdess") == FILES
     assert kept(tmp_path / "new" / "ravdess") == {"lock", f"{NAME}.json"}
     assert [path for path, _ in server.seen] == [f"/record/files/{NAME}"]
     # Megabytes, then files.
-    assert told.stages == [[0, 0], [6, 6]]
+    assert progress.stages == [[0, 0], [6, 6]]
 
 
 def test_a_complete_corpus_is_left_as_it_is(server: Server, tmp_path: Path) -> None:
     download(job(server, tmp_path), Silent())
     server.seen.clear()
-    told = Told()
-    assert download(job(server, tmp_path), told) == 0
+    progress = Listener()
+    assert download(job(server, tmp_path), progress) == 0
     assert server.seen == []
-    assert told.said == [f"{NAME}: complete already, 6 files in {tmp_path}"]
+    assert progress.said == [f"{NAME}: complete already, 6 files in {tmp_path}"]
 
 
 def test_a_file_that_went_missing_comes_back_and_its_neighbours_are_not_written_again(
@@ -210,10 +210,10 @@ def test_a_file_that_went_missing_comes_back_and_its_neighbours_are_not_written_
 def test_progress_counts_megabytes(server: Server, tmp_path: Path) -> None:
     server.content = zipped({"noise.wav": np.random.default_rng(0).bytes(3_200_000)})
     server.faults = [cut(1_400_000)]
-    told = Told()
-    download(job(server, tmp_path), told)
+    progress = Listener()
+    download(job(server, tmp_path), progress)
     # What is there already counts as done when a part is continued.
-    assert told.stages == [[3, 1], [3, 3], [1, 1]]
+    assert progress.stages == [[3, 1], [3, 3], [1, 1]]
 
 
 def test_the_published_archives_are_fetched_from_zenodo() -> None:
@@ -307,10 +307,10 @@ def test_a_part_that_is_longer_than_the_archive_is_fetched_anew(server: Server, 
 def test_a_part_that_is_whole_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
     (tmp_path / WORK).mkdir()
     (tmp_path / WORK / f"{NAME}.part").write_bytes(ARCHIVE)
-    told = Told()
-    download(job(server, tmp_path), told)
+    progress = Listener()
+    download(job(server, tmp_path), progress)
     assert unpacked(tmp_path) == FILES
-    assert told.stages == [[6, 6]]
+    assert progress.stages == [[6, 6]]
 
 
 def test_another_range_than_was_asked_for_is_not_appended(server: Server, tmp_path: Path) -> None:
@@ -380,13 +380,13 @@ def test_a_server_that_is_not_there_is_a_fault_of_storage(tmp_path: Path) -> Non
 def test_credentials_are_sent_to_their_host_alone_and_never_shown(server: Server, tmp_path: Path) -> None:
     there = f"http://localhost:{server.server_port}/other/{NAME}"
     server.faults = [says(302, Location=there), says(503), *[says(503)] * 11]
-    told = Told()
+    progress = Listener()
     url = server.url.replace("://", "://user:hidden%40word@") + "?token=t0psecret"
     with pytest.raises(StorageError, match=r"\?token=\*\*\*") as caught:
-        download(DownloadJob(str(tmp_path), url=url, pause_s=0.01), told)
+        download(DownloadJob(str(tmp_path), url=url, pause_s=0.01), progress)
     assert server.seen[0][0] == f"/record/files/{NAME}?token=t0psecret"
     assert server.header("Authorization")[:2] == ["Basic dXNlcjpoaWRkZW5Ad29yZA==", None]
-    everything = " ".join([str(caught.value), *told.said])
+    everything = " ".join([str(caught.value), *progress.said])
     assert not [secret for secret in ("hidden", "t0psecret", "dXNlc") if secret in everything]
 
 
@@ -594,7 +594,7 @@ def test_500_mutated_archives_are_unpacked_or_refused_and_write_nothing_outside(
 # ------------------------------------------------------------------------------------------------------- stopped, rerun
 
 
-class Stopping(Told):
+class Stopping(Listener):
     """Ctrl-C after the third file."""
 
     def advance(self, n_done: int, n_errors: int) -> None:

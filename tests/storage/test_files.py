@@ -23,7 +23,7 @@ CONTENT = bytes(range(256)) * 40
 
 
 class Answers(BaseHTTPRequestHandler):
-    """``/503/x`` is answered with that status; ``/chunked/x`` with content of a length that is not told."""
+    """``/503/x`` is answered with that status; ``/chunked/x`` with content of a length that is not progress."""
 
     protocol_version = "HTTP/1.1"
 

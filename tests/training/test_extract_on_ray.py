@@ -67,9 +67,9 @@ def test_recordings_that_cannot_be_read_are_counted_on_every_load(corpus_folder:
     (corpus_folder / "Actor_02" / "03-01-05-02-01-01-02.wav").write_bytes(b"text")
     source = FeatureSource(str(corpus_folder), str(tmp_path / "cache"), n_workers=2)
     for _ in range(2):
-        told = Listener()
-        assert len(load_table(source, default_config("mfcc"), told=told)) == 12
-        (said,) = [text for text in told.said if "could not be read" in text]
+        progress = Listener()
+        assert len(load_table(source, default_config("mfcc"), progress=progress)) == 12
+        (said,) = [text for text in progress.said if "could not be read" in text]
         assert said.startswith("mfcc: recordings that could not be read: 1 ")
         assert "1 empty_file" in said
         assert "1 not_audio" in said
@@ -99,9 +99,9 @@ def test_a_fault_of_the_machine_is_not_kept(corpus_folder: Path, tmp_path: Path)
         writer.close()
     replace_rows(str(kept), [0, 7], str(tmp_path / "faults.parquet"))
     assert read_feature_table(str(kept)).by_error == {"empty_file": 1, "io_error": 1, "unsupported_encoding": 1}
-    told = Listener()
-    again = load_table(source, config, told=told)
-    assert any("trying 2 recordings again" in text for text in told.said)
+    progress = Listener()
+    again = load_table(source, config, progress=progress)
+    assert any("trying 2 recordings again" in text for text in progress.said)
     assert (again.paths, again.by_error) == (first.paths, {"empty_file": 1})
     for before, after in zip(first.features, again.features, strict=True):
         np.testing.assert_array_equal(after, before)

@@ -1,4 +1,4 @@
-"""Fits are made once: found again by all that they were made of, in this evaluation's folder or another's."""
+"""TrainingRuns are made once: found again by all that they were made of, in this evaluation's folder or another's."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from emosense.ray_session import ray_session
 from emosense.storage.files import write_bytes
 from emosense.training.ensemble import PRESETS, EnsembleConfig, assemble, members_of
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fits_on_ray import Fit, FitPlaces, Fits, holds_fits
-from emosense.training.fitting import Fitted, fit, predict, preset
+from emosense.training.fits_on_ray import NetworkStore, TrainingRun, TrainingRuns, holds_networks
+from emosense.training.fitting import TrainedNetwork, fit, predict, preset
 from emosense.training.mlp import MlpConfig
 
 CLASSES = ("calm", "angry")
@@ -44,9 +44,9 @@ def small() -> MlpConfig:
     return dataclasses.replace(config, hidden_units=4, max_iter=2, speeds=(1.0,))
 
 
-def fits(table: FeatureTable, *folders: Path, classes: tuple[str, ...] = CLASSES) -> Fits:
-    places = FitPlaces(tuple(str(folder) for folder in folders))
-    return Fits({table.config: table}, classes, places, None, 1)
+def fits(table: FeatureTable, *folders: Path, classes: tuple[str, ...] = CLASSES) -> TrainingRuns:
+    places = NetworkStore(tuple(str(folder) for folder in folders))
+    return TrainingRuns({table.config: table}, classes, places, None, 1)
 
 
 def n_kept(folder: Path) -> int:
@@ -54,18 +54,18 @@ def n_kept(folder: Path) -> int:
 
 
 def test_what_was_fitted_is_not_fitted_again(running_ray: None, tmp_path: Path) -> None:
-    unit = Fit(small(), 0, ALL)
+    unit = TrainingRun(small(), 0, ALL)
     (first,) = fits(made(), tmp_path).run([unit], Silent())
     (kept,) = tmp_path.glob("*.json")
     marked = json.loads(kept.read_text()) | {"history": ["marked"]}
     kept.write_text(json.dumps(marked))
     again = fits(made(), tmp_path).run([unit, unit], Silent())
-    assert again == [Fitted(first.weights, ["marked"])] * 2
+    assert again == [TrainedNetwork(first.weights, ["marked"])] * 2
     assert first.history != []
 
 
 def test_another_folders_fits_are_taken_and_not_copied(running_ray: None, tmp_path: Path) -> None:
-    unit = Fit(small(), 0, ALL)
+    unit = TrainingRun(small(), 0, ALL)
     (first,) = fits(made(), tmp_path / "first").run([unit], Silent())
     (second,) = fits(made(), tmp_path / "second", tmp_path / "first").run([unit], Silent())
     assert second == first
@@ -76,19 +76,19 @@ def test_another_folders_fits_are_taken_and_not_copied(running_ray: None, tmp_pa
 @pytest.mark.parametrize(
     ("unit", "table", "is_same"),
     [
-        (Fit(small(), 1, ALL), made(), False),
-        (Fit(dataclasses.replace(small(), alpha=3.0), 0, ALL), made(), False),
-        (Fit(small(), 0, ALL[1:]), made(), False),
-        (Fit(small(), 0, ALL, ALL[:2]), made(), False),
-        (Fit(small(), 0, ALL), made(scale=1.1), False),
-        (Fit(dataclasses.replace(small(), name="other"), 0, ALL), made(), True),
+        (TrainingRun(small(), 1, ALL), made(), False),
+        (TrainingRun(dataclasses.replace(small(), alpha=3.0), 0, ALL), made(), False),
+        (TrainingRun(small(), 0, ALL[1:]), made(), False),
+        (TrainingRun(small(), 0, ALL, ALL[:2]), made(), False),
+        (TrainingRun(small(), 0, ALL), made(scale=1.1), False),
+        (TrainingRun(dataclasses.replace(small(), name="other"), 0, ALL), made(), True),
     ],
     ids=["seed", "setting", "rows", "validation", "features", "name"],
 )
 def test_a_fit_is_another_when_anything_that_it_is_made_of_is(
-    running_ray: None, tmp_path: Path, unit: Fit, table: FeatureTable, is_same: bool
+    running_ray: None, tmp_path: Path, unit: TrainingRun, table: FeatureTable, is_same: bool
 ) -> None:
-    fits(made(), tmp_path).run([Fit(small(), 0, ALL)], Silent())
+    fits(made(), tmp_path).run([TrainingRun(small(), 0, ALL)], Silent())
     fits(table, tmp_path).run([unit], Silent())
     assert n_kept(tmp_path) == (1 if is_same else 2)
 
@@ -98,7 +98,7 @@ def test_copies_that_a_network_does_not_train_on_make_no_other_fit() -> None:
     slow, both = (
         dataclasses.replace(table, copies=copies) for copies in ({0.9: copy}, {0.9: copy, 1.1: made(2).features})
     )
-    unit = Fit(dataclasses.replace(small(), speeds=(0.9, 1.0)), 0, ALL)
+    unit = TrainingRun(dataclasses.replace(small(), speeds=(0.9, 1.0)), 0, ALL)
     nowhere = Path("nowhere")
     assert fits(slow, nowhere)._key(unit) == fits(both, nowhere)._key(unit)
     other = dataclasses.replace(table, copies={0.9: made(2).features})
@@ -112,12 +112,12 @@ def test_views_of_a_network_are_no_other_fit() -> None:
     table = dataclasses.replace(made(), config=config.feature)
     trainer = fits(table, Path("nowhere"))
     one_view = dataclasses.replace(config, views=(1.0,))
-    assert trainer._key(Fit(config, 0, ALL)) == trainer._key(Fit(one_view, 0, ALL))
+    assert trainer._key(TrainingRun(config, 0, ALL)) == trainer._key(TrainingRun(one_view, 0, ALL))
     assert config.views != (1.0,)
 
 
 def test_a_fit_without_its_history_is_as_good_as_none(running_ray: None, tmp_path: Path) -> None:
-    unit = Fit(small(), 0, ALL)
+    unit = TrainingRun(small(), 0, ALL)
     fits(made(), tmp_path).run([unit], Silent())
     (kept,) = tmp_path.glob("*.json")
     kept.unlink()
@@ -130,7 +130,7 @@ def test_a_fit_without_its_history_is_as_good_as_none(running_ray: None, tmp_pat
 
 @pytest.mark.parametrize("part", ["json", "onnx"])
 def test_a_fit_that_is_broken_off_is_as_good_as_none(running_ray: None, tmp_path: Path, part: str) -> None:
-    unit = Fit(small(), 0, ALL)
+    unit = TrainingRun(small(), 0, ALL)
     (first,) = fits(made(), tmp_path / "old").run([unit], Silent())
     (kept,) = (tmp_path / "old").glob(f"*.{part}")
     whole = kept.read_bytes()
@@ -142,25 +142,25 @@ def test_a_fit_that_is_broken_off_is_as_good_as_none(running_ray: None, tmp_path
 
 @pytest.mark.parametrize("other", [b"[]", b"{}", b'{"sha256": 1}'])
 def test_a_fit_that_says_something_else_is_as_good_as_none(tmp_path: Path, other: bytes) -> None:
-    places = FitPlaces((str(tmp_path),))
-    places.keep("key", Fitted(b"weights", [{"epoch": 1}]))
-    assert places.find("key") == Fitted(b"weights", [{"epoch": 1}])
+    places = NetworkStore((str(tmp_path),))
+    places.keep("key", TrainedNetwork(b"weights", [{"epoch": 1}]))
+    assert places.find("key") == TrainedNetwork(b"weights", [{"epoch": 1}])
     (kept,) = tmp_path.glob("*.json")
     kept.write_bytes(other)
     assert places.find("key") is None
 
 
 def test_a_folder_holds_fits_when_one_is_finished(running_ray: None, tmp_path: Path) -> None:
-    assert not holds_fits(str(tmp_path / "nowhere"))
-    assert not holds_fits(str(tmp_path))
-    fits(made(), tmp_path).run([Fit(small(), 0, ALL)], Silent())
-    assert holds_fits(str(tmp_path))
+    assert not holds_networks(str(tmp_path / "nowhere"))
+    assert not holds_networks(str(tmp_path))
+    fits(made(), tmp_path).run([TrainingRun(small(), 0, ALL)], Silent())
+    assert holds_networks(str(tmp_path))
     (kept,) = tmp_path.glob("*.json")
     kept.unlink()
-    assert not holds_fits(str(tmp_path))
-    assert not holds_fits("memory://test-fits/evaluation/fits")
+    assert not holds_networks(str(tmp_path))
+    assert not holds_networks("memory://test-fits/evaluation/fits")
     write_bytes("memory://test-fits/evaluation/fits/0.json", b"[]")
-    assert holds_fits("memory://test-fits/evaluation/fits")
+    assert holds_networks("memory://test-fits/evaluation/fits")
 
 
 def test_an_ensemble_of_fits_answers_with_their_geometric_mean(running_ray: None, tmp_path: Path) -> None:
@@ -168,8 +168,8 @@ def test_an_ensemble_of_fits_answers_with_their_geometric_mean(running_ray: None
     ensemble = EnsembleConfig(
         "two", tuple(dataclasses.replace(m, config=small()) for m in PRESETS["default"].members[:2])
     )
-    fitted: list[Fitted] = fits(table, tmp_path).run(
-        [Fit(member.config, member.seed, ALL) for member in members_of(ensemble, 0)], Silent()
+    fitted: list[TrainedNetwork] = fits(table, tmp_path).run(
+        [TrainingRun(member.config, member.seed, ALL) for member in members_of(ensemble, 0)], Silent()
     )
     found = predict(assemble(ensemble, [network.weights for network in fitted]), [table], 2)
     product = np.prod([predict(network.weights, [table], 2) for network in fitted], axis=0) ** 0.5

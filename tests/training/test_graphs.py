@@ -20,7 +20,7 @@ from emosense.training.ensemble import (
     EnsembleConfig,
     Member,
     assemble,
-    heard_at,
+    features_of,
     members_of,
     settings_sha256,
     without_copies,
@@ -123,7 +123,7 @@ def test_a_model_of_two_feature_sets_is_read_and_heard(tmp_path: object) -> None
 def test_a_single_network_is_an_ensemble_of_one() -> None:
     config = preset("cnn", "reference")
     assert members_of(config, 5) == (Member(config, 5),)
-    assert heard_at(config) == {config.feature: ()}
+    assert features_of(config) == {config.feature: ()}
     assert assemble(config, [b"graph"]) == b"graph"
 
 
@@ -132,9 +132,9 @@ def test_members_of_one_feature_set_are_given_the_copies_of_all_of_them() -> Non
         dataclasses.replace(MLP_PRESETS["default"], speeds=speeds) for speeds in ((0.9, 1.0), (1.0, 0.9, 1.2))
     )
     config = EnsembleConfig("two", (Member(first), Member(second)))
-    assert heard_at(config) == {first.feature: (0.9, 1.2)}
+    assert features_of(config) == {first.feature: (0.9, 1.2)}
     alone = without_copies(config)
-    assert heard_at(alone) == {first.feature: ()}
+    assert features_of(alone) == {first.feature: ()}
     assert {member.config.max_iter for member in alone.members} == {PASSES_WITHOUT_COPIES}
 
 
@@ -166,5 +166,5 @@ def test_the_seeds_of_an_ensemble_share_no_member() -> None:
         seeds[type(network)].append(seed)
     assert seeds == {CnnConfig: list(range(9)), MlpConfig: list(range(3))}
     assert {member.config.classes for member in config.members} == {EMOTIONS}
-    assert len(heard_at(config)) == 2
-    assert len({heard.sample_rate for heard in heard_at(config)}) == 1
+    assert len(features_of(config)) == 2
+    assert len({heard.sample_rate for heard in features_of(config)}) == 1

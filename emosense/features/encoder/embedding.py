@@ -10,13 +10,11 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from emosense.arrays import Float32
 from emosense.errors import RecordingError, UsageError
 from emosense.features.encoder.onnx_encoder import PIECE_SAMPLES, WHISPER_HOP, Encoder, EncoderConfig, load_encoder
 from emosense.features.spectrum import SpectrumConfig, mel_spectrogram
-
-Float32 = NDArray[np.float32]
 
 WHISPER_N_FFT: Final = 400
 # 0.1 s: wav2vec 2.0 needs 0.025 s for its first frame, and this gives four.

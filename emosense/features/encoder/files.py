@@ -81,7 +81,7 @@ def find_encoder(sha256: str, places: Iterable[str]) -> str:
     )
 
 
-def obtain_encoder(location: str, told: Progress) -> tuple[str, str]:
+def obtain_encoder(location: str, progress: Progress) -> tuple[str, str]:
     """Return the absolute path and the sha256 of an encoder that the user names; a URL is fetched once.
 
     Parameters
@@ -97,7 +97,7 @@ def obtain_encoder(location: str, told: Progress) -> tuple[str, str]:
         If the server or storage does not answer.
     """
     if is_url(location):
-        return _fetched(location, told)
+        return _fetched(location, progress)
     sha256 = sha256_of(location)
     if not sha256:
         raise UsageError(
@@ -107,7 +107,7 @@ def obtain_encoder(location: str, told: Progress) -> tuple[str, str]:
     return os.path.abspath(location), sha256
 
 
-def _fetched(url: str, told: Progress) -> tuple[str, str]:
+def _fetched(url: str, progress: Progress) -> tuple[str, str]:
     """Fetch an encoder, or find what an earlier command has fetched from the same address."""
     shown = without_credentials(url)
     # A signature in the query is another one every time, and what it signs is the path.
@@ -124,7 +124,7 @@ def _fetched(url: str, told: Progress) -> tuple[str, str]:
         file = cached_encoder(sha256)
         if not sha256 or sha256_of(file) != sha256:
             arrived = note.removesuffix(".json") + ".download"
-            _download(url, arrived, told)
+            _download(url, arrived, progress)
             sha256 = sha256_of(arrived)
             file = cached_encoder(sha256)
             _refuse_unusable(arrived, redact(url))
@@ -145,7 +145,7 @@ def _noted(note: str) -> str:
     return sha256 if re.fullmatch(r"[0-9a-f]{64}", sha256) else ""
 
 
-def _download(url: str, file: str, told: Progress) -> None:
+def _download(url: str, file: str, progress: Progress) -> None:
     if url.split("://")[0].lower() in ("http", "https"):
         # Imported here: a labelling worker imports this module, never downloads, and would start 0.05 s later.
         from emosense.storage.http import fetch, request_for
@@ -153,9 +153,9 @@ def _download(url: str, file: str, told: Progress) -> None:
         parts = urllib.parse.urlsplit(url)
         folder, _, name = parts.path.rpartition("/")
         request = request_for(parts._replace(path=folder).geturl(), urllib.parse.quote(name, safe="%"))
-        fetch(request, file, "", _PAUSE_S, told)
+        fetch(request, file, "", _PAUSE_S, progress)
         return
-    told.say(f"{redact(url.rpartition('/')[2])}: downloading")
+    progress.message(f"{redact(url.rpartition('/')[2])}: downloading")
     try:
         with open(file, "wb") as target:
 

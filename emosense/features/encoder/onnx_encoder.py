@@ -14,14 +14,12 @@ import re
 from typing import Any, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from emosense.arrays import Float32
 from emosense.errors import ModelError, RecordingError, UsageError
 from emosense.features.encoder.files import find_encoder
 from emosense.onnx_session import open_session, run_session
 from emosense.storage.files import redact
-
-Float32 = NDArray[np.float32]
 
 SAMPLE_RATE: Final = 16_000
 WHISPER_HOP: Final = 160
