@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "emosense"
 # A room is a folder or a module at the top of the package. It imports rooms of lower levels only, so there is no cycle.
 LEVELS = (
     ("_version", "arrays", "emotions", "errors", "progress"),
+    ("registry",),
     ("audio", "evaluation", "onnx_session", "ray_session", "storage"),
     ("features", "inputs", "tables"),
     ("models",),
