@@ -4,11 +4,11 @@ Started by `emosense.labelling.worker_process` as ``python -m emosense.labelling
 standard input and output:
 
     in   {"model": {...}, "weights": base64, "sha256": ..., "config": {...}, ...}    once
-    out  {"ready": true}  or  {"error": [class name, text]}
+    out  {"ready": true}  or  {"error": [code, text]}, see emosense.errors.to_wire
     in   {"recordings": [[path, location, size, version], ...]}                                       a batch
     out  {"alive": true}                              while a long recording is at work
     out  {"row": [...], "segments": [[...], ...]}     one a recording, in order
-    out  {"error": ["StorageError", text]}            storage does not answer; the batch ends
+    out  {"error": ["storage", text]}            storage does not answer; the batch ends
 
 It ends when its input does, and when the system's alarm finds it without progress, so that no worker outlives a killed
 parent, not even one that hangs in a decoder. Signals are the parent's business.
@@ -26,7 +26,7 @@ import sys
 import time
 from typing import IO, Any, Final
 
-from emosense.errors import EmoSenseError
+from emosense.errors import EmoSenseError, to_wire
 from emosense.features.encoder.embedding import load_encoders
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig
@@ -85,7 +85,7 @@ def main() -> None:
         encoder_mb = load_encoders(model.features)
         labeller = Labeller(model, LabelConfig(**setup["config"]), pipe.alive)
     except EmoSenseError as err:
-        pipe.send({"error": [type(err).__name__, str(err)]})
+        pipe.send({"error": to_wire(err)})
         return
     # A share of its own: an encoder takes more than all else.
     _limit_memory(setup["memory_mb"] and setup["memory_mb"] + encoder_mb)
@@ -98,7 +98,7 @@ def main() -> None:
             try:
                 labelled = labeller.label(Recording(*fields))
             except EmoSenseError as err:
-                pipe.send({"error": [type(err).__name__, str(err)]})
+                pipe.send({"error": to_wire(err)})
                 break
             pipe.send({"row": labelled.row.to_json(), "segments": [row.to_json() for row in labelled.segments]})
         pipe.watch(0)

@@ -20,8 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, Final, Self
 
-from emosense import errors
-from emosense.errors import EmoSenseError, RecordingError, StorageError
+from emosense.errors import EmoSenseError, RecordingError, StorageError, from_wire
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig, Labelled
 from emosense.models.model import ModelFiles
@@ -200,10 +199,8 @@ class IsolatedLabeller:
             line = self._line(timeout_s)
             message: dict[str, Any] = json.loads(line)
             if "error" in message:
-                name, text = message["error"]
-                kind = getattr(errors, name, EmoSenseError)
                 self.stop()
-                raise kind(text)
+                raise from_wire(*message["error"])
             if "alive" not in message:
                 return message
 

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from emosense import errors
-from emosense.errors import EmoSenseError, NothingToDo
+from emosense.errors import EmoSenseError, NothingToDo, from_wire, to_wire
 from emosense.features.sets import FeatureConfig
 from emosense.inputs.corpus import Corpus, Utterance
 from emosense.inputs.recording import Recording
@@ -35,7 +34,7 @@ class Extraction:
 
 
 def _extract_batch(batch: dict[str, Any], config: FeatureConfig, variant: Variant | None) -> dict[str, Any]:
-    """Ray Data's batch of recordings -> batch of features; `fault` names the class of what ends the extraction."""
+    """Ray Data's batch of recordings -> batch of features; `fault` is the code of the error that ends it."""
     sizes = (int(size) for size in batch["size"])
     recordings = map(Recording, batch["path"], batch["location"], sizes, batch["version"])
     fault = ""
@@ -43,8 +42,8 @@ def _extract_batch(batch: dict[str, Any], config: FeatureConfig, variant: Varian
         results = extract_recordings(recordings, config, variant)
     except EmoSenseError as err:
         # Ray Data would give an error of its own in its place, without the cause (seen with 2.60): it goes as rows.
-        fault = type(err).__name__
-        results = [{"features": [], "n_frames": 0, "error_code": "", "error": str(err)}] * len(batch["index"])
+        fault, text = to_wire(err)
+        results = [{"features": [], "n_frames": 0, "error_code": "", "error": text}] * len(batch["index"])
     features = np.empty(len(results), object)
     features[:] = [np.asarray(result["features"], np.float32) for result in results]
     columns = {name: [result[name] for result in results] for name in ("n_frames", "error_code", "error")}
@@ -119,7 +118,7 @@ def _results(
         results = _rows(batch)
         for result in results:
             if result["fault"]:
-                raise getattr(errors, result["fault"])(result["error"])
+                raise from_wire(result["fault"], result["error"])
             if result["index"] != expected:
                 raise RuntimeError(f"Ray Data gave row {result['index']} where {expected} was due")
             expected += 1

@@ -116,7 +116,7 @@ def test_one_signal_ends_a_run_in_good_order_within_ten_seconds(
     output = tmp_path / "out.csv"
     code, said, seconds = strike(job, output, ".jsonl", 3, "after", name)
     assert code == expected_code
-    assert said.splitlines()[-1].startswith("emosense-batch: stopped: what is done is kept")
+    assert said.splitlines()[-1].startswith("emosense-batch: stopped: finished work is kept")
     assert seconds < 10
     assert not output.exists()
     table, n_reused = finish(job, output)
