@@ -34,7 +34,7 @@ OWNERS = {
     "tensorflow": r"training/.*",
     "keras": r"training/.*",
     "sklearn": r"(training|evaluation)/.*",
-    "skl2onnx": r"training/mlp",
+    "skl2onnx": r"",
     "typer": r"cli/.*",
     "librosa": r"",
     "pandas": r"",

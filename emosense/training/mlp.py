@@ -18,9 +18,14 @@ from emosense.errors import UsageError
 from emosense.features.sets import FeatureConfig, default_config
 
 if TYPE_CHECKING:
+    from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import Pipeline
 
 Float64 = NDArray[np.float64]
+
+# Those of the CNN's export (tf2onnx): networks of one graph must have the same operator set.
+_OPSET: Final = 17
+_IR_VERSION: Final = 8
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -171,6 +176,15 @@ def _whitening(values: Float64, labels: NDArray[np.int64], shrinkage: float) -> 
     return np.asarray(transform / (values @ transform).std())
 
 
+def _layers(network: MLPClassifier) -> list[tuple[Float64, Float64]]:
+    """Coefficients and intercepts of each layer; the single logistic output of two classes becomes two for softmax."""
+    layers = list(zip(network.coefs_, network.intercepts_, strict=True))
+    if len(network.classes_) == 2:
+        coefficients, intercepts = layers[-1]
+        layers[-1] = np.pad(coefficients, ((0, 0), (1, 0))), np.pad(intercepts, (1, 0))
+    return layers
+
+
 def to_onnx(pipeline: Pipeline, n_values: int) -> bytes:
     """Convert a trained MLP.
 
@@ -186,37 +200,44 @@ def to_onnx(pipeline: Pipeline, n_values: int) -> bytes:
     bytes
         A graph from ``features``, float32 (batch, n_values), to ``probabilities``, float32 (batch, n_classes).
     """
-    import onnx.utils
-    import skl2onnx
-    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
-
-    # Mel power spans ten decades: unscaled, float32 sums move probabilities by 5e-5; scaled, by 4e-7.
-    is_wide = "standardise" not in pipeline.named_steps
-    tensor = DoubleTensorType if is_wide else FloatTensorType
-    model = skl2onnx.to_onnx(
-        pipeline,
-        initial_types=[("features", tensor([None, n_values]))],
-        options={id(pipeline.steps[-1][1]): {"zipmap": False}},
-        target_opset={"": 17, "ai.onnx.ml": 3},
-    )
-    # The predicted label goes, and with it the nodes that only it needed.
-    model = onnx.utils.Extractor(model).extract_model(["features"], ["probabilities"])
-    if is_wide:
-        _narrow(model)
-    return bytes(model.SerializeToString())
-
-
-def _narrow(model: Any) -> None:
-    """Give a graph of float64 tensors a float32 input and output, in place."""
     import onnx
+    from onnx import TensorProto, helper, numpy_helper
 
-    graph, types = model.graph, onnx.TensorProto
-    wide = {"features": "wide_features", "probabilities": "wide_probabilities"}
-    for node in graph.node:
-        node.input[:] = [wide.get(name, name) for name in node.input]
-        node.output[:] = [wide.get(name, name) for name in node.output]
-    graph.node.insert(0, onnx.helper.make_node("Cast", ["features"], ["wide_features"], to=types.DOUBLE))
-    graph.node.append(onnx.helper.make_node("Cast", ["wide_probabilities"], ["probabilities"], to=types.FLOAT))
-    for value in (graph.input[0], graph.output[0]):
-        value.type.tensor_type.elem_type = types.FLOAT
+    scaler, network = pipeline.named_steps.get("standardise"), pipeline.named_steps["mlp"]
+    # Mel power spans ten decades: unscaled, float32 sums move probabilities by 5e-5; scaled, by 4e-7.
+    dtype, element = (np.float64, TensorProto.DOUBLE) if scaler is None else (np.float32, TensorProto.FLOAT)
+    nodes: list[Any] = []
+    tensors: list[Any] = []
+    last = "features"
+
+    def add(kind: str, *operands: NDArray[Any], **attributes: Any) -> None:
+        nonlocal last
+        names = [f"tensor_{len(tensors) + i}" for i in range(len(operands))]
+        tensors.extend(numpy_helper.from_array(x.astype(dtype), name) for x, name in zip(operands, names, strict=True))
+        output = f"value_{len(nodes)}"
+        nodes.append(helper.make_node(kind, [last, *names], [output], **attributes))
+        last = output
+
+    if scaler is None:
+        add("Cast", to=element)
+    else:
+        add("Sub", scaler.mean_)
+        add("Div", scaler.scale_)
+    for number, (coefficients, intercepts) in enumerate(_layers(network)):
+        if number:
+            add("Relu")
+        add("Gemm", coefficients, intercepts)
+    add("Softmax", axis=1)
+    nodes.append(helper.make_node("Cast", [last], ["probabilities"], to=TensorProto.FLOAT))
+    n_classes = len(network.classes_)
+    graph = helper.make_graph(
+        nodes,
+        "mlp",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", n_values])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", n_classes])],
+        tensors,
+    )
+    opsets = [helper.make_opsetid("", _OPSET)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="emosense")
     onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())

@@ -36,13 +36,17 @@ def short(name: str, **changes: object) -> CnnConfig:
     return dataclasses.replace(preset("cnn", name), epochs=3, **changes)
 
 
+@pytest.mark.parametrize("classes", [CLASSES, CLASSES[:2]])
+@pytest.mark.parametrize("changes", [{}, {"hidden_units": 0}])
 @pytest.mark.parametrize("name", ["reference", "default"])
-def test_the_mlps_onnx_graph_gives_scikit_learns_probabilities(name: str) -> None:
-    config = dataclasses.replace(preset("mlp", name), classes=CLASSES)
-    table = made_table(config, 60)
+def test_the_mlps_onnx_graph_gives_scikit_learns_probabilities(
+    name: str, changes: dict[str, int], classes: tuple[str, ...]
+) -> None:
+    config = dataclasses.replace(preset("mlp", name), classes=classes, **changes)
+    table = made_table(config, 60).with_emotions(classes)
     values = np.stack(table.features)
-    pipeline = mlp.fit(values, table.labels(CLASSES), config, seed=0)
-    found = predict(mlp.to_onnx(pipeline, values.shape[1]), [table], len(CLASSES))
+    pipeline = mlp.fit(values, table.labels(classes), config, seed=0)
+    found = predict(mlp.to_onnx(pipeline, values.shape[1]), [table], len(classes))
     np.testing.assert_allclose(found, pipeline.predict_proba(values), atol=1e-6)
 
 
