@@ -28,7 +28,7 @@ from emosense.cli.options import (
 from emosense.errors import UsageError
 from emosense.storage.files import join
 
-# What a comparison heeds.
+# The parameters that --compare uses.
 _FOR_COMPARISON: Final = frozenset({"compare", "output", "progress", "quiet", "load", "save"})
 
 
@@ -42,32 +42,34 @@ def evaluate(
     compare: Annotated[
         tuple[str, str] | None,
         typer.Option(
-            help="Train nothing; compare two finished evaluations, by folder, in comparison.html of the output folder."
+            help="Compare two finished evaluations (folders) in comparison.html of the output folder; train nothing."
         ),
     ] = None,
     model: Annotated[str | None, typer.Option("-m", "--model", help="Score this model as it is.")] = None,
     kind: Annotated[Kind, typer.Option(help="Cross-validate this model family.")] = Kind.cnn,
-    preset: Annotated[Preset, typer.Option(help="Its settings.")] = Preset.default,
+    preset: Annotated[Preset, typer.Option(help="Settings of the model family.")] = Preset.default,
     encoder: EncoderFile = "",
     encoder_output: EncoderOutput = "",
     encoder_normalise: EncoderNormalise = None,
     protocol: Annotated[Protocol, typer.Option(help="How speakers are split.")] = Protocol.lj5,
-    seeds: Annotated[int, typer.Option(min=1, help="Fits of every fold.")] = 1,
-    n_folds: Annotated[int, typer.Option("--folds", min=2, help="Folds of kfold.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; every fold is trained with each.")] = 1,
+    n_folds: Annotated[int, typer.Option("--folds", min=2, help="Number of folds of kfold.")] = 5,
     only_folds: Annotated[
-        list[str] | None, typer.Option("--fold", help="Run this fold of the protocol alone, as in lj5-2; repeatable.")
+        list[str] | None, typer.Option("--fold", help="Run only this fold of the protocol, such as lj5-2; repeatable.")
     ] = None,
-    emotions: Annotated[str, typer.Option(help="Classes, separated by commas; default: the preset's.")] = "",
+    emotions: Annotated[str, typer.Option(help="Classes, separated by commas; default: those of the preset.")] = "",
     calibrate: Annotated[bool, typer.Option(help="Fit a temperature on training speakers of each fold.")] = False,
     robustness: Annotated[
         bool,
-        typer.Option(help="Score on disturbed copies of the recordings too: level, codec, noise, room."),
+        typer.Option(help="Also score on disturbed copies of the recordings: level, codec, noise, room."),
     ] = False,
     reuse: Annotated[
         list[str] | None,
-        typer.Option(help="Take fits from this finished evaluation where they are the same; repeatable."),
+        typer.Option(
+            help="Reuse the networks of this finished evaluation where settings and data are the same; repeatable."
+        ),
     ] = None,
-    report: Annotated[bool, typer.Option(help="Write a report as an HTML page to the folder.")] = False,
+    report: Annotated[bool, typer.Option(help="Also write report.html to the output folder.")] = False,
     cache: Cache = None,
     workers: Workers = None,
     address: Address = None,
@@ -76,16 +78,16 @@ def evaluate(
     load: LoadParams = None,  # noqa: ARG001 - read before the other options
     save: SaveParams = None,
 ) -> None:
-    """Score a model, or cross-validate a model family with every fold of every seed as a Ray task."""
+    """Score a model, or cross-validate a model family; each network of each fold and seed is a Ray task."""
     if compare is not None:
         _check_compare(context)
         with saved_params(context, save, [join(output, "comparison.html")]):
             _compare(*compare, output)
         return
     if data is None:
-        raise UsageError("evaluate needs DATA, or two folders with --compare")
-    from emosense.crossvalidation.evaluate import EvaluateJob
+        raise UsageError("evaluate needs DATA, or --compare with two folders")
     from emosense.crossvalidation.evaluate import evaluate as run
+    from emosense.crossvalidation.job import EvaluateJob
     from emosense.crossvalidation.results import table_text
     from emosense.progress import open_progress
     from emosense.training.encoder_choice import EncoderChoice
@@ -119,12 +121,12 @@ def evaluate(
 
 
 def _check_compare(context: typer.Context) -> None:
-    """Refuse what a comparison would ignore."""
+    """Refuse options that a comparison would ignore."""
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         if parameter.name not in _FOR_COMPARISON and source is not None and source.name == "COMMANDLINE":
             given = "DATA" if parameter.param_type_name == "argument" else max(parameter.opts, key=len)
-            raise UsageError(f"--compare reads two finished evaluations alone: leave out {given}")
+            raise UsageError(f"--compare only reads two finished evaluations: leave out {given}")
 
 
 def _compare(first: str, second: str, output: str) -> None:

@@ -1,9 +1,9 @@
-"""Folds of an evaluation -> models, each with the rows that it is tested on, and what they predict there."""
+"""Folds of an evaluation -> models, each with the rows it is tested on, and their predictions there."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from emosense.progress import Progress
 from emosense.training.ensemble import ModelConfig, assemble, members_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fits_on_ray import TrainingRun, TrainingRuns
-from emosense.training.fitting import predict
+from emosense.training.fitting import TrainedNetwork, predict
 
 _CALIBRATION_SHARE: Final = 0.2
 
@@ -27,6 +27,10 @@ class FoldModel:
 
     Parameters
     ----------
+    seed : int
+        Seed that the model was trained with.
+    name : str
+        Name of the fold.
     weights : bytes
         The whole graph, as it would be shipped.
     rows : ndarray, shape (n,)
@@ -47,14 +51,18 @@ class FoldModel:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class ScoredModels:
-    """The models of an evaluation, the features that they are tested on, and what is to be said of them.
+    """The models of an evaluation, and the features that they are tested on.
 
     Parameters
     ----------
     tables : tuple of FeatureTable
-        One for each feature set that the models hear, with the same utterances.
+        One for each feature set that the models take, with the same utterances.
+    classes : tuple of str
+        The emotions that the models tell apart.
+    models : list of FoldModel
+        One for each fold and seed.
     about : dict
-        What ``metrics.json`` says of the models, their training and their splits.
+        What ``metrics.json`` states of the models, their training and their splits.
     """
 
     tables: tuple[FeatureTable, ...]
@@ -63,7 +71,13 @@ class ScoredModels:
     about: dict[str, Any]
 
     def predictions(self) -> list[Predictions]:
-        """Predict the test rows of every model."""
+        """Predict the test rows of every model.
+
+        Returns
+        -------
+        list of Predictions
+            One for each model.
+        """
         return [predict_fold(model, self.tables, self.classes) for model in self.models]
 
     def predictions_of(self, tables: tuple[FeatureTable, ...], rows: NDArray[np.int64]) -> list[Predictions]:
@@ -72,23 +86,43 @@ class ScoredModels:
         Parameters
         ----------
         tables : tuple of FeatureTable
-            As `tables`, with `rows` alone.
+            Like `tables` of the class, with only `rows`.
         rows : ndarray, shape (n,)
-            Ascending rows of `tables`; models that are tested on none of them say nothing.
+            Ascending rows of `tables` of the class.
+
+        Returns
+        -------
+        list of Predictions
+            One for each model that is tested on some of the rows.
         """
-        place = np.full(len(self.tables[0]), -1)
-        place[rows] = np.arange(len(rows))
-        found = []
+        position = np.full(len(self.tables[0]), -1)
+        position[rows] = np.arange(len(rows))
+        predictions = []
         for model in self.models:
-            tested = place[model.rows]
+            tested = position[model.rows]
             if (tested >= 0).any():
-                short = predict_fold(dataclasses.replace(model, rows=tested[tested >= 0]), tables, self.classes)
-                found.append(dataclasses.replace(short, rows=rows[short.rows]))
-        return found
+                found = predict_fold(dataclasses.replace(model, rows=tested[tested >= 0]), tables, self.classes)
+                predictions.append(dataclasses.replace(found, rows=rows[found.rows]))
+        return predictions
 
 
 def predict_fold(model: FoldModel, tables: Sequence[FeatureTable], classes: tuple[str, ...]) -> Predictions:
-    """Predict the rows that a model is tested on."""
+    """Predict the rows that a model is tested on.
+
+    Parameters
+    ----------
+    model : FoldModel
+        The model and its test rows.
+    tables : sequence of FeatureTable
+        One for each feature set that the model takes.
+    classes : tuple of str
+        The emotions that the model tells apart.
+
+    Returns
+    -------
+    Predictions
+        Calibrated probabilities of the test rows.
+    """
     found = predict(model.weights, [table.select(model.rows) for table in tables], len(classes))
     probabilities = apply_temperature(found, model.temperature)
     return Predictions(model.seed, model.name, model.rows, probabilities, model.history, model.temperature)
@@ -96,7 +130,7 @@ def predict_fold(model: FoldModel, tables: Sequence[FeatureTable], classes: tupl
 
 def fold_models(
     config: ModelConfig,
-    fits: TrainingRuns,
+    runs: TrainingRuns,
     tables: tuple[FeatureTable, ...],
     classes: tuple[str, ...],
     work: Sequence[tuple[int, Fold]],
@@ -104,44 +138,75 @@ def fold_models(
     *,
     calibrate: bool,
 ) -> list[FoldModel]:
-    """Train on each fold's training rows.
-
-    The test rows serve as validation set of the learning curves, which nothing is chosen by.
+    """Train a model on the training rows of each fold.
 
     Parameters
     ----------
+    config : ModelConfig
+        Settings of the model.
+    runs : TrainingRuns
+        Trains the networks.
+    tables : tuple of FeatureTable
+        One for each feature set that the model takes.
+    classes : tuple of str
+        The emotions that the models tell apart.
     work : sequence of (int, Fold)
         Seed and fold of every model.
+    progress : Progress
+        Receives the number of finished networks.
     calibrate : bool
         Fit a temperature to each model, with a second one that leaves some training speakers out.
+
+    Returns
+    -------
+    list of FoldModel
+        In the order of `work`. The test rows are the validation set of the learning curves; nothing is chosen by them.
     """
-    wanted, inner = [], []
-    for seed, fold in work:
-        wanted += [TrainingRun(m.config, m.seed, fold.train, fold.test) for m in members_of(config, seed)]
-        if calibrate:
-            train, _ = _calibration_split(tables[0], fold, seed)
-            inner += [TrainingRun(m.config, m.seed, train) for m in members_of(config, seed)]
-    fitted = fits.run(wanted + inner, progress)
-    n_members = len(members_of(config, 0))
+    plans = [_FoldPlan.of(config, seed, fold, tables[0].speakers if calibrate else None) for seed, fold in work]
+    wanted = [run for plan in plans for run in (*plan.runs, *plan.calibration_runs)]
+    trained = dict(zip(wanted, runs.run(wanted, progress), strict=True))
+    return [plan.model(trained, tables, classes) for plan in plans]
 
-    def graph(place: int) -> bytes:
-        return assemble(config, [network.weights for network in fitted[place * n_members :][:n_members]])
 
-    models = []
-    for place, (seed, fold) in enumerate(work):
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _FoldPlan:
+    """The networks to train for one fold and seed."""
+
+    config: ModelConfig
+    seed: int
+    fold: Fold
+    runs: list[TrainingRun]
+    # Networks that leave some training speakers out, and the rows of those speakers; none without calibration.
+    calibration_runs: list[TrainingRun]
+    calibration_rows: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, config: ModelConfig, seed: int, fold: Fold, speakers: Sequence[str] | None) -> _FoldPlan:
+        """Plan a fold; the speakers of all rows are needed only for calibration."""
+        members = members_of(config, seed)
+        runs = [TrainingRun(member.config, member.seed, fold.train, fold.test) for member in members]
+        if speakers is None:
+            return cls(config, seed, fold, runs, [], np.array([], np.int64))
+        train, held_out = inner_split([speakers[row] for row in fold.train], seed, _CALIBRATION_SHARE)
+        calibration_runs = [TrainingRun(member.config, member.seed, fold.train[train]) for member in members]
+        return cls(config, seed, fold, runs, calibration_runs, fold.train[held_out])
+
+    def model(
+        self,
+        trained: Mapping[TrainingRun, TrainedNetwork],
+        tables: Sequence[FeatureTable],
+        classes: tuple[str, ...],
+    ) -> FoldModel:
+        """Assemble the trained networks, and fit the temperature where there are networks for it."""
         temperature = 1.0
-        if calibrate:
-            _, rows = _calibration_split(tables[0], fold, seed)
-            held = [table.select(rows) for table in tables]
-            probabilities = predict(graph(len(work) + place), held, len(classes))
-            temperature = fit_temperature(probabilities, held[0].labels(classes))
-        # The curves of an ensemble are those of its networks, each in its own evaluation.
-        history = fitted[place].history if n_members == 1 else []
-        models.append(FoldModel(seed, fold.name, graph(place), fold.test, temperature, history))
-    return models
+        if self.calibration_runs:
+            graph = self._graph(trained, self.calibration_runs)
+            held_out = [table.select(self.calibration_rows) for table in tables]
+            temperature = fit_temperature(predict(graph, held_out, len(classes)), held_out[0].labels(classes))
+        # The learning curves of an ensemble's networks belong to the evaluations of these networks.
+        history = trained[self.runs[0]].history if len(self.runs) == 1 else []
+        graph = self._graph(trained, self.runs)
+        return FoldModel(self.seed, self.fold.name, graph, self.fold.test, temperature, history)
 
-
-def _calibration_split(table: FeatureTable, fold: Fold, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Divide a fold's training rows into those to fit on and those of held-out speakers."""
-    train, held = inner_split([table.speakers[row] for row in fold.train], seed, _CALIBRATION_SHARE)
-    return fold.train[train], fold.train[held]
+    def _graph(self, trained: Mapping[TrainingRun, TrainedNetwork], runs: Iterable[TrainingRun]) -> bytes:
+        return assemble(self.config, [trained[run].weights for run in runs])

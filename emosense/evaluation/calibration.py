@@ -1,7 +1,7 @@
-"""Temperature scaling: one number that makes the confidence of a model honest without changing its labels.
+"""Temperature scaling: one number that calibrates the confidence of a model without changing its labels.
 
-Takes and gives probabilities of shape (n, n_classes). The softmax forgets only an additive constant, so that the log of
-a probability serves as its logit. Source: Guo et al. 2017, 'On Calibration of Modern Neural Networks', section 4.2.
+Takes and returns probabilities of shape (n, n_classes). The softmax ignores an additive constant, so the log of a
+probability serves as its logit. Source: Guo et al. 2017, 'On Calibration of Modern Neural Networks', section 4.2.
 """
 
 from __future__ import annotations
@@ -18,55 +18,54 @@ MAX_TEMPERATURE: Final = 20.0
 
 # A float32 softmax underflows to 0 below this; its log, -87, is the lowest logit that such a model can express.
 _SMALLEST: Final = float(np.finfo(np.float32).tiny)
-_GOLDEN: Final = (5**0.5 - 1) / 2
 _LOG_TOLERANCE: Final = 1e-7
 
 
 def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
     """Return the temperature that minimises the negative log-likelihood of the labels.
 
-    The loss has one minimum in the temperature (it is convex in 1 / T), found by golden-section search over log T. Fit
-    on speakers who neither trained the model nor will test it.
+    The loss has one minimum in the temperature (it is convex in 1 / T); a bounded search over log T finds it. Fit on
+    speakers who neither trained the model nor will test it.
 
     Parameters
     ----------
     probabilities : array, shape (n, n_classes)
-        Of held-out rows, uncalibrated.
+        Uncalibrated probabilities of held-out rows.
     labels : array, shape (n,), integers
-        Their classes.
+        Class index of each row.
 
     Returns
     -------
     float
-        In [0.05, 20]; above 1 where the model is too sure of itself, 1 where no temperature is better.
+        In [0.05, 20]: above 1 if the model is overconfident, 1 if no temperature is better.
 
     Raises
     ------
     ValueError
         As in `emosense.evaluation.metrics.check_probabilities`.
     """
+    from scipy.optimize import minimize_scalar
+
     truth, shares = check_probabilities(labels, probabilities)
     logits = _logits(shares)
-    low, high = np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE)
-    while high - low > _LOG_TOLERANCE:
-        step = _GOLDEN * (high - low)
-        if _loss(logits, truth, high - step) <= _loss(logits, truth, low + step):
-            high = low + step
-        else:
-            low = high - step
-    best = (low + high) / 2
-    if _loss(logits, truth, 0.0) <= _loss(logits, truth, best) + 1e-12:
+    bounds = np.log([MIN_TEMPERATURE, MAX_TEMPERATURE])
+    found = minimize_scalar(
+        lambda value: _loss(logits, truth, value), bounds=bounds, method="bounded", options={"xatol": _LOG_TOLERANCE}
+    )
+    if _loss(logits, truth, 0.0) <= found.fun + 1e-12:
         return 1.0
-    return float(np.clip(np.exp(best), MIN_TEMPERATURE, MAX_TEMPERATURE))
+    return float(np.exp(found.x))
 
 
 def apply_temperature(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
-    """Return the probabilities at a temperature: flatter above 1, sharper below; the order of classes stays.
+    """Return the probabilities at a temperature: flatter above 1, sharper below 1, classes in the same order.
 
     Parameters
     ----------
     probabilities : array, shape (n, n_classes)
-    temperature : float, above 0
+        Rows sum to one.
+    temperature : float
+        Above 0.
 
     Returns
     -------

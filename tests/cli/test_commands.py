@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from made_tables import CLASSES
 
-from emosense.crossvalidation.evaluate import EvaluateJob, evaluate
+from emosense.crossvalidation.evaluate import evaluate
+from emosense.crossvalidation.job import EvaluateJob
 from emosense.models.model import read_model
 from emosense.progress import Silent
 from emosense.ray_session import ray_session

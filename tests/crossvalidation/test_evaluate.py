@@ -20,8 +20,9 @@ from made_tables import CLASSES, likeliest_temperature
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
 
 from emosense.audio.disturbances import CATALOGUE
-from emosense.crossvalidation.evaluate import EvaluateJob, evaluate
+from emosense.crossvalidation.evaluate import evaluate
 from emosense.crossvalidation.fold_models import FoldModel, ScoredModels, fold_models, predict_fold
+from emosense.crossvalidation.job import EvaluateJob
 from emosense.crossvalidation.results import table_text
 from emosense.crossvalidation.robustness import robustness
 from emosense.errors import StorageError, UsageError
@@ -105,7 +106,7 @@ def test_a_random_split_of_few_speakers_has_the_leak_that_can_be_measured(
     progress = Listener()
     metrics = evaluate(job(str(few), tmp_path / "e", protocol="random", calibrate=calibrate), progress)
     assert metrics["n"] == 6 * n_speakers
-    assert any(text.startswith("one speaker alone") for text in progress.said) is (n_speakers == 1)
+    assert any(text.startswith("only one speaker") for text in progress.said) is (n_speakers == 1)
     assert ("leak_gap" in metrics) is (n_speakers > 1)
     assert ("leak gap" in table_text(metrics)) is (n_speakers > 1)
     assert f"mlp default, kfold: {n_speakers} folds of {24 * n_speakers} recordings" in progress.said or n_speakers == 1
@@ -229,7 +230,7 @@ def test_the_folder_of_a_model_is_no_place_for_an_evaluation(table: str, tiny_mo
 
 def test_a_folder_without_fits_cannot_be_reused(table: str, tmp_path: Path) -> None:
     for folder in (tmp_path / "nowhere", tmp_path):
-        with pytest.raises(UsageError, match=f"{folder} holds no fits"):
+        with pytest.raises(UsageError, match=f"{folder} holds no trained networks"):
             evaluate(job(table, tmp_path / "e", reuse=(str(folder),)), Silent())
     assert not (tmp_path / "e").exists()
 
@@ -287,7 +288,7 @@ def test_a_given_model_is_scored_and_known_speakers_are_named(table: str, tmp_pa
     progress = Listener()
     metrics = evaluate(EvaluateJob(table, str(tmp_path / "e"), model=str(tmp_path / "model")), progress)
     assert metrics["seen_speakers"] == ["01", "02", "03", "04", "05", "06"]
-    assert any("no held-out score" in text for text in progress.said)
+    assert any("not a held-out score" in text for text in progress.said)
     # In another corpus the same names are other people.
     model_file = tmp_path / "model" / "model.json"
     description = json.loads(model_file.read_text())
@@ -296,7 +297,7 @@ def test_a_given_model_is_scored_and_known_speakers_are_named(table: str, tmp_pa
     progress = Listener()
     metrics = evaluate(EvaluateJob(table, str(tmp_path / "f"), model=str(tmp_path / "model")), progress)
     assert metrics["seen_speakers"] == []
-    assert not any("no held-out score" in text for text in progress.said)
+    assert not any("not a held-out score" in text for text in progress.said)
     assert metrics["scores"]["uar"]["mean"] > 0.9
     (tmp_path / "other").mkdir()
     write_model(str(tmp_path / "other"), tiny_description(), b"x")

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from made_tables import likeliest_temperature
 
-from emosense.crossvalidation.evaluate import EvaluateJob, evaluate
+from emosense.crossvalidation.evaluate import evaluate
+from emosense.crossvalidation.job import EvaluateJob
 from emosense.errors import UsageError
 from emosense.labelling.run_job import LabelJob, label
 from emosense.models.model import Model, read_model

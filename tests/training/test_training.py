@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from made_tables import CLASSES, made_table
 
-from emosense.crossvalidation.evaluate import EvaluateJob, evaluate
+from emosense.crossvalidation.evaluate import evaluate
+from emosense.crossvalidation.job import EvaluateJob
 from emosense.errors import UsageError
 from emosense.features.sets import feature_names
 from emosense.inputs.corpus import Utterance

@@ -26,7 +26,8 @@ from typer.testing import CliRunner, Result
 from emosense.api import extract_features, label, load_model
 from emosense.audio.reader import read_waveform
 from emosense.cli.main import app
-from emosense.crossvalidation.evaluate import EvaluateJob, evaluate
+from emosense.crossvalidation.evaluate import evaluate
+from emosense.crossvalidation.job import EvaluateJob
 from emosense.errors import ModelError, RecordingError, StorageError, UsageError
 from emosense.features.encoder.embedding import MIN_SAMPLES, log_mel
 from emosense.features.encoder.files import cached_encoder, find_encoder, obtain_encoder, sha256_of

@@ -1,0 +1,127 @@
+"""What one evaluation is asked to do, and which requests are refused before anything is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from emosense.audio.disturbances import check_mp3
+from emosense.errors import UsageError
+from emosense.features.encoder.files import default_cache
+from emosense.storage.files import exists, join, redact
+from emosense.training.encoder_choice import EncoderChoice
+from emosense.training.feature_cache import FeatureSource, check_recordings
+from emosense.training.fits_on_ray import holds_networks
+
+# Settings of training, which a given model has no use for. Kind, preset and protocol are missing: their defaults
+# cannot be distinguished from a choice.
+_TRAINING_OPTIONS: Final = {
+    "only_folds": "--fold",
+    "n_seeds": "--seeds",
+    "n_folds": "--folds",
+    "calibrate": "--calibrate",
+    "reuse": "--reuse",
+    "emotions": "--emotions",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EvaluateJob:
+    """What the user asked for: a `model` to score, or a `kind` and `preset` to cross-validate.
+
+    Parameters
+    ----------
+    data : str
+        Location of a RAVDESS folder, a table of recordings or a feature table.
+    output : str
+        Folder for ``metrics.json`` and ``predictions.csv``.
+    model : str, optional
+        Name or folder of a model to score as it is.
+    kind, preset : str
+        Model family to cross-validate, and the name of its settings.
+    protocol : str
+        A key of `emosense.evaluation.splits.PROTOCOLS`.
+    n_seeds : int
+        Every fold is trained with the seeds 0 to n_seeds - 1.
+    n_folds : int
+        Number of folds of the protocol ``kfold``.
+    only_folds : tuple of str
+        Names of the folds to run; empty for all folds of the protocol.
+    emotions : tuple of str
+        Classes; empty for those of the preset.
+    calibrate : bool
+        Fit a temperature on held-out training speakers of each fold, which takes a second, shorter fit.
+    reuse : tuple of str
+        Folders of finished evaluations, whose networks are reused where settings and rows are the same.
+    cache : str, optional
+        Folder of the feature cache.
+    address : str, optional
+        Address of a Ray cluster.
+    n_workers : int, optional
+        Number of parallel tasks.
+    robustness : bool
+        Also score the models on disturbed copies of the recordings (`emosense.audio.disturbances`).
+    encoder : EncoderChoice
+        The pretrained encoder of the model, or of the presets that need one.
+    """
+
+    data: str
+    output: str
+    model: str | None = None
+    kind: str = "cnn"
+    preset: str = "default"
+    protocol: str = "lj5"
+    n_seeds: int = 1
+    n_folds: int = 5
+    only_folds: tuple[str, ...] = ()
+    emotions: tuple[str, ...] = ()
+    calibrate: bool = False
+    reuse: tuple[str, ...] = ()
+    cache: str | None = None
+    address: str | None = None
+    n_workers: int | None = None
+    robustness: bool = False
+    encoder: EncoderChoice = dataclasses.field(default_factory=EncoderChoice)
+
+    @property
+    def written(self) -> list[str]:
+        """Everything that the job writes, and the report that the caller makes of it."""
+        names = ("curves.json", "predictions.csv", "metrics.json", "fits", "report.html")
+        return [join(self.output, name) for name in names]
+
+    @property
+    def source(self) -> FeatureSource:
+        """Where the features come from."""
+        return FeatureSource(self.data, self.cache or default_cache(), self.address, self.n_workers)
+
+    def check(self) -> None:
+        """Refuse settings that would be ignored, and those that would fail only after training.
+
+        Raises
+        ------
+        UsageError
+            If settings contradict each other, or the output or a reused folder is not usable.
+        """
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        if self.model is not None:
+            ignored = [option for name, option in _TRAINING_OPTIONS.items() if getattr(self, name) != defaults[name]]
+            if ignored:
+                raise UsageError(f"{ignored[0]} is for training, and --model scores a model as it is: leave one out")
+            if self.encoder != EncoderChoice(self.encoder.location):
+                raise UsageError(
+                    "the model defines how its encoder is used: leave out --encoder-output, --encoder-normalise"
+                )
+        elif self.protocol != "kfold" and self.n_folds != defaults["n_folds"]:
+            raise UsageError(f"--folds is for --protocol kfold, and {self.protocol} has its own folds: leave it out")
+        if exists(join(self.output, "model.json")):
+            raise UsageError(
+                f"{redact(self.output)} holds a model, whose curves.json would be replaced: choose another folder"
+            )
+        for folder in self.reuse:
+            if not holds_networks(join(folder, "fits")):
+                raise UsageError(
+                    f"{redact(folder)} holds no trained networks: --reuse takes the output folder of an evaluation"
+                )
+        if self.robustness:
+            check_recordings(self.source)
+            check_mp3()
