@@ -1,1 +1,1 @@
-"""Arguments -> one job."""
+"""The command line: one module per command, each of which turns arguments into one job."""

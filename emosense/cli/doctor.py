@@ -12,13 +12,13 @@ import typer
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON, for a bug report.")] = False,
 ) -> None:
-    """Look at this installation and machine: versions, decoders, models, Ray, storage drivers, space, CPUs, memory.
+    """Check this installation and machine: versions, decoders, models, Ray, storage drivers, disk space, CPUs, memory.
 
-    Exit code 0: all is well. 3: there are warnings. 1: something is broken. What is optional and absent is well.
+    Exit code 0: everything works. 3: there are warnings. 1: something is broken. Missing optional packages are fine.
     """
-    from emosense.cli.checks import examine, exit_code
+    from emosense.cli.checks import exit_code, run_checks
 
-    checks = examine()
+    checks = run_checks()
     if as_json:
         print(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))  # noqa: T201 - the result itself
     else:

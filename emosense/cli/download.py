@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emosense.cli.options import ProgressMode, Quiet, Shown
+from emosense.cli.options import ProgressMode, ProgressOption, Quiet
 from emosense.errors import UsageError
 
 
@@ -18,21 +18,24 @@ class PublishedCorpus(enum.StrEnum):
 
 
 def download(
-    corpus: Annotated[PublishedCorpus, typer.Argument(metavar="CORPUS", help="Which corpus.")],  # noqa: ARG001 - there is one so far
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder to unpack it to.")],
+    corpus: Annotated[PublishedCorpus, typer.Argument(metavar="CORPUS", help="Which corpus.")],  # noqa: ARG001 - so far there is only one
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder to unpack it into.")],
     song: Annotated[
-        bool, typer.Option("--song", help="The sung recordings as well, which carry no label here.")
+        bool, typer.Option("--song", help="Download the sung recordings too; EmoSense does not use their labels.")
     ] = False,
     url: Annotated[
         str | None, typer.Option(help="Folder of a mirror, http or https; default: Zenodo record 1188976.")
     ] = None,
     md5: Annotated[
-        list[str] | None, typer.Option(help="MD5 sum that a mirror's archive has instead; once for each archive.")
+        list[str] | None,
+        typer.Option(
+            help="Expected MD5 sum of a mirror's archive; give it once per archive, in the order of download."
+        ),
     ] = None,
-    progress: Shown = ProgressMode.auto,
+    progress: ProgressOption = ProgressMode.auto,
     quiet: Quiet = False,
 ) -> None:
-    """Download a corpus, check it by hash and unpack it; given again, the command goes on where it was stopped."""
+    """Download a corpus, verify its checksum and unpack it. Run the command again to resume a stopped download."""
     from emosense.inputs.download import RAVDESS_SONG, RAVDESS_SPEECH, RAVDESS_URL, DownloadJob
     from emosense.inputs.download import download as run
     from emosense.progress import open_progress
@@ -40,7 +43,7 @@ def download(
     archives: tuple[tuple[str, str], ...] = (RAVDESS_SPEECH, RAVDESS_SONG) if song else (RAVDESS_SPEECH,)
     if md5:
         if len(md5) != len(archives):
-            raise UsageError(f"{len(archives)} archives are fetched, so --md5 is given {len(archives)} times, or never")
+            raise UsageError(f"give --md5 {len(archives)} times, once per archive, or not at all")
         archives = tuple((name, digest.lower()) for (name, _), digest in zip(archives, md5, strict=True))
     with open_progress("none" if quiet else progress.value) as reporter:
         run(DownloadJob(folder, archives, url or RAVDESS_URL), reporter)

@@ -13,18 +13,16 @@ from emosense.cli.options import (
     EncoderNormalise,
     EncoderOutput,
     Kind,
-    LoadParams,
     Preset,
     ProgressMode,
+    ProgressOption,
     Protocol,
     Quiet,
-    SaveParams,
-    Shown,
     Workers,
-    names,
-    saved_params,
-    say,
+    comma_separated,
+    print_message,
 )
+from emosense.cli.params_file import LoadParams, SaveParams, saved_params
 from emosense.errors import UsageError
 from emosense.storage.files import join
 
@@ -36,7 +34,10 @@ def evaluate(
     context: typer.Context,
     data: Annotated[
         str | None,
-        typer.Argument(help="RAVDESS folder or URL, a table (path, emotion, speaker), or a feature table."),
+        typer.Argument(
+            help="RAVDESS folder or URL, a table (.csv, .parquet) with the columns path, emotion and speaker, or a "
+            "feature table."
+        ),
     ] = None,
     output: Annotated[str, typer.Option("-o", "--output", help="Folder for metrics and predictions.")] = "evaluation",
     compare: Annotated[
@@ -45,9 +46,11 @@ def evaluate(
             help="Compare two finished evaluations (folders) in comparison.html of the output folder; train nothing."
         ),
     ] = None,
-    model: Annotated[str | None, typer.Option("-m", "--model", help="Score this model as it is.")] = None,
+    model: Annotated[
+        str | None, typer.Option("-m", "--model", help="Score this trained model: shipped name, directory or URL.")
+    ] = None,
     kind: Annotated[Kind, typer.Option(help="Cross-validate this model family.")] = Kind.cnn,
-    preset: Annotated[Preset, typer.Option(help="Settings of the model family.")] = Preset.default,
+    preset: Preset = "default",
     encoder: EncoderFile = "",
     encoder_output: EncoderOutput = "",
     encoder_normalise: EncoderNormalise = None,
@@ -73,7 +76,7 @@ def evaluate(
     cache: Cache = None,
     workers: Workers = None,
     address: Address = None,
-    progress: Shown = ProgressMode.auto,
+    progress: ProgressOption = ProgressMode.auto,
     quiet: Quiet = False,
     load: LoadParams = None,  # noqa: ARG001 - read before the other options
     save: SaveParams = None,
@@ -97,12 +100,12 @@ def evaluate(
         output=output,
         model=model,
         kind=kind.value,
-        preset=preset.value,
+        preset=preset,
         protocol=protocol.value,
         n_seeds=seeds,
         n_folds=n_folds,
         only_folds=tuple(only_folds or ()),
-        emotions=names(emotions),
+        emotions=comma_separated(emotions),
         calibrate=calibrate,
         reuse=tuple(reuse or ()),
         cache=cache,
@@ -130,7 +133,7 @@ def _check_compare(context: typer.Context) -> None:
 
 
 def _compare(first: str, second: str, output: str) -> None:
-    """Write the comparison of two evaluations and print its paired test."""
+    """Write the comparison of two evaluations and print the paired test."""
     from emosense.reports import comparison_report
     from emosense.reports.comparison import comparison_text
     from emosense.storage.files import make_folder
@@ -139,4 +142,4 @@ def _compare(first: str, second: str, output: str) -> None:
     page = join(output, "comparison.html")
     comparison_report(first, second, page)
     print(comparison_text(first, second))  # noqa: T201 - the result itself
-    say(page)
+    print_message(page)

@@ -14,70 +14,75 @@ from emosense.cli.options import (
     Address,
     EncoderFile,
     EngineName,
-    LoadParams,
     ProgressMode,
+    ProgressOption,
     Quiet,
-    SaveParams,
-    Shown,
     Workers,
-    saved_params,
-    say,
+    print_message,
 )
+from emosense.cli.params_file import LoadParams, SaveParams, saved_params
 from emosense.errors import UsageError
 
 
 def label(
     context: typer.Context,
-    inputs: Annotated[list[str], typer.Argument(help="Files, folders, URLs, or - for a list on standard input.")],
+    inputs: Annotated[list[str], typer.Argument(help="Files, folders or URLs; - reads a list from standard input.")],
     output: Annotated[
         str, typer.Option("-o", "--output", help="Table to write: .csv, .parquet or .jsonl.")
     ] = "labels.csv",
     model: Annotated[
-        str, typer.Option("-m", "--model", help="Name of a shipped model, directory, or URL in object storage.")
+        str, typer.Option("-m", "--model", help="Name of a shipped model, a directory, or a URL in object storage.")
     ] = "default",
     encoder: EncoderFile = "",
     engine: Annotated[
-        EngineName, typer.Option(help="auto: worker processes of this machine for small jobs, Ray for large ones.")
+        EngineName, typer.Option(help="auto: worker processes on this machine for small jobs, Ray for large ones.")
     ] = EngineName.auto,
     workers: Workers = None,
     address: Address = None,
-    window: Annotated[float, typer.Option(help="Seconds of a window; default: the model's own.")] = 0.0,
-    hop: Annotated[float, typer.Option(help="Seconds between windows; default: the window.")] = 0.0,
-    segments: Annotated[str | None, typer.Option(help="Write a row for every window to this table as well.")] = None,
+    window: Annotated[float, typer.Option(help="Length of a window in seconds; default: the model's.")] = 0.0,
+    hop: Annotated[float, typer.Option(help="Seconds from one window to the next; default: the window.")] = 0.0,
+    segments: Annotated[str | None, typer.Option(help="Also write one row per window to this table.")] = None,
     formats: Annotated[
         list[str] | None,
-        typer.Option("-f", "--format", help="Write csv, parquet, jsonl, audacity, raven or audformat too; repeatable."),
+        typer.Option(
+            "-f", "--format", help="Also write csv, parquet, jsonl, audacity, raven or audformat; repeatable."
+        ),
     ] = None,
-    report: Annotated[str | None, typer.Option(help="Write a report as an HTML page to this place.")] = None,
+    report: Annotated[str | None, typer.Option(help="Write an HTML report to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")] = False,
-    quality: Annotated[bool, typer.Option(help="Add columns that say how far a label can be trusted.")] = False,
+    quality: Annotated[bool, typer.Option(help="Add columns that help to judge how far to trust each label.")] = False,
     speakers: Annotated[
         str | None,
         typer.Option(
-            help="Adapt to each speaker: parent (one folder, one speaker), regex:PATTERN, or a table (path, speaker)."
+            help="Adapt to each speaker. How the speaker is found: parent (one folder per speaker), regex:PATTERN "
+            "(first group in the path), or a table with the columns path and speaker."
         ),
     ] = None,
     min_confidence: Annotated[
-        float | None, typer.Option(help="Add a column uncertain: true below this confidence. Hides no row.")
+        float | None, typer.Option(help="Add the column uncertain: true below this confidence. No row is removed.")
     ] = None,
-    strict: Annotated[bool, typer.Option(help="Treat recordings that could be decoded in part as errors.")] = False,
-    max_duration: Annotated[float, typer.Option(help="Refuse longer recordings (seconds).")] = 86_400.0,
-    max_errors: Annotated[str | None, typer.Option(help="Stop when more recordings fail: N or P%.")] = None,
-    file_timeout: Annotated[float, typer.Option(help="Give up a recording that makes no progress (seconds).")] = 60.0,
-    limit: Annotated[int | None, typer.Option(min=1, help="Label the first N recordings only.")] = None,
-    follow_links: Annotated[bool, typer.Option(help="Follow links that lead out of the folder.")] = False,
-    sniff: Annotated[bool, typer.Option(help="Look at files of every name, not of audio extensions alone.")] = False,
-    restart: Annotated[bool, typer.Option(help="Discard what an earlier start of this run has done.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="List and count, label nothing.")] = False,
-    progress: Shown = ProgressMode.auto,
+    strict: Annotated[bool, typer.Option(help="Treat recordings that can only be decoded in part as errors.")] = False,
+    max_duration: Annotated[
+        float, typer.Option(help="Longest recording to label, in seconds; longer ones are errors.")
+    ] = 86_400.0,
+    max_errors: Annotated[str | None, typer.Option(help="Stop when more recordings fail than this: N or P%.")] = None,
+    file_timeout: Annotated[
+        float, typer.Option(help="Give up on a recording after this many seconds without progress.")
+    ] = 60.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Label only the first N recordings.")] = None,
+    follow_links: Annotated[bool, typer.Option(help="Follow symbolic links that lead out of the folder.")] = False,
+    sniff: Annotated[bool, typer.Option(help="Look at all files, not only those with audio extensions.")] = False,
+    restart: Annotated[bool, typer.Option(help="Discard the work of an earlier run and start again.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="List and count the recordings, but label none.")] = False,
+    progress: ProgressOption = ProgressMode.auto,
     quiet: Quiet = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what is wrong with each recording.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print what is wrong with each recording.")] = False,
     load: LoadParams = None,  # noqa: ARG001 - read before the other options
     save: SaveParams = None,
 ) -> None:
-    """Label recordings: one row a recording, with the emotion and how sure the model is.
+    """Label recordings: one row per recording, with the emotion and the model's confidence.
 
-    A run that was stopped goes on where it was when the same command is given again.
+    Run the same command again to resume a run that was stopped.
     """
     from emosense.inputs.walk import ListingConfig
     from emosense.labelling.config import LabelConfig
@@ -90,7 +95,7 @@ def label(
         from emosense.reports.page import check_output
 
         check_output(report)
-    # These formats hold stretches of time: a long recording is one label for each window.
+    # These formats hold time spans: a long recording has one label per window.
     with_segments = segments is not None or bool(set(formats or ()) & {"audacity", "raven", "audformat"})
     job = LabelJob(
         inputs=tuple(location for location in inputs if location != "-"),
@@ -122,7 +127,7 @@ def label(
     if as_json:
         print(json.dumps(summary.to_dict(job), indent=2))  # noqa: T201 - what was asked for
     elif not quiet and not summary.failure:
-        say(summary.text(job))
+        print_message(summary.text(job))
     if report is not None and not dry_run and summary.n_recordings:
         from emosense.reports import label_report
 
@@ -133,9 +138,9 @@ def label(
 
 
 def _names_on_stdin() -> tuple[str, ...]:
-    """Names from standard input, one a line, or separated by NUL as ``find -print0`` does."""
+    """Names from standard input, one per line, or separated by NUL as ``find -print0`` does."""
     if sys.stdin is None:
-        raise UsageError("- takes a list from standard input, which is closed")
+        raise UsageError("- reads a list from standard input, but standard input is closed")
     content = sys.stdin.buffer.read()
     if b"\0" in content:
         return tuple(os.fsdecode(name) for name in content.split(b"\0") if name)

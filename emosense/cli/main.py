@@ -1,7 +1,7 @@
-"""The command line: it gathers the commands and turns known errors into exit codes.
+"""The command line: all commands, and the exit codes of known errors.
 
-Known errors become one line on standard error and an exit code; a bug keeps its traceback. Data goes to files and
-standard output, talk to standard error. Nothing heavy is imported before a command needs it.
+A known error becomes one line on standard error and an exit code; a bug keeps its traceback. Results go to files and
+standard output, messages to standard error. Nothing heavy is imported before a command needs it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from emosense.cli.evaluate import evaluate
 from emosense.cli.features import features
 from emosense.cli.label import label
 from emosense.cli.models import models
-from emosense.cli.options import say
+from emosense.cli.options import print_message
 from emosense.cli.report import report
 from emosense.cli.train import train
 from emosense.errors import EmoSenseError, Interrupted
@@ -28,7 +28,7 @@ from emosense.storage.files import redact
 
 app = typer.Typer(
     name="emosense-batch",
-    help="The emotion in every recording of a folder or a bucket.",
+    help="Speech emotion recognition for folders and buckets of recordings.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -65,16 +65,16 @@ def main(command: Sequence[str] = ()) -> None:
     Parameters
     ----------
     command : sequence of str
-        Words put before the arguments of the process: the jobs name their command here.
+        Words to put before the arguments of the process; each job names its command here.
     """
     try:
-        # A job that names its command stands for the program: its usage is that of the command.
+        # A job shows the usage of its command.
         app(args=[*command, *sys.argv[1:]], prog_name="emosense-batch" if command else None)
     except (EmoSenseError, Interrupted) as err:
-        say(f"emosense-batch: {redact(str(err))}")
+        print_message(f"emosense-batch: {redact(str(err))}")
         sys.exit(err.exit_code)
     except BrokenPipeError:
-        # The reader of our output has left; Python would complain once more while it flushes.
+        # The reader of our output is gone; without this Python would report the error again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

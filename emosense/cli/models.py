@@ -1,4 +1,4 @@
-"""`emosense-batch models`: which models there are, what they say of themselves, whether they are whole."""
+"""`emosense-batch models`: list, show and verify models."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from emosense.cli.options import EncoderFile, say
+from emosense.cli.options import EncoderFile, print_message
 
 models = typer.Typer(help="List, show and verify models.", no_args_is_help=True, rich_markup_mode=None)
-Location = Annotated[str, typer.Argument(help="Name of a shipped model, directory, or URL in object storage.")]
+Location = Annotated[str, typer.Argument(help="Name of a shipped model, a directory, or a URL in object storage.")]
 
 
 @models.command("list")
@@ -35,7 +35,7 @@ def show(model: Location = "default") -> None:
 
 @models.command()
 def verify(model: Location = "default", encoder: EncoderFile = "") -> None:
-    """Check a model against its own description, run it once, and print the digest by which runs know it."""
+    """Check a model against its description, run it once, and print the digest that identifies it in runs."""
     import numpy as np
 
     from emosense.features.sets import extract
@@ -46,5 +46,5 @@ def verify(model: Location = "default", encoder: EncoderFile = "") -> None:
     loaded = Model(files)
     noise = np.random.default_rng(0).normal(0, 0.1, loaded.sample_rate).astype(np.float32)
     probabilities = loaded.probabilities([extract(noise, config) for config in loaded.features])
-    say(f"{model}: whole, probabilities sum to {probabilities.sum():.6f}")
-    say(f"digest of settings and weights: {files.sha256}")
+    print_message(f"{model}: verified, probabilities sum to {probabilities.sum():.6f}")
+    print_message(f"digest of settings and weights: {files.sha256}")

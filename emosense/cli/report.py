@@ -1,4 +1,4 @@
-"""`emosense-batch report`: finished work as a page that a person reads."""
+"""`emosense-batch report`: labels or evaluations as an HTML page."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from typing import Annotated
 
 import typer
 
-from emosense.cli.options import say
+from emosense.cli.options import print_message
 
 
 def report(
-    source: Annotated[str, typer.Argument(help="A table of labels, or the folder that evaluate wrote.")],
-    output: Annotated[str | None, typer.Option("-o", "--output", help="Page to write; default: beside it.")] = None,
-    compare: Annotated[str | None, typer.Option(help="Set this evaluation beside the first.")] = None,
-    features: Annotated[str | None, typer.Option(help="Feature table, to draw how emotions overlap in it.")] = None,
-    figures: Annotated[str | None, typer.Option(help="Save every figure on its own as SVG in this folder.")] = None,
+    source: Annotated[str, typer.Argument(help="A table of labels, or a folder written by evaluate.")],
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", help="HTML file to write; default: next to the source.")
+    ] = None,
+    compare: Annotated[str | None, typer.Option(help="Compare with this evaluation.")] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Feature table: show how far the emotions overlap in it.")
+    ] = None,
+    figures: Annotated[str | None, typer.Option(help="Also save each figure as SVG in this folder.")] = None,
     png: Annotated[bool, typer.Option(help="Save them as PNG as well, drawn by an installed Chromium.")] = False,
 ) -> None:
     """Write a report of labels, or of one or two evaluations, as one HTML page."""
@@ -26,9 +30,9 @@ def report(
 
     is_table = source.lower().endswith((".csv", ".parquet", ".jsonl"))
     if png and figures is None:
-        raise UsageError("--png draws what --figures saves: give --figures FOLDER as well")
+        raise UsageError("--png needs --figures FOLDER")
     if features is not None and (is_table or compare is not None):
-        raise UsageError("--features belongs to the report of one evaluation: leave it out")
+        raise UsageError("--features is only for the report of one evaluation: leave out it")
     page = output or (f"{os.path.splitext(source)[0]}.html" if is_table else join(source, "report.html"))
     if compare is not None:
         drawn = comparison_report(source, compare, page)
@@ -41,4 +45,4 @@ def report(
         saved = save_figures(drawn, figures)
         if png:
             save_png(saved)
-    say(page)
+    print_message(page)

@@ -14,59 +14,61 @@ from emosense.cli.options import (
     EncoderNormalise,
     EncoderOutput,
     Kind,
-    LoadParams,
     Preset,
     ProgressMode,
+    ProgressOption,
     Quiet,
-    SaveParams,
-    Shown,
-    names,
-    saved_params,
-    say,
+    comma_separated,
+    print_message,
 )
+from emosense.cli.params_file import LoadParams, SaveParams, saved_params
 
 
 def train(
     context: typer.Context,
     kind: Annotated[Kind, typer.Argument(help="Model family.")],
     data: Data,
-    output: Annotated[str, typer.Option("-o", "--output", help="Directory for the model.")],
-    preset: Annotated[
-        Preset,
-        typer.Option(
-            help="reference: the published baseline; default: ours; telephone: a CNN for telephone lines; encoder, "
-            "encoder-linear: an MLP with --encoder; the others take a part of the default out or exchange it, to see "
-            "what it brings."
-        ),
-    ] = Preset.default,
+    output: Annotated[str, typer.Option("-o", "--output", help="Directory to write the model to.")],
+    preset: Preset = "default",
     encoder: EncoderFile = "",
     encoder_output: EncoderOutput = "",
     encoder_normalise: EncoderNormalise = None,
-    emotions: Annotated[str, typer.Option(help="Classes, separated by commas; default: the preset's.")] = "",
-    seed: Annotated[int, typer.Option(help="Decides initial weights, order and augmentation.")] = 0,
+    emotions: Annotated[str, typer.Option(help="Emotions to tell apart, comma-separated; default: the preset's.")] = "",
+    seed: Annotated[int, typer.Option(help="Seed of initial weights, order and augmentation.")] = 0,
     validation: Annotated[
-        float, typer.Option(help="Share of speakers held out for curves and calibration, before the fit on all.")
+        float,
+        typer.Option(
+            help="Share of speakers held out in a first fit, for learning curves, calibration and score; the final fit "
+            "uses all speakers."
+        ),
     ] = 0.2,
     metrics: Annotated[
-        str | None, typer.Option(help="metrics.json of evaluate, to take score and calibration from.")
+        str | None,
+        typer.Option(help="metrics.json of evaluate: take score and calibration from it and skip the first fit."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Of the CNN; default: the preset's.")] = None,
-    train_workers: Annotated[int, typer.Option(min=1, help="Data-parallel Ray Train workers of the CNN.")] = 1,
-    gpu: Annotated[bool, typer.Option(help="Give each training worker a GPU.")] = False,
-    storage: Annotated[str | None, typer.Option(help="Folder or URL for checkpoints; default: in the model's.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint of the same training.")] = False,
-    max_failures: Annotated[int, typer.Option(min=0, help="Failures of training workers that are survived.")] = 2,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the CNN; default: the preset's.")] = None,
+    train_workers: Annotated[
+        int, typer.Option(min=1, help="Number of data-parallel Ray Train workers of the CNN.")
+    ] = 1,
+    gpu: Annotated[bool, typer.Option(help="Use one GPU per training worker.")] = False,
+    storage: Annotated[
+        str | None, typer.Option(help="Folder or URL for checkpoints; default: inside the model directory.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Resume from the last checkpoint of the same training.")] = False,
+    max_failures: Annotated[
+        int, typer.Option(min=0, help="Restart training workers up to this many times after a failure.")
+    ] = 2,
     cache: Cache = None,
     address: Address = None,
     overwrite: Annotated[
-        bool, typer.Option(help="Replace a model that is there, or other files of the same names.")
+        bool, typer.Option(help="Overwrite an existing model, or other files of the same names.")
     ] = False,
-    progress: Shown = ProgressMode.auto,
+    progress: ProgressOption = ProgressMode.auto,
     quiet: Quiet = False,
     load: LoadParams = None,  # noqa: ARG001 - read before the other options
     save: SaveParams = None,
 ) -> None:
-    """Train a model and write its directory: ONNX weights, model.json and learning curves."""
+    """Train a model and write its directory: ONNX weights, model.json, model card and learning curves."""
     from emosense.progress import open_progress
     from emosense.training.encoder_choice import EncoderChoice
     from emosense.training.train import TrainJob
@@ -76,8 +78,8 @@ def train(
         kind=kind.value,
         data=data,
         output=output,
-        preset=preset.value,
-        emotions=names(emotions),
+        preset=preset,
+        emotions=comma_separated(emotions),
         seed=seed,
         validation_share=validation,
         metrics=metrics,
@@ -96,5 +98,5 @@ def train(
         trained = run(job, reporter)
     if not quiet:
         for score in trained.description["scores"]:
-            say(f"{score['protocol']}: UAR {score['uar']:.1%}, ECE {score['ece']:.1%}")
-        say(f"{output}: model {trained.description['name']}")
+            print_message(f"{score['protocol']}: UAR {score['uar']:.1%}, ECE {score['ece']:.1%}")
+        print_message(f"{output}: model {trained.description['name']}")

@@ -1,4 +1,4 @@
-"""What `doctor` says of machines and installations, most of them made up and handed in as arguments."""
+"""What `doctor` reports about machines and installations, most of them simulated."""
 
 from __future__ import annotations
 
@@ -14,24 +14,11 @@ from pathlib import Path
 import pytest
 
 from emosense._version import __version__
-from emosense.cli.checks import (
-    Check,
-    Load,
-    cgroup_cpus,
-    check_cpus,
-    check_extra,
-    check_folder,
-    check_libsndfile,
-    check_memory,
-    check_models,
-    check_package,
-    check_ray_address,
-    check_ray_authentication,
-    examine,
-    exit_code,
-    memory_limit,
-    usable_cpus,
-)
+from emosense.cli.check import Check, Load
+from emosense.cli.checks import exit_code, run_checks
+from emosense.cli.installation_checks import check_libsndfile, check_models, check_optional_package, check_package
+from emosense.cli.machine_checks import cgroup_cpus, check_cpus, check_folder, check_memory, memory_limit, usable_cpus
+from emosense.cli.ray_checks import check_ray_address, check_ray_authentication
 
 GB = 1_000_000_000
 
@@ -47,7 +34,7 @@ def soundfile(*formats: str) -> types.ModuleType:
 
 
 def lacks(*names: str, error: type[Exception] = ModuleNotFoundError) -> Load:
-    """Load modules as Python does, but for those that are named."""
+    """Load modules as Python does, except those that are named."""
 
     def load(name: str) -> types.ModuleType:
         if name in names:
@@ -62,19 +49,19 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def test_a_package_that_is_there_is_named_with_its_version() -> None:
+def test_an_installed_package_is_reported_with_its_version() -> None:
     assert check_package("numpy", lambda name: module(name, __version__="2.4.6")) == Check("numpy", "ok", "2.4.6")
 
 
 def test_a_package_that_cannot_be_imported_is_broken() -> None:
     check = check_package("onnxruntime", lacks("onnxruntime"))
-    assert (check.status, check.advice) == ("broken", "install emosense anew in a fresh environment")
+    assert (check.status, check.advice) == ("broken", "reinstall emosense in a new environment")
     assert "No module named 'onnxruntime'" in check.detail
 
 
 def test_libsndfile_is_named_with_its_version_and_number_of_formats() -> None:
     check = check_libsndfile(lambda name: soundfile("WAV", "FLAC", "OGG", "MP3", "AIFF"))
-    assert (check.status, check.detail) == ("ok", "1.2.2, 5 formats, among them WAV, FLAC, OGG and MP3")
+    assert (check.status, check.detail) == ("ok", "1.2.2, 5 formats, including WAV, FLAC, OGG and MP3")
 
 
 def test_a_libsndfile_without_mp3_is_a_warning() -> None:
@@ -89,36 +76,36 @@ def test_a_libsndfile_that_is_missing_is_broken() -> None:
 
 @pytest.mark.parametrize(
     ("package", "extra", "use"),
-    [("av", "ffmpeg", "m4a"), ("s3fs", "s3", "s3://"), ("gcsfs", "gcs", "gs://"), ("adlfs", "azure", "az://")],
+    [("s3fs", "s3", "s3://"), ("gcsfs", "gcs", "gs://"), ("adlfs", "azure", "az://")],
 )
-def test_an_optional_package_that_is_absent_comes_with_its_install_line(package: str, extra: str, use: str) -> None:
-    check = check_extra(package, extra, use, lacks(package))
-    assert check == Check(package, "absent", f"no {use}", f"pip install 'emosense[{extra}]'")
+def test_a_missing_optional_package_is_reported_with_its_install_command(package: str, extra: str, use: str) -> None:
+    check = check_optional_package(package, extra, use, lacks(package))
+    assert check == Check(package, "absent", f"not installed: needed for {use}", f"pip install 'emosense[{extra}]'")
     assert exit_code([check]) == 0
 
 
-def test_an_optional_package_that_is_there_and_damaged_is_a_warning() -> None:
-    check = check_extra("av", "ffmpeg", "m4a", lacks("av", error=ImportError))
-    assert (check.status, check.advice) == ("warning", "pip install -U 'emosense[ffmpeg]'")
+def test_an_optional_package_that_is_damaged_is_a_warning() -> None:
+    check = check_optional_package("s3fs", "s3", "s3://", lacks("s3fs", error=ImportError))
+    assert (check.status, check.advice) == ("warning", "pip install -U 'emosense[s3]'")
 
 
-def test_a_whole_model_is_ok_and_a_damaged_one_broken(tiny_model: str, tmp_path: Path) -> None:
+def test_an_intact_model_is_ok_and_a_damaged_one_broken(tiny_model: str, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     damaged.mkdir()
     (damaged / "model.json").write_bytes(Path(tiny_model, "model.json").read_bytes())
     (damaged / "model.onnx").write_bytes(Path(tiny_model, "model.onnx").read_bytes()[:-1])
-    whole, broken = check_models(importlib.import_module, (tiny_model, str(damaged)))
-    assert (whole.status, whole.detail) == ("ok", "tiny 1, whole")
+    intact, broken = check_models(importlib.import_module, (tiny_model, str(damaged)))
+    assert (intact.status, intact.detail) == ("ok", "tiny 1, verified")
     assert broken.status == "broken"
     assert "sha256" in broken.detail
 
 
 def test_an_installation_without_a_model_is_broken() -> None:
     (check,) = check_models(importlib.import_module, ())
-    assert (check.status, check.detail) == ("broken", "none ships with this installation")
+    assert (check.status, check.detail) == ("broken", "this installation contains no model")
 
 
-def test_models_that_cannot_be_looked_at_are_broken() -> None:
+def test_models_that_cannot_be_loaded_are_broken() -> None:
     (check,) = check_models(lacks("emosense.models.model"))
     assert check.status == "broken"
 
@@ -130,28 +117,28 @@ def test_the_address_of_a_cluster_is_shown_without_credentials() -> None:
     assert "secret" not in shown
 
 
-def test_local_is_no_address_of_a_cluster(tmp_path: Path) -> None:
+def test_local_is_not_the_address_of_a_cluster(tmp_path: Path) -> None:
     environ = {"RAY_ADDRESS": "local"}
-    assert "a Ray of their own here" in check_ray_address(environ).detail
+    assert "start Ray on this machine" in check_ray_address(environ).detail
     assert check_ray_authentication(environ, tmp_path).status == "ok"
 
 
 @pytest.mark.parametrize(
     ("environ", "mode", "status", "text"),
     [
-        ({}, None, "ok", "a token of its own"),
-        ({}, 0o600, "ok", "a token of its own"),
+        ({}, None, "ok", "its own token"),
+        ({}, 0o600, "ok", "its own token"),
         ({}, 0o644, "warning", "0644"),
-        ({"RAY_AUTH_MODE": "token"}, 0o600, "ok", "readable by you alone"),
+        ({"RAY_AUTH_MODE": "token"}, 0o600, "ok", "readable only by you"),
         ({"RAY_AUTH_MODE": "token"}, 0o640, "warning", "0640"),
-        ({"RAY_AUTH_MODE": "token"}, None, "warning", "no token at"),
+        ({"RAY_AUTH_MODE": "token"}, None, "warning", "there is no token at"),
         ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "secret"}, None, "ok", "from RAY_AUTH_TOKEN"),
         ({"RAY_ADDRESS": "head:6379"}, 0o600, "warning", "no token is sent"),
         ({"RAY_ADDRESS": "head:6379", "RAY_AUTH_MODE": "token"}, 0o600, "ok", "RAY_AUTH_MODE=token"),
         ({"RAY_AUTH_MODE": "disabled"}, 0o600, "warning", "opens Ray to the network"),
     ],
 )
-def test_the_token_of_ray_is_judged_by_mode_and_file(
+def test_rays_token_is_checked_by_mode_and_file(
     environ: dict[str, str], mode: int | None, status: str, text: str, tmp_path: Path
 ) -> None:
     if mode is not None:
@@ -170,7 +157,7 @@ def test_a_token_file_elsewhere_is_found_through_its_variable(tmp_path: Path) ->
     assert check.advice == f"chmod 600 {tmp_path / 'token'}"
 
 
-def test_a_folder_that_can_be_written_is_named_with_its_space_and_left_empty(tmp_path: Path) -> None:
+def test_a_writable_folder_is_reported_with_its_free_space_and_left_empty(tmp_path: Path) -> None:
     check = check_folder("current folder", lambda: str(tmp_path), "warning")
     assert check.detail.startswith(f"{tmp_path}, ")
     assert check.detail.endswith(" GB free")
@@ -178,19 +165,19 @@ def test_a_folder_that_can_be_written_is_named_with_its_space_and_left_empty(tmp
 
 
 @pytest.mark.parametrize("status", ["broken", "warning"])
-def test_a_folder_that_cannot_be_written_has_the_status_that_its_use_asks_for(status: str, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_writable_has_the_status_of_its_use(status: str, tmp_path: Path) -> None:
     check = check_folder("folder", lambda: str(tmp_path / "absent"), status)  # type: ignore[arg-type]
-    assert (check.status, "cannot be written" in check.detail) == (status, True)
+    assert (check.status, "is not writable" in check.detail) == (status, True)
 
 
-def test_a_folder_that_is_gone_is_a_check_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deleted_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     check = check_folder("current folder", os.getcwd, "warning")
-    assert (check.status, check.detail) == ("warning", "there is none: No such file or directory")
+    assert (check.status, check.detail) == ("warning", "not found: No such file or directory")
     nothing = lacks("numpy", "onnxruntime", "ray", "soundfile", "av", "s3fs", "gcsfs", "adlfs", "emosense.models.model")
-    assert {found.status for found in examine(nothing, {}) if found.name == "current folder"} == {"warning"}
+    assert {found.status for found in run_checks(nothing, {}) if found.name == "current folder"} == {"warning"}
 
 
 @pytest.mark.parametrize(
@@ -266,28 +253,28 @@ def test_the_exit_code_is_that_of_the_worst_check(statuses: list[str], code: int
     assert exit_code([Check("x", status, "") for status in statuses]) == code  # type: ignore[arg-type]
 
 
-def test_everything_is_looked_at_even_where_everything_is_missing() -> None:
+def test_every_check_runs_even_if_everything_is_missing() -> None:
     def load(name: str) -> types.ModuleType:
         raise ModuleNotFoundError(name)
 
-    checks = {check.name: check for check in examine(load, {})}
+    checks = {check.name: check for check in run_checks(load, {})}
     assert [name for name, check in checks.items() if check.status == "broken"] == [
-        "numpy", "onnxruntime", "ray", "libsndfile", "models",
+        "numpy", "onnxruntime", "ray", "av", "libsndfile", "models",
     ]  # fmt: skip
-    assert [name for name, check in checks.items() if check.status == "absent"] == ["av", "s3fs", "gcsfs", "adlfs"]
+    assert [name for name, check in checks.items() if check.status == "absent"] == ["s3fs", "gcsfs", "adlfs"]
     assert checks["emosense"].detail == __version__
 
 
 def test_the_number_of_usable_cpus_is_that_of_the_process() -> None:
     script = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-    script += "from emosense.cli.checks import usable_cpus; print(usable_cpus())"
+    script += "from emosense.cli.machine_checks import usable_cpus; print(usable_cpus())"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "1\n"
     assert usable_cpus() == len(os.sched_getaffinity(0))
 
 
 def run_doctor(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command as a process of its own, whatever `cli.py` calls it."""
+    """Run the command in its own process."""
     script = "import typer; from emosense.cli.doctor import doctor; typer.run(doctor)"
     command = [sys.executable, "-c", script, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -296,7 +283,7 @@ def run_doctor(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_screen_has_a_line_for_every_check_and_fits_a_terminal() -> None:
     done = run_doctor()
     lines = done.stdout.splitlines()
-    assert len(lines) == len(examine()) <= 24
+    assert len(lines) == len(run_checks()) <= 24
     assert {line.split()[0] for line in lines} <= {"ok", "absent", "warning", "broken"}
     assert done.stderr == ""
 
@@ -304,6 +291,6 @@ def test_the_screen_has_a_line_for_every_check_and_fits_a_terminal() -> None:
 def test_json_carries_the_same_checks_and_the_exit_code_follows_from_them() -> None:
     done = run_doctor("--json")
     checks = [Check(**values) for values in json.loads(done.stdout)]
-    assert [check.name for check in checks][:6] == ["emosense", "python", "numpy", "onnxruntime", "ray", "libsndfile"]
+    assert [check.name for check in checks][:6] == ["emosense", "python", "numpy", "onnxruntime", "ray", "av"]
     assert done.returncode == exit_code(checks)
     assert {field.name for field in dataclasses.fields(Check)} == {"name", "status", "detail", "advice"}

@@ -1,4 +1,4 @@
-"""Habits of the command line: saved options, JSON on standard output, comparisons, figures, closed pipes."""
+"""What all commands do alike: saved options, JSON on standard output, comparisons, figures, closed pipes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProc
 
 
 def write_corpus(path: Path) -> None:
-    """A corpus table whose one recording is there and is no audio: reading the table finds nothing wrong."""
+    """A corpus table whose only recording exists but is not audio: reading the table finds nothing wrong."""
     path.with_name("x.wav").write_bytes(b"x")
     path.write_text("path,emotion,speaker\nx.wav,calm,Ann\n")
 
 
-def test_saved_options_are_taken_again_and_the_command_line_wins(
+def test_saved_options_are_loaded_and_the_command_line_takes_precedence(
     tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
 ) -> None:
     write_voice("in/a.wav", duration_s=3.0)
@@ -48,14 +48,14 @@ def test_saved_options_are_taken_again_and_the_command_line_wins(
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("broken.json", "broken.json holds no options as --save-params writes them"),
-        ("list.json", "list.json holds no options as --save-params writes them: it is no JSON object"),
-        ("other.json", "other.json names the option wings"),
-        ("gone.json", "there is no file gone.json to take options from"),
-        (".", "cannot read options from .: Is a directory"),
+        ("broken.json", "broken.json was not written by --save-params"),
+        ("list.json", "list.json was not written by --save-params: it is not a JSON object"),
+        ("other.json", "other.json contains the option wings"),
+        ("gone.json", "there is no file gone.json"),
+        (".", ". cannot be read: Is a directory"),
     ],
 )
-def test_options_that_cannot_be_taken_are_named(tmp_path: Path, name: str, says: str) -> None:
+def test_options_that_cannot_be_loaded_are_an_error_that_names_the_file(tmp_path: Path, name: str, says: str) -> None:
     for made, content in (("broken.json", "{"), ("list.json", "[]"), ("other.json", '{"wings": 2}')):
         (tmp_path / made).write_text(content)
     done = run("label", "in", "--load-params", name, cwd=tmp_path)
@@ -84,7 +84,7 @@ def test_saved_options_replace_no_json_of_another_kind(tmp_path: Path, content: 
     (tmp_path / "mine.json").write_text(content)
     done = run("label", "in", "--dry-run", "--save-params", "mine.json", cwd=tmp_path)
     assert done.returncode == 2
-    assert "mine.json holds no options" in done.stderr
+    assert "mine.json was not written by --save-params" in done.stderr
     assert (tmp_path / "mine.json").read_text() == content
 
 
@@ -100,7 +100,7 @@ def test_saved_options_replace_no_json_of_another_kind(tmp_path: Path, content: 
         ("train", "mlp", "c.csv", "-o", "m", "--save-params", "m/model.json"),
     ],
 )
-def test_saved_options_take_no_place_that_the_command_writes(
+def test_options_are_not_saved_to_a_file_that_the_command_writes(
     tmp_path: Path, tiny_model: str, arguments: tuple[str, ...]
 ) -> None:
     (tmp_path / "in").mkdir()
@@ -126,7 +126,7 @@ def test_credentials_are_not_saved_with_the_options(tmp_path: Path, arguments: t
     write_corpus(tmp_path / "c.csv")
     done = run(*arguments, "--save-params", "p.json", cwd=tmp_path)
     assert done.returncode == 2
-    assert f"{option} holds credentials" in done.stderr
+    assert f"{option} contains credentials" in done.stderr
     assert "secret" not in done.stderr
     assert not (tmp_path / "p.json").exists()
 
@@ -144,7 +144,7 @@ def test_credentials_are_not_saved_with_the_options(tmp_path: Path, arguments: t
         ("evaluate", "--compare", "a", "b"),
     ],
 )
-def test_a_command_that_is_refused_saves_no_options_and_leaves_those_of_earlier(
+def test_a_refused_command_saves_no_options_and_keeps_those_of_an_earlier_one(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     write_corpus(tmp_path / "c.csv")
@@ -183,7 +183,7 @@ def test_a_closed_pipe_leaves_no_traceback(tmp_path: Path) -> None:
     assert "BrokenPipe" not in done.stderr
 
 
-def test_a_model_is_described_without_its_statistics_and_known_by_a_digest() -> None:
+def test_a_model_is_shown_without_its_statistics_and_verified_with_its_digest() -> None:
     shown = run("models", "show")
     assert {"name", "classes", "features", "scores", "licence"} <= json.loads(shown.stdout).keys()
     assert "feature_statistics" not in shown.stdout
@@ -241,7 +241,7 @@ def test_features_never_replace_the_table_that_they_are_made_from(tmp_path: Path
     (tmp_path / "c.parquet").write_bytes(b"mine")
     (tmp_path / "link.parquet").symlink_to("c.parquet")
     done = run("features", data.format(tmp_path), "-o", "./c.parquet", cwd=tmp_path)
-    assert (done.returncode, "c.parquet would be written over" in done.stderr) == (2, True)
+    assert (done.returncode, "c.parquet is the input and would be overwritten" in done.stderr) == (2, True)
     assert (tmp_path / "c.parquet").read_bytes() == b"mine"
 
 
@@ -270,15 +270,15 @@ def test_a_label_report_is_written_with_the_table(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("a.csv", "--png"), "give --figures FOLDER"),
-        (("a.csv", "--features", "f.parquet"), "--features belongs to the report of one evaluation"),
-        (("a", "--compare", "b", "--features", "f.parquet"), "--features belongs to the report of one evaluation"),
+        (("a.csv", "--png"), "--png needs --figures FOLDER"),
+        (("a.csv", "--features", "f.parquet"), "--features is only for the report of one evaluation"),
+        (("a", "--compare", "b", "--features", "f.parquet"), "--features is only for the report of one evaluation"),
         (("folder.csv",), "the table folder.csv cannot be read"),
         (("page.html",), "page.html has no evaluation: make one with emosense-batch evaluate"),
         (("labels.csv", "--compare", "page.html"), "labels.csv has no evaluation"),
     ],
 )
-def test_a_report_that_cannot_be_as_it_was_asked_for_is_refused(
+def test_a_report_with_options_that_do_not_fit_is_refused(
     tmp_path: Path, arguments: tuple[str, ...], says: str
 ) -> None:
     (tmp_path / "folder.csv").mkdir()

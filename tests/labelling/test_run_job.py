@@ -182,7 +182,7 @@ def test_a_list_keeps_every_name_as_it_stands(
 def test_a_list_from_a_closed_input_is_refused(tmp_path: Path, tiny_model: str) -> None:
     script = f"{sys.executable} -m emosense label - -m {tiny_model} <&-"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120, cwd=tmp_path)
-    assert (done.returncode, "standard input, which is closed" in done.stderr) == (2, True)
+    assert (done.returncode, "standard input is closed" in done.stderr) == (2, True)
 
 
 def test_a_rerun_does_nothing_twice_and_a_changed_file_again(folder: Path, tmp_path: Path, tiny_model: str) -> None:

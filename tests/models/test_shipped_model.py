@@ -60,5 +60,5 @@ def test_the_models_commands_list_show_and_verify() -> None:
         ["default", f"cnn-default {__version__}"],
     ]
     assert json.loads(run("show").stdout)["emotions"] == list(EMOTIONS)
-    assert "whole" in run("verify", "default").stderr
+    assert "verified" in run("verify", "default").stderr
     assert run("verify", "nobody").returncode == 7
