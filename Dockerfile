@@ -18,7 +18,8 @@ WORKDIR /src
 COPY deploy/requirements.lock ./
 RUN pip install --require-hashes --only-binary :all: -r requirements.lock
 
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY LICENSES ./LICENSES
 COPY emosense ./emosense
 RUN pip install --no-index --no-build-isolation --no-deps . && emosense-batch models verify
 

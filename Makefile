@@ -1,0 +1,85 @@
+# The project's commands by name. `make` lists them; README.md and CI run the same commands.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The options with which every lock is made: hashes, and no index or host in the file.
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-header --no-annotate
+# A file or folder that a target tests instead of everything: make test TESTS=tests/audio
+TESTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup label lint types docstrings test check coverage docs serve-docs wheel try-wheel lock upgrade lowest \
+	clean
+
+# An environment that the tests can run in; any target that needs one makes it.
+$(BIN)/ruff:
+	$(MAKE) setup
+
+lint types docstrings test coverage docs serve-docs wheel lock upgrade: | $(BIN)/ruff
+
+help: ## List the targets.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
+
+setup: ## Make .venv with the locked packages and EmoSense itself, editable.
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --require-hashes -r requirements-test.lock
+	$(BIN)/pip install -q --no-build-isolation --no-deps -e .
+
+label: | $(BIN)/ruff ## Label the clips in samples/.
+	$(BIN)/emosense-batch label samples -o labels.csv
+
+lint: ## Check style and format.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: ## Check types.
+	$(BIN)/mypy
+
+docstrings: ## Check that public functions and classes document parameters, results and errors.
+	$(BIN)/python -m pytest tests/test_docstrings.py
+
+test: ## Run the tests; TESTS=PATH runs some of them.
+	$(BIN)/python -m pytest $(TESTS)
+
+check: lint types test ## Everything that CI checks on one Python version.
+
+coverage: ## Run the tests and print how much of emosense/ they execute. Child processes are not counted.
+	$(BIN)/python -m pytest --cov=emosense --cov-report=term:skip-covered $(TESTS)
+
+docs: ## Build the documentation site into site/; a warning is an error.
+	$(BIN)/mkdocs build --strict
+
+serve-docs: ## Show the documentation site on this machine while you edit it.
+	$(BIN)/mkdocs serve
+
+wheel: ## Build the wheel into dist/.
+	rm -rf dist
+	$(BIN)/python -m hatchling build -t wheel
+
+try-wheel: wheel ## Install the wheel into an empty environment and label samples/ with it.
+	rm -rf dist/venv
+	$(PYTHON) -m venv dist/venv
+	dist/venv/bin/pip install -q --require-hashes -r requirements.lock
+	dist/venv/bin/pip install -q --no-deps dist/*.whl
+	cd dist && venv/bin/emosense-batch label ../samples -o labels.csv
+	cd dist && venv/bin/emosense-batch models verify
+
+lock: ## Write the locks anew after a change of pyproject.toml; versions stay where they can.
+	$(COMPILE) pyproject.toml --extra test -o requirements-test.lock
+	echo hatchling | $(COMPILE) pyproject.toml - -c requirements-test.lock -o requirements.lock
+	printf 'hatchling\nray[default]\n' | $(COMPILE) pyproject.toml --extra s3 - -c requirements-test.lock \
+		-o deploy/requirements.lock
+	echo 'filelock<4' | $(COMPILE) --resolution lowest-direct pyproject.toml --extra test - -o requirements-lowest.lock
+
+upgrade: ## Write the locks anew with the newest versions that pyproject.toml allows.
+	$(MAKE) lock COMPILE='$(COMPILE) --upgrade'
+
+lowest: ## Run the tests with the lowest versions that pyproject.toml allows, in .venv-lowest.
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/pip install -q --require-hashes -r requirements-lowest.lock
+	.venv-lowest/bin/pip install -q --no-build-isolation --no-deps -e .
+	.venv-lowest/bin/python -m pytest $(TESTS)
+
+clean: ## Remove what the other targets made, except .venv.
+	rm -rf dist site .venv-lowest .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis labels.csv labels.csv.*
