@@ -221,7 +221,7 @@ from emosense.labelling.worker_process import LabelSpec
 from emosense.labelling.config import LabelConfig, Labelled
 from emosense.inputs.listing import Listing
 from emosense.models.model import ModelFiles
-from emosense.pipelines import label as pipeline
+from emosense.labelling import run_job as pipeline
 from emosense.labelling.engines import Done
 from emosense.labelling.job import LabelJob, Summary, fingerprint
 from emosense.labelling.stopping import Stop
