@@ -34,7 +34,6 @@ OWNERS = {
     "tensorflow": r"training/.*",
     "keras": r"training/.*",
     "sklearn": r"(training|evaluation)/.*",
-    "skl2onnx": r"",
     "typer": r"cli/.*",
     "librosa": r"",
     "pandas": r"",
