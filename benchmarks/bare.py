@@ -50,7 +50,7 @@ def pool(model: str, folder: str) -> int:
 
 
 def extract(job: tuple[list[str], str]) -> list[dict[str, object]]:
-    from emosense.features.sets import default_config
+    from emosense.features.config import default_config
     from emosense.inputs.recording import Recording
     from emosense.training.extraction import extract_recordings
 
@@ -59,7 +59,7 @@ def extract(job: tuple[list[str], str]) -> list[dict[str, object]]:
 
 
 def features(name: str, folder: str) -> int:
-    from emosense.features.sets import default_config
+    from emosense.features.config import default_config
     from emosense.inputs.corpus import Utterance
     from emosense.inputs.recording import Recording
     from emosense.training.feature_table import FeatureTableWriter

@@ -27,7 +27,8 @@ from tables import machine, markdown, write
 
 from emosense.audio.reader import read_waveform
 from emosense.features import filterbanks
-from emosense.features.sets import FeatureConfig, default_config, extract
+from emosense.features.config import FeatureConfig, default_config
+from emosense.features.sets import extract
 from emosense.features.spectrum import block_frames
 
 TURN = 10

@@ -13,7 +13,7 @@ import soundfile
 import soxr
 
 from emosense.audio.reader import read_waveform
-from emosense.features.sets import FeatureConfig
+from emosense.features.config import FeatureConfig
 
 RATE = 16_000
 

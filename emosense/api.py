@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from emosense.audio.reader import read_waveform
 from emosense.errors import UsageError
-from emosense.features.sets import FeatureConfig, default_config, extract
+from emosense.features.config import FeatureConfig, default_config
+from emosense.features.sets import extract
 from emosense.inputs.recording import Recording, open_recording
 from emosense.labelling.config import LabelConfig, Labelled
 from emosense.labelling.engines import LocalEngine
@@ -136,9 +137,10 @@ def extract_features(
     path : str or path-like
         A recording, local or by URL.
     features : str or FeatureConfig
-        A set with its default settings (``summary``, ``functionals``, ``mfcc``, ``logmel`` or ``encoder``), or one of
-        the ``features`` of a model, whose `probabilities` takes them as a list. A recording that is longer than the
-        model's ``window_s`` is labelled in windows; here it is heard as a whole.
+        A feature set with its default settings (``summary``, ``functionals``, ``mfcc``, ``logmel``, ``encoder``, or one
+        that an installed package adds), or one of the ``features`` of a model, whose `probabilities` takes them as a
+        list. `label` splits a recording that is longer than the model's ``window_s`` into windows; this function does
+        not.
     encoder, encoder_output, encoder_normalise
         For the set ``encoder`` alone, which needs the first: path or URL of an ONNX file, the name of its output (empty
         for its last), and whether each waveform is scaled to mean 0 and variance 1 (None does so for every encoder of

@@ -14,7 +14,7 @@ from made_tables import write_functionals
 from onnx import TensorProto, helper, numpy_helper
 
 from emosense.emotions import EMOTIONS
-from emosense.features.sets import FeatureConfig, default_config
+from emosense.features.config import FeatureConfig, default_config
 from emosense.models.model import write_model
 from emosense.progress import Progress, Silent
 from emosense.training.feature_cache import FeatureSource, load_tables

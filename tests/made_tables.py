@@ -8,7 +8,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from emosense.features.sets import default_config, feature_names
+from emosense.features.config import default_config
+from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.corpus import Utterance
 from emosense.inputs.recording import Recording
 from emosense.training import mlp
@@ -21,7 +22,7 @@ CLASSES = ("calm", "happy", "angry")
 def made_table(config: CnnConfig | mlp.MlpConfig, n: int = 24, seed: int = 0) -> FeatureTable:
     """Features in which each class has its own band, so that a model can learn it in a few epochs."""
     rng = np.random.default_rng(seed)
-    n_bands = len(feature_names(config.feature))
+    n_bands = len(FEATURE_SETS[config.feature.set].names(config.feature))
     labels = np.arange(n) % len(CLASSES)
     features = []
     for label in labels:
@@ -41,7 +42,7 @@ def write_functionals(folder: Path) -> str:
     """Functionals of 6 speakers, whose voices differ more than their emotions do."""
     config = default_config("functionals")
     rng = np.random.default_rng(0)
-    n_values = len(feature_names(config))
+    n_values = len(FEATURE_SETS[config.set].names(config))
     voices, emotions = rng.normal(0, 3, (6, n_values)), rng.normal(0, 0.45, (3, n_values))
     utterances, results = [], []
     for speaker in range(6):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emosense.features.sets import default_config
+from emosense.features.config import default_config
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig
 from emosense.labelling.labeller import Labeller

@@ -15,7 +15,8 @@ import soundfile
 from emosense.api import extract_features, label, load_model
 from emosense.emotions import EMOTIONS
 from emosense.errors import ModelError, RecordingError, UsageError
-from emosense.features.sets import default_config, extract
+from emosense.features.config import default_config
+from emosense.features.sets import extract
 from emosense.tables.row import COLUMNS, Row
 from emosense.tables.writers import CsvWriter
 

@@ -113,9 +113,11 @@ def loaded(code: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-def test_help_loads_nothing_heavy() -> None:
+@pytest.mark.parametrize("command", ["label", "features"])
+def test_help_loads_nothing_heavy(command: str) -> None:
     code = (
-        "import emosense.cli.main\ntry:\n    emosense.cli.main.app(['label', '--help'])\nexcept SystemExit:\n    pass"
+        f"import emosense.cli.main\ntry:\n    emosense.cli.main.app(['{command}', '--help'])\n"
+        "except SystemExit:\n    pass"
     )
     heavy = {"numpy", "ray", "tensorflow", "keras", "sklearn", "onnxruntime", "soundfile", "scipy", "pyarrow", "pandas",
              "librosa", "fsspec"}  # fmt: skip

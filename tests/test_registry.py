@@ -1,4 +1,4 @@
-"""A registry gives its entries by name, those of installed packages only when they are asked for."""
+"""A registry gives its entries by name; an entry of an installed package is imported when it is used."""
 
 from __future__ import annotations
 
@@ -47,6 +47,8 @@ def test_an_installed_package_adds_an_entry(tmp_path: Path, monkeypatch: pytest.
     registry: Registry[int] = Registry("number", "test.numbers")
     registry.register("one", 1)
     assert registry["one"] == 1
+    assert list(registry) == ["one", "three"]
+    assert "three" in registry
     assert "made_up_numbers" not in sys.modules
     assert registry.find("three") == 3
     assert dict(registry) == {"one": 1, "three": 3}

@@ -49,7 +49,7 @@ def features(
     save: SaveParams = None,
 ) -> None:
     """Extract features of a corpus with Ray Data: one row per recording, the configuration in the file's metadata."""
-    from emosense.features.sets import default_config
+    from emosense.features.config import default_config
     from emosense.inputs.corpus import MISSING, read_corpus
     from emosense.progress import open_progress, plural
     from emosense.training.encoder_choice import EncoderChoice, with_encoder

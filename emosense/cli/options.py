@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from emosense.features.sets import FEATURE_SETS
 from emosense.storage.files import is_url, plain
 
 
@@ -74,7 +75,7 @@ Cache = Annotated[
     str | None,
     typer.Option(help="Folder for extracted features; default: EMOSENSE_CACHE, otherwise ~/.cache/emosense."),
 ]
-# The registries of presets and feature sets are not loaded for --help; a test compares these texts with them.
+# The registry of presets is not loaded for --help; a test compares this text with it.
 Preset = Annotated[
     str,
     typer.Option(
@@ -84,13 +85,7 @@ Preset = Annotated[
         "(cnn): the default with one part changed, to measure what that part contributes."
     ),
 ]
-FeatureSet = Annotated[
-    str,
-    typer.Option(
-        "--set",
-        help="Feature set: summary, functionals, mfcc, logmel, encoder, or one that an installed package adds.",
-    ),
-]
+FeatureSet = Annotated[str, typer.Option("--set", help=f"Feature set: {', '.join(FEATURE_SETS)}.")]
 EncoderFile = Annotated[str, typer.Option("--encoder", help="Pretrained encoder: path or URL of an ONNX file.")]
 EncoderOutput = Annotated[
     str,

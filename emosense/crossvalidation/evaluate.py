@@ -19,7 +19,7 @@ from emosense.crossvalidation.results import SCORES, last_epoch, over_seeds, pre
 from emosense.crossvalidation.robustness import robustness
 from emosense.errors import UsageError
 from emosense.evaluation.splits import PROTOCOLS, Fold, folds, is_speaker_independent
-from emosense.features.sets import FeatureConfig
+from emosense.features.config import FeatureConfig
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import read_model
 from emosense.progress import Progress, plural

@@ -1,7 +1,7 @@
 """Filter banks and transforms over a power spectrum, equal to librosa 0.11's and built without it.
 
 Shapes are (n_bins, n_filters), so that ``power @ bank`` goes from (n_frames, n_bins) to (n_frames, n_filters).
-librosa is the oracle in the tests; it is not imported here, since that costs a labelling worker seconds and memory.
+Tests compare with librosa; it is not imported here, since that costs each labelling worker seconds and memory.
 """
 
 from __future__ import annotations
@@ -24,14 +24,36 @@ _A440_OCTAVE_HZ = 440.0 / 16
 
 
 def mel_to_hz(mel: Float64) -> Float64:
-    """Slaney mels to Hz."""
+    """Convert Slaney's mels to Hz.
+
+    Parameters
+    ----------
+    mel : ndarray, any shape, float64
+        Mels, from 0.
+
+    Returns
+    -------
+    ndarray, same shape, float64
+        Hz.
+    """
     linear = _HZ_PER_MEL * mel
     logarithmic = _LOG_START_HZ * np.exp(_LOG_STEP * (mel - _LOG_START_MEL))
     return np.where(mel >= _LOG_START_MEL, logarithmic, linear)
 
 
 def hz_to_mel(hz: float) -> float:
-    """Hz to Slaney mels."""
+    """Convert Hz to Slaney's mels.
+
+    Parameters
+    ----------
+    hz : float
+        Frequency, from 0.
+
+    Returns
+    -------
+    float
+        Mels.
+    """
     if hz < _LOG_START_HZ:
         return hz / _HZ_PER_MEL
     return float(_LOG_START_MEL + np.log(hz / _LOG_START_HZ) / _LOG_STEP)
@@ -41,9 +63,21 @@ def hz_to_mel(hz: float) -> float:
 def mel_bank(sample_rate: int, n_fft: int, n_mels: int, f_min_hz: float, f_max_hz: float) -> Float32:
     """Triangular mel filters of equal area (`librosa.filters.mel` with its default ``htk=False, norm='slaney'``).
 
+    Parameters
+    ----------
+    sample_rate : int
+        Hz.
+    n_fft : int
+        Length of the frame in samples.
+    n_mels : int
+        Number of filters.
+    f_min_hz, f_max_hz : float
+        Lower edge of the first filter and upper edge of the last.
+
     Returns
     -------
     ndarray, shape (1 + n_fft // 2, n_mels), float32
+        One filter per column, from low to high.
     """
     bin_hz = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
     edges_hz = mel_to_hz(np.linspace(hz_to_mel(f_min_hz), hz_to_mel(f_max_hz), n_mels + 2))
@@ -62,12 +96,19 @@ def chroma_bank(sample_rate: int, n_fft: int, n_chroma: int, tuning: float) -> F
 
     Parameters
     ----------
+    sample_rate : int
+        Hz.
+    n_fft : int
+        Length of the frame in samples.
+    n_chroma : int
+        Number of pitch classes.
     tuning : float
         Deviation from A440 in fractions of a chroma bin.
 
     Returns
     -------
     ndarray, shape (1 + n_fft // 2, n_chroma), float32
+        One filter per column.
     """
     hz = np.linspace(0, sample_rate, n_fft, endpoint=False)[1:]
     octaves = np.log2(hz / (_A440_OCTAVE_HZ * 2.0 ** (tuning / n_chroma)))
@@ -85,7 +126,18 @@ def chroma_bank(sample_rate: int, n_fft: int, n_chroma: int, tuning: float) -> F
 
 @functools.cache
 def dct_matrix(n_in: int, n_out: int) -> Float32:
-    """Orthonormal DCT-II (`scipy.fft.dct(..., type=2, norm='ortho')`), shape (n_in, n_out), float32."""
+    """Return the matrix of the orthonormal DCT-II (`scipy.fft.dct(..., type=2, norm='ortho')`).
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Number of values and number of coefficients.
+
+    Returns
+    -------
+    ndarray, shape (n_in, n_out), float32
+        ``values @ matrix`` gives the coefficients.
+    """
     angles = np.pi / n_in * np.outer(np.arange(n_in) + 0.5, np.arange(n_out))
     matrix = np.sqrt(2.0 / n_in) * np.cos(angles)
     matrix[:, 0] *= np.sqrt(0.5)
@@ -94,15 +146,33 @@ def dct_matrix(n_in: int, n_out: int) -> Float32:
 
 @functools.cache
 def hann_window(n_fft: int) -> Float32:
-    """Periodic Hann window (`scipy.signal.get_window('hann', n_fft)`), float32."""
+    """Return the periodic Hann window (`scipy.signal.get_window('hann', n_fft)`).
+
+    Parameters
+    ----------
+    n_fft : int
+        Length in samples.
+
+    Returns
+    -------
+    ndarray, shape (n_fft,), float32
+        In [0, 1].
+    """
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
 
 
 @functools.cache
 def spans(bank_key: tuple[int, int, int, float, float], n_groups: int) -> tuple[tuple[slice, slice, Float32], ...]:
-    """Cut a mel bank into groups of filters, each with the span of bins that it touches.
+    """Split a mel bank into groups of filters, each with the span of bins where it is not zero.
 
-    A mel bank is a narrow band around the diagonal: 8 products on their own spans cost a third of one dense product.
+    A mel bank is a narrow band around the diagonal: 8 products of spans cost a third of one dense product.
+
+    Parameters
+    ----------
+    bank_key : tuple
+        Arguments of `mel_bank`.
+    n_groups : int
+        Number of groups; there are fewer where there are fewer filters.
 
     Returns
     -------
@@ -123,7 +193,19 @@ def spans(bank_key: tuple[int, int, int, float, float], n_groups: int) -> tuple[
 
 @functools.cache
 def band_limits(bank_key: tuple[int, int, int, float, float]) -> tuple[int, int, int]:
-    """Return the first mel bands centred above 1, 2 and 5 kHz, so that bands are left below, between and above them."""
+    """Return the first mel bands centred above 1, 2 and 5 kHz.
+
+    Parameters
+    ----------
+    bank_key : tuple
+        Arguments of `mel_bank`, with at least two filters.
+
+    Returns
+    -------
+    tuple of int
+        Three indices; with few bands they are moved so that at least one band lies below the first, and one above the
+        second.
+    """
     _, _, n_mels, f_min_hz, f_max_hz = bank_key
     centres_hz = mel_to_hz(np.linspace(hz_to_mel(f_min_hz), hz_to_mel(f_max_hz), n_mels + 2))[1:-1]
     one, two, five = (int(band) for band in np.searchsorted(centres_hz, (1000.0, 2000.0, 5000.0)))
@@ -133,7 +215,18 @@ def band_limits(bank_key: tuple[int, int, int, float, float]) -> tuple[int, int,
 
 @functools.cache
 def group_means(n_bands: int, n_groups: int) -> Float32:
-    """Return the matrix that averages neighbouring bands in groups, shape (n_groups, n_bands)."""
+    """Return the matrix that averages neighbouring bands in groups.
+
+    Parameters
+    ----------
+    n_bands, n_groups : int
+        Number of bands and number of groups.
+
+    Returns
+    -------
+    ndarray, shape (n_groups, n_bands), float32
+        ``matrix @ bands`` gives the means; those of empty groups are 0.
+    """
     group = (n_groups * np.arange(n_bands)) // n_bands
     member = group == np.arange(n_groups)[:, None]
     means: Float32 = np.divide(member, np.maximum(member.sum(axis=1, keepdims=True), 1), dtype=np.float32)
@@ -142,20 +235,21 @@ def group_means(n_bands: int, n_groups: int) -> Float32:
 
 @functools.lru_cache(maxsize=64)
 def range_means(n_fft: int, sample_s: float, edges_hz: tuple[float, ...]) -> Float32:
-    """Return the matrix that averages the bins of a spectrum in ranges of frequency.
+    """Return the matrix that averages the bins of a spectrum within ranges of frequency.
 
     Parameters
     ----------
     n_fft : int
-        Length of the transform.
+        Length of the transform in samples.
     sample_s : float
-        Time between its samples.
+        Time between samples.
     edges_hz : tuple of float
         Limits of the ranges, ascending.
 
     Returns
     -------
     ndarray, shape (1 + n_fft // 2, len(edges_hz) - 1), float32
+        ``spectrum @ matrix`` gives the means; those of empty ranges are 0.
     """
     bin_hz = np.fft.rfftfreq(n_fft, sample_s)[:, None]
     edges = np.array(edges_hz)

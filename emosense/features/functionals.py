@@ -1,14 +1,13 @@
 """Waveform -> functionals: statistics over time of the contours of one recording, for the default MLP.
 
-Gives one float32 vector. Contours are rows here, (contours, frames), so that each
-is contiguous in time. Everything is relative to the loudest frame and silence at both ends is cut off: the gain of the
-recording chain cancels. The idea of contours x statistics is openSMILE's (Eyben et al. 2016, GeMAPS,
-doi 10.1109/TAFFC.2015.2457417); the choice was made on RAVDESS actors outside lj5's first fold.
+Gives one float32 vector. Contours are rows in this module, (contours, frames), so that each is contiguous in time.
+Everything is relative to the loudest frame, so that the gain of the recording chain cancels; silence at both ends is
+cut off. Statistics of contours follow openSMILE (Eyben et al. 2016, GeMAPS, doi 10.1109/TAFFC.2015.2457417); which ones
+was chosen on the RAVDESS actors outside the first fold of lj5.
 
-Contours
---------
-log-mel bands, MFCC 1 to 19, alpha ratio, Hammarberg index, centroid, flatness, flux, energy: eight statistics each.
-Pitch in semitones, modulation spectrum of the bands' envelopes, course over the four quarters, rhythm: once each.
+Eight statistics each of: log-mel bands, MFCC 1 to 19, alpha ratio, Hammarberg index, centroid, flatness, flux, energy.
+Then statistics of the pitch in semitones, modulation spectrum of the bands' envelopes, means over the four quarters of
+the speech, and rhythm.
 """
 
 from __future__ import annotations
@@ -21,7 +20,8 @@ from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.features import filterbanks, pitch
-from emosense.features.spectrum import SpectrumConfig, loud_span, mel_power, power_blocks
+from emosense.features.config import FeatureConfig
+from emosense.features.spectrum import loud_span, mel_power, power_blocks
 
 Bool = NDArray[np.bool_]
 
@@ -40,15 +40,15 @@ _RHYTHM_NAMES: Final = (
 )
 
 
-def functionals(waveform: Float32, config: SpectrumConfig) -> Float32:
+def functionals(waveform: Float32, config: FeatureConfig) -> Float32:
     """Compute the functionals of one recording.
 
     Parameters
     ----------
     waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
         Mono, at ``config.sample_rate``, at least one sample.
-    config : SpectrumConfig
-        ``trim_db`` says how far below the loudest frame speech begins.
+    config : FeatureConfig
+        ``trim_db`` says how far below the loudest frame the first and the last frame of speech may be.
 
     Returns
     -------
@@ -70,12 +70,12 @@ def functionals(waveform: Float32, config: SpectrumConfig) -> Float32:
     energy_db = contours[-1]
     loud = energy_db > energy_db.max() + _LOUD_DB
     semitones, strength = pitch.pitch_contour(np.concatenate(lows)[span] * scale, config.sample_rate, config.n_fft)
-    firmness = np.sort(strength[loud])
-    # The median frame of loud speech is a vowel's; what is much less periodic is taken for unvoiced.
-    voiced = loud & (strength > 0.6 * firmness[len(firmness) // 2])
+    strengths = np.sort(strength[loud])
+    # The median frame of loud speech is a vowel; frames that are much less periodic count as unvoiced.
+    voiced = loud & (strength > 0.6 * strengths[len(strengths) // 2])
     values = (
         _statistics(contours),
-        pitch.pitch_statistics(semitones, voiced, firmness),
+        pitch.pitch_statistics(semitones, voiced, strengths),
         _modulation(contours[: config.n_mels], energy_db, config),
         _course(contours[config.n_mels :], energy_db, semitones, voiced),
         _rhythm(energy_db, loud, config),
@@ -83,8 +83,19 @@ def functionals(waveform: Float32, config: SpectrumConfig) -> Float32:
     return np.concatenate(values).astype(np.float32)
 
 
-def functional_names(config: SpectrumConfig) -> list[str]:
-    """Names of the values of `functionals`, in order."""
+def functional_names(config: FeatureConfig) -> list[str]:
+    """Name the values of `functionals`.
+
+    Parameters
+    ----------
+    config : FeatureConfig
+        ``n_mels`` says how many bands there are.
+
+    Returns
+    -------
+    list of str
+        Such as ``mel_0_mean`` or ``rhythm_slope``, in order.
+    """
     contours = [f"mel_{i}" for i in range(config.n_mels)] + [f"mfcc_{i}" for i in range(1, _N_CEPSTRA + 1)]
     envelopes = [f"envelope_{i}" for i in range(_N_ENVELOPES)] + ["energy"]
     rates = [f"{low:g}_{high:g}hz" for low, high in itertools.pairwise(_MODULATION_EDGES_HZ)]
@@ -97,7 +108,7 @@ def functional_names(config: SpectrumConfig) -> list[str]:
     ]
 
 
-def _contours(mel: Float32, energy: Float32, config: SpectrumConfig) -> Float32:
+def _contours(mel: Float32, energy: Float32, config: FeatureConfig) -> Float32:
     """Stack log-mel in dB, MFCC and spectral descriptors; shape (n_mels + 19 + 6, n_frames), energy last."""
     n_mels = config.n_mels
     dct = filterbanks.dct_matrix(n_mels, 1 + _N_CEPSTRA)
@@ -128,7 +139,7 @@ def _statistics(contours: Float32) -> Float32:
     """Eight statistics of every contour, statistic by statistic."""
     n_frames = contours.shape[1]
     ranked = np.sort(contours, axis=1)
-    # Over four frames, 64 ms: about the length of a syllable's onset.
+    # Over four frames, 64 ms, about the length of a syllable's onset.
     delta = contours[:, 4:] - contours[:, :-4] if n_frames > 4 else np.zeros_like(contours)
     weight = np.maximum(contours[-1] - contours[-1].max() + 30, 0)
     mean = _mean(contours)
@@ -143,19 +154,19 @@ def _statistics(contours: Float32) -> Float32:
 
 
 def _mean(rows: Float32) -> Float32:
-    """Return the mean along time, in half of `ndarray.mean`'s time on arrays this small."""
+    """Return the mean over time; on arrays this small in half of the time of `ndarray.mean`."""
     n_frames = rows.shape[1]
     return rows @ np.full(n_frames, 1 / n_frames, np.float32)
 
 
 def _std(rows: Float32, mean: Float32) -> Float32:
-    """Return the standard deviation along time, in half of `ndarray.std`'s time on arrays this small."""
+    """Return the standard deviation over time; on arrays this small in half of the time of `ndarray.std`."""
     centred = rows - mean[:, None]
     deviation: Float32 = np.sqrt(np.einsum("ij,ij->i", centred, centred) / np.float32(rows.shape[1]))
     return deviation
 
 
-def _modulation(log_mel: Float32, energy_db: Float32, config: SpectrumConfig) -> Float32:
+def _modulation(log_mel: Float32, energy_db: Float32, config: FeatureConfig) -> Float32:
     """Modulation power in dB of eight band envelopes and the energy, in seven ranges of modulation frequency."""
     import scipy.fft
 
@@ -172,21 +183,21 @@ def _modulation(log_mel: Float32, energy_db: Float32, config: SpectrumConfig) ->
 
 
 def _course(cepstra: Float32, energy_db: Float32, semitones: Float32, voiced: Bool) -> Float32:
-    """Means over the four quarters of the speech: energy, MFCC 1 to 8, and pitch where it is voiced."""
+    """Means over the four quarters of the speech: energy, MFCC 1 to 8, and pitch of voiced frames."""
     n_frames = len(energy_db)
     rows = np.empty((11, n_frames), np.float32)
     rows[0], rows[1:9], rows[9], rows[10] = energy_db, cepstra[:8], semitones * voiced, voiced
     edges = [n_frames * quarter // _N_QUARTERS for quarter in range(_N_QUARTERS + 1)]
     sums = np.add.reduceat(rows, edges[:-1], axis=1)
-    # Fewer frames than quarters: reduceat gives the one frame there is.
+    # With fewer frames than quarters, reduceat gives the frame at the edge.
     counts = np.array([max(after - before, 1) for before, after in itertools.pairwise(edges)], np.float32)
     overall = rows[9].sum() / max(float(rows[10].sum()), 1.0)
     pitches = np.where(sums[10] > 0, sums[9] / np.maximum(sums[10], 1), overall)
     return np.concatenate(((sums[:9] / counts).ravel(), pitches))
 
 
-def _rhythm(energy_db: Float32, loud: Bool, config: SpectrumConfig) -> Float32:
-    """Length of the speech, share of pauses, loud bursts, and the straight line and parabola through the energy."""
+def _rhythm(energy_db: Float32, loud: Bool, config: FeatureConfig) -> Float32:
+    """Length of the speech, share of pauses, loud bursts, and a straight line and a parabola fitted to the energy."""
     n_frames, frame_s = len(energy_db), config.hop / config.sample_rate
     duration_s = n_frames * frame_s
     padded = np.zeros(n_frames + 2, np.bool_)
@@ -195,7 +206,7 @@ def _rhythm(energy_db: Float32, loud: Bool, config: SpectrumConfig) -> Float32:
     bursts_s = (flips[1::2] - flips[::2]) * frame_s
     n_loud, n_quiet = np.count_nonzero(loud), np.count_nonzero(energy_db < -30)
     at = np.arange(1 - n_frames, n_frames, 2).astype(np.float32) / np.float32(n_frames)
-    # Legendre polynomials are orthogonal on [-1, 1]: each coefficient is a mean, without a fit.
+    # Legendre polynomials are orthogonal on [-1, 1], so each coefficient is a mean.
     slope = 3 * (at @ energy_db) / n_frames
     curvature = (7.5 * (at * at @ energy_db) - 2.5 * energy_db.sum()) / n_frames
     shares = (n_loud / n_frames, n_quiet / n_frames, len(bursts_s) / duration_s)

@@ -1,7 +1,7 @@
 """Low bins of a power spectrogram -> pitch contour and its statistics.
 
 Pitch is in semitones above 60 Hz; strength is the height of the autocorrelation's peak, about 1 for a clean tone.
-Voiced or not is the caller's decision: a frame without pitch has a value too.
+Every frame has a pitch; the caller decides which frames are voiced.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from emosense.features import filterbanks
 Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
-# A pitch candidate every quarter tone from 60 to 508 Hz, looked for below 2 kHz, where harmonics are resolved.
+# Pitch candidates are a quarter tone apart, from 60 to 508 Hz, from the bins below 2 kHz, where harmonics are resolved.
 _LOW_HZ: Final = 60.0
 _N_CANDIDATES: Final = 75
 _BAND_HZ: Final = 2000.0
@@ -37,7 +37,20 @@ NAMES: Final = (
 
 
 def n_bins(sample_rate: int, n_fft: int) -> int:
-    """Return the number of low bins that `pitch_contour` takes."""
+    """Return the number of low bins that `pitch_contour` takes.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Hz.
+    n_fft : int
+        Length of the frame in samples.
+
+    Returns
+    -------
+    int
+        Bins from 0 Hz to 2 kHz.
+    """
     return 1 + int(_BAND_HZ * n_fft / sample_rate)
 
 
@@ -52,13 +65,14 @@ def pitch_contour(power: Float32, sample_rate: int, n_fft: int) -> tuple[Float32
     power : ndarray, shape (n_frames, n_bins), float32
         The lowest `n_bins` of the power spectrogram, relative to the loudest frame.
     sample_rate, n_fft : int
-        Those of the spectrogram.
+        Sample rate in Hz and length of a frame in samples of the spectrogram.
 
     Returns
     -------
     pitch : ndarray, shape (n_frames,), float32
         Semitones above 60 Hz, 0 to 37.
     strength : ndarray, shape (n_frames,), float32
+        Peak of the autocorrelation; about 1 for a clean tone, less for noise.
     """
     compressed = np.cbrt(np.maximum(power, np.float32(1e-9)))
     correlation = compressed @ _transform(sample_rate, n_fft, compressed.shape[1])
@@ -67,7 +81,7 @@ def pitch_contour(power: Float32, sample_rate: int, n_fft: int) -> tuple[Float32
     at = np.arange(0, correlation.size, _N_CANDIDATES) + inner
     flat = correlation.ravel()
     before, here, after = flat[at - 1], flat[at], flat[at + 1]
-    # A parabola through three points; where they hold no peak, at most the candidate beside this one.
+    # A parabola through three points; where they have no peak, the shift is at most one candidate.
     bend = np.minimum(before - 2 * here + after, np.float32(-1e-6))
     shift = np.minimum(np.maximum(0.5 * (before - after) / bend, -1), 1)
     total = compressed @ np.ones(compressed.shape[1], np.float32) - compressed[:, 0]
@@ -78,7 +92,7 @@ def pitch_contour(power: Float32, sample_rate: int, n_fft: int) -> tuple[Float32
 def _transform(sample_rate: int, n_fft: int, n_bins: int) -> Float32:
     """Return the cosine transform from low bins to the autocorrelation at each candidate's lag; (n_bins, n_pitches).
 
-    The window's own autocorrelation is divided out (after Boersma 1993), which raises long lags threefold at most.
+    The window's own autocorrelation is divided out (Boersma 1993), which raises long lags by a factor of 3 at most.
     """
     pitch_hz = _LOW_HZ * 2 ** (np.arange(_N_CANDIDATES) / (12 * _CANDIDATES_PER_SEMITONE))
     window = filterbanks.hann_window(n_fft).astype(np.float64)
@@ -91,51 +105,77 @@ def _transform(sample_rate: int, n_fft: int, n_bins: int) -> Float32:
     return cosines.astype(np.float32)
 
 
-def pitch_statistics(pitch: Float32, voiced: Bool, firmness: Float32) -> Float64:
+def pitch_statistics(pitch: Float32, voiced: Bool, strengths: Float32) -> Float64:
     """Compute distribution, slope, movement and strength of the pitch, then its histogram in bins of three semitones.
 
     Parameters
     ----------
     pitch : ndarray, shape (n_frames,), float32
-        Semitones, from `pitch_contour`.
+        Semitones above 60 Hz, from `pitch_contour`.
     voiced : ndarray, shape (n_frames,), bool
-        Where it counts.
-    firmness : ndarray, float32
+        The frames whose pitch counts.
+    strengths : ndarray, shape (n_loud_frames,), float32
         Strength in the loud frames, ascending, at least one.
 
     Returns
     -------
-    ndarray, shape (31,)
+    ndarray, shape (31,), float64
         Named by `NAMES`.
     """
     at = np.flatnonzero(voiced)
-    heard, place = (pitch[at], 2 / len(pitch) * at) if len(at) else (np.zeros(1, np.float32), np.zeros(1))
-    n_heard = len(heard)
-    percentiles = nearest_ranks(np.sort(heard), (0.1, 0.25, 0.5, 0.75, 0.9, 0.98))
-    mean, centred = heard.sum() / n_heard, heard - heard.sum() / n_heard
-    place -= place.sum() / n_heard
-    slope = (place @ centred) / max(float(place @ place), 1e-6)
+    semitones, time = (pitch[at], 2 / len(pitch) * at) if len(at) else (np.zeros(1, np.float32), np.zeros(1))
+    n_voiced = len(semitones)
+    percentiles = nearest_ranks(np.sort(semitones), (0.1, 0.25, 0.5, 0.75, 0.9, 0.98))
+    mean, centred = semitones.sum() / n_voiced, semitones - semitones.sum() / n_voiced
+    time -= time.sum() / n_voiced
+    slope = (time @ centred) / max(float(time @ time), 1e-6)
     step = pitch[1:] - pitch[:-1]
-    held = step[voiced[1:] & voiced[:-1] & (np.abs(step) < _MAX_STEP_SEMITONES)]
-    n_held = max(len(held), 1)
-    step_mean = float(np.abs(held).sum()) / n_held
-    step_up = (step_mean + float(held.sum()) / n_held) / 2
-    shares = np.bincount((heard / _HISTOGRAM_SEMITONES).astype(np.int64), minlength=_N_HISTOGRAM_BINS) / n_heard
-    distribution = (mean, math.sqrt(centred @ centred / n_heard), *percentiles, percentiles[4] - percentiles[0])
+    step = step[voiced[1:] & voiced[:-1] & (np.abs(step) < _MAX_STEP_SEMITONES)]
+    n_steps = max(len(step), 1)
+    step_mean = float(np.abs(step).sum()) / n_steps
+    step_up = (step_mean + float(step.sum()) / n_steps) / 2
+    counts = np.bincount((semitones / _HISTOGRAM_SEMITONES).astype(np.int64), minlength=_N_HISTOGRAM_BINS)
+    distribution = (mean, math.sqrt(centred @ centred / n_voiced), *percentiles, percentiles[4] - percentiles[0])
     movement = (slope, step_mean, step_up, len(at) / len(pitch))
-    n_firm = len(firmness)
-    firm_mean, firm_centred = firmness.sum() / n_firm, firmness - firmness.sum() / n_firm
-    strengths = nearest_ranks(firmness, (0.1, 0.5, 0.9))
-    firm = (firm_mean, math.sqrt(firm_centred @ firm_centred / n_firm), *strengths)
-    return np.concatenate(((*distribution, *movement, *firm), shares))
+    n_loud = len(strengths)
+    strength_mean, centred = strengths.sum() / n_loud, strengths - strengths.sum() / n_loud
+    strength_ranks = nearest_ranks(strengths, (0.1, 0.5, 0.9))
+    strength = (strength_mean, math.sqrt(centred @ centred / n_loud), *strength_ranks)
+    return np.concatenate(((*distribution, *movement, *strength), counts / n_voiced))
 
 
 def nearest_ranks(ascending: Float32, shares: Sequence[float]) -> list[float]:
-    """Return quantiles of sorted values without interpolation."""
+    """Return quantiles of sorted values without interpolation.
+
+    Parameters
+    ----------
+    ascending : ndarray, shape (n,), float32
+        At least one value, ascending.
+    shares : sequence of float
+        Quantiles, in [0, 1].
+
+    Returns
+    -------
+    list of float
+        One per share.
+    """
     values: list[float] = ascending[[nearest_rank(share, len(ascending)) for share in shares]].tolist()
     return values
 
 
 def nearest_rank(share: float, n: int) -> int:
-    """Return the index of a quantile among `n` sorted values."""
+    """Return the index of a quantile among sorted values.
+
+    Parameters
+    ----------
+    share : float
+        Quantile, in [0, 1].
+    n : int
+        Number of values, at least one.
+
+    Returns
+    -------
+    int
+        From 0 to ``n - 1``.
+    """
     return round(share * (n - 1))

@@ -1,61 +1,112 @@
-"""Waveform -> power spectrogram in blocks, and what is computed from a block: mel power and the tuning.
+"""Waveform -> power spectrogram -> mel power -> log-mel, the features of the shipped models.
 
-The one STFT of the project. Axes are (frames, bins), the layout in which the FFT writes and the matrix products read.
-Frame t is centred on sample t * hop; the ends are padded with zeros, as librosa's STFT does.
+This is the only STFT of the project. Axes are (frames, bins), the layout in which the FFT writes and matrix products
+read. Frame t is centred on sample t * hop; the ends are padded with zeros, as librosa's STFT does.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.features import filterbanks
+from emosense.features.config import FeatureConfig
 
-# 32 frames of 2048 points: windowed frames, spectrum and power are 0.6 MB together and stay in an L2 cache of 1 MB.
-# Twice as many take 1.7 times as long (docs/performance.md).
+# 32 frames of 2048 points: windowed frames, spectrum and power take 0.6 MB together and stay in an L2 cache of 1 MB.
+# Twice as many frames take 1.7 times as long (docs/performance.md).
 _BLOCK_SAMPLES: Final = 1 << 16
-# A mel bank is a narrow band around the diagonal: eight products on their own spans cost a third of one dense product.
+# The number of products that a mel bank is split into (`filterbanks.spans`).
 _MEL_GROUPS: Final = 8
 # librosa's power_to_db: amin=1e-10, top_db=80.
 _POWER_FLOOR: Final = 1e-10
 TOP_DB: Final = 80.0
+# 200 dB below full scale; 80 dB less is still a normal float32.
+_SILENT_POWER: Final = 1e-20
 
 
-class SpectrumConfig(Protocol):
-    """The settings of `emosense.features.sets.FeatureConfig` that a spectrum depends on; explained there."""
+def log_mel(waveform: Float32, config: FeatureConfig) -> Float32:
+    """Compute the log-mel spectrogram of the part of a recording that is loud enough.
 
-    @property
-    def sample_rate(self) -> int: ...  # noqa: D102
-    @property
-    def n_fft(self) -> int: ...  # noqa: D102
-    @property
-    def hop(self) -> int: ...  # noqa: D102
-    @property
-    def n_mels(self) -> int: ...  # noqa: D102
-    @property
-    def n_chroma(self) -> int: ...  # noqa: D102
-    @property
-    def trim_db(self) -> float: ...  # noqa: D102
-    @property
-    def mel_key(self) -> tuple[int, int, int, float, float]: ...  # noqa: D102
+    Its reference is the loudest cell of the recording itself, so that the gain of the recording chain cancels.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
+        Mono, at ``config.sample_rate``, at least one sample.
+    config : FeatureConfig
+        ``trim_db`` says how far below the loudest frame the first and the last frame may be.
+
+    Returns
+    -------
+    ndarray, shape (n_frames, n_mels), float32
+        dB, in [-80, 0].
+    """
+    mel = np.concatenate([mel_power(power, config) for power in power_blocks(waveform, config)])
+    mel = mel[loud_span(mel.sum(axis=1), config.trim_db)]
+    peak = max(float(mel.max()), _SILENT_POWER)
+    floor = np.float32(peak * 10 ** (-TOP_DB / 10))
+    db: Float32 = np.maximum(mel, floor)
+    db /= np.float32(peak)
+    np.log10(db, out=db)
+    db *= 10
+    return db
+
+
+def mel_names(config: FeatureConfig) -> list[str]:
+    """Name the bands of `log_mel`.
+
+    Parameters
+    ----------
+    config : FeatureConfig
+        Says how many there are.
+
+    Returns
+    -------
+    list of str
+        ``mel_0``, ``mel_1`` and so on, from low to high.
+    """
+    return [f"mel_{i}" for i in range(config.n_mels)]
 
 
 def block_frames(n_fft: int) -> int:
-    """Return the number of frames in a block."""
+    """Return the number of frames in a block.
+
+    Parameters
+    ----------
+    n_fft : int
+        Length of a frame in samples.
+
+    Returns
+    -------
+    int
+        At least one.
+    """
     return max(1, _BLOCK_SAMPLES // n_fft)
 
 
-def power_blocks(waveform: Float32, config: SpectrumConfig) -> Iterator[Float32]:
-    """Yield the power spectrogram in blocks of at most `block_frames`, each shape (n_frames, 1 + n_fft // 2).
+def power_blocks(waveform: Float32, config: FeatureConfig) -> Iterator[Float32]:
+    """Compute the power spectrogram in blocks.
 
-    With ``config.trim_db`` most of the frames that trimming would cut are left out, and none that it would keep.
+    With ``config.trim_db`` most of the frames that trimming cuts are left out, and none that it keeps.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
+        Mono, at ``config.sample_rate``, at least one sample.
+    config : FeatureConfig
+        ``n_fft`` and ``hop``.
+
+    Yields
+    ------
+    ndarray, shape (n_frames, 1 + n_fft // 2), float32
+        At most `block_frames` frames.
     """
-    # Imported here: the driver of a run imports this module and computes nothing, and it costs 0.2 s.
+    # Imported here since it takes 0.2 s, and the driver of a run imports this module without computing anything.
     import scipy.fft
 
     n_fft, hop = config.n_fft, config.hop
@@ -79,11 +130,11 @@ def power_blocks(waveform: Float32, config: SpectrumConfig) -> Iterator[Float32]
         yield power
 
 
-def _audible_span(padded: Float32, frames: Float32, config: SpectrumConfig) -> slice:
-    """Return the frames from the first to the last that may be within `trim_db` of the loudest, from samples alone.
+def _audible_span(padded: Float32, frames: Float32, config: FeatureConfig) -> slice:
+    """Return the frames from the first to the last that may be within `trim_db` of the loudest, before any FFT.
 
-    Parseval bounds a frame's mel power by its energy, and one loud frame's mel power bounds the loudest one's: a third
-    of the FFTs of a RAVDESS clip, which is half silence, are saved.
+    Parseval bounds a frame's mel power by its energy, and the mel power of one loud frame is a lower bound of the
+    loudest one's. This saves a third of the FFTs of a RAVDESS clip, which is half silence.
     """
     import scipy.fft
 
@@ -108,21 +159,60 @@ def _mel_weights(mel_key: tuple[int, int, int, float, float]) -> tuple[Float32, 
     return weights, np.float32(1.001 * mel_key[1] * largest)
 
 
-def mel_power(power: Float32, config: SpectrumConfig) -> Float32:
-    """Mel power of a block of frames, shape (n_frames, n_mels)."""
+def mel_power(power: Float32, config: FeatureConfig) -> Float32:
+    """Compute the mel power of a block of frames.
+
+    Parameters
+    ----------
+    power : ndarray, shape (n_frames, 1 + n_fft // 2), float32
+        From `power_blocks`.
+    config : FeatureConfig
+        ``n_mels``, ``f_min_hz`` and ``f_max_hz``.
+
+    Returns
+    -------
+    ndarray, shape (n_frames, n_mels), float32
+        Energy of the windowed frames, on librosa's scale.
+    """
     mel = np.empty((len(power), config.n_mels), np.float32)
     for bins, filters, block in filterbanks.spans(config.mel_key, _MEL_GROUPS):
         np.matmul(power[:, bins], block, out=mel[:, filters])
     return mel
 
 
-def mel_spectrogram(waveform: Float32, config: SpectrumConfig) -> Float32:
-    """Mel power of a recording, shape (n_frames, n_mels)."""
+def mel_spectrogram(waveform: Float32, config: FeatureConfig) -> Float32:
+    """Compute the mel power of a recording.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
+        Mono, at ``config.sample_rate``, at least one sample.
+    config : FeatureConfig
+        Of the spectrum and the mel bands.
+
+    Returns
+    -------
+    ndarray, shape (n_frames, n_mels), float32
+        Energy of the windowed frames, on librosa's scale.
+    """
     return np.concatenate([mel_power(power, config) for power in power_blocks(waveform, config)])
 
 
 def power_to_db(power: Float32, top_db: float = TOP_DB) -> Float32:
-    """Return power in dB, at most `top_db` below its maximum (`librosa.power_to_db` with its defaults)."""
+    """Convert power to dB (`librosa.power_to_db` with its defaults).
+
+    Parameters
+    ----------
+    power : ndarray, any shape, float32
+        Power, where 1 becomes 0 dB.
+    top_db : float
+        Values that are more than this below the maximum are raised to it.
+
+    Returns
+    -------
+    ndarray, same shape, float32
+        dB.
+    """
     db = np.maximum(power, np.float32(_POWER_FLOOR))
     np.log10(db, out=db)
     db *= 10
@@ -131,41 +221,24 @@ def power_to_db(power: Float32, top_db: float = TOP_DB) -> Float32:
 
 
 def loud_span(frame_power: NDArray[np.floating], trim_db: float, loudest: float | None = None) -> slice:
-    """Return the frames from the first to the last that is within `trim_db` of the loudest; all of them for 0."""
+    """Find the part of a recording that trimming keeps.
+
+    Parameters
+    ----------
+    frame_power : ndarray, shape (n_frames,)
+        Power of each frame, on any scale.
+    trim_db : float
+        How far below the loudest frame the first and the last frame may be; 0 keeps all.
+    loudest : float or None
+        Power of the loudest frame; None takes the maximum of `frame_power`.
+
+    Returns
+    -------
+    slice
+        Frames from the first to the last that is loud enough.
+    """
     if not trim_db:
         return slice(0, len(frame_power))
     loudest = frame_power.max() if loudest is None else loudest
     loud = np.flatnonzero(frame_power >= loudest * 10 ** (-trim_db / 10))
     return slice(int(loud[0]), int(loud[-1]) + 1)
-
-
-def estimate_tuning(waveform: Float32, config: SpectrumConfig) -> float:
-    """Estimate the deviation from A440 in fractions of a chroma bin (`librosa.estimate_tuning` on a power spectrum).
-
-    Peaks of each frame between 150 Hz and 4 kHz, refined by a parabola; the histogram of the louder half decides.
-    On speech this is close to noise: use it where the librosa value itself is wanted.
-    """
-    low_hz, high_hz = 150.0, min(4000.0, config.sample_rate / 2)
-    hz = np.arange(1 + config.n_fft // 2) * (config.sample_rate / config.n_fft)
-    usable = (hz >= low_hz) & (hz < high_hz)
-    pitches_hz, magnitudes = [], []
-    for power in power_blocks(waveform, config):
-        before, here, after = power[:, :-2], power[:, 1:-1], power[:, 2:]
-        loud = power > 0.1 * power.max(axis=1, keepdims=True)
-        kept = np.where(loud, power, 0)
-        is_peak = (kept[:, 1:-1] > kept[:, :-2]) & (kept[:, 1:-1] >= kept[:, 2:]) & usable[1:-1]
-        frame, index = np.nonzero(is_peak)
-        slope = (after[frame, index] - before[frame, index]) / 2
-        bend = after[frame, index] + before[frame, index] - 2 * here[frame, index]
-        safe = np.where(bend == 0, 1, bend)
-        shift = np.where(np.abs(slope) >= np.abs(bend), 0, -slope / safe)
-        pitches_hz.append((index + 1 + shift) * (config.sample_rate / config.n_fft))
-        magnitudes.append(here[frame, index] + 0.5 * slope * shift)
-    pitch_hz, magnitude = np.concatenate(pitches_hz), np.concatenate(magnitudes)
-    if not len(pitch_hz):
-        return 0.0
-    pitch_hz = pitch_hz[magnitude >= np.median(magnitude)]
-    residual = np.mod(config.n_chroma * np.log2(pitch_hz / (440.0 / 16)), 1.0)
-    residual[residual >= 0.5] -= 1.0
-    counts, edges = np.histogram(residual, np.linspace(-0.5, 0.5, 101))
-    return float(edges[np.argmax(counts)])

@@ -1,6 +1,6 @@
 """One recording -> its row: the whole way of the data on one screen.
 
-    path -> RecordingReader (mono waveform, windows) -> extract (features) -> Model (probabilities) -> Row
+    path -> RecordingReader (mono waveform, windows) -> FeatureSet.compute (features) -> Model (probabilities) -> Row
 
 Every engine calls `Labeller.label` and nothing else.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from emosense.audio.reader import SILENCE_PEAK, RecordingReader, Segment
 from emosense.errors import RECORDING_FAULTS, RecordingError, as_recording_error
-from emosense.features.sets import extract
+from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.recording import Recording, open_recording
 from emosense.labelling.config import LabelConfig, Labelled
 from emosense.labelling.trust import QualityMeter
@@ -90,7 +90,7 @@ class Labeller:
         """Probabilities of one segment, None for digital silence, and its distance from the training recordings."""
         if np.abs(segment.waveform).max() < SILENCE_PEAK:
             return None, None
-        features = [extract(segment.waveform, config) for config in self._model.features]
+        features = [FEATURE_SETS[config.set].compute(segment.waveform, config) for config in self._model.features]
         statistics = self._model.statistics if self._config.quality else None
         distance = statistics.distance(features[0]) if statistics else None
         return self._model.probabilities(features).astype(np.float64), distance

@@ -19,7 +19,8 @@ import numpy as np
 from emosense.arrays import Float32
 from emosense.emotions import EMOTIONS
 from emosense.errors import ModelError, UsageError
-from emosense.features.sets import FeatureConfig, extract
+from emosense.features.config import FeatureConfig
+from emosense.features.sets import extract
 from emosense.models.statistics import FeatureStatistics
 from emosense.onnx_session import open_session, refers_to_other_files, run_session
 from emosense.storage.files import is_url, join, read_bytes, redact, write_bytes

@@ -44,7 +44,7 @@ def feature_overlap(feature_table_path: str, emotions: Sequence[str] = EMOTIONS)
     UsageError
         If the file is no feature table, or has fewer than two of the emotions.
     """
-    from emosense.features.sets import feature_names
+    from emosense.features.sets import FEATURE_SETS
     from emosense.training.feature_table import read_feature_table
 
     table = read_feature_table(feature_table_path)
@@ -56,7 +56,7 @@ def feature_overlap(feature_table_path: str, emotions: Sequence[str] = EMOTIONS)
     groups = [values[labels == name] for name in present]
     effect = between_share(groups)
     best = np.argsort(-effect, kind="stable")[:N_FEATURES]
-    names = feature_names(table.config)
+    names = FEATURE_SETS[table.config.set].names(table.config)
     panels, overlaps = [], []
     for column in best.tolist():
         x, curves = _curves([group[:, column] for group in groups])

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Final
 
 from emosense.emotions import EMOTIONS
-from emosense.features.sets import FeatureConfig, default_config
+from emosense.features.config import FeatureConfig, default_config
 from emosense.training.augmentation import AugmentConfig
 
 

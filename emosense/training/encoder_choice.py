@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
 
 import numpy as np
 
 from emosense.errors import RecordingError, UsageError
+from emosense.features.config import FeatureConfig
+from emosense.features.encoder.config import SAMPLE_RATE, EncoderConfig
 from emosense.features.encoder.embedding import MIN_SAMPLES
 from emosense.features.encoder.files import obtain_encoder
-from emosense.features.encoder.onnx_encoder import SAMPLE_RATE, WHISPER_BANDS, Encoder, EncoderConfig
-from emosense.features.sets import FeatureConfig
+from emosense.features.encoder.onnx_encoder import WHISPER_BANDS, Encoder
+from emosense.features.sets import FEATURE_SETS
 from emosense.progress import Progress, Silent
 from emosense.storage.files import is_url, without_credentials
 from emosense.training.ensemble import EnsembleConfig, ModelConfig
-
-_SET: Final = "encoder"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def with_encoder(feature: FeatureConfig, choice: EncoderChoice, progress: Progre
     StorageError
         If an encoder cannot be fetched.
     """
-    if feature.set != _SET:
+    if not FEATURE_SETS[feature.set].needs_encoder:
         if choice != EncoderChoice():
             raise UsageError(f"--encoder is for the feature set encoder and its presets, not for {feature.set}")
         return feature

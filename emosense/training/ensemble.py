@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from emosense.emotions import EMOTIONS
-from emosense.features.sets import FeatureConfig
+from emosense.features.config import FeatureConfig
 from emosense.training import cnn_presets, mlp
 from emosense.training.cnn_presets import CnnConfig
 from emosense.training.graphs import Part, combine

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from emosense.errors import EmoSenseError, NothingToDo, from_wire, to_wire
-from emosense.features.sets import FeatureConfig
+from emosense.features.config import FeatureConfig
 from emosense.inputs.corpus import Corpus, Utterance
 from emosense.inputs.recording import Recording
 from emosense.progress import Progress, Silent

@@ -13,7 +13,8 @@ from emosense.audio.disturbances import Disturbance
 from emosense.audio.reader import SILENCE_PEAK, read_native, read_waveform
 from emosense.audio.resampling import resample
 from emosense.errors import RECORDING_FAULTS, RecordingError, as_recording_error
-from emosense.features.sets import FeatureConfig, extract
+from emosense.features.config import FeatureConfig
+from emosense.features.sets import extract
 from emosense.inputs.recording import Recording, open_recording
 
 MAX_TRAINING_CLIP_S = 120.0

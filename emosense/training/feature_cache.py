@@ -12,7 +12,7 @@ from typing import Final
 from emosense._version import __version__
 from emosense.arrays import Float32
 from emosense.errors import UsageError
-from emosense.features.sets import FeatureConfig
+from emosense.features.config import FeatureConfig
 from emosense.inputs.corpus import Corpus, read_corpus
 from emosense.progress import Progress, plural
 from emosense.ray_session import ray_session

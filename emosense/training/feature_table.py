@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.errors import UsageError
-from emosense.features.sets import FeatureConfig
+from emosense.features.config import FeatureConfig
 from emosense.inputs.corpus import Utterance
 from emosense.storage.files import atomic_writer, read_bytes, redact
 from emosense.tables.row import printable_path

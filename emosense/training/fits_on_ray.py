@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense._version import __version__
-from emosense.features.sets import FeatureConfig
+from emosense.features.config import FeatureConfig
 from emosense.progress import Progress
 from emosense.ray_session import ray_session
 from emosense.storage.files import exists, join, list_folder, make_folder, read_bytes, write_bytes

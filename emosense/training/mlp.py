@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from emosense.emotions import EMOTIONS, REFERENCE_MLP_EMOTIONS
 from emosense.errors import UsageError
-from emosense.features.sets import FeatureConfig, default_config
+from emosense.features.config import FeatureConfig, default_config
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from emosense.features.sets import FEATURE_SETS
+
 _INTENDED_USE = """\
 Research on emotional speech, and sorting large collections of recordings for people to listen to. The label is what the
 voice sounds like to a model of acted speech; it is not what a person feels.
@@ -70,18 +72,13 @@ def _family(description: dict[str, Any]) -> str:
         "cnn": "A convolutional network",
         "ensemble": "The geometric mean of several networks",
     }[description["kind"]]
-    return f"{kind} on {' and '.join(_heard(features) for features in description['features'])}"
+    return f"{kind} on {' and '.join(map(_described, description['features']))}"
 
 
-def _heard(features: dict[str, Any]) -> str:
-    if features["set"] == "encoder":
-        return f"what a pretrained encoder gives (sha256 {features['encoder']['sha256']}, under a licence of its own)"
-    return {
-        "summary": "means of MFCC, chroma and mel over time",
-        "functionals": "functionals of spectrum, energy and pitch",
-        "mfcc": "MFCC frames",
-        "logmel": "log-mel frames",
-    }[features["set"]]
+def _described(features: dict[str, Any]) -> str:
+    encoder = features.get("encoder")
+    source = f" (sha256 {encoder['sha256']}, under a licence of its own)" if encoder else ""
+    return FEATURE_SETS[features["set"]].description + source
 
 
 def _scores(scores: list[dict[str, Any]]) -> list[str]:

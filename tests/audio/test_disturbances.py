@@ -30,7 +30,7 @@ from emosense.audio.disturbances import (
 from emosense.audio.reader import read_native, read_waveform
 from emosense.audio.resampling import resample
 from emosense.errors import UsageError, as_recording_error
-from emosense.features.sets import default_config
+from emosense.features.config import default_config
 from emosense.inputs.recording import Recording
 from emosense.training.extraction import Speed, extract_recordings
 

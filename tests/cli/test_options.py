@@ -1,4 +1,4 @@
-"""The help texts name what the registries contain, without loading them."""
+"""The help texts name what the registries contain."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def help_text(option: object) -> str:
 
 
 def test_the_help_of_a_feature_set_names_every_one() -> None:
-    assert f"Feature set: {', '.join(FEATURE_SETS)}, or" in help_text(FeatureSet)
+    assert f"Feature set: {', '.join(FEATURE_SETS)}." in help_text(FeatureSet)
 
 
 def test_the_help_of_a_preset_names_every_one() -> None:

@@ -27,7 +27,7 @@ from emosense.crossvalidation.results import table_text
 from emosense.crossvalidation.robustness import robustness
 from emosense.errors import StorageError, UsageError
 from emosense.evaluation.splits import folds, inner_split
-from emosense.features.sets import default_config
+from emosense.features.config import default_config
 from emosense.inputs.corpus import read_corpus
 from emosense.models.model import write_model
 from emosense.progress import Silent

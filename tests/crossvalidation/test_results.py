@@ -6,7 +6,7 @@ import numpy as np
 
 from emosense.crossvalidation.results import Predictions, over_seeds, table_text
 from emosense.emotions import EMOTIONS
-from emosense.features.sets import default_config
+from emosense.features.config import default_config
 from emosense.training.feature_table import FeatureTable
 
 

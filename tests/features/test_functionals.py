@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from conftest import voice
 
+from emosense.features.config import default_config
 from emosense.features.pitch import pitch_contour
-from emosense.features.sets import default_config, extract, feature_names
+from emosense.features.sets import FEATURE_SETS, extract
 
 CONFIG = default_config("functionals")
 RATE = CONFIG.sample_rate
 
 
 def named(waveform: np.ndarray) -> dict[str, float]:
-    return dict(zip(feature_names(CONFIG), extract(waveform, CONFIG).tolist(), strict=True))
+    return dict(zip(FEATURE_SETS[CONFIG.set].names(CONFIG), extract(waveform, CONFIG).tolist(), strict=True))
 
 
 def glide(low_hz: float, high_hz: float, duration_s: float) -> np.ndarray:
@@ -32,13 +33,13 @@ def semitones(hz: float) -> float:
 
 
 def test_names_are_unique_and_as_many_as_values() -> None:
-    names = feature_names(CONFIG)
+    names = FEATURE_SETS[CONFIG.set].names(CONFIG)
     assert len(set(names)) == len(names) == len(extract(voice(1.0), CONFIG)) == 600
 
 
 def test_more_bands_have_names_for_all_values() -> None:
     config = dataclasses.replace(CONFIG, n_mels=40)
-    assert len(feature_names(config)) == len(extract(voice(1.0), config))
+    assert len(FEATURE_SETS[config.set].names(config)) == len(extract(voice(1.0), config))
 
 
 @pytest.mark.parametrize("pitch_hz", [90.0, 150.0, 233.0, 400.0])

@@ -15,7 +15,7 @@ from conftest import tiny_description, tiny_graph
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import ModelError, RecordingError
-from emosense.features.sets import default_config
+from emosense.features.config import default_config
 from emosense.models.model import Model, read_model, shipped_models, write_model
 
 

@@ -30,7 +30,8 @@ from emosense.errors import OutputError, RecordingError, UsageError
 from emosense.evaluation.intervals import bootstrap_interval, compare_uar
 from emosense.evaluation.metrics import uar
 from emosense.evaluation.summary import summarise
-from emosense.features.sets import default_config, feature_names
+from emosense.features.config import default_config
+from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.corpus import Utterance
 from emosense.inputs.recording import Recording
 from emosense.reports import comparison_report, evaluation_report, feature_overlap, label_report, save_figures
@@ -954,7 +955,7 @@ def feature_table(path: Path, shift: float, n: int = 400) -> str:
     """Noise, but for one feature whose mean is `shift` standard deviations higher in angry than in calm speech."""
     rng = np.random.default_rng(0)
     config = default_config("summary")
-    width = len(feature_names(config))
+    width = len(FEATURE_SETS[config.set].names(config))
     utterances, results = [], []
     for number in range(2 * n):
         emotion = ("calm", "angry")[number % 2]

@@ -25,7 +25,8 @@ from made_tables import CLASSES, made_table
 
 from emosense.audio.reader import read_waveform
 from emosense.errors import EmoSenseError, StorageError, UsageError
-from emosense.features.sets import default_config, extract
+from emosense.features.config import default_config
+from emosense.features.sets import extract
 from emosense.labelling.run.lock import held
 from emosense.labelling.run_job import LabelJob, label
 from emosense.models.model import read_model, write_model

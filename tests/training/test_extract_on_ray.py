@@ -12,7 +12,8 @@ from conftest import Listener, load_table
 
 from emosense.audio.reader import read_waveform
 from emosense.errors import UsageError
-from emosense.features.sets import default_config, extract
+from emosense.features.config import default_config
+from emosense.features.sets import extract
 from emosense.inputs.corpus import read_corpus
 from emosense.ray_session import ray_session
 from emosense.training.extract_on_ray import extract_corpus

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emosense.errors import UsageError
-from emosense.features.sets import default_config
+from emosense.features.config import default_config
 from emosense.progress import Silent
 from emosense.training.feature_cache import FeatureSource, load_tables
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emosense.features.sets import default_config
+from emosense.features.config import default_config
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
 from emosense.storage.files import write_bytes

@@ -11,7 +11,7 @@ from conftest import tiny_description, tiny_graph
 from onnx import TensorProto, helper, numpy_helper
 
 from emosense.emotions import EMOTIONS
-from emosense.features.sets import default_config
+from emosense.features.config import default_config
 from emosense.models.model import Model, read_model, write_model
 from emosense.training.augmentation import change_tempo
 from emosense.training.cnn_presets import CnnConfig

@@ -18,7 +18,7 @@ from made_tables import CLASSES, made_table
 from emosense.crossvalidation.evaluate import evaluate
 from emosense.crossvalidation.job import EvaluateJob
 from emosense.errors import UsageError
-from emosense.features.sets import feature_names
+from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.corpus import Utterance
 from emosense.inputs.recording import Recording
 from emosense.models.model import Model, read_model
@@ -63,11 +63,11 @@ def test_the_cnns_onnx_graph_gives_keras_probabilities(name: str) -> None:
 
 def test_the_reference_presets_are_the_published_ones() -> None:
     reference = preset("mlp", "reference")
-    assert len(feature_names(reference.feature)) == 180
+    assert len(FEATURE_SETS[reference.feature.set].names(reference.feature)) == 180
     assert (reference.hidden_units, reference.alpha, reference.batch_size) == (300, 0.01, 256)
     assert (reference.learning_rate, reference.max_iter) == ("adaptive", 500)
     assert reference.classes == ("calm", "happy", "fearful", "disgust")
-    assert len(feature_names(preset("cnn", "reference").feature)) == 13
+    assert len(FEATURE_SETS[preset("cnn", "reference").feature.set].names(preset("cnn", "reference").feature)) == 13
     assert preset("cnn", "reference").feature.segment_s == 3.0
 
 

@@ -1,1 +1,1 @@
-"""Pretrained encoders as a feature set."""
+"""Features from a pretrained encoder that the user provides as an ONNX file."""

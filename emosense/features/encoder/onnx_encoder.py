@@ -1,29 +1,26 @@
-"""A pretrained encoder: an ONNX graph in one file, given by the user, that turns a stretch of speech into frames.
+"""A pretrained encoder: an ONNX graph in one file, given by the user, that turns a piece of speech into frames.
 
-Its input says what it hears: (batch, samples) is the waveform, as wav2vec 2.0, HuBERT and WavLM take it; (batch, bands,
-frames) with 80 or 128 bands is the log-mel of Whisper. Its output is (batch, frames, dims). One stretch a call: what
-comes out does not depend on others.
+The shape of its input says what it takes: (batch, samples) is the waveform, as in wav2vec 2.0, HuBERT and WavLM;
+(batch, bands, frames) with 80 or 128 bands is Whisper's log-mel. Its output is (batch, frames, dims). Each call encodes
+one piece, so that the result does not depend on other pieces.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
-import re
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
 from emosense.arrays import Float32
 from emosense.errors import ModelError, RecordingError, UsageError
+from emosense.features.encoder.config import SAMPLE_RATE, WHISPER_HOP, EncoderConfig, InputKind
 from emosense.features.encoder.files import find_encoder
 from emosense.onnx_session import open_session, run_session
 from emosense.storage.files import redact
 
-SAMPLE_RATE: Final = 16_000
-WHISPER_HOP: Final = 160
-# Whisper's own length.
+# The length that Whisper takes.
 PIECE_SAMPLES: Final = 30 * SAMPLE_RATE
 WHISPER_BANDS: Final = (80, 128)
 _WHISPER_FRAMES: Final = PIECE_SAMPLES // WHISPER_HOP
@@ -31,53 +28,6 @@ _TYPES: Final = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 _NEEDED: Final = (
     "an encoder takes (batch, samples), or (batch, 80 or 128 bands, frames), and gives (batch, frames, dims)"
 )
-InputKind = Literal["waveform", "log-mel"]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class EncoderConfig:
-    """Which encoder, and how it is used; a part of `emosense.features.sets.FeatureConfig`.
-
-    Parameters
-    ----------
-    sha256 : str
-        Of the file, in hexadecimal digits.
-    input : str
-        ``waveform`` or ``log-mel``.
-    output : str
-        Name of the graph's output.
-    n_dims : int
-        Length of a frame; a feature vector is twice as long.
-    normalise : bool
-        Scale each recording's waveform to mean 0 and variance 1 first.
-    location : str
-        Absolute path, or the URL that the user gave, without credentials; no part of what decides a value.
-    file : str
-        Where the file is on this machine; not stored.
-    """
-
-    sha256: str
-    input: InputKind
-    output: str
-    n_dims: int
-    normalise: bool = False
-    location: str = dataclasses.field(default="", compare=False, repr=False)
-    file: str = dataclasses.field(default="", compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot name an encoder: the digest becomes a file's name."""
-        if not all(isinstance(value, str) for value in (self.sha256, self.output, self.location, self.file)):
-            raise UsageError("sha256, output and location of an encoder are text")
-        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
-            raise UsageError("an encoder is named by a sha256 of 64 hexadecimal digits")
-
-    def settings(self) -> dict[str, Any]:
-        """Return what decides the values."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name not in ("location", "file")}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what is stored."""
-        return self.settings() | {"location": self.location}
 
 
 class Encoder:
@@ -86,24 +36,27 @@ class Encoder:
     Parameters
     ----------
     file : str
-        An ONNX graph without tensors in other files.
+        Path of an ONNX graph that has all its tensors in the same file.
     output : str
-        Which output; empty for ``last_hidden_state``, or the last with three axes where there is none of that name.
+        Name of the output to use; empty for ``last_hidden_state`` or, where there is none, the last with three axes.
 
     Attributes
     ----------
     input : str
         ``waveform`` or ``log-mel``.
-    n_bands, length : int
-        Mel bands, 0 where the graph does not say or hears the waveform; samples or frames of a call, 0 for any number.
+    n_bands : int
+        Mel bands; 0 where the graph does not say, or takes the waveform.
+    length : int
+        Samples or frames per call; 0 for any number.
     output : str
+        Name of the output.
     n_bytes : int
         Size of the file.
 
     Raises
     ------
     UsageError
-        Saying what was found and what is needed.
+        If the graph is no encoder; the message says what was found and what is needed.
     """
 
     def __init__(self, file: str, output: str = "") -> None:
@@ -128,16 +81,18 @@ class Encoder:
 
         Parameters
         ----------
-        values : ndarray, shape (n_samples,) or (n_bands, n_frames)
+        values : ndarray, shape (n_samples,) or (n_bands, n_frames), float32
+            Waveform or log-mel, as `input` says.
 
         Returns
         -------
         ndarray, shape (n_frames, n_dims), float32
+            The encoder's frames.
 
         Raises
         ------
         RecordingError
-            ``model_error``, if the graph fails or gives what is no number.
+            ``model_error``, if the graph fails or gives values that are not finite.
         """
         given = {self._name: values[np.newaxis].astype(self._type)}
         if self._mask:
@@ -147,12 +102,12 @@ class Encoder:
         if found.ndim != 3 or len(found) != 1 or not found.size:
             raise RecordingError("model_error", f"the encoder's {self.output} has the shape {found.shape}: {_NEEDED}")
         if not np.isfinite(found).all():
-            raise RecordingError("model_error", "the encoder gave a value that is not a number")
+            raise RecordingError("model_error", "the encoder gave values that are not finite")
         return np.asarray(found[0], np.float32)
 
 
 def _input_of(shape: list[Any]) -> tuple[InputKind, int, int]:
-    """Tell what a graph hears from the shape of its input, in which names stand for any number."""
+    """Return kind, bands and length of a graph's input from its shape, in which a name stands for any number."""
     sizes = [size if isinstance(size, int) else 0 for size in shape]
     if len(sizes) == 2:
         return "waveform", 0, sizes[1]
@@ -172,18 +127,26 @@ def _output_of(outputs: list[Any], wanted: str) -> str:
 
 
 def load_encoder(config: EncoderConfig) -> Encoder:
-    """Return an encoder, which a process loads once.
+    """Load an encoder; a process loads each only once.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+        Which encoder.
+
+    Returns
+    -------
+    Encoder
+        The loaded encoder. Its number of dims is known only after a call; `embedding` checks it.
 
     Raises
     ------
     ModelError
-        If no file of that sha256 is on this machine, or it is no encoder that hears what the configuration says and
-        has its output. The length of a frame is known after a call:
-        `emosense.features.encoder.embedding.encoder` compares it.
+        If no file with that sha256 is on this machine, or it does not have the input or output that `config` names.
     """
     loaded = _loaded(config.sha256, (config.file, config.location), config.output)
     if loaded.input != config.input:
-        raise ModelError(f"the encoder {config.sha256} hears the {loaded.input}, the configuration says {config.input}")
+        raise ModelError(f"the encoder {config.sha256} takes a {loaded.input}, the configuration says {config.input}")
     return loaded
 
 

@@ -29,10 +29,12 @@ from emosense.cli.main import app
 from emosense.crossvalidation.evaluate import evaluate
 from emosense.crossvalidation.job import EvaluateJob
 from emosense.errors import ModelError, RecordingError, StorageError, UsageError
-from emosense.features.encoder.embedding import MIN_SAMPLES, log_mel
+from emosense.features.config import FeatureConfig, default_config
+from emosense.features.encoder.config import EncoderConfig
+from emosense.features.encoder.embedding import MIN_SAMPLES, whisper_log_mel
 from emosense.features.encoder.files import cached_encoder, find_encoder, obtain_encoder, sha256_of
-from emosense.features.encoder.onnx_encoder import PIECE_SAMPLES, EncoderConfig
-from emosense.features.sets import FeatureConfig, default_config, extract, feature_names
+from emosense.features.encoder.onnx_encoder import PIECE_SAMPLES
+from emosense.features.sets import FEATURE_SETS, extract
 from emosense.inputs.corpus import read_corpus
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import ModelFiles, read_model, write_model
@@ -137,61 +139,63 @@ def scaled(waveform: np.ndarray) -> np.ndarray:
 
 
 def test_a_waveform_encoder_gives_mean_and_standard_deviation_over_its_frames(tmp_path: Path) -> None:
-    config, heard = config_of(tmp_path, waveform_graph()), voice(1.3)
-    found = extract(heard, config)
+    config, waveform = config_of(tmp_path, waveform_graph()), voice(1.3)
+    found = extract(waveform, config)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, pooled(frames_of(scaled(heard))), rtol=1e-4)
-    assert len(feature_names(config)) == len(found) == 2 * N_DIMS
+    np.testing.assert_allclose(found, pooled(frames_of(scaled(waveform))), rtol=1e-4)
+    assert len(FEATURE_SETS[config.set].names(config)) == len(found) == 2 * N_DIMS
 
 
 def test_the_normalised_waveform_hides_the_gain_and_can_be_left_as_it_is(tmp_path: Path) -> None:
-    heard = voice(1.0)
+    waveform = voice(1.0)
     config = config_of(tmp_path, waveform_graph())
-    np.testing.assert_allclose(extract(heard * 0.1, config), extract(heard, config), rtol=1e-3)
+    np.testing.assert_allclose(extract(waveform * 0.1, config), extract(waveform, config), rtol=1e-3)
     plain = config_of(tmp_path, waveform_graph(), normalise=False)
-    np.testing.assert_allclose(extract(heard, plain), pooled(frames_of(heard)), rtol=1e-4)
+    np.testing.assert_allclose(extract(waveform, plain), pooled(frames_of(waveform)), rtol=1e-4)
 
 
 def test_the_output_is_the_last_hidden_state_or_the_one_that_is_named(tmp_path: Path) -> None:
-    heard = voice(1.0)
+    waveform = voice(1.0)
     named = config_of(tmp_path, waveform_graph(), "negative")
     assert named.encoder is not None
     assert named.encoder.output == "negative"
-    np.testing.assert_allclose(extract(heard, named)[:N_DIMS], -pooled(frames_of(scaled(heard)))[:N_DIMS], rtol=1e-4)
+    np.testing.assert_allclose(
+        extract(waveform, named)[:N_DIMS], -pooled(frames_of(scaled(waveform)))[:N_DIMS], rtol=1e-4
+    )
     with pytest.raises(UsageError, match="no output 'pooled' of three axes: choose one of last_hidden_state, negative"):
         config_of(tmp_path, waveform_graph(), "pooled")
 
 
 @pytest.mark.parametrize("n_samples", [1, 80, 399, MIN_SAMPLES - 1])
 def test_a_recording_that_is_too_short_for_the_convolutions_is_padded(tmp_path: Path, n_samples: int) -> None:
-    config, heard = config_of(tmp_path, waveform_graph()), voice(0.2)[-n_samples:]
-    padded = np.concatenate([scaled(heard), np.zeros(MIN_SAMPLES - n_samples)])
-    np.testing.assert_allclose(extract(heard, config), pooled(frames_of(padded)), rtol=1e-3, atol=1e-6)
+    config, waveform = config_of(tmp_path, waveform_graph()), voice(0.2)[-n_samples:]
+    padded = np.concatenate([scaled(waveform), np.zeros(MIN_SAMPLES - n_samples)])
+    np.testing.assert_allclose(extract(waveform, config), pooled(frames_of(padded)), rtol=1e-3, atol=1e-6)
 
 
-def test_a_long_recording_is_heard_in_even_pieces_and_pooled_over_all_frames(tmp_path: Path) -> None:
+def test_a_long_recording_is_encoded_in_even_pieces_and_pooled_over_all_frames(tmp_path: Path) -> None:
     config = config_of(tmp_path, waveform_graph())
-    heard = np.concatenate([voice(20.0, 120.0), 0.3 * voice(11.0, 200.0)])
-    assert len(heard) > PIECE_SAMPLES
-    halves = np.split(scaled(heard), 2)
+    waveform = np.concatenate([voice(20.0, 120.0), 0.3 * voice(11.0, 200.0)])
+    assert len(waveform) > PIECE_SAMPLES
+    halves = np.split(scaled(waveform), 2)
     expected = pooled(np.concatenate([frames_of(half) for half in halves]))
-    np.testing.assert_allclose(extract(heard, config), expected, rtol=1e-4)
+    np.testing.assert_allclose(extract(waveform, config), expected, rtol=1e-4)
 
 
 def test_an_encoder_of_fixed_length_counts_only_what_the_recording_covers(tmp_path: Path) -> None:
-    config, heard = config_of(tmp_path, waveform_graph(n_samples=32_000)), voice(1.0)
-    frames = frames_of(np.concatenate([scaled(heard), np.zeros(16_000)]))
+    config, waveform = config_of(tmp_path, waveform_graph(n_samples=32_000)), voice(1.0)
+    frames = frames_of(np.concatenate([scaled(waveform), np.zeros(16_000)]))
     assert len(frames) == 99
-    np.testing.assert_allclose(extract(heard, config), pooled(frames[:50]), rtol=1e-4)
+    np.testing.assert_allclose(extract(waveform, config), pooled(frames[:50]), rtol=1e-4)
 
 
 def test_an_encoder_with_an_attention_mask_is_given_one(tmp_path: Path) -> None:
-    heard = voice(1.0)
+    waveform = voice(1.0)
     masked, plain = (config_of(tmp_path, waveform_graph(is_masked=mask)) for mask in (True, False))
-    np.testing.assert_array_equal(extract(heard, masked), extract(heard, plain))
+    np.testing.assert_array_equal(extract(waveform, masked), extract(waveform, plain))
 
 
-def whisper_log_mel(waveform: np.ndarray, n_bands: int, n_samples: int = PIECE_SAMPLES) -> np.ndarray:
+def reference_log_mel(waveform: np.ndarray, n_bands: int, n_samples: int = PIECE_SAMPLES) -> np.ndarray:
     """Whisper's published front end with librosa's parts: shape (n_bands, n_frames)."""
     padded = np.pad(waveform, (0, n_samples - len(waveform)))
     spectrum = librosa.stft(padded, n_fft=400, hop_length=160, window="hann", center=True, pad_mode="reflect")
@@ -204,10 +208,10 @@ def whisper_log_mel(waveform: np.ndarray, n_bands: int, n_samples: int = PIECE_S
 def test_the_log_mel_is_whispers(n_bands: int) -> None:
     config = dataclasses.replace(default_config("encoder"), n_mels=n_bands)
     # The first samples are loud, where the mirrored end differs from zeros.
-    heard = np.concatenate([voice(2.0)[800:], np.random.default_rng(0).normal(0, 0.01, 16_000)]).astype(np.float32)
-    found = log_mel(heard, config, PIECE_SAMPLES)
+    waveform = np.concatenate([voice(2.0)[800:], np.random.default_rng(0).normal(0, 0.01, 16_000)]).astype(np.float32)
+    found = whisper_log_mel(waveform, config, PIECE_SAMPLES)
     assert found.shape == (n_bands, 3000)
-    np.testing.assert_allclose(found, whisper_log_mel(heard, n_bands), atol=2e-4)
+    np.testing.assert_allclose(found, reference_log_mel(waveform, n_bands), atol=2e-4)
 
 
 @pytest.mark.parametrize("shape", [None, ["batch", "feature_size", "frames"]], ids=["whole", "open"])
@@ -215,22 +219,22 @@ def test_the_log_mel_is_whispers(n_bands: int) -> None:
 def test_a_log_mel_encoder_is_recognised_and_pooled_over_the_recording(
     tmp_path: Path, n_bands: int, shape: list[int | str] | None
 ) -> None:
-    config, heard = config_of(tmp_path, mel_graph(n_bands, shape=shape)), voice(1.0)
+    config, waveform = config_of(tmp_path, mel_graph(n_bands, shape=shape)), voice(1.0)
     assert config.encoder is not None
     assert (config.encoder.input, config.n_mels, config.encoder.normalise) == ("log-mel", n_bands, False)
-    mel = np.pad(whisper_log_mel(heard, n_bands).astype(np.float64), ((0, 0), (1, 1)))
+    mel = np.pad(reference_log_mel(waveform, n_bands).astype(np.float64), ((0, 0), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(mel, 3, axis=1)[:, ::2]
     frames = np.einsum("bfk,dbk->fd", windows, kernels(n_bands, 3).astype(np.float64))
     assert len(frames) == 1500
-    np.testing.assert_allclose(extract(heard, config), pooled(frames[:50]), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(extract(waveform, config), pooled(frames[:50]), rtol=1e-3, atol=1e-3)
 
 
-def test_a_log_mel_recording_longer_than_the_encoder_hears_is_cut_in_pieces(tmp_path: Path) -> None:
+def test_a_log_mel_recording_longer_than_the_encoder_takes_is_cut_in_pieces(tmp_path: Path) -> None:
     config = config_of(tmp_path, mel_graph(n_frames=100))
-    heard = voice(2.5)
-    parts = [extract(heard[start : start + 16_000], config) for start in (0, 16_000, 32_000)]
+    waveform = voice(2.5)
+    parts = [extract(waveform[start : start + 16_000], config) for start in (0, 16_000, 32_000)]
     means = np.average([part[:N_DIMS] for part in parts], axis=0, weights=[50, 50, 25])
-    np.testing.assert_allclose(extract(heard, config)[:N_DIMS], means, rtol=1e-4)
+    np.testing.assert_allclose(extract(waveform, config)[:N_DIMS], means, rtol=1e-4)
 
 
 IDENTITY = [helper.make_node("Identity", ["input_values"], ["out"])]
@@ -290,7 +294,7 @@ def test_a_choice_that_cannot_work_is_refused(choice: EncoderChoice, says: str) 
         with_encoder(default_config("encoder"), choice)
 
 
-def test_an_encoder_is_refused_where_nothing_hears_it(tmp_path: Path) -> None:
+def test_an_encoder_is_refused_where_nothing_takes_it(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not for logmel"):
         with_encoder(default_config("logmel"), EncoderChoice("x.onnx"))
     with pytest.raises(UsageError, match="not for an ensemble"):
@@ -353,7 +357,7 @@ def test_an_encoder_that_fails_on_a_recording_is_that_recordings_error(
     file.write_bytes(graph)
     chosen = EncoderConfig(hashlib.sha256(graph).hexdigest(), "waveform", "out", 1, location=str(file))
     config = dataclasses.replace(default_config("encoder"), encoder=chosen)
-    with pytest.raises(RecordingError, match="not a number"):
+    with pytest.raises(RecordingError, match="not finite"):
         extract(voice(0.5), config)
     path = str(write_voice())
     (result,) = extract_recordings([Recording(path, path, -1, "")], config)
@@ -421,7 +425,7 @@ def test_a_file_that_can_be_no_encoder_is_never_hashed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        ({"input": "log-mel"}, ModelError, "hears the waveform, the configuration says log-mel"),
+        ({"input": "log-mel"}, ModelError, "takes a waveform, the configuration says log-mel"),
         ({"n_dims": 7}, RecordingError, "the encoder gives 6 dims, the configuration says 7"),
     ],
 )
