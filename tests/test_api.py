@@ -17,13 +17,15 @@ from emosense.emotions import EMOTIONS
 from emosense.errors import ModelError, RecordingError, UsageError
 from emosense.features.config import default_config
 from emosense.features.sets import extract
-from emosense.tables.row import COLUMNS, Row
-from emosense.tables.writers import CsvWriter
+from emosense.tables.formats import TableLayout
+from emosense.tables.row import Row
+from emosense.tables.writers import csv_table
 
 
 def csv_bytes(rows: list[Row]) -> bytes:
     file = io.BytesIO()
-    CsvWriter(file, COLUMNS, None).write(rows)
+    with csv_table(file, TableLayout()) as write:
+        write(rows)
     return file.getvalue()
 
 

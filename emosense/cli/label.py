@@ -22,6 +22,7 @@ from emosense.cli.options import (
 )
 from emosense.cli.params_file import LoadParams, SaveParams, saved_params
 from emosense.errors import UsageError
+from emosense.tables.formats import OUTPUT_FORMATS
 
 
 def label(
@@ -44,9 +45,7 @@ def label(
     segments: Annotated[str | None, typer.Option(help="Also write one row per window to this table.")] = None,
     formats: Annotated[
         list[str] | None,
-        typer.Option(
-            "-f", "--format", help="Also write csv, parquet, jsonl, audacity, raven or audformat; repeatable."
-        ),
+        typer.Option("-f", "--format", help=f"Also write this format: {', '.join(OUTPUT_FORMATS)}; repeatable."),
     ] = None,
     report: Annotated[str | None, typer.Option(help="Write an HTML report to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")] = False,
@@ -95,8 +94,8 @@ def label(
         from emosense.reports.page import check_output
 
         check_output(report)
-    # These formats hold time spans: a long recording has one label per window.
-    with_segments = segments is not None or bool(set(formats or ()) & {"audacity", "raven", "audformat"})
+    # Formats with time spans have one label per window of a long recording.
+    with_segments = segments is not None or any(OUTPUT_FORMATS.find(name).needs_segments for name in formats or ())
     job = LabelJob(
         inputs=tuple(location for location in inputs if location != "-"),
         names=_names_on_stdin() if "-" in inputs else None,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from emosense.labelling.config import Labelled
 from emosense.labelling.job import LabelJob, Summary
 from emosense.labelling.speakers import Speakers
-from emosense.storage.files import atomic_writer
-from emosense.tables.exports import EXPORTS, opened
-from emosense.tables.row import COLUMNS, QUALITY_COLUMNS, SEGMENT_COLUMNS, SPEAKER_COLUMNS, Row
-from emosense.tables.writers import WRITERS, TableWriter, format_of
+from emosense.tables.columns import Group
+from emosense.tables.formats import OUTPUT_FORMATS, TableLayout, WriteRows, format_of
+from emosense.tables.row import Row
 
 _ROWS_A_WRITE: Final = 4096
 # A source is called for every pass over what was labelled.
@@ -29,25 +28,30 @@ def assemble(job: LabelJob, speakers: Speakers | None, source: Source, summary: 
     source : callable
         Gives what was labelled, in order of path.
     """
-    speaker = SPEAKER_COLUMNS if speakers else ()
-    columns = (*COLUMNS, *(QUALITY_COLUMNS if job.config.quality else ()), *speaker)
+    speaker: frozenset[Group] = frozenset({"speakers"} if speakers else ())
+    quality: frozenset[Group] = frozenset({"quality"} if job.config.quality else ())
+    layout = TableLayout(quality | speaker, job.min_confidence)
+    tables: list[WriteRows] = []
+    tracks: list[WriteRows] = []
     with contextlib.ExitStack() as stack:
-        tables = [
-            _open_table(stack, place, columns, job.min_confidence)
-            for name, place in job.tables.items()
-            if name in WRITERS
-        ]
-        write_segments = None
+        for name, place in job.tables.items():
+            write = stack.enter_context(OUTPUT_FORMATS[name].open(place, layout))
+            if OUTPUT_FORMATS[name].needs_segments:
+                tracks.append(write)
+            else:
+                tables.append(_buffered(stack, write))
+        write_segments: WriteRows | None = None
         if job.segments_output:
-            write_segments = _open_table(stack, job.segments_output, (*SEGMENT_COLUMNS, *speaker), job.min_confidence)
-        exports = [stack.enter_context(opened(name, job.output)) for name in job.tables if name in EXPORTS]
+            layout = TableLayout(speaker | {"segments"}, job.min_confidence)
+            output_format = OUTPUT_FORMATS[format_of(job.segments_output)]
+            write_segments = _buffered(stack, stack.enter_context(output_format.open(job.segments_output, layout)))
         for labelled in _adapted(speakers, source):
             row, segments = labelled.row, labelled.segments
             summary.count(row)
             for write in tables:
                 write([row])
-            for export in exports:
-                export.write(row, segments)
+            for write in tracks:
+                write(segments or [row])
             if write_segments:
                 write_segments(segments)
 
@@ -64,21 +68,16 @@ def _adapted(speakers: Speakers | None, source: Source) -> Iterator[Labelled]:
     return map(speakers.adapted, source())
 
 
-def _open_table(
-    stack: contextlib.ExitStack, output: str, columns: tuple[str, ...], min_confidence: float | None
-) -> Callable[[Iterable[Row]], None]:
-    """Open a table and return what appends rows to it; they are written some thousands at a time."""
-    file = stack.enter_context(atomic_writer(output))
-    writer: TableWriter = WRITERS[format_of(output)](file, columns, min_confidence)
-    stack.callback(writer.close)
+def _buffered(stack: contextlib.ExitStack, write: WriteRows) -> WriteRows:
+    """Return a function that appends rows some thousands at a time; the last ones when the stack is closed."""
     rows: list[Row] = []
 
     def flush() -> None:
         if rows:
-            writer.write(rows)
+            write(rows)
             rows.clear()
 
-    def append(more: Iterable[Row]) -> None:
+    def append(more: Sequence[Row]) -> None:
         rows.extend(more)
         if len(rows) >= _ROWS_A_WRITE:
             flush()

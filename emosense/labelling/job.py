@@ -18,9 +18,8 @@ from emosense.labelling.speakers import SpeakerRule
 from emosense.labelling.worker_process import LabelSpec
 from emosense.progress import duration_text, plural
 from emosense.storage.files import plain, redact
-from emosense.tables.exports import place_of
+from emosense.tables.formats import format_of, place_of
 from emosense.tables.row import Row
-from emosense.tables.writers import format_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class LabelJob:
     segments_output : str or None
         Location of the table of segments.
     exports : tuple of str
-        More formats beside the table: keys of `tables.WRITERS` and `exports.EXPORTS`.
+        More formats beside the table: names in `emosense.tables.formats.OUTPUT_FORMATS`.
     report : str or None
         Location of the page that the caller makes of the table.
     verbose : bool

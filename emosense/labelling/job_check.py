@@ -9,8 +9,7 @@ from typing import Final
 from emosense.errors import OutputError, UsageError
 from emosense.labelling.job import LabelJob
 from emosense.storage.files import half_written, is_url, join, make_folder, redact
-from emosense.tables.exports import EXPORTS, FOLDERS
-from emosense.tables.writers import WRITERS, format_of
+from emosense.tables.formats import OUTPUT_FORMATS, format_of
 
 ENGINES: Final = ("auto", "local", "ray")
 
@@ -28,9 +27,8 @@ def check_job(job: LabelJob) -> None:
     format_of(job.output)
     if job.segments_output:
         format_of(job.segments_output)
-    unknown = sorted(set(job.exports) - WRITERS.keys() - EXPORTS.keys())
-    if unknown:
-        raise UsageError(f"unknown format {unknown[0]!r}: choose from {', '.join([*WRITERS, *EXPORTS])}")
+    for name in job.exports:
+        OUTPUT_FORMATS.find(name)
     _check_places(job)
     _check_kinds(job)
     if len(job.inputs) == 1 and job.inputs[0].lower().endswith((".txt", ".csv")) and not job.listing.any_extension:
@@ -63,7 +61,7 @@ def _check_places(job: LabelJob) -> None:
 
 def _check_kinds(job: LabelJob) -> None:
     """Refuse a folder in a file's place, and the other way round: it would be noticed only when all is labelled."""
-    folders = {f"{job.output}.run", *(place for name, place in job.tables.items() if name in FOLDERS)}
+    folders = {f"{job.output}.run", *(place for name, place in job.tables.items() if OUTPUT_FORMATS[name].is_folder)}
     for place in job.written:
         if not is_url(place) and os.path.lexists(place) and os.path.isdir(place) != (place in folders):
             found = "is no folder" if place in folders else "is a folder"

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from emosense.arrays import Float32
-from emosense.tables.row import QUALITY_COLUMNS
+from emosense.tables.columns import QUALITY_COLUMNS
 
 _FRAME_S: Final = 0.02
 _CLIPPED: Final = 0.999

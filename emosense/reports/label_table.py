@@ -13,8 +13,9 @@ from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
 from emosense.storage.files import redact
 from emosense.storage.objects import open_stream
-from emosense.tables.row import QUALITY_COLUMNS, printable_path, unescape_cell
-from emosense.tables.writers import format_of
+from emosense.tables.columns import QUALITY_COLUMNS
+from emosense.tables.formats import format_of
+from emosense.tables.row import printable_path, unescape_cell
 
 _TEXT: Final = ("path", "emotion", "status", "error_code", "error")
 _NUMBERS: Final = ("confidence", "duration_s", "decoded_s")

@@ -15,7 +15,7 @@ from emosense.reports.drawing import Series, ticks
 from emosense.reports.markup import Markup, count, percent
 from emosense.reports.page import Figure
 from emosense.reports.tally import Tally
-from emosense.tables.row import QUALITY_COLUMNS
+from emosense.tables.columns import QUALITY_COLUMNS
 
 Values = NDArray[np.float64]
 

@@ -1,1 +1,3 @@
-"""Rows on disk."""
+"""Rows on disk. Importing this package registers the output formats that ship with EmoSense."""
+
+from emosense.tables import writers, exports  # noqa: F401, I001 - they register their formats, in the order of help

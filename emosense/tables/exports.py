@@ -1,8 +1,7 @@
 """Labels for the tools of neighbouring fields: Audacity label tracks, Raven selection tables, audformat databases.
 
-Each takes rows in order, a recording at a time with its segments, and writes beside the table. A recording without
-segments counts as one from its start to its end; one without a label has no entry, since these formats have no place
-for an error: the table itself keeps it.
+These formats hold labelled time spans of time, for one recording at a time. A recording without a label has no entry:
+they have no place for an error, which only the table holds.
 """
 
 from __future__ import annotations
@@ -11,14 +10,15 @@ import contextlib
 import csv
 import hashlib
 import io
+import itertools
 import json
-import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO, Final, Protocol
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, Final
 
 from emosense.emotions import EMOTIONS
 from emosense.storage.files import atomic_writer, join, make_folder, write_bytes
+from emosense.tables.formats import OUTPUT_FORMATS, OutputFormat, TableLayout, WriteRows, single_file
 from emosense.tables.row import Row, printable_path
 
 # File systems take 255 bytes, and .txt and .tmp-PID come behind; S3 takes keys of 1,024 bytes.
@@ -26,47 +26,53 @@ _MAX_STEP_BYTES: Final = 235
 _MAX_NAME_BYTES: Final = 800
 
 
-class Export(Protocol):
-    """Writes recordings in a foreign format."""
+def spans(rows: Sequence[Row]) -> list[tuple[float, float, Row]]:
+    """Return the labelled time spans of a recording.
 
-    def write(self, row: Row, segments: Sequence[Row]) -> None:
-        """Append one recording."""
-        ...
+    Parameters
+    ----------
+    rows : sequence of Row
+        The segments of a recording, or its row, which lasts from its start to its end.
 
-
-def spans(row: Row, segments: Sequence[Row]) -> list[tuple[float, float, Row]]:
-    """Return the labelled stretches of a recording as (start_s, end_s, row)."""
-    if segments:
-        return [(part.start_s or 0.0, part.end_s or 0.0, part) for part in segments if part.emotion]
-    return [(0.0, row.decoded_s or 0.0, row)] if row.emotion else []
-
-
-def place_of(output: str, name: str) -> str:
-    """Return where a table lies in another format: ``labels.csv`` gives ``labels.jsonl``, or ``labels.raven.txt``."""
-    return os.path.splitext(output)[0] + (".raven.txt" if name == "raven" else f".{name}")
+    Returns
+    -------
+    list of tuple
+        (start_s, end_s, row) of each row that has a label.
+    """
+    return [(row.start_s or 0.0, _end_s(row), row) for row in rows if row.emotion]
 
 
-class AudacityExport:
-    """One label track a recording, ``<output>.audacity/<path>.txt``: start, end and label, separated by tabs.
+def _end_s(row: Row) -> float:
+    return (row.decoded_s if row.end_s is None else row.end_s) or 0.0
+
+
+@contextlib.contextmanager
+def audacity_tracks(folder: str, _layout: TableLayout) -> Iterator[WriteRows]:
+    """Write one label track per recording, ``<folder>/<path>.txt``: start, end and label, separated by tabs.
 
     See `relative_name` for the names of paths that lead upwards, begin at the root, or are long.
 
     Source: Audacity manual, 'Importing and Exporting Labels'.
+
+    Parameters
+    ----------
+    folder : str
+        Folder of the tracks.
+
+    Yields
+    ------
+    callable
+        Writes the track of one recording.
     """
 
-    def __init__(self, output: str, _stack: contextlib.ExitStack) -> None:
-        self._folder = place_of(output, "audacity")
-
-    def write(self, row: Row, segments: Sequence[Row]) -> None:
-        """Write the track of one recording."""
-        lines = [
-            f"{start:.6f}\t{end:.6f}\t{part.emotion} {part.confidence:.2f}\n"
-            for start, end, part in spans(row, segments)
-        ]
+    def write(rows: Sequence[Row]) -> None:
+        lines = [f"{start:.6f}\t{end:.6f}\t{row.emotion} {row.confidence:.2f}\n" for start, end, row in spans(rows)]
         if lines:
-            location = join(self._folder, relative_name(row.path) + ".txt")
+            location = join(folder, relative_name(rows[0].path) + ".txt")
             make_folder(location.rpartition("/")[0])
             write_bytes(location, "".join(lines).encode())
+
+    yield write
 
 
 def relative_name(path: str) -> str:
@@ -91,65 +97,75 @@ def _cut(text: str, n_bytes: int) -> str:
     return f"{content[: n_bytes - 1 - len(digest)].decode(errors='ignore')}-{digest}"
 
 
-class _Table:
-    """A table of text lines in one file that appears when its block ends without an error."""
-
-    def __init__(self, stack: contextlib.ExitStack, location: str, header: Sequence[str], delimiter: str) -> None:
-        self._file: BinaryIO = stack.enter_context(atomic_writer(location))
-        self._delimiter = delimiter
-        self.append(header)
-
-    def append(self, cells: Sequence[str]) -> None:
-        """Write one line."""
-        text = io.StringIO(newline="")
-        csv.writer(text, delimiter=self._delimiter, lineterminator="\n").writerow(cells)
-        self._file.write(text.getvalue().encode())
+def _line(cells: Sequence[str], delimiter: str) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerow(cells)
+    return text.getvalue().encode()
 
 
-class RavenExport:
-    """One selection table for all recordings, ``<output>.raven.txt``.
+_RAVEN_HEADER: Final = (
+    "Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Begin Path", "File Offset (s)", "Emotion",
+    "Confidence",
+)  # fmt: skip
+
+
+@contextlib.contextmanager
+def raven_table(file: BinaryIO, _layout: TableLayout) -> Iterator[WriteRows]:
+    """Write one selection table for all recordings.
 
     Source: Raven Pro user's manual, 'Selection tables'; times are within the file that ``Begin Path`` names.
+
+    Parameters
+    ----------
+    file : binary file
+        Opened for writing.
+
+    Yields
+    ------
+    callable
+        Appends the selections of one recording.
     """
+    numbers = itertools.count(1)
 
-    _HEADER: Final = (
-        "Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Begin Path", "File Offset (s)", "Emotion",
-        "Confidence",
-    )  # fmt: skip
-
-    def __init__(self, output: str, stack: contextlib.ExitStack) -> None:
-        self._table = _Table(stack, place_of(output, "raven"), self._HEADER, "\t")
-        self._n_written = 0
-
-    def write(self, row: Row, segments: Sequence[Row]) -> None:
-        """Append the selections of one recording."""
-        # A break within a cell would end its line for readers that know no quotes.
-        path = printable_path(row.path).replace("\n", r"\n").replace("\r", r"\r")
-        for start, end, part in spans(row, segments):
-            self._n_written += 1
+    def write(rows: Sequence[Row]) -> None:
+        for start, end, row in spans(rows):
+            # A break within a cell would end its line for readers that know no quotes.
+            path = printable_path(row.path).replace("\n", r"\n").replace("\r", r"\r")
             times = (f"{start:.3f}", f"{end:.3f}", path, f"{start:.3f}")
-            cells = (str(self._n_written), "Spectrogram 1", "1", *times, part.emotion, f"{part.confidence:.6f}")
-            self._table.append(cells)
+            cells = (str(next(numbers)), "Spectrogram 1", "1", *times, row.emotion, f"{row.confidence:.6f}")
+            file.write(_line(cells, "\t"))
+
+    file.write(_line(_RAVEN_HEADER, "\t"))
+    yield write
 
 
-class AudformatExport:
-    """A database of audEERING's audformat, ``<output>.audformat/``: ``db.yaml`` and a segmented table.
+@contextlib.contextmanager
+def audformat_database(folder: str, _layout: TableLayout) -> Iterator[WriteRows]:
+    """Write a database of audEERING's audformat: ``db.yaml`` and a segmented table.
 
     Source: audformat 1.3, 'Header' and 'Tables'.
+
+    Parameters
+    ----------
+    folder : str
+        Folder of the database.
+
+    Yields
+    ------
+    callable
+        Appends the segments of one recording.
     """
+    make_folder(folder)
+    write_bytes(join(folder, "db.yaml"), _AUDFORMAT_HEADER.encode())
+    with atomic_writer(join(folder, "db.emotion.csv")) as file:
 
-    def __init__(self, output: str, stack: contextlib.ExitStack) -> None:
-        self._folder = place_of(output, "audformat")
-        make_folder(self._folder)
-        write_bytes(join(self._folder, "db.yaml"), _AUDFORMAT_HEADER.encode())
-        header = ("file", "start", "end", "emotion", "confidence")
-        self._table = _Table(stack, join(self._folder, "db.emotion.csv"), header, ",")
+        def write(rows: Sequence[Row]) -> None:
+            for start, end, row in spans(rows):
+                times = (_timedelta(start), _timedelta(end))
+                file.write(_line((printable_path(row.path), *times, row.emotion, f"{row.confidence:.6f}"), ","))
 
-    def write(self, row: Row, segments: Sequence[Row]) -> None:
-        """Append the segments of one recording."""
-        for start, end, part in spans(row, segments):
-            times = (_timedelta(start), _timedelta(end))
-            self._table.append((printable_path(row.path), *times, part.emotion, f"{part.confidence:.6f}"))
+        file.write(_line(("file", "start", "end", "emotion", "confidence"), ","))
+        yield write
 
 
 def _timedelta(seconds: float) -> str:
@@ -182,17 +198,17 @@ tables:
       confidence: {{scheme_id: confidence}}
 """
 
-EXPORTS: Final[dict[str, Callable[[str, contextlib.ExitStack], Export]]] = {
-    "audacity": AudacityExport,
-    "raven": RavenExport,
-    "audformat": AudformatExport,
-}
-# The exports that are folders of files.
-FOLDERS: Final = frozenset({"audacity", "audformat"})
-
-
-@contextlib.contextmanager
-def opened(name: str, output: str) -> Iterator[Export]:
-    """Give an export whose files are in place when the block ends without an error."""
-    with contextlib.ExitStack() as stack:
-        yield EXPORTS[name](output, stack)
+for _name, _format in {
+    "audacity": OutputFormat(
+        "one label track per recording: start, end, emotion and confidence", ".audacity", audacity_tracks,
+        needs_segments=True, is_folder=True, can_be_main=False,
+    ),
+    "raven": OutputFormat(
+        "one selection table", ".raven.txt", single_file(raven_table), needs_segments=True, can_be_main=False
+    ),
+    "audformat": OutputFormat(
+        "a database with a segmented table", ".audformat", audformat_database,
+        needs_segments=True, is_folder=True, can_be_main=False,
+    ),
+}.items():  # fmt: skip
+    OUTPUT_FORMATS.register(_name, _format)

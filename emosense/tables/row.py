@@ -15,24 +15,22 @@ from typing import Any, Final
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import RecordingError
+from emosense.tables.columns import (
+    PROBABILITY_COLUMNS,
+    PROBABILITY_DIGITS,
+    QUALITY_COLUMNS,
+    SECONDS_DIGITS,
+    SEGMENT_COLUMNS,
+    SPEAKER_COLUMNS,
+)
 
-PROBABILITY_COLUMNS: Final[tuple[str, ...]] = tuple(f"p_{emotion}" for emotion in EMOTIONS)
-COLUMNS: Final[tuple[str, ...]] = (
-    "path", "emotion", "confidence", *PROBABILITY_COLUMNS, "duration_s", "decoded_s", "status", "error_code", "error",
-)  # fmt: skip
-SEGMENT_COLUMNS: Final[tuple[str, ...]] = (*COLUMNS, "start_s", "end_s")
-# Only with --quality; emosense.labelling.trust computes them.
-QUALITY_COLUMNS: Final = ("level_dbfs", "clipping_ratio", "speech_ratio", "snr_db", "distance")
-# Only with --speakers; emosense.labelling.speakers fills them in.
-SPEAKER_COLUMNS: Final = ("speaker", "speaker_recordings")
-TEXT_COLUMNS: Final = frozenset({"path", "emotion", "status", "error_code", "error", "speaker"})
-COUNT_COLUMNS: Final = frozenset({"speaker_recordings"})
 # A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "'")
+_NAMES: Final = (*SEGMENT_COLUMNS, *QUALITY_COLUMNS, *SPEAKER_COLUMNS)
+_NO_PROBABILITIES: Final = (None,) * len(PROBABILITY_COLUMNS)
+_NO_QUALITY: Final = (None,) * len(QUALITY_COLUMNS)
 _BYTES_MARK: Final = "bytes:"
 _BYTE_ESCAPE: Final = re.compile(rb"\\(?:\\|x[0-9a-f]{2})")
-PROBABILITY_DIGITS: Final = 6
-SECONDS_DIGITS: Final = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,14 +84,9 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values of all columns, by name; None where there is none."""
-        probabilities = self.probabilities or (None,) * len(EMOTIONS)
-        values = (
-            self.path, self.emotion, self.confidence, *probabilities, self.duration_s, self.decoded_s, self.status,
-            self.error_code, self.error, self.start_s, self.end_s,
-        )  # fmt: skip
-        quality = self.quality or (None,) * len(QUALITY_COLUMNS)
-        names = (*SEGMENT_COLUMNS, *QUALITY_COLUMNS, *SPEAKER_COLUMNS)
-        return dict(zip(names, (*values, *quality, self.speaker, self.speaker_recordings), strict=True))
+        values: dict[str, Any] = dict(zip(PROBABILITY_COLUMNS, self.probabilities or _NO_PROBABILITIES, strict=True))
+        values |= zip(QUALITY_COLUMNS, self.quality or _NO_QUALITY, strict=True)
+        return {name: values[name] if name in values else getattr(self, name) for name in _NAMES}
 
     def to_json(self) -> list[Any]:
         """Return the fields as a plain list, for the journal and the workers' pipe."""

@@ -31,7 +31,8 @@ from emosense.labelling.speakers import SpeakerRule, Speakers
 from emosense.labelling.worker_process import IsolatedLabeller, LabelSpec
 from emosense.models.model import read_model
 from emosense.reports.label_table import read_labels
-from emosense.tables.row import COLUMNS, original_path, unescape_cell
+from emosense.tables.columns import COLUMNS
+from emosense.tables.row import original_path, unescape_cell
 
 WORKER = (str(REPOSITORY / "tests" / "crashing_worker.py"),)
 HUNGRY_WORKER = (

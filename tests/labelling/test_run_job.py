@@ -16,7 +16,7 @@ import soundfile
 from conftest import tiny_description, tiny_graph, voice
 
 from emosense.models.model import write_model
-from emosense.tables.row import COLUMNS, PROBABILITY_COLUMNS
+from emosense.tables.columns import COLUMNS, PROBABILITY_COLUMNS
 
 
 def run(*arguments: object, stdin: bytes = b"", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,7 @@ from conftest import voice
 
 from emosense.labelling.trust import QualityMeter
 from emosense.models.statistics import FeatureStatistics
-from emosense.tables.row import QUALITY_COLUMNS
+from emosense.tables.columns import QUALITY_COLUMNS
 
 RATE = 16_000
 

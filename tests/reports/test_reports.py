@@ -36,8 +36,9 @@ from emosense.inputs.corpus import Utterance
 from emosense.inputs.recording import Recording
 from emosense.reports import comparison_report, evaluation_report, feature_overlap, label_report, save_figures
 from emosense.reports.clips import audio_link
-from emosense.tables.row import COLUMNS, SEGMENT_COLUMNS, Row, error_row, escape_cell, labelled_row, printable_path
-from emosense.tables.writers import WRITERS
+from emosense.tables.columns import COLUMNS
+from emosense.tables.formats import OUTPUT_FORMATS, TableLayout
+from emosense.tables.row import Row, error_row, escape_cell, labelled_row, printable_path
 from emosense.training.feature_table import FeatureTableWriter
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -142,11 +143,12 @@ def made_rows(n: int = 60, seed: int = 0, names: tuple[str, ...] = ()) -> list[R
     return rows
 
 
-def write_table(path: Path, rows: list[Row], columns: tuple[str, ...] = COLUMNS, least: float | None = None) -> str:
-    with path.open("wb") as file:
-        writer = WRITERS[path.suffix[1:]](file, columns, least)
-        writer.write(rows)
-        writer.close()
+PLAIN = TableLayout()
+
+
+def write_table(path: Path, rows: list[Row], layout: TableLayout = PLAIN) -> str:
+    with OUTPUT_FORMATS[path.suffix[1:]].open(str(path), layout) as write:
+        write(rows)
     return str(path)
 
 
@@ -386,7 +388,7 @@ def test_an_empty_table_makes_a_page(tmp_path: Path) -> None:
 def test_uncertain_rows_are_counted(tmp_path: Path) -> None:
     rows = made_rows()
     for extension in ("csv", "jsonl", "parquet"):
-        table = write_table(tmp_path / f"labels.{extension}", rows, least=0.4)
+        table = write_table(tmp_path / f"labels.{extension}", rows, TableLayout(min_confidence=0.4))
         label_report(table, None, str(tmp_path / "labels.html"))
         n = sum((row.confidence or 0) < 0.4 for row in rows)
         assert Page(tmp_path / "labels.html").facts["marked uncertain"].startswith(f"{n}|")
@@ -489,7 +491,7 @@ def test_what_is_no_table_of_labels_is_refused(content: bytes, sentence: str, tm
 def test_segments_damage_and_missing_files_are_refused(tmp_path: Path) -> None:
     output = str(tmp_path / "labels.html")
     segments = write_table(tmp_path / "s.jsonl", [dataclasses.replace(made_rows(2)[0], start_s=0.0, end_s=1.0)],
-                           SEGMENT_COLUMNS)  # fmt: skip
+                           TableLayout(frozenset({"segments"})))  # fmt: skip
     with pytest.raises(UsageError, match="a table of segments"):
         label_report(segments, None, output)
     with pytest.raises(UsageError, match="there is no table at"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime
 import os
@@ -15,21 +16,25 @@ from hypothesis import strategies as st
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import RecordingError
-from emosense.tables.exports import opened, relative_name
+from emosense.tables.exports import relative_name, spans
+from emosense.tables.formats import OUTPUT_FORMATS, TableLayout, WriteRows, place_of
 from emosense.tables.row import Row, error_row, labelled_row
 
 CALM = (0.1, 0.9, 0, 0, 0, 0, 0, 0)
 ANGRY = (0, 0, 0, 0, 0.75, 0.25, 0, 0)
 
 
+def opened(name: str, output: Path) -> contextlib.AbstractContextManager[WriteRows]:
+    return OUTPUT_FORMATS[name].open(place_of(str(output), name), TableLayout())
+
+
 def written(name: str, output: Path) -> None:
     first = labelled_row("a/x.wav", CALM, 3, 3, start_s=0, end_s=3)
     second = labelled_row("a/x.wav", ANGRY, 1.5, 1.5, start_s=3, end_s=4.5)
-    parts = [first, second]
-    with opened(name, str(output)) as export:
-        export.write(labelled_row("a/x.wav", CALM, 4.5, 4.5), parts)
-        export.write(labelled_row("b,\t.mp3", ANGRY, 90061.5, 90061.5), ())
-        export.write(error_row("c.wav", RecordingError("corrupt", "broken")), ())
+    with opened(name, output) as write:
+        write([first, second])
+        write([labelled_row("b,\t.mp3", ANGRY, 90061.5, 90061.5)])
+        write([error_row("c.wav", RecordingError("corrupt", "broken"))])
 
 
 def test_audacity_gets_a_label_track_a_recording(tmp_path: Path) -> None:
@@ -63,9 +68,9 @@ def test_a_tracks_name_tells_its_recording_from_every_other(steps: list[str]) ->
 
 def test_recordings_that_differ_in_root_scheme_or_steps_have_tracks_of_their_own(tmp_path: Path) -> None:
     paths = ("../a/x.wav", "/a/x.wav", "/x.wav", "a/x.wav", "b/x", "b/x.txt/y.wav", "s3://b/x", "x.wav")
-    with opened("audacity", str(tmp_path / "labels.csv")) as export:
+    with opened("audacity", tmp_path / "labels.csv") as write:
         for path in paths:
-            export.write(labelled_row(path, CALM, 3, 3), ())
+            write([labelled_row(path, CALM, 3, 3)])
     assert len([path for path in (tmp_path / "labels.audacity").rglob("*.txt") if path.is_file()]) == len(paths)
 
 
@@ -73,9 +78,9 @@ def test_tracks_of_recordings_with_long_names_are_cut_and_keep_a_name_of_their_o
     long = "ü" * 124
     paths = [f"{long}{n}.wav" for n in (1, 2)] + [f"{'s' * 255}/{n}.wav" for n in (1, 2)]
     paths += [os.fsdecode(b"\xff" * 250), "/".join(["deep" * 60] * 16) + "/x.wav"]
-    with opened("audacity", str(tmp_path / "labels.csv")) as export:
+    with opened("audacity", tmp_path / "labels.csv") as write:
         for path in paths:
-            export.write(labelled_row(path, CALM, 3, 3), ())
+            write([labelled_row(path, CALM, 3, 3)])
     tracks = [path for path in (tmp_path / "labels.audacity").rglob("*.txt") if path.is_file()]
     assert len(tracks) == len(paths)
     assert sum(track.name.startswith("ü" * 100) for track in tracks) == 2
@@ -94,8 +99,8 @@ def test_raven_gets_one_selection_table(tmp_path: Path) -> None:
 
 
 def test_a_line_break_in_a_name_breaks_no_line_for_raven(tmp_path: Path) -> None:
-    with opened("raven", str(tmp_path / "labels.csv")) as export:
-        export.write(labelled_row("a\r\nb.wav", CALM, 3, 3), ())
+    with opened("raven", tmp_path / "labels.csv") as write:
+        write([labelled_row("a\r\nb.wav", CALM, 3, 3)])
     _, line = (tmp_path / "labels.raven.txt").read_bytes().splitlines()
     assert line.split(b"\t")[5] == rb"a\r\nb.wav"
 
@@ -116,7 +121,5 @@ def test_audformat_gets_a_header_and_a_segmented_table(tmp_path: Path) -> None:
 
 
 def test_a_recording_without_a_label_has_no_entry() -> None:
-    from emosense.tables.exports import spans
-
     silent = Row("a.wav", (), None, None, "error", "no_speech", "silence", 0.0, 3.0)
-    assert spans(labelled_row("a.wav", CALM, 3, 3), [silent]) == []
+    assert spans([silent]) == []

@@ -20,10 +20,9 @@ from hypothesis import strategies as st
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import ERROR_CODES, RecordingError, UsageError
+from emosense.tables.columns import COLUMNS, SEGMENT_COLUMNS
+from emosense.tables.formats import TableLayout, format_of
 from emosense.tables.row import (
-    COLUMNS,
-    SEGMENT_COLUMNS,
-    SPEAKER_COLUMNS,
     Row,
     error_row,
     escape_cell,
@@ -32,7 +31,7 @@ from emosense.tables.row import (
     printable_path,
     unescape_cell,
 )
-from emosense.tables.writers import WRITERS, format_of
+from emosense.tables.writers import csv_table, json_lines, parquet_table
 
 UNIFORM = (0.125,) * 8
 # Every name that a POSIX file system can hold and that is UTF-8: no NUL, no lone surrogates.
@@ -60,11 +59,16 @@ NASTY = [
 ]
 
 
-def written(format_name: str, rows: list[Row], columns: tuple[str, ...] = COLUMNS, least: float | None = None) -> bytes:
+OPEN_TABLE = {"csv": csv_table, "jsonl": json_lines, "parquet": parquet_table}
+
+
+PLAIN = TableLayout()
+
+
+def written(format_name: str, rows: list[Row], layout: TableLayout = PLAIN) -> bytes:
     file = io.BytesIO()
-    writer = WRITERS[format_name](file, columns, least)
-    writer.write(rows)
-    writer.close()
+    with OPEN_TABLE[format_name](file, layout) as write:
+        write(rows)
     return file.getvalue()
 
 
@@ -115,7 +119,7 @@ def test_nasty_names_come_back_from_pandas_exactly(name: str, tmp_path: Path) ->
 def test_numbers_come_back_from_pandas_as_numbers_beside_error_rows_and_speakers_as_names(tmp_path: Path) -> None:
     labelled = dataclasses.replace(row("a.wav"), speaker="03", speaker_recordings=1)
     rows = [labelled, error_row("b.wav", RecordingError("missing", "gone"))]
-    table = read_as_documented(written("csv", rows, (*COLUMNS, *SPEAKER_COLUMNS), 0.5), tmp_path)
+    table = read_as_documented(written("csv", rows, TableLayout(frozenset({"speakers"}), 0.5)), tmp_path)
     numbers = ["confidence", "p_calm", "duration_s", "decoded_s", "speaker_recordings"]
     assert {str(kind) for kind in table[numbers].dtypes} == {"float64"}
     assert table["p_calm"].tolist()[0] == 0.125
@@ -185,7 +189,11 @@ def test_all_formats_hold_the_same_values() -> None:
 
 def test_least_confidence_adds_a_column_and_hides_no_row() -> None:
     sure = labelled_row("a.wav", (0.9, 0.1, 0, 0, 0, 0, 0, 0), 1.0, 1.0)
-    lines = list(csv.DictReader(io.StringIO(written("csv", [sure, row("b.wav")], least=0.5).decode(), newline="")))
+    lines = list(
+        csv.DictReader(
+            io.StringIO(written("csv", [sure, row("b.wav")], TableLayout(min_confidence=0.5)).decode(), newline="")
+        )
+    )
     assert [(line["path"], line["uncertain"]) for line in lines] == [("a.wav", "false"), ("b.wav", "true")]
 
 
