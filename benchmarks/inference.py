@@ -25,16 +25,15 @@ from emosense.audio.reader import read_waveform
 from emosense.features.sets import extract
 from emosense.models.model import Model, read_model, shipped_models
 from emosense.training import cnn
-from emosense.training.ensemble import PRESETS as ENSEMBLES
 from emosense.training.ensemble import features_of
-from emosense.training.fitting import preset
+from emosense.training.presets import preset
 
 # Log-mel and functionals, as the ensemble hears them; the CNN hears the first.
 Clip = list[np.ndarray]
 
 
 def heard(folder: Path, n_files: int) -> list[Clip]:
-    configs = tuple(features_of(ENSEMBLES["default"]))
+    configs = tuple(features_of(preset("ensemble", "default")))
     paths = sorted(folder.glob("Actor_*/*.wav"))
     found = []
     for path in paths[:: max(1, len(paths) // n_files)][:n_files]:

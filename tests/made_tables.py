@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
@@ -12,14 +13,16 @@ from emosense.features.config import default_config
 from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.corpus import Utterance
 from emosense.inputs.recording import Recording
-from emosense.training import mlp
-from emosense.training.cnn_presets import CnnConfig
+from emosense.training.cnn_settings import CnnConfig
 from emosense.training.feature_table import FeatureTable, FeatureTableWriter
+from emosense.training.mlp_settings import MlpConfig
+from emosense.training.presets import PRESETS, Preset
+from emosense.training.settings import ModelConfig
 
 CLASSES = ("calm", "happy", "angry")
 
 
-def made_table(config: CnnConfig | mlp.MlpConfig, n: int = 24, seed: int = 0) -> FeatureTable:
+def made_table(config: CnnConfig | MlpConfig, n: int = 24, seed: int = 0) -> FeatureTable:
     """Features in which each class has its own band, so that a model can learn it in a few epochs."""
     rng = np.random.default_rng(seed)
     n_bands = len(FEATURE_SETS[config.feature.set].names(config.feature))
@@ -36,6 +39,11 @@ def made_table(config: CnnConfig | mlp.MlpConfig, n: int = 24, seed: int = 0) ->
     names = tuple(f"{index:03d}.wav" for index in range(n))
     speakers = tuple(f"s{index % 4}" for index in range(n))
     return FeatureTable(config.feature, names, tuple(CLASSES[label] for label in labels), speakers, ("",) * n, features)
+
+
+def add_preset(monkeypatch: pytest.MonkeyPatch, kind: str, name: str, config: ModelConfig) -> None:
+    """Register a preset for the duration of a test."""
+    monkeypatch.setitem(PRESETS._entries, f"{kind}-{name}", Preset(config, "made up"))
 
 
 def write_functionals(folder: Path) -> str:

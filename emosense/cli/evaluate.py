@@ -7,12 +7,12 @@ from typing import Annotated, Final
 import typer
 
 from emosense.cli.options import (
+    KINDS_TEXT,
     Address,
     Cache,
     EncoderFile,
     EncoderNormalise,
     EncoderOutput,
-    Kind,
     Preset,
     ProgressMode,
     ProgressOption,
@@ -49,7 +49,7 @@ def evaluate(
     model: Annotated[
         str | None, typer.Option("-m", "--model", help="Score this trained model: shipped name, directory or URL.")
     ] = None,
-    kind: Annotated[Kind, typer.Option(help="Cross-validate this model family.")] = Kind.cnn,
+    kind: Annotated[str, typer.Option(help=f"Cross-validate this model family: {KINDS_TEXT}.")] = "cnn",
     preset: Preset = "default",
     encoder: EncoderFile = "",
     encoder_output: EncoderOutput = "",
@@ -99,7 +99,7 @@ def evaluate(
         data=data,
         output=output,
         model=model,
-        kind=kind.value,
+        kind=kind,
         preset=preset,
         protocol=protocol.value,
         n_seeds=seeds,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import enum
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from emosense.features.sets import FEATURE_SETS
 from emosense.storage.files import is_url, plain
+from emosense.training.presets import PRESETS
 
 
 class EngineName(enum.StrEnum):
@@ -30,14 +31,6 @@ class ProgressMode(enum.StrEnum):
     none = "none"
 
 
-class Kind(enum.StrEnum):
-    """Model families."""
-
-    mlp = "mlp"
-    cnn = "cnn"
-    ensemble = "ensemble"
-
-
 class Protocol(enum.StrEnum):
     """Ways to split a corpus into training and test speakers."""
 
@@ -48,6 +41,7 @@ class Protocol(enum.StrEnum):
     random = "random"
 
 
+KINDS_TEXT: Final = ", ".join(dict.fromkeys(preset.settings.kind for preset in PRESETS.values()))
 Workers = Annotated[
     int | None, typer.Option("-j", "--workers", min=1, help="Number of worker processes; default: one per CPU.")
 ]
@@ -75,16 +69,10 @@ Cache = Annotated[
     str | None,
     typer.Option(help="Folder for extracted features; default: EMOSENSE_CACHE, otherwise ~/.cache/emosense."),
 ]
-# The registry of presets is not loaded for --help; a test compares this text with it.
-Preset = Annotated[
-    str,
-    typer.Option(
-        help="Settings of the model. reference: the published baseline. default: this project's best settings. "
-        "encoder, encoder-linear: an MLP or a linear model on a pretrained encoder (mlp only, with --encoder). "
-        "telephone: for telephone lines (cnn only). no-copies, no-whitening (mlp), no-augmentation, attentive-pooling "
-        "(cnn): the default with one part changed, to measure what that part contributes."
-    ),
-]
+_PRESETS_TEXT: Final = " ".join(
+    f"{each.settings.kind} {each.settings.name}: {each.description}." for each in PRESETS.values()
+)
+Preset = Annotated[str, typer.Option(help=f"Settings of the model. {_PRESETS_TEXT}")]
 FeatureSet = Annotated[str, typer.Option("--set", help=f"Feature set: {', '.join(FEATURE_SETS)}.")]
 EncoderFile = Annotated[str, typer.Option("--encoder", help="Pretrained encoder: path or URL of an ONNX file.")]
 EncoderOutput = Annotated[

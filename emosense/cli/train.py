@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from emosense.cli.options import (
+    KINDS_TEXT,
     Address,
     Cache,
     Data,
     EncoderFile,
     EncoderNormalise,
     EncoderOutput,
-    Kind,
     Preset,
     ProgressMode,
     ProgressOption,
@@ -26,7 +26,7 @@ from emosense.cli.params_file import LoadParams, SaveParams, saved_params
 
 def train(
     context: typer.Context,
-    kind: Annotated[Kind, typer.Argument(help="Model family.")],
+    kind: Annotated[str, typer.Argument(help=f"Model family: {KINDS_TEXT}.")],
     data: Data,
     output: Annotated[str, typer.Option("-o", "--output", help="Directory to write the model to.")],
     preset: Preset = "default",
@@ -75,7 +75,7 @@ def train(
     from emosense.training.train import train as run
 
     job = TrainJob(
-        kind=kind.value,
+        kind=kind,
         data=data,
         output=output,
         preset=preset,

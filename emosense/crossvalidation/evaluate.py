@@ -29,7 +29,7 @@ from emosense.training.ensemble import features_of, settings_sha256
 from emosense.training.feature_cache import load_tables, settings_for
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fits_on_ray import NetworkStore, TrainingRuns
-from emosense.training.fitting import preset
+from emosense.training.presets import preset
 from emosense.training.train import classes_of
 
 # A random split tests a quarter of the rows; so do four folds by speaker.

@@ -13,10 +13,11 @@ from emosense.crossvalidation.results import Predictions
 from emosense.evaluation.calibration import apply_temperature, fit_temperature
 from emosense.evaluation.splits import Fold, inner_split
 from emosense.progress import Progress
-from emosense.training.ensemble import ModelConfig, assemble, members_of
+from emosense.training.ensemble import assemble, members_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fits_on_ray import TrainingRun, TrainingRuns
 from emosense.training.fitting import TrainedNetwork, predict
+from emosense.training.settings import ModelConfig
 
 _CALIBRATION_SHARE: Final = 0.2
 

@@ -7,7 +7,6 @@ Takes and gives log-mel arrays as `features.logmel` makes them: axes (frames, ba
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Final
 
 import numpy as np
@@ -16,50 +15,9 @@ from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.features import filterbanks
+from emosense.training.cnn_settings import AugmentConfig
 
 FLOOR_DB: Final = -80.0
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class AugmentConfig:
-    """How far each augmentation goes; zero turns it off.
-
-    Parameters
-    ----------
-    tempo : float
-        Largest relative change of the speed of speech.
-    pitch, formant : float
-        Largest relative change of the frequencies of the harmonics, and of those of the spectrum's envelope.
-    f_min_hz, f_max_hz : float
-        Range of the mel bank that made the bands; ``pitch`` and ``formant`` are ratios of Hz.
-    silence_frames : int
-        Longest silence put before and after `noise_share` of the recordings, in frames: noise defeats the trimming.
-    eq_db : float
-        Standard deviation of the spectral tilt, and of each of two broad bumps, over the whole band range.
-    noise_share, noise_db : float, tuple of float
-        Share of recordings with an added noise floor, and the range of its level below the peak.
-    reverb_share, lowpass_share, highpass_share : float
-        Shares of recordings with an exponential tail, with the upper bands cut off, and with the lowest ones cut off as
-        by a telephone line.
-    n_masks, mask_frames, mask_bands : int
-        SpecAugment (Park et al. 2019): masks on each axis and the largest width of one.
-    """
-
-    tempo: float = 0.2
-    pitch: float = 0.2
-    formant: float = 0.12
-    f_min_hz: float = 50.0
-    f_max_hz: float = 8000.0
-    silence_frames: int = 12
-    eq_db: float = 3.0
-    noise_share: float = 0.3
-    noise_db: tuple[float, float] = (-80.0, -35.0)
-    reverb_share: float = 0.1
-    lowpass_share: float = 0.1
-    highpass_share: float = 0.0
-    n_masks: int = 1
-    mask_frames: int = 12
-    mask_bands: int = 8
 
 
 def augment(log_mel: Float32, rng: np.random.Generator, config: AugmentConfig) -> Float32:

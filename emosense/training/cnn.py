@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from emosense.arrays import Float32
 from emosense.errors import UsageError
 from emosense.training.augmentation import augment, fit_length, mix
-from emosense.training.cnn_presets import CnnConfig
+from emosense.training.cnn_settings import CnnConfig
 from emosense.training.networks import build
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ import numpy as np
 from emosense.errors import EmoSenseError
 from emosense.storage.files import filesystem, is_url
 from emosense.training.cnn import EpochResult, TrainingState
-from emosense.training.cnn_presets import CnnConfig
+from emosense.training.cnn_settings import CnnConfig
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import TrainedNetwork, epoch_record, fit
+from emosense.training.fitting import TrainedNetwork, epoch_record, fit_cnn
 from emosense.training.gradients_on_ray import ActorAllReduce, AllReduceActor
 
 _STATE_FILE: Final = "state.npz"
@@ -153,7 +153,7 @@ def _train_loop(loop_config: dict[str, Any]) -> None:
         history.append(record)
         _report(rank, record, {_STATE_FILE: snapshot, _HISTORY_FILE: history})
 
-    fitted = fit(
+    fitted = fit_cnn(
         table,
         loop_config["classes"],
         loop_config["config"],

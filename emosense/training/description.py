@@ -10,9 +10,12 @@ from typing import Any, Final
 
 from emosense._version import __version__
 from emosense.models.statistics import FeatureStatistics
-from emosense.training.ensemble import EnsembleConfig, ModelConfig, features_of, members_of
+from emosense.training.ensemble import features_of, members_of
 from emosense.training.feature_table import FeatureTable
+from emosense.training.fitting import FAMILIES
 from emosense.training.held_out_score import HeldOutScore
+from emosense.training.presets import model_name
+from emosense.training.settings import EnsembleConfig, ModelConfig
 
 WINDOW_S: Final = 10.0
 _RAVDESS_LICENCE: Final = (
@@ -38,8 +41,8 @@ def describe(
     table : FeatureTable
         What the model was trained on, with the first of the features that it hears.
     """
-    frameworks = {"mlp": ("scikit-learn",), "cnn": ("keras",), "ensemble": ("scikit-learn", "keras")}[kind]
-    packages = ("numpy", "onnxruntime", *frameworks)
+    kinds = sorted({member.config.kind for member in members_of(config, 0)}, reverse=True)
+    packages = ("numpy", "onnxruntime", *(package for name in kinds for package in FAMILIES[name].packages))
     return {
         "name": model_name(kind, preset),
         "version": __version__,
@@ -67,11 +70,6 @@ def describe(
         "licence": _RAVDESS_LICENCE if table.corpus == "ravdess" else _OTHER_LICENCE,
         "versions": {"emosense": __version__} | {name: importlib.metadata.version(name) for name in packages},
     }
-
-
-def model_name(kind: str, preset: str) -> str:
-    """Return the name of a model of a kind and preset."""
-    return f"{kind}-{preset}"
 
 
 def _settings(config: ModelConfig) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from emosense.features.encoder.onnx_encoder import WHISPER_BANDS, Encoder
 from emosense.features.sets import FEATURE_SETS
 from emosense.progress import Progress, Silent
 from emosense.storage.files import is_url, without_credentials
-from emosense.training.ensemble import EnsembleConfig, ModelConfig
+from emosense.training.settings import EnsembleConfig, ModelConfig
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

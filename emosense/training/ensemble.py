@@ -1,6 +1,6 @@
 """Which networks make up a model, and how their graphs become one.
 
-A single network is an ensemble of one: evaluation and training treat every model as its members.
+A single network counts as an ensemble of one: evaluation and training treat every model as its members.
 """
 
 from __future__ import annotations
@@ -11,55 +11,12 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from emosense.emotions import EMOTIONS
 from emosense.features.config import FeatureConfig
-from emosense.training import cnn_presets, mlp
-from emosense.training.cnn_presets import CnnConfig
+from emosense.training.cnn_settings import CnnConfig
 from emosense.training.graphs import Part, combine
-from emosense.training.mlp import MlpConfig
+from emosense.training.mlp_settings import PASSES_WITHOUT_COPIES, MlpConfig
+from emosense.training.settings import EnsembleConfig, Member, ModelConfig, NetworkConfig
 
-NetworkConfig = MlpConfig | CnnConfig
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Member:
-    """One network: how it is trained, and the seed that it adds to the model's."""
-
-    config: NetworkConfig
-    seed: int = 0
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class EnsembleConfig:
-    """Networks whose geometric mean answers.
-
-    Parameters
-    ----------
-    name : str
-        Name of the preset.
-    members : tuple of Member
-    classes : tuple of str
-        What all of them tell apart.
-    """
-
-    name: str
-    members: tuple[Member, ...]
-    classes: tuple[str, ...] = EMOTIONS
-
-
-ModelConfig = NetworkConfig | EnsembleConfig
-
-
-def _cnn_members(n_members: int) -> tuple[Member, ...]:
-    """Take seeds of the default CNN; each hears a recording once, in the preset's views by turns, at half the cost."""
-    config = cnn_presets.PRESETS["default"]
-    views = [(config.views[seed % len(config.views)],) for seed in range(n_members)]
-    return tuple(Member(dataclasses.replace(config, views=view), seed) for seed, view in enumerate(views))
-
-
-PRESETS: Final[dict[str, EnsembleConfig]] = {
-    "default": EnsembleConfig("default", members=(*_cnn_members(3), Member(mlp.PRESETS["default"]))),
-}
 # What a network answers does not depend on its name; features and classes are stated beside its settings.
 _BESIDE_SETTINGS: Final = frozenset({"name", "feature", "classes"})
 
@@ -101,7 +58,7 @@ def without_copies(config: ModelConfig) -> ModelConfig:
 def _without_copies(config: NetworkConfig) -> NetworkConfig:
     if not isinstance(config, MlpConfig) or not copy_speeds(config):
         return config
-    return dataclasses.replace(config, speeds=(1.0,), max_iter=mlp.PASSES_WITHOUT_COPIES)
+    return dataclasses.replace(config, speeds=(1.0,), max_iter=PASSES_WITHOUT_COPIES)
 
 
 def settings_sha256(config: ModelConfig) -> str:

@@ -17,7 +17,7 @@ from emosense.inputs.corpus import Corpus, read_corpus
 from emosense.progress import Progress, plural
 from emosense.ray_session import ray_session
 from emosense.storage.files import exists, join, make_folder, redact
-from emosense.training.ensemble import ModelConfig, features_of, without_copies
+from emosense.training.ensemble import features_of, without_copies
 from emosense.training.extract_on_ray import extract_corpus, report_problems
 from emosense.training.extraction import Speed, Variant
 from emosense.training.feature_table import (
@@ -27,6 +27,7 @@ from emosense.training.feature_table import (
     replace_rows,
     rows_with_error,
 )
+from emosense.training.settings import ModelConfig
 
 # Not of the recording's content: what was missing may be there the next time.
 _PASSING: Final = (

@@ -20,9 +20,10 @@ from emosense.features.config import FeatureConfig
 from emosense.progress import Progress
 from emosense.ray_session import ray_session
 from emosense.storage.files import exists, join, list_folder, make_folder, read_bytes, write_bytes
-from emosense.training.ensemble import NetworkConfig, copy_speeds, settings_of
+from emosense.training.ensemble import copy_speeds, settings_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import TrainedNetwork, fit
+from emosense.training.settings import NetworkConfig
 
 # TensorFlow takes every core it sees; a task has one CPU.
 _TASK_ENVIRONMENT: Final = {

@@ -16,7 +16,8 @@ from emosense.evaluation.calibration import apply_temperature, fit_temperature
 from emosense.evaluation.confidence import ece
 from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
 from emosense.storage.files import join, read_bytes, redact
-from emosense.training.ensemble import ModelConfig, features_of, settings_sha256
+from emosense.training.ensemble import features_of, settings_sha256
+from emosense.training.settings import ModelConfig
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

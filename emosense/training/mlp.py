@@ -6,16 +6,14 @@ that order. Scaling is the pipeline's first step and part of the ONNX graph, whi
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emosense.emotions import EMOTIONS, REFERENCE_MLP_EMOTIONS
 from emosense.errors import UsageError
-from emosense.features.config import FeatureConfig, default_config
+from emosense.training.mlp_settings import MlpConfig
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier
@@ -26,86 +24,6 @@ Float64 = NDArray[np.float64]
 # Those of the CNN's export (tf2onnx): networks of one graph must have the same operator set.
 _OPSET: Final = 17
 _IR_VERSION: Final = 8
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class MlpConfig:
-    """All that decides an MLP but its data and its seed.
-
-    Parameters
-    ----------
-    name : str
-        Name of the preset.
-    feature : FeatureConfig
-        The features it is trained on; one vector a recording.
-    classes : tuple of str
-        The emotions it tells apart, in the order of the labels and of the probabilities.
-    alpha, batch_size, learning_rate, learning_rate_init, epsilon, max_iter
-        As in `sklearn.neural_network.MLPClassifier`.
-    hidden_units : int
-        Width of the one hidden layer; 0 for none, which leaves a softmax regression (a linear probe),
-        trained to its optimum: batches and learning rate have no meaning then.
-    standardise : bool
-        Whether each value is scaled to mean 0 and variance 1 first.
-    whitening : float or None
-        Trains in coordinates where the covariance within classes, shrunk by this share (0 to 1) towards the identity,
-        is the identity, as linear discriminant analysis does: what differs between speakers and takes is made small.
-        The transform is linear and is folded into the hidden layer, so the model stays an MLP on standardised values.
-        None trains on the values as they are.
-    balance : bool
-        Whether recordings are weighted so that each class counts the same (RAVDESS has half as many neutral ones).
-    speeds : tuple of float
-        Speeds at which each training recording is to be heard; 1.0 is the recording itself. A copy at 1.1 is 10 %
-        shorter and higher, another speaker to the model. `fit` takes the copies as further rows.
-    """
-
-    name: str
-    feature: FeatureConfig
-    classes: tuple[str, ...] = EMOTIONS
-    hidden_units: int = 300
-    alpha: float = 0.01
-    batch_size: int = 256
-    learning_rate: Literal["constant", "invscaling", "adaptive"] = "constant"
-    learning_rate_init: float = 1e-3
-    epsilon: float = 1e-8
-    max_iter: int = 500
-    standardise: bool = False
-    whitening: float | None = None
-    balance: bool = False
-    speeds: tuple[float, ...] = (1.0,)
-
-
-# A third of the rows needs more passes; chosen with the preset (docs/results.md).
-PASSES_WITHOUT_COPIES: Final = 20
-
-_DEFAULT: Final = MlpConfig(
-    "default",
-    default_config("functionals"),
-    alpha=10.0,
-    batch_size=64,
-    max_iter=8,
-    standardise=True,
-    whitening=0.5,
-    balance=True,
-    speeds=(0.9, 1.0, 1.1),
-)
-
-PRESETS: Final[dict[str, MlpConfig]] = {
-    "reference": MlpConfig(
-        "reference", default_config("summary"), classes=REFERENCE_MLP_EMOTIONS, learning_rate="adaptive"
-    ),
-    "default": _DEFAULT,
-    # What a part of the default brings (docs/results.md).
-    "no-copies": dataclasses.replace(_DEFAULT, name="no-copies", speeds=(1.0,), max_iter=PASSES_WITHOUT_COPIES),
-    "no-whitening": dataclasses.replace(_DEFAULT, name="no-whitening", whitening=None, alpha=1.0),
-    # Not chosen on data: which settings are best depends on the encoder, which is the user's.
-    "encoder": MlpConfig(
-        "encoder", default_config("encoder"), alpha=1.0, batch_size=64, max_iter=30, standardise=True, balance=True
-    ),
-    "encoder-linear": MlpConfig(
-        "encoder-linear", default_config("encoder"), hidden_units=0, alpha=1.0, standardise=True, balance=True
-    ),
-}  # fmt: skip
 
 
 def fit(features: NDArray[Any], labels: NDArray[np.int64], config: MlpConfig, *, seed: int) -> Pipeline:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from emosense.features.sets import FEATURE_SETS
+from emosense.training.fitting import FAMILIES
+from emosense.training.presets import PRESETS
 
 _INTENDED_USE = """\
 Research on emotional speech, and sorting large collections of recordings for people to listen to. The label is what the
@@ -52,8 +54,10 @@ def model_card(description: dict[str, Any]) -> str:
         "## Training",
         "",
         f"{trained_on['n_recordings']} recordings of {len(trained_on['speakers'])} speakers"
-        f" ({', '.join(trained_on['speakers'])}), preset `{trained_on['preset']}`, seed {trained_on['seed']},"
-        f" {trained_on['date']}. Settings and features stand in `model.json`, learning curves in `curves.json`.",
+        f" ({', '.join(trained_on['speakers'])}), seed {trained_on['seed']}, {trained_on['date']}."
+        " `model.json` has settings and features, `curves.json` the learning curves.",
+        "",
+        f"Preset `{trained_on['preset']}`: {PRESETS[description['name']].description}.",
         "",
         "## Scores",
         "",
@@ -67,12 +71,9 @@ def model_card(description: dict[str, Any]) -> str:
 
 
 def _family(description: dict[str, Any]) -> str:
-    kind = {
-        "mlp": "A multilayer perceptron",
-        "cnn": "A convolutional network",
-        "ensemble": "The geometric mean of several networks",
-    }[description["kind"]]
-    return f"{kind} on {' and '.join(map(_described, description['features']))}"
+    kind = description["kind"]
+    family = "The geometric mean of several networks" if kind == "ensemble" else FAMILIES[kind].description
+    return f"{family} on {' and '.join(map(_described, description['features']))}"
 
 
 def _described(features: dict[str, Any]) -> str:

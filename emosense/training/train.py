@@ -21,17 +21,19 @@ from emosense.progress import Progress, plural
 from emosense.ray_session import ray_session
 from emosense.storage.files import exists, join, make_folder, redact, write_bytes
 from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
-from emosense.training.cnn_presets import CnnConfig
-from emosense.training.description import describe, model_name
+from emosense.training.cnn_settings import CnnConfig
+from emosense.training.description import describe
 from emosense.training.encoder_choice import EncoderChoice, config_with_encoder
-from emosense.training.ensemble import Member, ModelConfig, assemble, features_of, members_of
+from emosense.training.ensemble import assemble, features_of, members_of
 from emosense.training.feature_cache import FeatureSource, load_tables, settings_for
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fits_on_ray import row_digests, run_key
-from emosense.training.fitting import TrainedNetwork, fit, predict, preset
+from emosense.training.fitting import TrainedNetwork, fit, predict
 from emosense.training.graphs import with_temperature
 from emosense.training.held_out_score import HeldOutScore, cross_validated, held_out
 from emosense.training.model_card import model_card
+from emosense.training.presets import model_name, preset
+from emosense.training.settings import Member, ModelConfig
 
 # What scikit-learn has no use for.
 _FOR_THE_CNN: Final = {

@@ -40,9 +40,10 @@ from emosense.training.extraction import extract_recordings
 from emosense.training.feature_cache import FeatureSource
 from emosense.training.feature_table import FeatureTable, read_feature_table
 from emosense.training.fits_on_ray import NetworkStore, TrainingRun, TrainingRuns
-from emosense.training.fitting import predict, preset
+from emosense.training.fitting import predict
 from emosense.training.graphs import Part, combine
 from emosense.training.held_out_score import cross_validated
+from emosense.training.presets import preset
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ from emosense.models.model import read_model, write_model
 from emosense.ray_session import ray_session
 from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
 from emosense.training.feature_table import read_feature_table
-from emosense.training.fitting import preset
+from emosense.training.presets import preset
 
 DRIVER = str(REPOSITORY / "tests" / "signalled_driver.py")
 WEED = Path(sysconfig.get_path("scripts")) / "weed"

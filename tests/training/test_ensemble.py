@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_tables import likeliest_temperature
+from made_tables import add_preset, likeliest_temperature
 
 from emosense.crossvalidation.evaluate import evaluate
 from emosense.crossvalidation.job import EvaluateJob
@@ -19,8 +19,8 @@ from emosense.labelling.run_job import LabelJob, label
 from emosense.models.model import Model, read_model
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
-from emosense.training import cnn_presets, ensemble, mlp
-from emosense.training.ensemble import EnsembleConfig, Member
+from emosense.training.presets import preset
+from emosense.training.settings import EnsembleConfig, Member
 from emosense.training.train import TrainJob, train
 
 CLASSES = ("calm", "angry")
@@ -36,11 +36,11 @@ def running_ray() -> Iterator[None]:
 def tiny_ensemble(monkeypatch: pytest.MonkeyPatch) -> EnsembleConfig:
     """Register an ensemble of a CNN and an MLP that train in a moment."""
     cnn = dataclasses.replace(
-        cnn_presets.PRESETS["default"], epochs=2, batch_size=4, channels=(4, 4, 4, 4, 8), crop_frames=24, views=(1.0,)
+        preset("cnn", "default"), epochs=2, batch_size=4, channels=(4, 4, 4, 4, 8), crop_frames=24, views=(1.0,)
     )
-    perceptron = dataclasses.replace(mlp.PRESETS["default"], speeds=(1.0,), hidden_units=8, max_iter=3)
+    perceptron = dataclasses.replace(preset("mlp", "default"), speeds=(1.0,), hidden_units=8, max_iter=3)
     config = EnsembleConfig("tiny", (Member(cnn), Member(perceptron)))
-    monkeypatch.setitem(ensemble.PRESETS, "tiny", config)
+    add_preset(monkeypatch, "ensemble", "tiny", config)
     return config
 
 
@@ -105,8 +105,9 @@ def test_an_ensemble_is_evaluated_trained_and_labels(
 def test_the_evaluation_of_a_network_gives_the_ensemble_its_fits(
     running_ray: None, corpus: str, tiny_ensemble: EnsembleConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(mlp.PRESETS, "tiny", tiny_ensemble.members[1].config)
-    monkeypatch.setitem(ensemble.PRESETS, "alone", EnsembleConfig("alone", (Member(mlp.PRESETS["tiny"]),)))
+    network = tiny_ensemble.members[1].config
+    add_preset(monkeypatch, "mlp", "tiny", network)
+    add_preset(monkeypatch, "ensemble", "alone", EnsembleConfig("alone", (Member(network),)))
     settings = {
         "protocol": "kfold",
         "n_folds": 2,

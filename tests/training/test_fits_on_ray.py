@@ -14,11 +14,13 @@ from emosense.features.config import default_config
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
 from emosense.storage.files import write_bytes
-from emosense.training.ensemble import PRESETS, EnsembleConfig, assemble, members_of
+from emosense.training.ensemble import assemble, members_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fits_on_ray import NetworkStore, TrainingRun, TrainingRuns, holds_networks
-from emosense.training.fitting import TrainedNetwork, fit, predict, preset
-from emosense.training.mlp import MlpConfig
+from emosense.training.fitting import TrainedNetwork, fit, predict
+from emosense.training.mlp_settings import MlpConfig
+from emosense.training.presets import preset
+from emosense.training.settings import EnsembleConfig
 
 CLASSES = ("calm", "angry")
 ALL = np.arange(12)
@@ -166,7 +168,7 @@ def test_a_folder_holds_fits_when_one_is_finished(running_ray: None, tmp_path: P
 def test_an_ensemble_of_fits_answers_with_their_geometric_mean(running_ray: None, tmp_path: Path) -> None:
     table = made()
     ensemble = EnsembleConfig(
-        "two", tuple(dataclasses.replace(m, config=small()) for m in PRESETS["default"].members[:2])
+        "two", tuple(dataclasses.replace(m, config=small()) for m in preset("ensemble", "default").members[:2])
     )
     fitted: list[TrainedNetwork] = fits(table, tmp_path).run(
         [TrainingRun(member.config, member.seed, ALL) for member in members_of(ensemble, 0)], Silent()

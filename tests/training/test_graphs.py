@@ -14,21 +14,18 @@ from emosense.emotions import EMOTIONS
 from emosense.features.config import default_config
 from emosense.models.model import Model, read_model, write_model
 from emosense.training.augmentation import change_tempo
-from emosense.training.cnn_presets import CnnConfig
+from emosense.training.cnn_settings import CnnConfig
 from emosense.training.ensemble import (
-    PRESETS,
-    EnsembleConfig,
-    Member,
     assemble,
     features_of,
     members_of,
     settings_sha256,
     without_copies,
 )
-from emosense.training.fitting import preset
 from emosense.training.graphs import Part, combine
-from emosense.training.mlp import PASSES_WITHOUT_COPIES, MlpConfig
-from emosense.training.mlp import PRESETS as MLP_PRESETS
+from emosense.training.mlp_settings import PASSES_WITHOUT_COPIES, MlpConfig
+from emosense.training.presets import preset
+from emosense.training.settings import EnsembleConfig, Member
 
 
 def vector_graph(n_values: int, seed: int) -> bytes:
@@ -129,7 +126,7 @@ def test_a_single_network_is_an_ensemble_of_one() -> None:
 
 def test_members_of_one_feature_set_are_given_the_copies_of_all_of_them() -> None:
     first, second = (
-        dataclasses.replace(MLP_PRESETS["default"], speeds=speeds) for speeds in ((0.9, 1.0), (1.0, 0.9, 1.2))
+        dataclasses.replace(preset("mlp", "default"), speeds=speeds) for speeds in ((0.9, 1.0), (1.0, 0.9, 1.2))
     )
     config = EnsembleConfig("two", (Member(first), Member(second)))
     assert features_of(config) == {first.feature: (0.9, 1.2)}
@@ -139,7 +136,7 @@ def test_members_of_one_feature_set_are_given_the_copies_of_all_of_them() -> Non
 
 
 def test_what_decides_the_answer_of_a_model_decides_its_digest() -> None:
-    config = PRESETS["default"]
+    config = preset("ensemble", "default")
     first = config.members[0]
     renamed = dataclasses.replace(first.config, name="other", classes=("calm", "sad"))
     same = dataclasses.replace(config, name="other", members=(Member(renamed, first.seed), *config.members[1:]))
@@ -152,7 +149,7 @@ def test_what_decides_the_answer_of_a_model_decides_its_digest() -> None:
 
 
 def test_the_seeds_of_an_ensemble_share_no_member() -> None:
-    config = PRESETS["default"]
+    config = preset("ensemble", "default")
     assert isinstance(config, EnsembleConfig)
     networks = set()
     for seed in range(3):

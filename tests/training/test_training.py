@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_tables import CLASSES, made_table
+from made_tables import CLASSES, add_preset, made_table
 
 from emosense.crossvalidation.evaluate import evaluate
 from emosense.crossvalidation.job import EvaluateJob
@@ -24,12 +24,13 @@ from emosense.inputs.recording import Recording
 from emosense.models.model import Model, read_model
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
-from emosense.training import cnn, cnn_presets, mlp
+from emosense.training import cnn, mlp
 from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
-from emosense.training.cnn_presets import CnnConfig
+from emosense.training.cnn_settings import CnnConfig
 from emosense.training.feature_table import FeatureTable, FeatureTableWriter
-from emosense.training.fitting import fit, predict, preset
+from emosense.training.fitting import fit_cnn, predict
 from emosense.training.graphs import with_temperature
+from emosense.training.presets import preset
 from emosense.training.train import TrainJob, train
 
 
@@ -72,9 +73,9 @@ def test_the_reference_presets_are_the_published_ones() -> None:
 
 
 def test_an_unknown_preset_is_named() -> None:
-    with pytest.raises(UsageError, match="unknown preset 'huge'"):
+    with pytest.raises(UsageError, match="unknown preset 'cnn-huge': choose one of mlp-reference, mlp-default"):
         preset("cnn", "huge")
-    with pytest.raises(UsageError, match="unknown model kind 'svm'"):
+    with pytest.raises(UsageError, match="unknown preset 'svm-default'"):
         preset("svm", "default")
 
 
@@ -94,8 +95,8 @@ def test_temperature_in_the_graph_is_temperature_on_the_logits(temperature: floa
 def test_a_resumed_training_gives_the_weights_of_an_uninterrupted_one() -> None:
     config = short("default")
     table, states = made_table(config), []
-    whole = fit(table, CLASSES, config, seed=3, on_epoch=lambda result: states.append(result.snapshot()))
-    resumed = fit(table, CLASSES, config, seed=3, state=states[0])
+    whole = fit_cnn(table, CLASSES, config, seed=3, on_epoch=lambda result: states.append(result.snapshot()))
+    resumed = fit_cnn(table, CLASSES, config, seed=3, state=states[0])
     np.testing.assert_array_equal(predict(resumed.weights, [table], 3), predict(whole.weights, [table], 3))
 
 
@@ -165,7 +166,7 @@ def test_a_worker_killed_in_training_goes_on_from_its_checkpoint(running_ray: No
     thread.join()
     assert killed, "no training worker was found to kill"
     assert [record["epoch"] for record in history] == list(range(history[0]["epoch"], history[0]["epoch"] + 12))
-    undisturbed = fit(table, CLASSES, config, seed=0, validation=table)
+    undisturbed = fit_cnn(table, CLASSES, config, seed=0, validation=table)
     np.testing.assert_allclose(predict(weights, [table], 3), predict(undisturbed.weights, [table], 3), atol=1e-4)
 
 
@@ -258,7 +259,7 @@ def test_an_option_that_would_be_ignored_is_refused(
 def tiny_cnn(monkeypatch: pytest.MonkeyPatch) -> CnnConfig:
     """Register a CNN that trains in a moment."""
     config = short("default", batch_size=8, channels=(4, 4, 4, 4, 8), crop_frames=24, views=(1.0,))
-    monkeypatch.setitem(cnn_presets.PRESETS, "tiny", config)
+    add_preset(monkeypatch, "cnn", "tiny", config)
     return config
 
 

@@ -44,7 +44,7 @@ from emosense.training.encoder_choice import EncoderChoice, config_with_encoder,
 from emosense.training.extraction import extract_recordings
 from emosense.training.feature_cache import FeatureSource
 from emosense.training.feature_table import read_feature_table
-from emosense.training.fitting import preset
+from emosense.training.presets import preset
 
 N_DIMS = 6
 KERNEL, STRIDE = 400, 320
