@@ -35,6 +35,7 @@ OWNERS = {
     "keras": r"training/.*",
     "sklearn": r"(training|evaluation)/.*",
     "typer": r"cli/.*",
+    "vl_convert": r"reports/figure",
     "librosa": r"",
     "pandas": r"",
     "joblib": r"",

@@ -19,30 +19,33 @@ def report(
     features: Annotated[
         str | None, typer.Option(help="Feature table: show how far the emotions overlap in it.")
     ] = None,
-    figures: Annotated[str | None, typer.Option(help="Also save each figure as SVG in this folder.")] = None,
-    png: Annotated[bool, typer.Option(help="Save them as PNG as well, drawn by an installed Chromium.")] = False,
+    figures: Annotated[str | None, typer.Option(help="Also save each figure as a file in this folder.")] = None,
+    figure_format: Annotated[
+        list[str] | None,
+        typer.Option(help="Format of the files: svg, png or pdf, 85 mm wide; repeatable; default: svg."),
+    ] = None,
 ) -> None:
     """Write a report of labels, or of one or two evaluations, as one HTML page."""
     from emosense.errors import UsageError
     from emosense.reports import comparison_report, evaluation_report, label_report, save_figures
-    from emosense.reports.raster import save_png
+    from emosense.reports.figure import check_figure_formats
     from emosense.storage.files import exists, join
 
     is_table = source.lower().endswith((".csv", ".parquet", ".jsonl"))
-    if png and figures is None:
-        raise UsageError("--png needs --figures FOLDER")
+    if figure_format and figures is None:
+        raise UsageError("--figure-format needs --figures FOLDER")
+    formats = figure_format or ["svg"]
+    check_figure_formats(formats)
     if features is not None and (is_table or compare is not None):
-        raise UsageError("--features is only for the report of one evaluation: leave out it")
+        raise UsageError("--features is only for the report of one evaluation: leave it out")
     page = output or (f"{os.path.splitext(source)[0]}.html" if is_table else join(source, "report.html"))
     if compare is not None:
-        drawn = comparison_report(source, compare, page)
+        in_page = comparison_report(source, compare, page)
     elif is_table:
         manifest = f"{source}.run.json"
-        drawn = label_report(source, manifest if exists(manifest) else None, page)
+        in_page = label_report(source, manifest if exists(manifest) else None, page)
     else:
-        drawn = evaluation_report(source, page, features)
+        in_page = evaluation_report(source, page, features)
     if figures is not None:
-        saved = save_figures(drawn, figures)
-        if png:
-            save_png(saved)
+        save_figures(in_page, figures, formats)
     print_message(page)

@@ -2,8 +2,8 @@
 
 from emosense.reports.comparison import comparison_report
 from emosense.reports.evaluation import evaluation_report
+from emosense.reports.figure import Figure, save_figures
 from emosense.reports.labels import label_report
 from emosense.reports.overlap import feature_overlap
-from emosense.reports.page import Figure, save_figures
 
 __all__ = ["Figure", "comparison_report", "evaluation_report", "feature_overlap", "label_report", "save_figures"]

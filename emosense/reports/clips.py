@@ -7,10 +7,10 @@ import urllib.parse
 
 from emosense.progress import plural
 from emosense.reports import page
-from emosense.reports.charts import Bar, bars
+from emosense.reports.bar_charts import Bar, bars
+from emosense.reports.figure import Figure
 from emosense.reports.label_table import LabelRow
 from emosense.reports.markup import EMPTY, Markup, count, decimal, element, name, percent, seconds, text
-from emosense.reports.page import Figure
 from emosense.reports.tally import Tally
 from emosense.storage.files import is_url
 from emosense.tables.row import original_path

@@ -14,8 +14,8 @@ from emosense.reports.comparison_figures import Shared, shared_rows
 from emosense.reports.confidence_figures import last_gap
 from emosense.reports.evaluation_data import Evaluation, read_evaluation
 from emosense.reports.evaluation_tables import score_text
+from emosense.reports.figure import Figure
 from emosense.reports.markup import Markup, count, decimal, percent, points
-from emosense.reports.page import Figure
 from emosense.storage.files import redact
 
 _SIGNIFICANT: Final = 0.05
@@ -117,7 +117,7 @@ def _verdict(tested: Comparison, names: tuple[str, str], n: int) -> Markup:
     interval = tested.interval
     span = "none" if interval is None else f"{points(interval[0])} to {points(interval[1])}"
     kind = "all swaps" if tested.is_exact else "10,000 drawn swaps"
-    facts = page.facts([
+    facts = page.key_values([
         ("difference in UAR", points(tested.uar_difference), f"points, {names[0]} minus {names[1]}"),
         ("95 % interval", span, f"points, over {plural(tested.n_speakers, 'actor')}"),
         ("p-value", decimal(tested.p_value, 4), f"sign-flip test over actors, {kind}"),

@@ -11,12 +11,13 @@ from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
 from emosense.evaluation.intervals import bootstrap_interval
 from emosense.evaluation.metrics import confusion_matrix, recall_per_class, uar
-from emosense.reports.charts import Bar, bars, intervals, lines, paired_bars
+from emosense.reports.axis_charts import intervals, lines
+from emosense.reports.bar_charts import Bar, bars, paired_bars
 from emosense.reports.confidence_figures import coverage_points, share_text
 from emosense.reports.drawing import Series
 from emosense.reports.evaluation_data import Evaluation
+from emosense.reports.figure import Figure
 from emosense.reports.markup import count, percent, points
-from emosense.reports.page import Figure
 
 Int64 = NDArray[np.int64]
 

@@ -8,11 +8,11 @@ from typing import Any, Final
 import numpy as np
 
 from emosense.progress import plural
-from emosense.reports.charts import histogram, lines
+from emosense.reports.axis_charts import histogram, lines
 from emosense.reports.drawing import Series, ticks
 from emosense.reports.evaluation_data import Evaluation
+from emosense.reports.figure import Figure
 from emosense.reports.markup import decimal, percent, points
-from emosense.reports.page import Figure
 
 _N_BINS: Final = 20
 _HALF: Final = 0.5

@@ -8,9 +8,9 @@ from emosense.errors import UsageError
 from emosense.progress import plural
 from emosense.reports import confidence_figures, evaluation_figures, evaluation_tables, page
 from emosense.reports.evaluation_data import Evaluation, read_evaluation
+from emosense.reports.figure import Figure
 from emosense.reports.markup import Markup, count, decimal, percent, points
 from emosense.reports.overlap import feature_overlap
-from emosense.reports.page import Figure
 from emosense.storage.files import redact
 
 
@@ -138,7 +138,7 @@ def _facts(evaluation: Evaluation) -> Markup:
     interval = seeds[0]["uar"]["interval"]
     span = "no interval" if interval is None else f"{100 * interval[0]:.1f} to {percent(interval[1])}"
     remark = f"{100 * seeds[0]['level']:.0f} % over actors{', seed 0' if len(seeds) > 1 else ''}"
-    return page.facts([
+    return page.key_values([
         ("UAR", evaluation_tables.score_text(scores["uar"]), over),
         ("interval of the UAR", span, remark),
         ("accuracy", evaluation_tables.score_text(scores["accuracy"]), over),

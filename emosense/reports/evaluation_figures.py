@@ -11,10 +11,12 @@ from emosense.emotions import HIGH_AROUSAL
 from emosense.evaluation.adapted import mean_adaptation
 from emosense.evaluation.metrics import accuracy, confusion_matrix, recall_per_class, uar
 from emosense.progress import plural
-from emosense.reports.charts import Bar, bars, intervals, matrix
+from emosense.reports.axis_charts import intervals
+from emosense.reports.bar_charts import Bar, bars
 from emosense.reports.evaluation_data import Evaluation
+from emosense.reports.figure import Figure
 from emosense.reports.markup import count, percent, points
-from emosense.reports.page import Figure
+from emosense.reports.matrix_chart import matrix
 
 # The classes that the published models confuse (design.md, section 1).
 _CONFUSED: Final = ("disgust", "fearful", "happy")

@@ -13,10 +13,11 @@ import numpy as np
 from emosense.emotions import EMOTIONS
 from emosense.progress import plural
 from emosense.reports import page
-from emosense.reports.charts import Bar, bars, histogram, stacked_bars
+from emosense.reports.axis_charts import histogram
+from emosense.reports.bar_charts import Bar, bars, stacked_bars
 from emosense.reports.drawing import Drawing, Series, ticks
+from emosense.reports.figure import Figure
 from emosense.reports.markup import Markup, count, decimal, percent, seconds
-from emosense.reports.page import Figure
 from emosense.reports.tally import Groups, Tally
 
 _N_GROUPS: Final = 15
@@ -119,7 +120,7 @@ def durations(tally: Tally, figures: list[Figure]) -> Markup:
     caption = f"Half of the recordings last {seconds(median)} or less; nine in ten {seconds(low)} to {seconds(high)}."
     figure = Figure("durations", "Length of the recordings", caption, _duration_drawing(values))
     figures.append(figure)
-    facts = page.facts([
+    facts = page.key_values([
         ("in all", seconds(float(values.sum())), ""), ("mean", seconds(float(values.mean())), ""),
         ("median", seconds(median), ""), ("shortest", seconds(float(values[0])), ""),
         ("longest", seconds(float(values[-1])), ""), ("decoded for labels", seconds(sum(tally.decoded_ms) / 1000), ""),

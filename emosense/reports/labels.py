@@ -14,9 +14,9 @@ from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
 from emosense.progress import plural
 from emosense.reports import clips, label_sections, page, quality_section
+from emosense.reports.figure import Figure
 from emosense.reports.label_table import read_labels
 from emosense.reports.markup import Markup, count, decimal, percent, seconds
-from emosense.reports.page import Figure
 from emosense.reports.tally import Tally, count_labels
 from emosense.storage.files import read_bytes, redact
 
@@ -116,7 +116,7 @@ def _facts(tally: Tally) -> Markup:
         items.append(("median confidence", decimal(float(np.median(tally.confidence()))), ""))
     if tally.n_uncertain:
         items.append(("marked uncertain", count(tally.n_uncertain), "below the run's least confidence"))
-    return page.facts(items)
+    return page.key_values(items)
 
 
 def _engine(manifest: dict[str, Any]) -> str:

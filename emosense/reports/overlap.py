@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
-from emosense.reports.charts import densities
+from emosense.reports.axis_charts import densities
 from emosense.reports.drawing import Series
+from emosense.reports.figure import Figure
 from emosense.reports.markup import percent
-from emosense.reports.page import Figure
 from emosense.storage.files import redact
 
 Float64 = NDArray[np.float64]

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.reports import page
-from emosense.reports.charts import histogram
+from emosense.reports.axis_charts import histogram
 from emosense.reports.drawing import Series, ticks
+from emosense.reports.figure import Figure
 from emosense.reports.markup import Markup, count, percent
-from emosense.reports.page import Figure
 from emosense.reports.tally import Tally
 from emosense.tables.columns import QUALITY_COLUMNS
 

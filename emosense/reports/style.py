@@ -59,7 +59,7 @@ def _page_colours(colours: dict[str, str]) -> str:
     return (
         f"body{{background:{colours['page']};color:{colours['ink']}}}"
         f"a{{color:{colours['link']}}}.muted,figcaption p,dt,th,.rest{{color:{colours['muted']}}}"
-        f"figure,dl.facts>div,.clip{{background:{colours['panel']}}}"
+        f"figure,dl.key-values>div,.clip{{background:{colours['panel']}}}"
         f"th,td{{border-color:{colours['grid']}}}h2{{border-color:{colours['grid']}}}"
         f".warning{{background:{colours['warn']};border-color:{colours['warn_edge']}}}"
         + "".join(f".t-{name}::before{{background:{colours[name]}}}" for name in EMOTIONS)
@@ -80,8 +80,9 @@ p{{margin:0 0 .8rem;max-width:46rem}}
 .name{{overflow-wrap:anywhere}}
 .warning{{border-left:4px solid;padding:.7rem 1rem;margin:1rem 0;border-radius:0 6px 6px 0;max-width:60rem}}
 .warning p{{margin:0}}
-.facts{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,10.5rem),1fr));gap:.75rem;margin:1.5rem 0}}
-dl.facts>div{{border-radius:8px;padding:.7rem .9rem}}
+.key-values{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,10.5rem),1fr));gap:.75rem;
+margin:1.5rem 0}}
+dl.key-values>div{{border-radius:8px;padding:.7rem .9rem}}
 dt{{font-size:.8125rem;line-height:1.3}}dd{{margin:.15rem 0 0;font-size:1.1rem;font-weight:600;line-height:1.3;
 overflow-wrap:anywhere}}
 dd small{{display:block;font-size:.8125rem;font-weight:400;line-height:1.35;margin-top:.15rem}}
@@ -105,7 +106,7 @@ padding:0;margin:.8rem 0}}
 .clip audio{{display:block;width:100%;height:2.25rem;margin-top:.4rem}}
 .clip .name{{display:block}}
 .clip strong::before{{content:"";display:inline-block;width:.65em;height:.65em;border-radius:50%;margin-right:.35em}}
-@media(max-width:30rem){{.facts{{grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.5rem}}}}
+@media(max-width:30rem){{.key-values{{grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.5rem}}}}
 .figures>.scroll{{margin:0;padding:.9rem 0}}.figures>.tables{{grid-column:1/-1}}
 .figures>.scroll table{{font-size:.8125rem}}.figures>.scroll :is(th,td){{padding-left:.35rem;padding-right:.35rem}}
 .figures>.scroll :is(th,td):first-child{{padding-left:0}}
@@ -114,8 +115,8 @@ details{{margin:.6rem 0}}summary{{cursor:pointer}}
 details ul{{margin:.3rem 0 .8rem;padding-left:1.2rem;font-size:.875rem}}
 """
 _PRINT: Final = (
-    "@media print{audio{display:none!important}figure,.clip,tr,dl.facts>div{break-inside:avoid}h2,h3{break-after:avoid}"
-    "body{font-size:11pt}header,main,footer{max-width:none;padding-left:0;padding-right:0}.scroll{overflow:visible}"
+    "@media print{audio{display:none!important}figure,.clip,tr,dl.key-values>div{break-inside:avoid}"
+    "h2,h3{break-after:avoid}body{font-size:11pt}header,main,footer{max-width:none;padding-left:0;padding-right:0}.scroll{overflow:visible}"
     ".figures{grid-template-columns:1fr 1fr}}"
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -245,15 +246,17 @@ def test_features_never_replace_the_table_that_they_are_made_from(tmp_path: Path
     assert (tmp_path / "c.parquet").read_bytes() == b"mine"
 
 
-def test_figures_are_saved_as_svg_and_png(two_evaluations: tuple[Path, Path], tmp_path: Path) -> None:
-    done = run("report", two_evaluations[0], "-o", tmp_path / "r.html", "--figures", tmp_path / "f", "--png")
+def test_figures_are_saved_in_the_formats_that_are_asked_for(
+    two_evaluations: tuple[Path, Path], tmp_path: Path
+) -> None:
+    formats = ("--figure-format", "png", "--figure-format", "pdf")
+    done = run("report", two_evaluations[0], "-o", tmp_path / "r.html", "--figures", tmp_path / "f", *formats)
     assert done.returncode == 0, done.stderr
-    drawn = sorted(path.stem for path in (tmp_path / "f").glob("*.png"))
-    assert drawn == sorted(path.stem for path in (tmp_path / "f").glob("*.svg"))
-    assert "confusion" in drawn
-    header = (tmp_path / "f" / "confusion.png").read_bytes()[:24]
-    assert header.startswith(b"\x89PNG")
-    assert int.from_bytes(header[16:20], "big") >= 4 * 700
+    names = {path.stem for path in (tmp_path / "f").iterdir()}
+    assert "confusion" in names
+    assert sorted(os.listdir(tmp_path / "f")) == sorted(f"{name}.{end}" for name in names for end in ("png", "pdf"))
+    assert (tmp_path / "f" / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "f" / "confusion.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_a_label_report_is_written_with_the_table(
@@ -270,7 +273,8 @@ def test_a_label_report_is_written_with_the_table(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("a.csv", "--png"), "--png needs --figures FOLDER"),
+        (("a.csv", "--figure-format", "png"), "needs --figures FOLDER"),
+        (("a.csv", "--figures", "f", "--figure-format", "gif"), "unknown figure format 'gif'"),
         (("a.csv", "--features", "f.parquet"), "--features is only for the report of one evaluation"),
         (("a", "--compare", "b", "--features", "f.parquet"), "--features is only for the report of one evaluation"),
         (("folder.csv",), "the table folder.csv cannot be read"),

@@ -1,0 +1,160 @@
+"""Numbers -> horizontal bars: plain, divided into shares, or in pairs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from emosense.reports.drawing import LETTER, WIDTH, Drawing, Series, label, legend, title
+from emosense.reports.markup import count, element, join, shorten, text
+
+_MAX_GUTTER: Final = 150.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bar:
+    """One row of a bar chart.
+
+    Attributes
+    ----------
+    label : str
+        Text before the bar; empty for none.
+    colour : str
+        A key of the style's colours.
+    value : float
+        Length of the bar, from 0 to the chart's maximum.
+    note : str
+        Text after the bar.
+    """
+
+    label: str
+    colour: str
+    value: float
+    note: str
+
+
+def bars(
+    rows: Sequence[Bar],
+    *,
+    maximum: float,
+    mark: tuple[float, str] | None = None,
+    row_height: float = 22.0,
+) -> Drawing:
+    """Draw horizontal bars.
+
+    Parameters
+    ----------
+    rows : sequence of Bar
+        From top to bottom.
+    maximum : float
+        Value of a bar over the full width.
+    mark : tuple of (float, str), optional
+        A value to compare the bars with, and its name; drawn as a dashed line.
+    row_height : float
+        In the drawing's units.
+
+    Returns
+    -------
+    Drawing
+        The chart.
+    """
+    gutter = min(10 + LETTER * max((len(row.label) for row in rows), default=0), _MAX_GUTTER)
+    note_width = 8 + LETTER * max((len(row.note) for row in rows), default=0)
+    span = WIDTH - gutter - note_width
+    top = 16.0 if mark else 0.0
+    parts = []
+    for index, row in enumerate(rows):
+        y = top + index * row_height
+        width = span * row.value / maximum if maximum else 0.0
+        bar = {"x": gutter, "y": y + 3, "height": row_height - 6, "rx": 2}
+        parts.append(element("rect", **bar, width=span, class_="track"))
+        parts.append(
+            element(
+                "rect",
+                title(f"{row.label}: {row.note}" if row.label else row.note),
+                **bar,
+                width=width,
+                class_=f"f-{row.colour}",
+            )
+        )
+        middle = y + row_height / 2 + 4
+        parts.append(label(gutter - 8, middle, shorten(row.label, int((gutter - 10) / LETTER)), "end"))
+        parts.append(label(gutter + span + 8, middle, row.note))
+    height = top + len(rows) * row_height
+    if mark:
+        x = gutter + span * mark[0] / maximum
+        parts.append(element("line", x1=x, x2=x, y1=top - 2, y2=height, class_="mark"))
+        parts.append(label(x, 10, mark[1], "minor middle"))
+    return Drawing(height, join(parts))
+
+
+def stacked_bars(rows: Sequence[tuple[str, Sequence[float], str]], series: Sequence[Series]) -> Drawing:
+    """Draw bars of equal length that are divided into shares.
+
+    Parameters
+    ----------
+    rows : sequence of (str, sequence of float, str)
+        Name, values in the order of `series`, and a note.
+    series : sequence of Series
+        Labels and colours of the values.
+
+    Returns
+    -------
+    Drawing
+        The chart with its legend.
+    """
+    key = legend([item for place, item in enumerate(series) if any(row[1][place] for row in rows)])
+    y, parts = key.height + 4, [key.body]
+    for name, values, note in rows:
+        n_chars = int((WIDTH - 16) / LETTER) - len(note)
+        parts.append(element("text", title(name), text(shorten(name, n_chars)), x=0, y=y + 11))
+        parts.append(label(WIDTH, y + 11, note, "minor end"))
+        total, x = sum(values), 0.0
+        for item, value in zip(series, values, strict=True):
+            if not value:
+                continue
+            width = WIDTH * value / total
+            tooltip = title(f"{item.label}: {count(int(value))} ({100 * value / total:.1f} %)")
+            bar = {"x": x, "y": y + 16, "width": width, "height": 12}
+            parts.append(element("rect", tooltip, **bar, class_=f"f-{item.colour}{' gap' if width > 3 else ''}"))
+            x += width
+        y += 37
+    return Drawing(y - 6, join(parts))
+
+
+def paired_bars(
+    groups: Sequence[tuple[str, tuple[float | None, float | None]]],
+    names: tuple[str, str],
+    *,
+    maximum: float,
+    written: Callable[[float | None], str],
+) -> Drawing:
+    """Draw two bars for each group, such as the recall of two models.
+
+    Parameters
+    ----------
+    groups : sequence of (str, (float or None, float or None))
+        Name and both values; None for no value.
+    names : tuple of (str, str)
+        What the first and the second bar of each group stand for.
+    maximum : float
+        Value of a bar over the full width.
+    written : callable
+        Turns a value into its text.
+
+    Returns
+    -------
+    Drawing
+        The chart with its legend.
+    """
+    key = legend([Series(names[0], "first", ()), Series(names[1], "second", ())])
+    rows = []
+    for name, (first, second) in groups:
+        rows += [
+            Bar(name, "first", first or 0.0, written(first)),
+            Bar("", "second", second or 0.0, written(second)),
+        ]
+    drawing = bars(rows, maximum=maximum, row_height=17)
+    below = element("g", drawing.body, transform=f"translate(0 {key.height + 4:.0f})")
+    return Drawing(key.height + 4 + drawing.height, join([key.body, below]))
