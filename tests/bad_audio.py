@@ -36,8 +36,6 @@ class Case:
         What its row must say.
     seconds : float or None
         The duration that its row gives, to a tenth of a second; None where damage leaves it open.
-    needs_av : bool
-        Whether only PyAV reads it: without it the code is ``unsupported_encoding``, with the install hint.
     """
 
     name: str
@@ -46,7 +44,6 @@ class Case:
     status: str
     code: str = ""
     seconds: float | None = 1.0
-    needs_av: bool = False
 
 
 CASES: list[Case] = []
@@ -58,7 +55,6 @@ def case(
     status: str = "ok",
     code: str = "",
     seconds: float | None = 1.0,
-    needs_av: bool = False,
 ) -> Callable[..., Any]:
     """Add a function that gives the content of a file to the catalogue."""
 
@@ -68,18 +64,18 @@ def case(
             path.write_bytes(content())
             return path
 
-        CASES.append(Case(name, numbers, make, status, code, seconds, needs_av))
+        CASES.append(Case(name, numbers, make, status, code, seconds))
         return content
 
     return add
 
 
-def error(name: str, code: str, *numbers: int, needs_av: bool = False) -> Callable[..., Any]:
-    return case(name, *numbers, status="error", code=code, seconds=None, needs_av=needs_av)
+def error(name: str, code: str, *numbers: int) -> Callable[..., Any]:
+    return case(name, *numbers, status="error", code=code, seconds=None)
 
 
-def partial(name: str, *numbers: int, seconds: float | None = 1.0, needs_av: bool = False) -> Callable[..., Any]:
-    return case(name, *numbers, status="partial", code="truncated", seconds=seconds, needs_av=needs_av)
+def partial(name: str, *numbers: int, seconds: float | None = 1.0) -> Callable[..., Any]:
+    return case(name, *numbers, status="partial", code="truncated", seconds=seconds)
 
 
 # ---------------------------------------------------------------------------------------------------- building blocks
@@ -299,7 +295,7 @@ error("bits_64.wav", "unsupported_encoding", 16)(
         chunk(b"data", (voice().astype(np.float64) * (2**63 - 1024)).astype("<i8").tobytes()),
     )
 )
-error("unknown_tag.wav", "unsupported_encoding", 17, needs_av=True)(lambda: wav(tag=0x4242))
+error("unknown_tag.wav", "unsupported_encoding", 17)(lambda: wav(tag=0x4242))
 error("fmt_of_2_gib.wav", "corrupt", 18)(
     lambda: riff(chunk(b"fmt ", fmt()[8:], 1 << 31), chunk(b"data", pcm16(voice())))
 )
@@ -414,7 +410,7 @@ def _flac_bad_checksum() -> bytes:
 
 case("no_total.flac", 39, seconds=2.0)(lambda: flac(total=0, seconds=2.0))
 for _bits in (12, 20, 32):
-    case(f"bits_{_bits}.flac", 40, needs_av=True)(lambda b=_bits: flac(b))
+    case(f"bits_{_bits}.flac", 40)(lambda b=_bits: flac(b))
 
 
 @case("total_too_low.flac", 41, seconds=3.0)
@@ -468,7 +464,7 @@ case("an_mp3.wav", 55)(mp3)
 case("a_wav.mp3", 55)(wav)
 case("a_flac.ogg", 55)(lambda: encoded("FLAC", "PCM_16"))
 case("an_ogg.flac", 55)(lambda: encoded("OGG", "VORBIS"))
-case("an_m4a.wav", 55, 58, needs_av=True)(lambda: ffmpeg("ipod", "aac"))
+case("an_m4a.wav", 55, 58)(lambda: ffmpeg("ipod", "aac"))
 error("html.wav", "not_audio", 56)(lambda: b"\r\n<!DOCTYPE html><html><body>404 Not Found</body></html>" * 50)
 error("json.wav", "not_audio", 56)(lambda: b'{"error": {"code": 403, "message": "Forbidden"}}')
 error("s3_error.wav", "not_audio", 56)(
@@ -481,24 +477,22 @@ error("text.wav", "not_audio", 57)(lambda: b"The quick brown fox jumps over the 
 error("playlist.wav", "not_audio", 57)(lambda: b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/secret.wav\n")
 error("random.wav", "not_audio", 57)(lambda: noise(50_000))
 error("raw_pcm.wav", "not_audio", 57)(lambda: pcm16(voice()))
-case("sound_and_picture.mp4", 58, needs_av=True)(lambda: ffmpeg("mp4", "aac", video=True))
-case("sound_and_picture.mkv", 58, needs_av=True)(lambda: ffmpeg("matroska", "aac", video=True))
-case("sound.webm", 58, needs_av=True)(lambda: ffmpeg("webm", "libopus", sample_rate=48_000))
-case("sound.aac", 58, needs_av=True)(lambda: ffmpeg("adts", "aac"))
-case("flac.oga", 21, needs_av=True)(lambda: ffmpeg("ogg", "flac"))
-partial("cut.m4a", 4, 58, seconds=4.0, needs_av=True)(
+case("sound_and_picture.mp4", 58)(lambda: ffmpeg("mp4", "aac", video=True))
+case("sound_and_picture.mkv", 58)(lambda: ffmpeg("matroska", "aac", video=True))
+case("sound.webm", 58)(lambda: ffmpeg("webm", "libopus", sample_rate=48_000))
+# Fifty frames of 20 ms at 12.2 kbit/s (3GPP TS 26.101) with random parameters: nothing here writes AMR.
+case("sound.amr", 58)(lambda: b"#!AMR\n" + b"".join(b"\x3c" + noise(1550)[31 * i : 31 * (i + 1)] for i in range(50)))
+case("sound.aac", 58)(lambda: ffmpeg("adts", "aac"))
+case("flac.oga", 21)(lambda: ffmpeg("ogg", "flac"))
+partial("cut.m4a", 4, 58, seconds=4.0)(
     lambda: half(ffmpeg("ipod", "aac", 4.0, options={"movflags": "frag_keyframe+empty_moov"}))
 )
-partial("cut.webm", 4, 58, seconds=4.0, needs_av=True)(lambda: half(ffmpeg("webm", "libopus", 4.0, sample_rate=48_000)))
-error("cut_without_index.m4a", "corrupt", 4, 58, needs_av=True)(lambda: half(ffmpeg("ipod", "aac")))
-error("picture_alone.mp4", "no_audio_stream", 59, needs_av=True)(lambda: ffmpeg("mp4", None, video=True))
-error("protected.m4p", "unsupported_encoding", 60, needs_av=True)(
-    lambda: ffmpeg("ipod", "aac").replace(b"mp4a", b"drms")
-)
-case("tag_that_is_no_text.mp4", 58, needs_av=True)(lambda: ffmpeg("mp4", "aac").replace(b"mp4a", b"\xfe\xed\xfa\xce"))
-error("encrypted.mp4", "unsupported_encoding", 60, needs_av=True)(
-    lambda: ffmpeg("mp4", "aac").replace(b"mp4a", b"enca")
-)
+partial("cut.webm", 4, 58, seconds=4.0)(lambda: half(ffmpeg("webm", "libopus", 4.0, sample_rate=48_000)))
+error("cut_without_index.m4a", "corrupt", 4, 58)(lambda: half(ffmpeg("ipod", "aac")))
+error("picture_alone.mp4", "no_audio_stream", 59)(lambda: ffmpeg("mp4", None, video=True))
+error("protected.m4p", "unsupported_encoding", 60)(lambda: ffmpeg("ipod", "aac").replace(b"mp4a", b"drms"))
+case("tag_that_is_no_text.mp4", 58)(lambda: ffmpeg("mp4", "aac").replace(b"mp4a", b"\xfe\xed\xfa\xce"))
+error("encrypted.mp4", "unsupported_encoding", 60)(lambda: ffmpeg("mp4", "aac").replace(b"mp4a", b"enca"))
 error("gzip.wav", "not_audio", 65)(lambda: gzip.compress(wav(), mtime=0))
 
 

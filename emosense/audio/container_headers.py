@@ -58,7 +58,7 @@ class Content:
         return os.pread(self.descriptor, n, offset) if offset < self.size else b""
 
 
-def promised_bytes(content: Content) -> tuple[int, int]:
+def declared_bytes(content: Content) -> tuple[int, int]:
     """Return the bytes of samples that a header promises and those that the file has room for.
 
     Both are equal where nothing is missing, or where the container does not say.

@@ -1,8 +1,7 @@
-"""One open file -> blocks of samples: which decoder reads it, what it promises, and why it is refused.
+"""One open file -> blocks of samples: which decoder reads it, how long its header says it is, and why it is refused.
 
-libsndfile reads what it can; PyAV (the extra `ffmpeg`) reads the rest where it is installed, and goes on where
-libsndfile breaks off. Both give float32 blocks of shape (n_frames, n_channels), in bounded memory, whatever the header
-claims.
+libsndfile reads what it can. FFmpeg reads the rest, and continues where libsndfile stops. Both give float32 blocks of
+shape (n_frames, n_channels) in bounded memory, whatever the header claims.
 """
 
 from __future__ import annotations
@@ -15,19 +14,16 @@ import numpy as np
 import soundfile
 
 from emosense.arrays import Float32
-from emosense.audio import container_headers, ffmpeg
+from emosense.audio import container_headers
 from emosense.audio.container_headers import BLOCK_FRAMES, MAX_CHANNELS, TOLERANCE_S, Content
-from emosense.audio.ffmpeg import INSTALL_HINT, PyAVDecoder
-from emosense.audio.file_type import header_fault, is_sndfile_start
+from emosense.audio.ffmpeg import FFmpegDecoder
+from emosense.audio.file_type import header_fault
 from emosense.errors import RecordingError
 
 MIN_SAMPLE_RATE_HZ: Final = 1_000
 MAX_SAMPLE_RATE_HZ: Final = 768_000
 # libsndfile says 2**63 - 1 frames where a header gives no total, and over 1e9 for some damaged MP3 headers.
 _UNKNOWN_FRAMES: Final = 1 << 40
-_SMALL_BLOCK_FRAMES: Final = 1024
-# Behind the last frame of an MP3 there may be tags, and libmpg123 reads ahead.
-_TAG_BYTES: Final = 8192
 
 
 class Decoder(Protocol):
@@ -38,11 +34,11 @@ class Decoder(Protocol):
     sample_rate : int
         Hz, within `MIN_SAMPLE_RATE_HZ` and `MAX_SAMPLE_RATE_HZ`.
     declared_frames : int or None
-        What the container promises; None where it does not say.
+        Length by the container; None if it does not say.
     tolerance_s : float
-        How much less than promised a sound recording may hold.
+        How much shorter than declared an undamaged recording may be, in seconds.
     is_broken : bool
-        Whether the stream ended before its proper end; final when `blocks` has ended.
+        Whether the stream stopped before its end; known when `blocks` has ended.
     """
 
     sample_rate: int
@@ -51,24 +47,28 @@ class Decoder(Protocol):
     is_broken: bool
 
     def blocks(self) -> Iterator[Float32]:
-        """Yield float32 blocks of shape (n_frames, n_channels) until the stream ends or breaks.
+        """Yield float32 blocks of shape (n_frames, n_channels) until the stream ends or cannot be decoded further.
 
         Raises
         ------
         RecordingError
-            ``corrupt`` if nothing can be decoded, ``stream_changes`` if sample rate or channels change on the way.
+            ``corrupt`` if nothing can be decoded, ``stream_changes`` if sample rate or channels change in the middle.
         """
         ...
 
 
-def open_decoder(file: BinaryIO, *, use_ffmpeg: bool | None = None) -> Decoder:
+def open_decoder(file: BinaryIO) -> Decoder:
     """Open a regular file with the first decoder that accepts it.
 
     Parameters
     ----------
-    file : binary file with a descriptor, opened for reading
-    use_ffmpeg : bool, optional
-        Whether PyAV may be used; by default, where it is installed.
+    file : binary file
+        Opened for reading; it has a descriptor.
+
+    Returns
+    -------
+    Decoder
+        The open recording.
 
     Raises
     ------
@@ -76,22 +76,20 @@ def open_decoder(file: BinaryIO, *, use_ffmpeg: bool | None = None) -> Decoder:
         ``empty_file``, ``not_audio``, ``corrupt``, ``bad_header``, ``bad_sample_rate``, ``too_many_channels``,
         ``no_samples``, ``unsupported_encoding`` or ``no_audio_stream``.
     """
-    use_ffmpeg = ffmpeg.is_installed() if use_ffmpeg is None else use_ffmpeg
     content = Content.of(file.fileno())
     if content.size == 0:
         raise RecordingError("empty_file", "the file has zero bytes")
     decoder: Decoder
     try:
-        decoder = SoundFileDecoder(content, use_ffmpeg)
+        decoder = SoundFileDecoder(content)
     except soundfile.LibsndfileError as err:
         fault = header_fault(content)
-        refusal = fault or explain_refusal(content, str(err), use_ffmpeg)
-        if fault is not None or not use_ffmpeg:
-            raise refusal from err
-        decoder = PyAVDecoder(content, refusal)
+        if fault is not None:
+            raise fault from err
+        decoder = FFmpegDecoder(content, _refusal(str(err)))
     else:
-        if decoder.needs_ffmpeg and use_ffmpeg:
-            decoder = PyAVDecoder(content, RecordingError("no_samples", "no samples can be decoded"))
+        if decoder.loses_samples:
+            decoder = FFmpegDecoder(content, RecordingError("no_samples", "no samples can be decoded"))
     if not MIN_SAMPLE_RATE_HZ <= decoder.sample_rate <= MAX_SAMPLE_RATE_HZ:
         raise RecordingError("bad_sample_rate", f"the header says {decoder.sample_rate} Hz")
     return decoder
@@ -100,40 +98,44 @@ def open_decoder(file: BinaryIO, *, use_ffmpeg: bool | None = None) -> Decoder:
 class SoundFileDecoder:
     """libsndfile, read in blocks.
 
+    Parameters
+    ----------
+    content : Content
+        The open file.
+
     Attributes
     ----------
-    needs_ffmpeg : bool
+    loses_samples : bool
         Whether libsndfile is known to read less of this recording than there is, without an error.
     """
 
-    def __init__(self, content: Content, use_ffmpeg: bool) -> None:
-        self._content, self._use_ffmpeg = content, use_ffmpeg
+    def __init__(self, content: Content) -> None:
+        self._content = content
         os.lseek(content.descriptor, 0, os.SEEK_SET)
         self._sound = soundfile.SoundFile(content.descriptor, closefd=False)
         if self._sound.channels > MAX_CHANNELS:
-            raise RecordingError(
-                "too_many_channels", f"{self._sound.channels} channels, at most {MAX_CHANNELS} are read"
-            )
+            text = f"{self._sound.channels} channels; at most {MAX_CHANNELS} can be read"
+            raise RecordingError("too_many_channels", text)
         self.sample_rate: int = self._sound.samplerate
         self.tolerance_s = TOLERANCE_S
         self.is_broken = False
-        self.declared_frames = self._promised()
-        self.needs_ffmpeg = self._loses_samples()
+        self.declared_frames = self._declared()
+        self.loses_samples = self._loses_samples()
 
-    def _promised(self) -> int | None:
-        """Frames by the header; libsndfile itself gives no more than the file has room for."""
+    def _declared(self) -> int | None:
+        """Return the frames by the header; libsndfile itself gives no more than the file has room for."""
         frames: int = self._sound.frames
         if self._sound.format == "OGG":
-            return self._promised_by_ogg(frames if frames < _UNKNOWN_FRAMES else 0)
+            return self._declared_by_ogg(frames if frames < _UNKNOWN_FRAMES else 0)
         if frames >= _UNKNOWN_FRAMES:
             return None
         if self._sound.format == "NIST":
             return max(frames, container_headers.nist_frames(self._content))
-        promised, present = container_headers.promised_bytes(self._content)
-        return frames * promised // present
+        declared, present = container_headers.declared_bytes(self._content)
+        return frames * declared // present
 
-    def _promised_by_ogg(self, frames: int) -> int | None:
-        """Frames by the last page, which may be cut off behind its header."""
+    def _declared_by_ogg(self, frames: int) -> int | None:
+        """Return the frames by the last page, which may be cut off after its header."""
         end = container_headers.ogg_end(self._content)
         self.is_broken = not end.is_proper
         if self.is_broken and end.position > 0:
@@ -145,17 +147,20 @@ class SoundFileDecoder:
     def _loses_samples(self) -> bool:
         if self._sound.subtype.startswith("MPEG"):
             # Without a count libsndfile guesses one from the first frame, and ends there: 1.4 s of a VBR file of 5 s.
-            if self._sound.format == "MP3" and container_headers.has_frame_count(self._content):
-                return False
-            self.declared_frames = None
-            return True
+            return not (self._sound.format == "MP3" and container_headers.has_frame_count(self._content))
         # A FLAC without a total is valid (RFC 9639), and libsndfile loses its last block.
         is_flac = self._sound.format == "FLAC" and self.declared_frames is None
         return is_flac or (self._sound.frames == 0 and container_headers.has_unsized_data(self._content))
 
     def blocks(self) -> Iterator[Float32]:
-        """Yield blocks; where libsndfile breaks off, FFmpeg goes on if it may."""
-        # 16-bit PCM is read as it lies and scaled here: a third of the time that libsndfile's own conversion takes.
+        """Yield float32 blocks of shape (n_frames, n_channels); FFmpeg continues where libsndfile stops.
+
+        Yields
+        ------
+        ndarray, shape (n_frames, n_channels), float32
+            At most `BLOCK_FRAMES` frames.
+        """
+        # 16-bit PCM is read unconverted and scaled here: a third of the time that libsndfile's own conversion takes.
         is_pcm16 = self._sound.subtype == "PCM_16"
         n_read = 0
         while True:
@@ -172,24 +177,19 @@ class SoundFileDecoder:
             yield block * np.float32(1 / 32768) if is_pcm16 else block
 
     def _beyond_end(self, n_read: int) -> Iterator[Float32]:
-        """Yield what lies behind the end that libsndfile sees, or say that it is missing."""
+        """Yield what follows the end that libsndfile sees."""
         n_bytes_left = self._content.size - os.lseek(self._content.descriptor, 0, os.SEEK_CUR)
-        if self._use_ffmpeg:
-            # A FLAC whose header says too little, or tags behind the samples: FFmpeg tells them apart.
-            if self._sound.format == "FLAC" and n_bytes_left > 0:
-                yield from self._rest(n_read, None)
-        elif self.needs_ffmpeg and n_read == 0:
-            raise RecordingError("no_samples", f"the header says 0 samples, though data follow; {INSTALL_HINT}")
-        elif self.needs_ffmpeg:
-            self.is_broken |= n_bytes_left > _TAG_BYTES
+        # The header of a FLAC may give too small a total, or tags may follow the samples: FFmpeg tells which.
+        if self._sound.format == "FLAC" and n_bytes_left > 0:
+            yield from self._rest(n_read, None)
 
     def _rest(self, n_read: int, fault: Exception | None) -> Iterator[Float32]:
-        """Yield what another way of reading gives from frame `n_read` on."""
+        """Yield what FFmpeg decodes from frame `n_read` on."""
         refusal = RecordingError("corrupt", f"the first samples cannot be decoded: {fault}")
         n_rest = 0
         try:
-            other = PyAVDecoder(self._content, refusal) if self._use_ffmpeg else None
-            for block in _skip(other.blocks() if other else self._small_blocks(), n_read):
+            other = FFmpegDecoder(self._content, refusal)
+            for block in _skip(other.blocks(), n_read):
                 n_rest += len(block)
                 yield block
         except RecordingError as err:
@@ -198,18 +198,7 @@ class SoundFileDecoder:
         else:
             if n_read + n_rest == 0:
                 raise refusal
-            if other is not None:
-                self.is_broken = other.is_broken and (fault is not None or n_rest > 0)
-
-    def _small_blocks(self) -> Iterator[Float32]:
-        """Yield the recording from its start in small blocks: less is lost with the one that breaks."""
-        os.lseek(self._content.descriptor, 0, os.SEEK_SET)
-        sound = soundfile.SoundFile(self._content.descriptor, closefd=False)
-        try:
-            while len(block := sound.read(_SMALL_BLOCK_FRAMES, dtype="float32", always_2d=True)):
-                yield block
-        except (soundfile.LibsndfileError, RuntimeError):
-            return
+            self.is_broken = other.is_broken and (fault is not None or n_rest > 0)
 
 
 def _skip(blocks: Iterator[Float32], n_frames: int) -> Iterator[Float32]:
@@ -220,13 +209,10 @@ def _skip(blocks: Iterator[Float32], n_frames: int) -> Iterator[Float32]:
         n_frames = max(0, n_frames - len(block))
 
 
-def explain_refusal(content: Content, reason: str, use_ffmpeg: bool) -> RecordingError:
-    """Name the reason why libsndfile does not open a recording, from its first bytes and its message."""
-    hint = "" if use_ffmpeg else f"; FFmpeg may, {INSTALL_HINT}"
+def _refusal(reason: str) -> RecordingError:
+    """Return the error of a recording that libsndfile does not open, from libsndfile's message: it has no other."""
     text = reason.lower()
     # libsndfile calls a WAV of an unknown encoding malformed.
     if any(word in text for word in ("unimplemented", "unsupported", "unknown format", "malformed 'fmt ' chunk")):
-        return RecordingError("unsupported_encoding", f"libsndfile does not read this encoding{hint}")
-    if not use_ffmpeg and not is_sndfile_start(content.head):
-        return RecordingError("unsupported_encoding", f"libsndfile does not read this container{hint}")
-    return RecordingError("corrupt", reason.rpartition(": ")[2].rstrip(".") + hint)
+        return RecordingError("unsupported_encoding", "libsndfile does not read this encoding")
+    return RecordingError("corrupt", reason.rpartition(": ")[2].rstrip("."))

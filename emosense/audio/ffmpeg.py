@@ -1,13 +1,12 @@
-"""FFmpeg through PyAV, the extra `ffmpeg`: what libsndfile refuses, and the rest of what it breaks off.
+"""FFmpeg through PyAV: reads the files that libsndfile refuses, and the rest of files that it stops in.
 
-Gives float32 blocks of shape (n_frames, n_channels), as `emosense.audio.decoder` does for all decoders.
+Gives float32 blocks of shape (n_frames, n_channels), as `emosense.audio.decoder` does for all decoders. PyAV is
+imported when the first file needs it: most workers never do.
 """
 
 from __future__ import annotations
 
 import errno
-import functools
-import importlib.util
 import io
 import os
 from collections.abc import Iterator
@@ -22,40 +21,33 @@ from emosense.audio.container_headers import BLOCK_FRAMES, MAX_CHANNELS, TOLERAN
 from emosense.audio.file_type import is_audio_start
 from emosense.errors import RecordingError
 
-# FFmpeg also reads playlists, which open other files and URLs, and pictures and subtitles: only these are allowed.
+# FFmpeg also reads playlists, which open other files and URLs, and pictures and subtitles. Only these are allowed.
 _FFMPEG_FORMATS: Final = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,mp3,ogg,tta,w64,wav,wv"
 )
 _OPTIONS: Final = {"format_whitelist": _FFMPEG_FORMATS}
-# The containers whose duration is a fact and not FFmpeg's guess from the bit rate.
+# The containers that state a duration; for others FFmpeg guesses it from the bit rate.
 _SIZED_FORMATS: Final = ("mov", "matroska", "asf", "flac", "caf", "wv", "ape", "tta", "avi")
 _PROTECTED_TAGS: Final = ("drms", "enca")
 _READ_BYTES: Final = 1 << 20
-# Ends the error of a recording that FFmpeg might have read, and is in no other: a later start of the run goes by it.
-INSTALL_HINT: Final = "install it with: pip install 'emosense[ffmpeg]'"
-
-
-@functools.cache
-def is_installed() -> bool:
-    """Whether PyAV, the extra `ffmpeg`, is installed."""
-    return importlib.util.find_spec("av") is not None
 
 
 class _BoundedFile(io.FileIO):
-    """Gives little at a time: FFmpeg asks for all that a damaged header claims, and Python would make room for it."""
+    """Reads little at a time: FFmpeg asks for all that a damaged header claims, and Python would allocate it."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         return super().read(_READ_BYTES if size is None or size < 0 else min(size, _READ_BYTES))
 
 
-class PyAVDecoder:
-    """FFmpeg through PyAV, for what libsndfile refuses: AAC, WMA, MP4, WebM, 12- and 32-bit FLAC and the like.
+class FFmpegDecoder:
+    """FFmpeg, for what libsndfile refuses: AAC, WMA, MP4, WebM, AMR, 12- and 32-bit FLAC and the like.
 
     Parameters
     ----------
     content : Content
+        The open file.
     refusal : RecordingError
-        Raised where FFmpeg cannot read the recording either.
+        Raised if FFmpeg cannot read the recording either.
     """
 
     def __init__(self, content: Content, refusal: RecordingError) -> None:
@@ -64,10 +56,10 @@ class PyAVDecoder:
         self._av, self._content, self._refusal = av, content, refusal
         os.lseek(content.descriptor, 0, os.SEEK_SET)
         file = _BoundedFile(content.descriptor, closefd=False)
-        # FFmpeg looks for the first frame of an MP3 behind whatever stands before it, if it is told to.
+        # Told that this is an MP3, FFmpeg looks for the first frame after whatever precedes it.
         name = None if is_audio_start(content.head) else "mp3"
         try:
-            # Tags in Latin-1, as many files have them, are no damage to the sound.
+            # Many files have tags in Latin-1, which do not damage the sound.
             self._container = av.open(file, "r", format=name, container_options=_OPTIONS, metadata_errors="replace")
         except (av.FFmpegError, ValueError, OSError) as err:
             self._raise_fault_of_storage(err)
@@ -86,7 +78,7 @@ class PyAVDecoder:
         self.is_broken = False
         self._n_bad = 0
         self._frames = self._decode()
-        # A header may give another rate than the stream has (HE-AAC): the first frame decides.
+        # The header may give another rate than the stream has (HE-AAC): the first frame decides.
         self._first = next(self._frames, None)
         if self._first is None:
             is_known = refusal.code == "unsupported_encoding"
@@ -96,19 +88,21 @@ class PyAVDecoder:
         self.sample_rate: int = self._first.sample_rate
         self._n_channels: int = self._first.layout.nb_channels
         if self._n_channels > MAX_CHANNELS:
-            raise RecordingError("too_many_channels", f"{self._n_channels} channels, at most {MAX_CHANNELS} are read")
+            raise RecordingError(
+                "too_many_channels", f"{self._n_channels} channels; at most {MAX_CHANNELS} can be read"
+            )
         # Lossy codecs pad with whole frames, which some containers count and others do not.
         n_padding = 0 if self._is_lossless else 2 * self._first.samples
         self.tolerance_s = TOLERANCE_S + n_padding / max(self.sample_rate, 1)
-        self.declared_frames = self._promised()
+        self.declared_frames = self._declared()
 
-    def _promised(self) -> int | None:
-        """Frames by the container, where it says."""
+    def _declared(self) -> int | None:
+        """Return the frames by the container, None if it does not say."""
         if not self._container.format.name.startswith(_SIZED_FORMATS):
             return None
         if self._stream.duration and self._stream.time_base:
-            promised, present = container_headers.promised_bytes(self._content)
-            seconds = float(self._stream.duration * self._stream.time_base) * promised / present
+            declared, present = container_headers.declared_bytes(self._content)
+            seconds = float(self._stream.duration * self._stream.time_base) * declared / present
             return round(seconds * self.sample_rate)
         if self._container.duration and len(self._container.streams) == 1:
             return int(self._container.duration) * self.sample_rate // int(self._av.time_base)
@@ -132,19 +126,25 @@ class PyAVDecoder:
                 self._n_bad += 1
 
     def _raise_fault_of_storage(self, err: Exception) -> None:
-        """Raise what the file itself said; EINVAL is only a header that points to byte 2**63."""
+        """Raise the error of the file itself; EINVAL only means a header that points to byte 2**63."""
         if isinstance(err, OSError) and not isinstance(err, self._av.FFmpegError) and err.errno != errno.EINVAL:
             raise err
 
     def blocks(self) -> Iterator[Float32]:
-        """Yield blocks of about `BLOCK_FRAMES`; damage shows as missing duration."""
+        """Yield blocks of about `BLOCK_FRAMES` frames; what is damaged is missing from them.
+
+        Yields
+        ------
+        ndarray, shape (n_frames, n_channels), float32
+            The next frames.
+        """
         try:
             yield from self._joined()
         finally:
             self._container.close()
 
     def _joined(self) -> Iterator[Float32]:
-        """Join frames, which are of 10 to 100 ms, and look after what they have in common."""
+        """Join FFmpeg's frames, which last 10 to 100 ms, and check that they are alike."""
         waiting: list[Float32] = []
         n_good = n_waiting = 0
         frame = self._first
@@ -160,14 +160,14 @@ class PyAVDecoder:
             frame = next(self._frames, None)
         if self._n_bad > n_good:
             raise self._refusal
-        # A lossy stream may be cut at any byte, as broadcasts are, and its last packet damaged.
+        # A lossy stream, such as a broadcast, may be cut at any byte: its last packet may be damaged.
         self.is_broken |= self._n_bad > (0 if self._is_lossless else 1)
         if waiting:
             yield np.concatenate(waiting)
 
 
 def _is_protected(stream: Any) -> bool:
-    """Whether an MP4 says that its audio is encrypted; a tag that is no text is damaged."""
+    """Whether an MP4 says that its audio is encrypted; a tag that is not text is damaged."""
     try:
         return stream.codec_context.codec_tag in _PROTECTED_TAGS
     except UnicodeDecodeError:
@@ -175,10 +175,10 @@ def _is_protected(stream: Any) -> bool:
 
 
 def _samples(frame: Any) -> NDArray[np.generic]:
-    """Give the samples as they lie, of shape (n_planes, n_samples).
+    """Return the samples unconverted, of shape (n_planes, n_samples).
 
-    Not ``frame.to_ndarray()``: PyAV 18.1 looks for a null pointer behind the last plane, where FFmpeg has put none if
-    there are eight planes or more. Eight channels of AAC crashed it.
+    Not ``frame.to_ndarray()``: PyAV 18.1 looks for a null pointer after the last plane, where FFmpeg puts none if there
+    are eight planes or more. Eight channels of AAC crashed it.
     """
     from av.audio.frame import format_dtypes
     from av.audio.plane import AudioPlane
@@ -191,7 +191,7 @@ def _samples(frame: Any) -> NDArray[np.generic]:
 
 
 def _to_float32(samples: NDArray[np.generic], is_planar: bool, n_channels: int) -> Float32:
-    """Bring FFmpeg's sample formats to float32 of shape (n_frames, n_channels)."""
+    """Convert FFmpeg's sample formats to float32 of shape (n_frames, n_channels)."""
     frames = samples.T if is_planar else samples.reshape(-1, n_channels)
     if np.issubdtype(samples.dtype, np.integer):
         middle = 128.0 if samples.dtype == np.uint8 else 0.0

@@ -46,16 +46,21 @@ _MPEG2_KBPS: Final = (
 )
 
 
-def is_sndfile_start(head: bytes) -> bool:
-    """Whether a file starts like one that libsndfile reads."""
-    is_ogg_flac = head[:4] == b"OggS" and head[28:33] == b"\x7fFLAC"
-    return (head.startswith(_SNDFILE_STARTS) and not is_ogg_flac) or mpeg_start(head) == 0
-
-
 def is_audio_start(head: bytes) -> bool:
-    """Whether a file starts like a recording that one of the decoders reads."""
+    """Return whether a file starts like a recording that one of the decoders reads.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes of the file.
+
+    Returns
+    -------
+    bool
+        Whether a decoder may open it.
+    """
     is_mp4 = head[4:8] in _MP4_ATOMS
-    return is_mp4 or is_sndfile_start(head) or head.startswith((*_SNDFILE_STARTS, *_FFMPEG_STARTS))
+    return is_mp4 or head.startswith((*_SNDFILE_STARTS, *_FFMPEG_STARTS)) or mpeg_start(head) == 0
 
 
 def lookalike(content: Content) -> str | None:

@@ -53,8 +53,6 @@ class RecordingReader:
         Hz of the waveforms to give; None for the recording's own.
     max_duration_s : float
         Recordings that go on for longer are refused with ``too_long``.
-    use_ffmpeg : bool, optional
-        Whether PyAV may be used; by default, where it is installed.
     on_block : callable, optional
         Called after every block that is decoded.
 
@@ -74,10 +72,9 @@ class RecordingReader:
         sample_rate: int | None,
         max_duration_s: float = float("inf"),
         *,
-        use_ffmpeg: bool | None = None,
         on_block: Callable[[], None] = lambda: None,
     ) -> None:
-        self._decoder = open_decoder(file, use_ffmpeg=use_ffmpeg)
+        self._decoder = open_decoder(file)
         self.sample_rate = sample_rate or self._decoder.sample_rate
         self._max_duration_s = max_duration_s
         self._on_block = on_block

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,22 +37,13 @@ def made(name: str, folder: Path) -> Path:
     return next(case for case in CASES if case.name == name).make(folder)
 
 
-def read(path: Path, *, use_ffmpeg: bool | None = None) -> RecordingReader:
+def read(path: Path) -> RecordingReader:
     """Stream a recording to its end."""
     with open(path, "rb", buffering=0) as file:
-        reader = RecordingReader(file, RATE, use_ffmpeg=use_ffmpeg)
+        reader = RecordingReader(file, RATE)
         for _ in reader.segments(10.0, 10.0):
             pass
         return reader
-
-
-def outcome(path: Path, *, use_ffmpeg: bool) -> tuple[str, str, float]:
-    """Status, error code and decoded seconds of a recording."""
-    try:
-        reader = read(path, use_ffmpeg=use_ffmpeg)
-    except RecordingError as err:
-        return "error", err.code, 0.0
-    return ("partial" if reader.is_partial else "ok"), "", reader.decoded_s
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -74,32 +64,6 @@ def test_the_catalogue_is_covered_with_75_recordings_or_more(record_property: Ca
     assert len({case.name for case in CASES}) == len(CASES)
     # 53 and 64 have tests of their own; 61 and 62 are never opened, which is the listing's work.
     assert {number for case in CASES for number in case.numbers} == set(range(1, 66)) - {53, 61, 62, 64}
-
-
-@pytest.mark.parametrize("case", [case for case in CASES if case.needs_av], ids=lambda case: case.name)
-def test_without_pyav_the_row_says_what_to_install(case: Case, tmp_path: Path) -> None:
-    with pytest.raises(RecordingError, match=re.escape("pip install 'emosense[ffmpeg]'")) as caught:
-        read(case.make(tmp_path), use_ffmpeg=False)
-    assert caught.value.code == "unsupported_encoding"
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_without_pyav_no_recording_with_samples_missing_is_called_sound(case: Case, tmp_path: Path) -> None:
-    status, code, decoded_s = outcome(case.make(tmp_path), use_ffmpeg=False)
-    if status == "error":
-        assert code in CODES
-    if status == "ok":
-        assert case.status == "ok"
-        # Only PyAV reads beyond the end of a FLAC whose header says too little, or that is followed by another.
-        assert decoded_s == pytest.approx(case.seconds, abs=0.1) or case.name in ("total_too_low.flac", "twice.flac")
-
-
-def test_without_pyav_a_flac_without_a_total_is_labelled_in_part(tmp_path: Path) -> None:
-    path = made("no_total.flac", tmp_path)
-    status, _, decoded_s = outcome(path, use_ffmpeg=False)
-    assert status == "partial"
-    # What is lost is at most the block that breaks, of 1024 samples.
-    assert decoded_s == pytest.approx(2.0, abs=1024 / RATE)
 
 
 @pytest.mark.parametrize("name", ["junk_chunks_10000.wav", "list_size_lies.wav", "sparse_10_gb.wav", "random.wav"])
@@ -152,18 +116,15 @@ WRITABLE = [
 ]
 
 
-@pytest.mark.parametrize("use_ffmpeg", [True, False], ids=["ffmpeg", "libsndfile"])
 @pytest.mark.parametrize(("file_format", "subtype"), WRITABLE, ids=lambda value: str(value).lower())
-def test_what_libsndfile_writes_is_never_called_partial(
-    file_format: str, subtype: str, use_ffmpeg: bool, tmp_path: Path
-) -> None:
+def test_what_libsndfile_writes_is_never_called_partial(file_format: str, subtype: str, tmp_path: Path) -> None:
     path = tmp_path / "sound"
     # An odd number of samples, at the rates that the codecs allow.
     sample_rate = 48_000 if subtype == "OPUS" else 16_000 if file_format == "MP3" else 8_000
     samples = bad_audio.voice(0.5, sample_rate)[:-3]
     n_channels = 1 if subtype.startswith(("GSM", "G7", "NMS", "VOX")) else 2
     soundfile.write(path, np.stack([samples] * n_channels, 1), sample_rate, subtype, format=file_format)
-    reader = read(path, use_ffmpeg=use_ffmpeg)
+    reader = read(path)
     assert not reader.is_partial
     # ADPCM fills its last block: at most 1017 samples.
     assert reader.decoded_s == pytest.approx(0.5, abs=1020 / sample_rate)

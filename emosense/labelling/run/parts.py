@@ -24,7 +24,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from emosense.audio import ffmpeg
 from emosense.errors import EmoSenseError
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import Labelled
@@ -63,7 +62,7 @@ class Finished:
         if row.error_code == "missing":
             # One that was there when it was listed, and is again; where it was not, the list still says so.
             return self.size >= 0
-        return row.error_code in _PASSING or (ffmpeg.INSTALL_HINT in row.error and ffmpeg.is_installed())
+        return row.error_code in _PASSING
 
     def to_json(self) -> str:
         """Return one line of a part."""

@@ -15,17 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emosense.audio import ffmpeg
 from emosense.errors import NothingToDo, OutputError, RecordingError, TooManyErrors
-from emosense.inputs.listing import Listing
 from emosense.inputs.recording import Recording
 from emosense.inputs.walk import ListingConfig, reason_to_ignore
 from emosense.labelling.config import Labelled
-from emosense.labelling.job import fingerprint
 from emosense.labelling.run.parts import Finished, Run, in_order, remove_leftovers
 from emosense.labelling.run_job import LabelJob, label
-from emosense.labelling.worker_process import LabelSpec
-from emosense.models.model import read_model
 from emosense.storage.files import atomic_writer, redact, without_credentials
 from emosense.tables.row import error_row, labelled_row
 
@@ -191,28 +186,6 @@ def test_an_error_whose_cause_may_be_gone_is_tried_again(code: str, size: int, e
     (one,) = recordings("a")
     (labelled,) = results([one], code)
     assert Finished("a", size, "1", labelled).is_tried_again is expected
-
-
-def test_what_asked_for_ffmpeg_is_labelled_once_it_is_there_and_not_again(
-    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
-) -> None:
-    write_voice("in/a.wav")
-    (tmp_path / "in" / "b.amr").write_bytes(b"#!AMR\n" + bytes(8))
-    job = LabelJob((str(tmp_path / "in"),), str(tmp_path / "out.csv"), model=tiny_model, n_workers=1)
-    spec = LabelSpec(read_model(tiny_model), job.config)
-    run = Run(job.output, fingerprint(spec), print)
-    run.open(restart=False)
-    with Listing() as listing:
-        listing.add_input(job.inputs[0], ListingConfig())
-        listed = list(listing)
-    refusal = RecordingError("unsupported_encoding", f"FFmpeg may, {ffmpeg.INSTALL_HINT}")
-    run.write_part(0, listed, [Labelled(error_row(each.path, refusal)) for each in listed])
-    first = label(job)
-    assert (first.n_reused, first.by_status["ok"], first.by_status["error"]) == (0, 1, 1)
-    table = Path(job.output).read_bytes()
-    again = label(job)
-    assert (again.n_reused, again.engine) == (2, "none")
-    assert Path(job.output).read_bytes() == table
 
 
 MEMORY = """
