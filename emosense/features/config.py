@@ -89,7 +89,7 @@ class FeatureConfig:
 
     @property
     def mel_key(self) -> tuple[int, int, int, float, float]:
-        """The arguments of `emosense.features.filterbanks.mel_bank`."""
+        """The arguments of `emosense.features.mel.mel_bank`."""
         f_max_hz = self.f_max_hz or self.sample_rate / 2
         return (self.sample_rate, self.n_fft, self.n_mels, self.f_min_hz, f_max_hz)
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from emosense.arrays import Float32
 from emosense.features import filterbanks, pitch
 from emosense.features.config import FeatureConfig
-from emosense.features.spectrum import loud_span, mel_power, power_blocks
+from emosense.features.mel import band_limits, mel_power
+from emosense.features.spectrum import loud_span, power_blocks
 
 Bool = NDArray[np.bool_]
 
@@ -112,7 +113,7 @@ def _contours(mel: Float32, energy: Float32, config: FeatureConfig) -> Float32:
     """Stack log-mel in dB, MFCC and spectral descriptors; shape (n_mels + 19 + 6, n_frames), energy last."""
     n_mels = config.n_mels
     dct = filterbanks.dct_matrix(n_mels, 1 + _N_CEPSTRA)
-    one_khz, two_khz, five_khz = filterbanks.band_limits(config.mel_key)
+    one_khz, two_khz, five_khz = band_limits(config.mel_key)
     contours = np.empty((n_mels + _N_CEPSTRA + len(_SPECTRAL), len(mel)), np.float32)
     floored = np.ascontiguousarray(np.maximum(mel, _FLOOR).T)
     log_mel = contours[:n_mels]

@@ -6,7 +6,6 @@ read. Frame t is centred on sample t * hop; the ends are padded with zeros, as l
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from typing import Final
 
@@ -16,12 +15,11 @@ from numpy.typing import NDArray
 from emosense.arrays import Float32
 from emosense.features import filterbanks
 from emosense.features.config import FeatureConfig
+from emosense.features.mel import mel_power, mel_weights
 
 # 32 frames of 2048 points: windowed frames, spectrum and power take 0.6 MB together and stay in an L2 cache of 1 MB.
 # Twice as many frames take 1.7 times as long (docs/performance.md).
 _BLOCK_SAMPLES: Final = 1 << 16
-# The number of products that a mel bank is split into (`filterbanks.spans`).
-_MEL_GROUPS: Final = 8
 # librosa's power_to_db: amin=1e-10, top_db=80.
 _POWER_FLOOR: Final = 1e-10
 TOP_DB: Final = 80.0
@@ -142,42 +140,11 @@ def _audible_span(padded: Float32, frames: Float32, config: FeatureConfig) -> sl
     energies = np.vecdot(hops, hops)
     n_frames = len(frames)
     energy = sum(energies[first : first + n_frames] for first in range(-(-config.n_fft // config.hop)))
-    weights, power_of_energy = _mel_weights(config.mel_key)
+    weights, power_of_energy = mel_weights(config.mel_key)
     likely = scipy.fft.rfft(frames[energy.argmax()] * filterbanks.hann_window(config.n_fft))
     limit = energy * power_of_energy
     loud = (likely.real**2 + likely.imag**2) @ weights
     return loud_span(limit, config.trim_db, min(float(loud), float(limit.max())))
-
-
-@functools.cache
-def _mel_weights(mel_key: tuple[int, int, int, float, float]) -> tuple[Float32, np.float32]:
-    """Return each bin's share in the sum of mel powers, and the largest sum that a frame of energy 1 can have."""
-    weights = filterbanks.mel_bank(*mel_key).sum(axis=1)
-    # Half of a real signal's energy lies at negative frequencies, which the spectrum leaves out.
-    largest = max(weights[0], weights[-1], weights.max() / 2)
-    # A thousandth more, for rounding.
-    return weights, np.float32(1.001 * mel_key[1] * largest)
-
-
-def mel_power(power: Float32, config: FeatureConfig) -> Float32:
-    """Compute the mel power of a block of frames.
-
-    Parameters
-    ----------
-    power : ndarray, shape (n_frames, 1 + n_fft // 2), float32
-        From `power_blocks`.
-    config : FeatureConfig
-        ``n_mels``, ``f_min_hz`` and ``f_max_hz``.
-
-    Returns
-    -------
-    ndarray, shape (n_frames, n_mels), float32
-        Energy of the windowed frames, on librosa's scale.
-    """
-    mel = np.empty((len(power), config.n_mels), np.float32)
-    for bins, filters, block in filterbanks.spans(config.mel_key, _MEL_GROUPS):
-        np.matmul(power[:, bins], block, out=mel[:, filters])
-    return mel
 
 
 def mel_spectrogram(waveform: Float32, config: FeatureConfig) -> Float32:

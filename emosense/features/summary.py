@@ -7,6 +7,7 @@ import numpy as np
 from emosense.arrays import Float32
 from emosense.features import filterbanks, spectrum
 from emosense.features.config import FeatureConfig
+from emosense.features.mel import mel_power
 
 
 def summary(waveform: Float32, config: FeatureConfig) -> Float32:
@@ -30,7 +31,7 @@ def summary(waveform: Float32, config: FeatureConfig) -> Float32:
     bank = filterbanks.chroma_bank(config.sample_rate, config.n_fft, config.n_chroma, tuning)
     mels, chromas = [], []
     for power in spectrum.power_blocks(waveform, config):
-        mels.append(spectrum.mel_power(power, config))
+        mels.append(mel_power(power, config))
         chromas.append((power @ bank).T)
     mel, chroma = np.concatenate(mels), np.concatenate(chromas, axis=1)
     peak = chroma.max(axis=0)

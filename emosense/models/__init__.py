@@ -1,1 +1,1 @@
-"""Models: self-describing directories of `model.json` and ONNX weights."""
+"""Models: directories with ``model.json``, which describes the model, and its ONNX weights."""

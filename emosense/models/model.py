@@ -1,7 +1,7 @@
-"""A model directory -> probabilities: `model.json` says all, `model.onnx` computes, nothing else is read.
+"""A model directory -> probabilities: ``model.json`` describes the model, ``model.onnx`` computes.
 
-Takes the features of one recording, gives the probabilities of the eight emotions. Scaling, softmax and temperature lie
-inside the graph. Weights are ONNX, which is data: no pickle is ever loaded.
+Takes the features of one recording, gives the probabilities of `EMOTIONS`. Scaling, softmax and temperature are part of
+the graph. No other file is read, and no pickle is ever loaded: ONNX is data.
 """
 
 from __future__ import annotations
@@ -18,27 +18,20 @@ import numpy as np
 
 from emosense.arrays import Float32
 from emosense.emotions import EMOTIONS
-from emosense.errors import ModelError, UsageError
+from emosense.errors import ModelError
 from emosense.features.config import FeatureConfig
-from emosense.features.sets import extract
+from emosense.features.sets import FEATURE_SETS, extract
+from emosense.models.description import DESCRIPTION_FILE, FORMAT, WEIGHTS_FILE, check_description
 from emosense.models.statistics import FeatureStatistics
-from emosense.onnx_session import open_session, refers_to_other_files, run_session
+from emosense.onnx_session import open_session, run_session
 from emosense.storage.files import is_url, join, read_bytes, redact, write_bytes
 
-FORMAT: Final = 2
-KINDS: Final = ("mlp", "cnn", "ensemble")
-WEIGHTS_FILE: Final = "model.onnx"
 DEFAULT_MODEL: Final = "default"
-_LONGEST_WINDOW_S: Final = 3600.0
 _SUM_TOLERANCE: Final = 1e-3
 _REFUSED_SCHEMES: Final = ("http", "https", "hf", "ftp")
-_REQUIRED: Final = frozenset(
-    {"format", "name", "version", "kind", "emotions", "classes", "features", "window_s", "weights", "calibration",
-     "trained_on", "scores", "licence", "versions"}
-)  # fmt: skip
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+@dataclasses.dataclass(frozen=True, slots=True)
 class ModelFiles:
     """The two files of a model, read and checked against each other.
 
@@ -47,37 +40,39 @@ class ModelFiles:
     description : dict
         Content of ``model.json``.
     weights : bytes
-        Content of ``model.onnx``, whose sha256 the description names.
+        Content of ``model.onnx``.
     sha256 : str
-        Of both files; the identity of the model in a run's manifest.
+        Digest of both files: models are equal when it is, and a run's manifest names it.
     """
 
-    description: dict[str, Any]
-    weights: bytes
+    description: dict[str, Any] = dataclasses.field(compare=False, repr=False)
+    weights: bytes = dataclasses.field(compare=False, repr=False)
     sha256: str
-
-    def __eq__(self, other: object) -> bool:
-        """Models are equal when their files are."""
-        return isinstance(other, ModelFiles) and self.sha256 == other.sha256
-
-    def __hash__(self) -> int:
-        """Hash of the files' digest."""
-        return hash(self.sha256)
 
 
 class Model:
     """A loaded model.
 
+    Parameters
+    ----------
+    files : ModelFiles
+        From `read_model`.
+
     Attributes
     ----------
     features : tuple of FeatureConfig
-        What `probabilities` takes, all at one sample rate.
+        The features that `probabilities` takes, all at one sample rate.
     sample_rate : int
         Hz.
     window_s : float
         Recordings longer than this are labelled window by window.
     statistics : FeatureStatistics or None
-        Where the training recordings lie in the first of the features, if the model says.
+        Statistics of the first of the features over the training recordings, if the model has them.
+
+    Raises
+    ------
+    ModelError
+        If the graph is unusable or does not fit its description.
     """
 
     def __init__(self, files: ModelFiles) -> None:
@@ -95,31 +90,38 @@ class Model:
         self._try()
 
     def _try(self) -> None:
-        """Hear half a second of noise: a graph that does not fit its description fails here, and on no recording."""
+        """Run the graph on half a second of noise, so that one that does not fit its description fails at once."""
         found = sorted(node.name for node in self._session.get_inputs())
         if found != sorted(self._inputs):
-            raise ModelError(f"{WEIGHTS_FILE} takes {', '.join(found)}, model.json describes {', '.join(self._inputs)}")
-        if any(config.set == "encoder" for config in self.features):
-            # Half a second of an encoder is half the work of a recording; the encoder is checked when it is loaded.
+            raise ModelError(
+                f"{WEIGHTS_FILE} takes {', '.join(found)}, {DESCRIPTION_FILE} describes {', '.join(self._inputs)}"
+            )
+        if any(FEATURE_SETS[config.set].needs_encoder for config in self.features):
+            # Half a second costs an encoder half the work of a recording; it is checked when it is loaded.
             return
         noise = np.random.default_rng(0).normal(0, 0.1, self.sample_rate // 2).astype(np.float32)
         try:
             total = float(self.probabilities([extract(noise, config) for config in self.features]).sum())
-        except Exception as err:  # the same, and whatever settings that fit no signal make NumPy say
+        except Exception as err:  # as above; NumPy raises other classes for settings that fit no signal
             reason = str(err).partition("\n")[0]
             raise ModelError(f"{WEIGHTS_FILE} does not fit the features or classes of model.json: {reason}") from err
         if not abs(total - 1) < _SUM_TOLERANCE:
             raise ModelError(f"{WEIGHTS_FILE} gives probabilities that sum to {total:.3f}")
 
     def probabilities(self, features: Sequence[Float32]) -> Float32:
-        """Return the probabilities of the eight emotions, shape (8,); 0 for those that the model was not trained on.
+        """Compute the probabilities of the emotions for one recording.
+
+        A batch would be padded or summed in another order, and a recording's row must not depend on others.
 
         Parameters
         ----------
         features : sequence of ndarray, float32
-            Of one recording, as `emosense.features.sets.extract` gives them for each of the model's configurations. One
-            recording a call: a batch would be padded or summed in another order, and a recording's row must not depend
-            on its neighbours.
+            One array for each of the model's `features`, from `emosense.features.sets.extract`.
+
+        Returns
+        -------
+        ndarray, shape (len(EMOTIONS),), float32
+            In the order of `EMOTIONS`; 0 for emotions that are not classes of the model.
 
         Raises
         ------
@@ -134,7 +136,18 @@ class Model:
 
 
 def input_names(n_features: int) -> list[str]:
-    """Return the names of a graph's inputs, in the order of the features that a model hears."""
+    """Return the names of a graph's inputs.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of the model's features.
+
+    Returns
+    -------
+    list of str
+        ``features``, or ``features_0`` and so on, in the order of the features.
+    """
     return ["features"] if n_features == 1 else [f"features_{place}" for place in range(n_features)]
 
 
@@ -146,6 +159,11 @@ def read_model(location: str = DEFAULT_MODEL) -> ModelFiles:
     location : str
         Name of a model that ships with EmoSense, a directory, or the URL of one in object storage.
 
+    Returns
+    -------
+    ModelFiles
+        The checked files.
+
     Raises
     ------
     ModelError
@@ -155,7 +173,7 @@ def read_model(location: str = DEFAULT_MODEL) -> ModelFiles:
     if is_url(folder) and folder.split("://")[0].lower() in _REFUSED_SCHEMES:
         raise ModelError(f"models are not fetched from {redact(folder)}: download the directory and pass its path")
     try:
-        text = read_bytes(join(folder, "model.json"))
+        text = read_bytes(join(folder, DESCRIPTION_FILE))
         description = json.loads(text)
         weights = read_bytes(join(folder, WEIGHTS_FILE))
     except (FileNotFoundError, NotADirectoryError) as err:
@@ -169,74 +187,38 @@ def read_model(location: str = DEFAULT_MODEL) -> ModelFiles:
     return ModelFiles(description, weights, hashlib.sha256(text + weights).hexdigest())
 
 
-def check_description(description: Any, weights: bytes, where: str) -> None:
-    """Refuse a description that does not fit the weights or this version.
+def write_model(folder: str, description: dict[str, Any], weights: bytes) -> None:
+    """Write a model directory; ``model.json`` is written last, so that an interrupted write leaves no model.
+
+    Parameters
+    ----------
+    folder : str
+        Existing directory or URL.
+    description : dict
+        Content of ``model.json`` but for ``format``, ``emotions`` and ``weights``, which are added.
+    weights : bytes
+        Content of ``model.onnx``.
 
     Raises
     ------
     ModelError
-        Naming what differs.
-    """
-    if not isinstance(description, dict) or not description.keys() >= _REQUIRED:
-        missing = sorted(_REQUIRED - set(description)) if isinstance(description, dict) else ["an object"]
-        raise ModelError(f"model.json of {where} lacks {', '.join(missing)}")
-    if description["format"] != FORMAT:
-        raise ModelError(f"model.json of {where} has format {description['format']}, this version reads {FORMAT}")
-    if description["kind"] not in KINDS:
-        raise ModelError(f"{where} is of kind {description['kind']!r}, known are {', '.join(KINDS)}")
-    if description["emotions"] != list(EMOTIONS):
-        raise ModelError(f"{where} has the emotions {description['emotions']}, expected {list(EMOTIONS)} in this order")
-    classes = description["classes"]
-    if not isinstance(classes, list) or not classes or [name for name in EMOTIONS if name in classes] != classes:
-        raise ModelError(f"{where} has the classes {classes}, which are no emotions in the order of {list(EMOTIONS)}")
-    _check_values(description, where)
-    expected, found = description["weights"].get("sha256"), hashlib.sha256(weights).hexdigest()
-    if expected != found:
-        raise ModelError(f"{WEIGHTS_FILE} of {where} is damaged: sha256 is {found}, model.json says {expected}")
-    if refers_to_other_files(weights):
-        raise ModelError(f"{WEIGHTS_FILE} of {where} refers to other files: a model is one file")
-    try:
-        heard = [FeatureConfig.from_dict(values) for values in description["features"]]
-    except (UsageError, TypeError, ValueError) as err:
-        raise ModelError(f"the features of {where} are not known: {err}") from err
-    if len({config.sample_rate for config in heard}) != 1:
-        raise ModelError(f"{where} hears no features, or features at several sample rates")
-
-
-def _check_values(description: dict[str, Any], where: str) -> None:
-    """Refuse values of another kind than this version writes."""
-    kinds = {"features": list, "weights": dict, "trained_on": dict, "calibration": dict, "scores": list, "name": str}
-    for key, kind in kinds.items():
-        if not isinstance(description[key], kind):
-            raise ModelError(f"model.json of {where} has {description[key]!r} for {key}")
-    window_s = description["window_s"]
-    if isinstance(window_s, bool) or not isinstance(window_s, int | float) or not 0 < window_s <= _LONGEST_WINDOW_S:
-        raise ModelError(f"model.json of {where} has {window_s!r} for window_s")
-    try:
-        statistics = description.get("feature_statistics")
-        if statistics is not None:
-            FeatureStatistics.from_dict(statistics)
-    except (TypeError, ValueError, LookupError) as err:
-        raise ModelError(f"model.json of {where} has feature_statistics that cannot be read: {err}") from err
-
-
-def write_model(folder: str, description: dict[str, Any], weights: bytes) -> None:
-    """Write a model directory; `model.json` comes last, so that a broken write leaves no model.
-
-    Parameters
-    ----------
-    description : dict
-        Everything but ``format``, ``emotions`` and ``weights``, which are filled in here.
+        If the description is not valid.
     """
     digest = {"file": WEIGHTS_FILE, "sha256": hashlib.sha256(weights).hexdigest(), "bytes": len(weights)}
     complete = {"format": FORMAT, **description, "emotions": list(EMOTIONS), "weights": digest}
     check_description(complete, weights, folder)
     write_bytes(join(folder, WEIGHTS_FILE), weights)
-    write_bytes(join(folder, "model.json"), (json.dumps(complete, indent=2) + "\n").encode())
+    write_bytes(join(folder, DESCRIPTION_FILE), (json.dumps(complete, indent=2) + "\n").encode())
 
 
 def shipped_models() -> dict[str, str]:
-    """Names and directories of the models inside the package."""
+    """Find the models that are part of the package.
+
+    Returns
+    -------
+    dict of str to str
+        Directories by name.
+    """
     root = str(importlib.resources.files("emosense.models"))
-    names = (name for name in sorted(os.listdir(root)) if os.path.isfile(os.path.join(root, name, "model.json")))
+    names = (name for name in sorted(os.listdir(root)) if os.path.isfile(os.path.join(root, name, DESCRIPTION_FILE)))
     return {name: os.path.join(root, name) for name in names}

@@ -1,4 +1,4 @@
-"""Where the training recordings' features lie: how far a recording is from what a model knows."""
+"""Statistics of the features of the training recordings, and how far another recording is from them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from emosense.arrays import Float32
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FeatureStatistics:
-    """Where the training recordings' time-averaged features lie.
+    """Statistics of the time-averaged features of the training recordings.
 
     Parameters
     ----------
-    mean, sd : tuple of float, one a band
-        A band that never changes in training, of deviation 0, says nothing of a distance.
+    mean, sd : tuple of float
+        One value per band. Bands that are constant in training, of deviation 0, do not count in a distance.
     distance_p99 : float
-        99th percentile over the training recordings of the root mean square of their standardised averages.
+        99th percentile, over the training recordings, of the root mean square of the standardised averages.
     """
 
     mean: tuple[float, ...]
@@ -29,15 +29,26 @@ class FeatureStatistics:
     distance_p99: float
 
     def __post_init__(self) -> None:
-        """Refuse what no distance can be measured by."""
+        """Refuse values from which no distance can be computed."""
         if len(self.mean) != len(self.sd) or not np.isfinite((*self.mean, *self.sd, self.distance_p99)).all():
-            raise ValueError("mean and sd must be finite numbers, one a band")
+            raise ValueError("mean and sd must be finite numbers, one per band")
         if min(self.sd, default=0.0) < 0 or self.distance_p99 <= 0:
             raise ValueError("sd must not be negative, and distance_p99 must be positive")
 
     @classmethod
     def of(cls, features: Sequence[Float32]) -> FeatureStatistics:
-        """Measure a training set; each array has shape (n_values,) or (n_frames, n_bands)."""
+        """Compute the statistics of a training set.
+
+        Parameters
+        ----------
+        features : sequence of ndarray, float32
+            One array per recording, each of shape (n_values,) or (n_frames, n_bands).
+
+        Returns
+        -------
+        FeatureStatistics
+            The statistics, mean and deviation with six significant digits.
+        """
         averages = np.array([_average(values) for values in features], np.float64)
         mean, sd = _significant(averages.mean(axis=0)), _significant(averages.std(axis=0))
         unscaled = cls(mean, sd, 1.0)
@@ -46,11 +57,33 @@ class FeatureStatistics:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FeatureStatistics:
-        """Rebuild from what ``model.json`` holds."""
+        """Rebuild the statistics.
+
+        Parameters
+        ----------
+        values : dict
+            From ``model.json``.
+
+        Returns
+        -------
+        FeatureStatistics
+            The statistics.
+        """
         return cls(tuple(values["mean"]), tuple(values["sd"]), float(values["distance_p99"]))
 
     def distance(self, features: Float32) -> float:
-        """Distance from the training set: 1 is as far as one in a hundred training recordings, more is unknown land."""
+        """Compute the distance of a recording from the training set.
+
+        Parameters
+        ----------
+        features : ndarray, shape (n_values,) or (n_frames, n_bands), float32
+            Features of the recording.
+
+        Returns
+        -------
+        float
+            From 0; one in a hundred training recordings has a distance above 1.
+        """
         sd = np.array(self.sd)
         changes = sd > 0
         if not changes.any():
@@ -60,7 +93,7 @@ class FeatureStatistics:
 
 
 def _significant(values: NDArray[np.float64]) -> tuple[float, ...]:
-    """Six digits of each: mel power lies around 1e-7, where six decimals would leave nothing."""
+    """Round to six significant digits: mel power is around 1e-7, which six decimals would round to 0."""
     return tuple(float(f"{value:.6g}") for value in values)
 
 

@@ -14,7 +14,7 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from emosense.arrays import Float32
-from emosense.features import filterbanks
+from emosense.features.mel import hz_to_mel, mel_to_hz
 from emosense.training.cnn_settings import AugmentConfig
 
 FLOOR_DB: Final = -80.0
@@ -69,8 +69,8 @@ def change_voice(log_mel: Float32, pitch: float, formant: float, config: Augment
     and leave out harmonics that are less than 390 Hz apart.
     """
     n_bands = log_mel.shape[1]
-    low_mel, high_mel = filterbanks.hz_to_mel(config.f_min_hz), filterbanks.hz_to_mel(config.f_max_hz)
-    hz = filterbanks.mel_to_hz(np.linspace(low_mel, high_mel, n_bands + 2)[1:-1])
+    low_mel, high_mel = hz_to_mel(config.f_min_hz), hz_to_mel(config.f_max_hz)
+    hz = mel_to_hz(np.linspace(low_mel, high_mel, n_bands + 2)[1:-1])
     move_envelope, move_harmonics = (
         _interpolation(np.interp(hz / ratio, hz, np.arange(n_bands)), n_bands).T for ratio in (formant, pitch)
     )

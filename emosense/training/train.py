@@ -16,7 +16,8 @@ from emosense.emotions import EMOTIONS, parse_emotion
 from emosense.errors import UsageError
 from emosense.evaluation.splits import inner_split
 from emosense.features.encoder.files import default_cache
-from emosense.models.model import WEIGHTS_FILE, read_model, write_model
+from emosense.models.description import WEIGHTS_FILE
+from emosense.models.model import read_model, write_model
 from emosense.progress import Progress, plural
 from emosense.ray_session import ray_session
 from emosense.storage.files import exists, join, make_folder, redact, write_bytes

@@ -15,6 +15,7 @@ from conftest import voice
 from emosense.errors import UsageError
 from emosense.features import filterbanks
 from emosense.features.config import FeatureConfig, default_config
+from emosense.features.mel import hz_to_mel, mel_bank, mel_to_hz, spans
 from emosense.features.sets import FEATURE_SETS, extract
 from emosense.features.spectrum import loud_span, mel_spectrogram
 from emosense.features.summary import estimate_tuning
@@ -39,7 +40,7 @@ def waveforms(folder: Path, rate: int, step: int) -> list[np.ndarray]:
 @pytest.mark.parametrize("rate", [16_000, 22_050, 44_100, 48_000])
 @pytest.mark.parametrize("n_fft", [512, 2048])
 def test_mel_bank_is_librosas(rate: int, n_fft: int) -> None:
-    ours = filterbanks.mel_bank(rate, n_fft, 64, 50.0, rate / 2)
+    ours = mel_bank(rate, n_fft, 64, 50.0, rate / 2)
     theirs = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=64, fmin=50.0)
     np.testing.assert_allclose(ours.T, theirs, atol=1e-8)
 
@@ -53,9 +54,9 @@ def test_chroma_bank_is_librosas(tuning: float) -> None:
 def test_grouped_mel_products_are_the_dense_product() -> None:
     key = (16_000, 512, 64, 50.0, 8000.0)
     power = np.random.default_rng(0).random((5, 257), np.float32)
-    dense = power @ filterbanks.mel_bank(*key)
+    dense = power @ mel_bank(*key)
     grouped = np.empty_like(dense)
-    for bins, filters, block in filterbanks.spans(key, 8):
+    for bins, filters, block in spans(key, 8):
         grouped[:, filters] = power[:, bins] @ block
     np.testing.assert_allclose(grouped, dense, rtol=1e-5)
 
@@ -67,7 +68,7 @@ def test_a_tone_lies_in_its_mel_band_and_its_chroma() -> None:
     names = FEATURE_SETS[config.set].names(config)
     chroma = values[[names.index(f"chroma_{i}") for i in range(12)]]
     assert np.argmax(chroma) == 9  # A is the tenth pitch class from C
-    centres_hz = filterbanks.mel_to_hz(np.linspace(0, filterbanks.hz_to_mel(24_000), 130))[1:-1]
+    centres_hz = mel_to_hz(np.linspace(0, hz_to_mel(24_000), 130))[1:-1]
     mel = values[[names.index(f"mel_{i}") for i in range(128)]]
     assert abs(centres_hz[np.argmax(mel)] - 440) < 50
 

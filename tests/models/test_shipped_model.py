@@ -1,4 +1,4 @@
-"""The model in the package, on the recordings that it was trained on: a check of the way, not a score."""
+"""The shipped models on the recordings that they were trained on: this checks the code, it is no score."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_every_recording_of_ravdess_gets_its_row_from_a_shipped_model(
     known = set(read_model(model).description["trained_on"]["speakers"])
     trained = [(row, u) for row, u in zip(rows, utterances, strict=True) if u.speaker in known]
     assert len(trained) >= 1200
-    # It has seen these: far less than this would mean that labelling hears something else than training did.
+    # It was trained on these: a much lower share would mean that labelling computes other features than training did.
     assert sum(row["emotion"] == u.emotion for row, u in trained) / len(trained) > 0.9
 
 

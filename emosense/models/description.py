@@ -1,0 +1,112 @@
+"""The content of ``model.json``: its fields, what each may be, and the one place where they are checked.
+
+``format`` is the version of these fields: a model with another one is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import reprlib
+from collections.abc import Callable
+from typing import Any, Final
+
+from emosense.emotions import EMOTIONS
+from emosense.errors import ModelError, UsageError
+from emosense.features.config import FeatureConfig
+from emosense.models.statistics import FeatureStatistics
+from emosense.onnx_session import refers_to_other_files
+
+FORMAT: Final = 2
+KINDS: Final = ("mlp", "cnn", "ensemble")
+DESCRIPTION_FILE: Final = "model.json"
+WEIGHTS_FILE: Final = "model.onnx"
+_MAX_WINDOW_S: Final = 3600.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Field:
+    """What a field of ``model.json`` may be; `expected` completes "expected ..." in a message."""
+
+    expected: str
+    accepts: Callable[[Any], bool]
+    is_required: bool = True
+
+
+def _of_type(kind: type, expected: str) -> _Field:
+    return _Field(expected, lambda value: isinstance(value, kind))
+
+
+def _are_classes(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and [name for name in EMOTIONS if name in value] == value
+
+
+def _is_window(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _MAX_WINDOW_S
+
+
+_FIELDS: Final[dict[str, _Field]] = {
+    "format": _Field(f"{FORMAT}, the format that this version reads", lambda value: value == FORMAT),
+    "name": _of_type(str, "text"),
+    "version": _Field("the version that trained the model", lambda _: True),
+    "kind": _Field(f"one of {', '.join(KINDS)}", lambda value: value in KINDS),
+    "emotions": _Field(f"{', '.join(EMOTIONS)} in this order", lambda value: value == list(EMOTIONS)),
+    "classes": _Field(f"some of {', '.join(EMOTIONS)} in this order", _are_classes),
+    "features": _of_type(list, "a list of feature configurations"),
+    "window_s": _Field(f"seconds, above 0 and up to {_MAX_WINDOW_S:g}", _is_window),
+    "weights": _of_type(dict, "an object with sha256"),
+    "calibration": _of_type(dict, "an object"),
+    "feature_statistics": _Field("an object", lambda value: value is None or isinstance(value, dict), False),
+    "trained_on": _of_type(dict, "an object"),
+    "scores": _of_type(list, "a list"),
+    "licence": _Field("the licence of the training data", lambda _: True),
+    "versions": _Field("versions of packages", lambda _: True),
+}
+
+
+def check_description(description: Any, weights: bytes, location: str) -> None:
+    """Check the content of ``model.json`` against its fields and against the weights.
+
+    Parameters
+    ----------
+    description : object
+        What the JSON holds.
+    weights : bytes
+        Content of ``model.onnx``.
+    location : str
+        The model's directory, for messages.
+
+    Raises
+    ------
+    ModelError
+        Naming the file, the field and what was expected.
+    """
+    file = f"{location}/{DESCRIPTION_FILE}"
+    if not isinstance(description, dict):
+        raise ModelError(f"{file} must hold a JSON object")
+    missing = [name for name, field in _FIELDS.items() if field.is_required and name not in description]
+    if missing:
+        raise ModelError(f"{file} lacks the fields: {', '.join(missing)}")
+    for name, field in _FIELDS.items():
+        if name in description and not field.accepts(description[name]):
+            raise ModelError(f"{file}: {name} is {reprlib.repr(description[name])}, expected {field.expected}")
+    _check_weights(description["weights"].get("sha256"), weights, location)
+    try:
+        configs = [FeatureConfig.from_dict(values) for values in description["features"]]
+    except (UsageError, TypeError, ValueError) as err:
+        raise ModelError(f"{file}: features cannot be computed: {err}") from err
+    if len({config.sample_rate for config in configs}) != 1:
+        raise ModelError(f"{file}: features must hold one or more configurations of one sample rate")
+    try:
+        if description.get("feature_statistics") is not None:
+            FeatureStatistics.from_dict(description["feature_statistics"])
+    except (TypeError, ValueError, LookupError) as err:
+        raise ModelError(f"{file}: feature_statistics cannot be used: {err}") from err
+
+
+def _check_weights(expected: Any, weights: bytes, location: str) -> None:
+    file, found = f"{location}/{WEIGHTS_FILE}", hashlib.sha256(weights).hexdigest()
+    if expected != found:
+        raise ModelError(f"{file} is damaged: its sha256 is {found}, weights.sha256 in model.json is {expected}")
+    if refers_to_other_files(weights):
+        raise ModelError(f"{file} refers to other files: a model must be a single file")
