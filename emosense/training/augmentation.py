@@ -14,6 +14,7 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from emosense.arrays import Float32
+from emosense.features.filterbanks import dct_matrix
 from emosense.features.mel import hz_to_mel, mel_to_hz
 from emosense.training.cnn_settings import AugmentConfig
 
@@ -74,7 +75,7 @@ def change_voice(log_mel: Float32, pitch: float, formant: float, config: Augment
     move_envelope, move_harmonics = (
         _interpolation(np.interp(hz / ratio, hz, np.arange(n_bands)), n_bands).T for ratio in (formant, pitch)
     )
-    basis = filterbanks.dct_matrix(n_bands, n_bands // 8)
+    basis = dct_matrix(n_bands, n_bands // 8)
     move = move_harmonics + basis @ (basis.T @ (move_envelope - move_harmonics))
     return np.maximum(log_mel @ move, FLOOR_DB)
 
