@@ -29,7 +29,8 @@ from emosense.labelling.run_job import chunked
 from emosense.labelling.worker_process import LabelSpec
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import DEFAULT_MODEL, Model, read_model
-from emosense.storage.files import is_url, without_credentials
+from emosense.storage.locations import without_credentials
+from emosense.storage.schemes import is_url
 from emosense.tables.row import Row
 
 Path = str | os.PathLike[str]

@@ -17,7 +17,6 @@ from typing import Final
 from emosense._version import __version__
 from emosense.cli.check import Check, Load
 from emosense.cli.installation_checks import (
-    OPTIONAL_PACKAGES,
     REQUIRED_PACKAGES,
     check_libsndfile,
     check_models,
@@ -27,6 +26,7 @@ from emosense.cli.installation_checks import (
 from emosense.cli.machine_checks import cgroup_cpus, check_cpus, check_folder, check_memory, memory_limit, usable_cpus
 from emosense.cli.ray_checks import check_ray_address, check_ray_authentication
 from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, EmoSenseError
+from emosense.storage.schemes import schemes_by_package
 
 EXIT_BROKEN: Final = EmoSenseError.exit_code
 EXIT_WARNINGS: Final = EXIT_ERROR_ROWS
@@ -52,7 +52,10 @@ def run_checks(load: Load = importlib.import_module, environ: Mapping[str, str] 
         Check("python", "ok", f"{platform.python_version()} at {sys.executable}"),
         *(check_package(name, load) for name in REQUIRED_PACKAGES),
         check_libsndfile(load),
-        *(check_optional_package(package, extra, use, load) for package, extra, use in OPTIONAL_PACKAGES),
+        *(
+            check_optional_package(package, use, scheme.install_command, load)
+            for package, (scheme, use) in schemes_by_package().items()
+        ),
         *check_models(load),
         check_ray_address(environ),
         check_ray_authentication(environ),

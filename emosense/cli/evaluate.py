@@ -24,7 +24,7 @@ from emosense.cli.options import (
 )
 from emosense.cli.params_file import LoadParams, SaveParams, saved_params
 from emosense.errors import UsageError
-from emosense.storage.files import join
+from emosense.storage.locations import join
 
 # The parameters that --compare uses.
 _FOR_COMPARISON: Final = frozenset({"compare", "output", "progress", "quiet", "load", "save"})

@@ -19,11 +19,10 @@ from emosense.cli.options import (
     Quiet,
     Workers,
     print_message,
-    real_place,
 )
 from emosense.cli.params_file import LoadParams, SaveParams, saved_params
 from emosense.errors import EXIT_ERROR_ROWS, UsageError
-from emosense.storage.files import redact
+from emosense.storage.locations import real_location, redact
 
 
 def features(
@@ -57,7 +56,7 @@ def features(
 
     if not output.lower().endswith(".parquet"):
         raise UsageError(f"features are written as Parquet: give {redact(output)} the extension .parquet")
-    if real_place(output) == real_place(data):
+    if real_location(output) == real_location(data):
         raise UsageError(f"{redact(output)} is the input and would be overwritten: choose another --output")
     config = default_config(set_)
     if sample_rate:

@@ -9,12 +9,6 @@ from emosense.cli.check import Check, Load
 from emosense.errors import EmoSenseError
 
 REQUIRED_PACKAGES: Final = ("numpy", "onnxruntime", "ray", "av")
-# Package, the extra that installs it, and what it reads.
-OPTIONAL_PACKAGES: Final = (
-    ("s3fs", "s3", "s3://"),
-    ("gcsfs", "gcs", "gs://"),
-    ("adlfs", "azure", "az://"),
-)
 _REINSTALL: Final = "reinstall emosense in a new environment"
 
 
@@ -64,15 +58,17 @@ def check_libsndfile(load: Load) -> Check:
     return Check("libsndfile", "ok", f"{version}, {len(formats)} formats, including WAV, FLAC, OGG and MP3")
 
 
-def check_optional_package(package: str, extra: str, use: str, load: Load) -> Check:
+def check_optional_package(package: str, use: str, install_command: str, load: Load) -> Check:
     """Import an optional package.
 
     Parameters
     ----------
-    package, extra : str
-        Name of the package, and of the extra of EmoSense that installs it.
+    package : str
+        Name of the package.
     use : str
         What it is needed for.
+    install_command : str
+        Command that installs it.
     load : callable
         Imports a module by name.
 
@@ -84,9 +80,9 @@ def check_optional_package(package: str, extra: str, use: str, load: Load) -> Ch
     try:
         return Check(package, "ok", f"{load(package).__version__}, for {use}")
     except ModuleNotFoundError:
-        return Check(package, "absent", f"not installed: needed for {use}", f"pip install 'emosense[{extra}]'")
+        return Check(package, "absent", f"not installed: needed for {use}", install_command)
     except ImportError as err:
-        return Check(package, "warning", f"cannot be imported: {err}", f"pip install -U 'emosense[{extra}]'")
+        return Check(package, "warning", f"cannot be imported: {err}", f"{install_command} --upgrade")
 
 
 def check_models(load: Load, names: tuple[str, ...] | None = None) -> Iterator[Check]:

@@ -24,7 +24,7 @@ from emosense.cli.options import print_message
 from emosense.cli.report import report
 from emosense.cli.train import train
 from emosense.errors import EmoSenseError, Interrupted
-from emosense.storage.files import redact
+from emosense.storage.locations import redact
 
 app = typer.Typer(
     name="emosense-batch",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import enum
-import os
 import sys
 from typing import Annotated, Final
 
 import typer
 
 from emosense.features.sets import FEATURE_SETS
-from emosense.storage.files import is_url, plain
 from emosense.training.presets import PRESETS
 
 
@@ -114,20 +112,3 @@ def comma_separated(text: str) -> tuple[str, ...]:
         The entries.
     """
     return tuple(name for name in text.split(",") if name.strip())
-
-
-def real_place(location: str) -> str:
-    """Resolve a location, so that two ways to write the same place are equal.
-
-    Parameters
-    ----------
-    location : str
-        Path or URL.
-
-    Returns
-    -------
-    str
-        The URL, or the absolute path without symbolic links.
-    """
-    location = plain(location)
-    return location if is_url(location) else os.path.realpath(location)

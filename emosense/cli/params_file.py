@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from emosense.cli.options import real_place
 from emosense.errors import UsageError
-from emosense.storage.files import exists, read_bytes, redact, remove, without_credentials, write_bytes
+from emosense.storage.files import exists, read_bytes, remove, write_bytes
+from emosense.storage.locations import is_within, redact, without_credentials
 
 # Options of one run rather than settings of the job.
 _NOT_SAVED: Final = frozenset({"help", "save", "load", "restart", "dry_run", "overwrite"})
@@ -72,7 +72,7 @@ def saved_params(context: typer.Context, path: str | None, written: Iterable[str
         yield
         return
     values = _values(context)
-    if any(real_place(path) == place or real_place(path).startswith(f"{place}/") for place in map(real_place, written)):
+    if any(is_within(path, place) for place in written):
         raise UsageError(f"this command writes {redact(path)} itself: choose another file for --save-params")
     before = _saved_before(context, path)
     write_bytes(path, (json.dumps(values, indent=2, default=str) + "\n").encode())

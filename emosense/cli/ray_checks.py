@@ -8,7 +8,7 @@ from pathlib import Path
 
 from emosense.cli.check import Check
 from emosense.ray_session import cluster_address
-from emosense.storage.files import redact
+from emosense.storage.locations import redact
 
 
 def check_ray_address(environ: Mapping[str, str]) -> Check:

@@ -29,7 +29,8 @@ def report(
     from emosense.errors import UsageError
     from emosense.reports import comparison_report, evaluation_report, label_report, save_figures
     from emosense.reports.figure import check_figure_formats
-    from emosense.storage.files import exists, join
+    from emosense.storage.files import exists
+    from emosense.storage.locations import join
 
     is_table = source.lower().endswith((".csv", ".parquet", ".jsonl"))
     if figure_format and figures is None:

@@ -23,7 +23,8 @@ from emosense.features.config import FeatureConfig
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import read_model
 from emosense.progress import Progress, plural
-from emosense.storage.files import join, make_folder, redact, write_bytes
+from emosense.storage.files import make_folder, write_bytes
+from emosense.storage.locations import join, redact
 from emosense.training.encoder_choice import config_with_encoder
 from emosense.training.ensemble import features_of, settings_sha256
 from emosense.training.feature_cache import load_tables, settings_for

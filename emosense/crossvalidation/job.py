@@ -8,7 +8,8 @@ from typing import Final
 from emosense.audio.disturbances import check_mp3
 from emosense.errors import UsageError
 from emosense.features.encoder.files import default_cache
-from emosense.storage.files import exists, join, redact
+from emosense.storage.files import exists
+from emosense.storage.locations import join, redact
 from emosense.training.encoder_choice import EncoderChoice
 from emosense.training.feature_cache import FeatureSource, check_recordings
 from emosense.training.fits_on_ray import holds_networks

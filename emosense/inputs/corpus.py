@@ -19,7 +19,8 @@ from emosense.errors import NothingToDo, UsageError
 from emosense.inputs.listing import Listing
 from emosense.inputs.recording import Recording
 from emosense.inputs.walk import ListingConfig, named_recording
-from emosense.storage.files import beside, read_bytes, redact, without_credentials
+from emosense.storage.files import read_bytes
+from emosense.storage.locations import beside, redact, without_credentials
 
 _RAVDESS_NAME: Final = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.(?:wav|flac)", re.IGNORECASE)
 _TABLE_COLUMNS: Final = ("path", "emotion", "speaker")

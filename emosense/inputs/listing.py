@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from emosense.inputs.recording import Recording
 from emosense.inputs.walk import ListingConfig, named_recording, recordings_at
-from emosense.storage.files import HIDDEN
+from emosense.storage.locations import HIDDEN
 from emosense.storage.scratch_database import unnamed_database
 
 _ALL: Final = "SELECT path, location, size, version FROM recording ORDER BY path"

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final
 
 from emosense.errors import RecordingError
-from emosense.storage.files import is_url
 from emosense.storage.objects import fetch_object
+from emosense.storage.schemes import is_url
 
 # Of one local file: a bad sector, a file on NFS that was replaced, a mount that does not answer.
 _READ_ERRNO: Final[frozenset[int]] = frozenset(

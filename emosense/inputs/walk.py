@@ -15,7 +15,9 @@ from typing import Any, Final
 
 from emosense.errors import StorageError, UsageError
 from emosense.inputs.recording import Recording, object_version
-from emosense.storage.files import filesystem, is_url, plain, redact, retry, without_credentials
+from emosense.storage.locations import local_path, redact, without_credentials
+from emosense.storage.objects import filesystem, retry
+from emosense.storage.schemes import is_url
 
 AUDIO_EXTENSIONS: Final = frozenset(
     {
@@ -63,7 +65,7 @@ def recordings_at(location: str, config: ListingConfig, ignored: collections.Cou
     StorageError
         If it cannot be listed to its end.
     """
-    location = plain(location)
+    location = local_path(location)
     walk = _walk_url if is_url(location) else _walk_local
     return walk(location, config, ignored)
 
@@ -142,7 +144,7 @@ def _entry_recording(entry: os.DirEntry[str]) -> Recording:
 
 def named_recording(location: str) -> Recording:
     """Return the recording of a name; its size is -1 where there is no such file, or it may not be looked at."""
-    location = plain(location)
+    location = local_path(location)
     if is_url(location):
         fs, path = filesystem(location)
         try:

@@ -17,7 +17,7 @@ from emosense.labelling.run.journal import table_name
 from emosense.labelling.speakers import SpeakerRule
 from emosense.labelling.worker_process import LabelSpec
 from emosense.progress import duration_text, plural
-from emosense.storage.files import plain, redact
+from emosense.storage.locations import local_path, redact
 from emosense.tables.formats import format_of, place_of
 from emosense.tables.row import Row
 
@@ -75,10 +75,10 @@ class LabelJob:
 
     def __post_init__(self) -> None:
         """Take ``file://`` URLs for the paths that they name."""
-        object.__setattr__(self, "inputs", tuple(map(plain, self.inputs)))
+        object.__setattr__(self, "inputs", tuple(map(local_path, self.inputs)))
         for name in ("output", "segments_output", "report"):
             if (place := getattr(self, name)) is not None:
-                object.__setattr__(self, name, plain(place))
+                object.__setattr__(self, name, local_path(place))
 
     @property
     def tables(self) -> dict[str, str]:

@@ -8,7 +8,9 @@ from typing import Final
 
 from emosense.errors import OutputError, UsageError
 from emosense.labelling.job import LabelJob
-from emosense.storage.files import half_written, is_url, join, make_folder, redact
+from emosense.storage.files import half_written, make_folder
+from emosense.storage.locations import absolute_location, join, real_location, redact
+from emosense.storage.schemes import is_url
 from emosense.tables.formats import OUTPUT_FORMATS, format_of
 
 ENGINES: Final = ("auto", "local", "ray")
@@ -48,10 +50,10 @@ def check_job(job: LabelJob) -> None:
 
 def _check_places(job: LabelJob) -> None:
     """Refuse one place for two things: the later would be written over the earlier, or over what is read."""
-    written = Counter(absolute(place) for place in job.written)
-    read = {absolute(place) for place in job.inputs}
+    written = Counter(map(real_location, job.written))
+    read = set(map(real_location, job.inputs))
     if job.speakers and job.speakers.is_table:
-        read.add(absolute(job.speakers.text))
+        read.add(real_location(job.speakers.text))
     twice = [place for place, count in written.items() if count > 1 or place in read]
     if twice:
         raise UsageError(
@@ -79,18 +81,13 @@ def prepare_places(job: LabelJob) -> None:
     for place in job.written:
         if is_url(place):
             continue
-        make_folder(os.path.dirname(absolute(place)))
+        make_folder(os.path.dirname(absolute_location(place)))
         trial = half_written(join(place, "") if os.path.isdir(place) else place)
         try:
             with open(trial, "wb"):
                 os.unlink(trial)
         except OSError as err:
             raise OutputError(f"cannot write {redact(place)}: {err.strerror}") from err
-
-
-def absolute(location: str) -> str:
-    """Return what tells a place from another: the absolute path, or the URL."""
-    return location if is_url(location) else os.path.abspath(location)
 
 
 def error_limit(text: str | None, total: int) -> float:

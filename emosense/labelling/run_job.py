@@ -20,7 +20,7 @@ from emosense.labelling.assemble import assemble
 from emosense.labelling.config import Labelled
 from emosense.labelling.engines import Chunk, Engine, LocalEngine, RayEngine
 from emosense.labelling.job import LabelJob, Summary, facts_of, fingerprint, manifest_of, nothing_found
-from emosense.labelling.job_check import absolute, check_job, error_limit, prepare_places
+from emosense.labelling.job_check import check_job, error_limit, prepare_places
 from emosense.labelling.run.journal import check_list, check_replaced
 from emosense.labelling.run.lock import held
 from emosense.labelling.run.parts import Finished, Run, in_order, remove_leftovers, write_manifest
@@ -31,7 +31,8 @@ from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import read_model
 from emosense.progress import Progress, open_progress, plural
 from emosense.ray_session import cluster_address, ray_session
-from emosense.storage.files import exists, redact
+from emosense.storage.files import exists
+from emosense.storage.locations import absolute_location, redact
 
 __all__ = ["LabelJob", "Summary", "label"]
 
@@ -150,7 +151,7 @@ def _check_speakers(speakers: Speakers | None, listing: Listing, job: LabelJob) 
 
 def _list_inputs(listing: Listing, job: LabelJob) -> None:
     own = [*job.written, *([job.speakers.text] if job.speakers and job.speakers.is_table else [])]
-    config = dataclasses.replace(job.listing, excluded=tuple(map(absolute, own)))
+    config = dataclasses.replace(job.listing, excluded=tuple(map(absolute_location, own)))
     for location in job.inputs:
         listing.add_input(location, config)
     if job.names is not None:

@@ -12,16 +12,11 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from emosense.errors import UsageError
-from emosense.storage.files import beside, is_url, redact
-from emosense.storage.objects import open_stream
+from emosense.storage.files import open_stream
+from emosense.storage.locations import absolute_location, beside, redact
 from emosense.tables.row import original_path, unescape_cell
 
 _BATCH_ROWS: Final = 4096
-
-
-def absolute(path: str) -> bytes:
-    """Return the path that a recording is known by, whatever the working directory."""
-    return os.fsencode(path if is_url(path) else os.path.abspath(path))
 
 
 def read_speaker_table(location: str) -> Iterator[tuple[bytes, str]]:
@@ -45,7 +40,7 @@ def read_speaker_table(location: str) -> Iterator[tuple[bytes, str]]:
         # As `label` writes names, and as other programs do.
         for text in {cell, unescape_cell(cell)}:
             path = original_path(text)
-            yield from ((name, speaker) for name in {os.fsencode(path), absolute(beside(location, path))})
+            yield from ((name, speaker) for name in map(os.fsencode, {path, absolute_location(beside(location, path))}))
 
 
 def _table(location: str) -> Iterator[tuple[str, str]]:

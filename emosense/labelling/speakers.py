@@ -18,8 +18,9 @@ from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
 from emosense.evaluation.speaker_adaptation import SpeakerStatistics, adapt
 from emosense.labelling.config import Labelled
-from emosense.labelling.speaker_table import absolute, read_speaker_table
-from emosense.storage.files import is_url, redact
+from emosense.labelling.speaker_table import read_speaker_table
+from emosense.storage.locations import absolute_location, redact
+from emosense.storage.schemes import is_url
 from emosense.storage.scratch_database import unnamed_database
 from emosense.tables.row import Row, with_probabilities
 
@@ -143,7 +144,7 @@ class Speakers:
             return "" if match is None else (match[1] if self._pattern.groups else match[0]) or ""
         if self._rule.is_table:
             query = "SELECT speaker FROM named WHERE path IN (?, ?) LIMIT 1"
-            found = self._database.execute(query, (os.fsencode(path), absolute(path))).fetchone()
+            found = self._database.execute(query, (os.fsencode(path), os.fsencode(absolute_location(path)))).fetchone()
             return found[0] if found else ""
         return path.rpartition("/")[0] if is_url(path) else os.path.normpath(os.path.dirname(path))
 

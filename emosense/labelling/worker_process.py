@@ -24,7 +24,7 @@ from emosense.errors import EmoSenseError, RecordingError, StorageError, from_wi
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig, Labelled
 from emosense.models.model import ModelFiles
-from emosense.storage.files import is_url
+from emosense.storage.schemes import is_url
 from emosense.tables.row import Row, error_row
 
 _START_TIMEOUT_S: Final = 120.0

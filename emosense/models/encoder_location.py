@@ -8,7 +8,7 @@ from emosense.errors import ModelError, UsageError
 from emosense.features.encoder.files import find_encoder, obtain_encoder
 from emosense.models.model import ModelFiles
 from emosense.progress import Progress, Silent
-from emosense.storage.files import redact
+from emosense.storage.locations import redact
 
 
 def with_encoder_file(files: ModelFiles, given: str = "", progress: Progress | None = None) -> ModelFiles:

@@ -24,11 +24,12 @@ from emosense.features.sets import FEATURE_SETS, extract
 from emosense.models.description import DESCRIPTION_FILE, FORMAT, WEIGHTS_FILE, check_description
 from emosense.models.statistics import FeatureStatistics
 from emosense.onnx_session import open_session, run_session
-from emosense.storage.files import is_url, join, read_bytes, redact, write_bytes
+from emosense.storage.files import read_bytes, write_bytes
+from emosense.storage.locations import join, redact
+from emosense.storage.schemes import scheme_of
 
 DEFAULT_MODEL: Final = "default"
 _SUM_TOLERANCE: Final = 1e-3
-_REFUSED_SCHEMES: Final = ("http", "https", "hf", "ftp")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ def read_model(location: str = DEFAULT_MODEL) -> ModelFiles:
         If there is no such model, a file is missing or damaged, or it does not fit this version.
     """
     folder = shipped_models().get(location) or location
-    if is_url(folder) and folder.split("://")[0].lower() in _REFUSED_SCHEMES:
+    if scheme_of(folder).is_read_only:
         raise ModelError(f"models are not fetched from {redact(folder)}: download the directory and pass its path")
     try:
         text = read_bytes(join(folder, DESCRIPTION_FILE))

@@ -12,7 +12,7 @@ from emosense.reports.figure import Figure
 from emosense.reports.label_table import LabelRow
 from emosense.reports.markup import EMPTY, Markup, count, decimal, element, name, percent, seconds, text
 from emosense.reports.tally import Tally
-from emosense.storage.files import is_url
+from emosense.storage.schemes import is_url
 from emosense.tables.row import original_path
 
 

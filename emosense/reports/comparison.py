@@ -16,7 +16,7 @@ from emosense.reports.evaluation_data import Evaluation, read_evaluation
 from emosense.reports.evaluation_tables import score_text
 from emosense.reports.figure import Figure
 from emosense.reports.markup import Markup, count, decimal, percent, points
-from emosense.storage.files import redact
+from emosense.storage.locations import redact
 
 _SIGNIFICANT: Final = 0.05
 

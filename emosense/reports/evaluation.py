@@ -11,7 +11,7 @@ from emosense.reports.evaluation_data import Evaluation, read_evaluation
 from emosense.reports.figure import Figure
 from emosense.reports.markup import Markup, count, decimal, percent, points
 from emosense.reports.overlap import feature_overlap
-from emosense.storage.files import redact
+from emosense.storage.locations import redact
 
 
 def evaluation_report(folder: str, output: str, feature_table: str | None = None) -> tuple[Figure, ...]:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.errors import UsageError
-from emosense.storage.files import join, read_bytes, redact
+from emosense.storage.files import read_bytes
+from emosense.storage.locations import join, redact
 from emosense.tables.row import unescape_cell
 
 

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
-from emosense.storage.files import redact
-from emosense.storage.objects import open_stream
+from emosense.storage.files import open_stream
+from emosense.storage.locations import redact
 from emosense.tables.columns import QUALITY_COLUMNS
 from emosense.tables.formats import format_of
 from emosense.tables.row import printable_path, unescape_cell

@@ -18,7 +18,8 @@ from emosense.reports.figure import Figure
 from emosense.reports.label_table import read_labels
 from emosense.reports.markup import Markup, count, decimal, percent, seconds
 from emosense.reports.tally import Tally, count_labels
-from emosense.storage.files import read_bytes, redact
+from emosense.storage.files import read_bytes
+from emosense.storage.locations import redact
 
 
 def label_report(table_path: str, manifest_path: str | None, output: str) -> tuple[Figure, ...]:

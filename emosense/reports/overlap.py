@@ -15,7 +15,7 @@ from emosense.reports.axis_charts import densities
 from emosense.reports.drawing import Series
 from emosense.reports.figure import Figure
 from emosense.reports.markup import percent
-from emosense.storage.files import redact
+from emosense.storage.locations import redact
 
 Float64 = NDArray[np.float64]
 

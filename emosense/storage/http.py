@@ -18,7 +18,9 @@ from typing import Final
 
 from emosense.errors import OutputError, StorageError, UsageError
 from emosense.progress import Progress
-from emosense.storage.files import redact, remove, write_bytes
+from emosense.storage.files import remove, write_bytes
+from emosense.storage.locations import redact
+from emosense.storage.schemes import scheme_of
 
 _BLOCK_BYTES: Final = 1 << 18
 _MAX_BYTES: Final = 2 << 30
@@ -45,7 +47,7 @@ def request_for(url: str, name: str) -> urllib.request.Request:
         port = f":{parts.port}" if parts.port else ""
     except ValueError as err:
         raise UsageError(f"the port is wrong in {redact(url)}") from err
-    if parts.scheme not in ("http", "https") or not re.fullmatch(r"[\w.:-]+", parts.hostname or "", re.ASCII):
+    if scheme_of(url).transport != "http" or not re.fullmatch(r"[\w.:-]+", parts.hostname or "", re.ASCII):
         raise UsageError(f"files are fetched from http:// and https:// addresses, not from {redact(url)}")
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     path, query = (urllib.parse.quote(text, safe="/%:=&+,;@~!$'()*?") for text in (parts.path, parts.query))

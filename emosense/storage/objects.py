@@ -1,34 +1,151 @@
-"""An object in storage -> a local file, whole: a stream that breaks off cannot be taken up where it was."""
+"""Object storage through fsspec: drivers by scheme, retries, and downloads of whole objects.
+
+A passing fault is retried; one that lasts becomes a `StorageError`.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
-from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, Final
+import errno
+import importlib.util
+import time
+from collections.abc import Callable
+from typing import Any, BinaryIO, Final, TypeVar
 
-from emosense.storage.files import filesystem, is_url, redact, retry
+from emosense.errors import EmoSenseError, StorageError, UsageError
+from emosense.storage.locations import redact
+from emosense.storage.schemes import scheme_name, scheme_of
+
+T = TypeVar("T")
 
 _BLOCK_BYTES: Final = 1 << 22
+_RETRY_DELAYS_S: Final = (0.2, 0.8, 3.0)
+# Drivers retry themselves (botocore for up to 15 s per call): a run must still report the problem within a minute.
+_RETRY_FOR_S: Final = 25.0
+# EBUSY and EREMOTEIO are what s3fs raises for 503 Slow Down and for 500 Internal Error.
+_PASSING_ERRNO: Final = frozenset(
+    {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET, errno.EAGAIN, errno.EBUSY, errno.ECONNREFUSED,
+     errno.ECONNABORTED, errno.EPIPE, errno.EHOSTUNREACH, errno.ENETUNREACH, getattr(errno, "EREMOTEIO", errno.EIO)}
+)  # fmt: skip
+_LASTING: Final = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, MemoryError)
 
 
-def fetch_object(url: str, file: BinaryIO, on_block: Callable[[], None] = lambda: None) -> dict[str, Any]:
-    """Copy an object to an open local file, from its start again after a passing fault.
+def filesystem(url: str) -> tuple[Any, str]:
+    """Open the fsspec file system of a URL, without a listing cache.
 
     Parameters
     ----------
+    url : str
+        URL of any scheme that fsspec knows.
+
+    Returns
+    -------
+    tuple
+        The file system, and the path in it.
+
+    Raises
+    ------
+    UsageError
+        If the scheme is unknown, its driver is not installed, or it needs more than a URL says.
+    StorageError
+        If a driver that connects at once gets no answer.
+    """
+    import fsspec
+
+    scheme = scheme_name(url)
+    try:
+        # Not fsspec.core.url_to_fs, which reads a name with :: as a chain of file systems.
+        driver = fsspec.get_filesystem_class(scheme)
+        settings = driver._get_kwargs_from_urls(url)
+        # Some drivers connect in their constructor.
+        fs = retry(lambda: driver(use_listings_cache=False, **settings), f"opening {redact(url)}")
+    except (ImportError, ValueError) as err:
+        raise UsageError(f"cannot open {scheme}:// locations: {_missing(url, err)}") from err
+    except (TypeError, AttributeError, OSError) as err:
+        raise UsageError(f"cannot open {scheme}:// locations as {redact(url)}: {redact(str(err))}") from err
+    return fs, driver._strip_protocol(url)
+
+
+def _missing(url: str, err: Exception) -> str:
+    """Say what to install for a scheme; fsspec learns some schemes only from the package that opens them."""
+    known = scheme_of(url)
+    if known.install_command and (isinstance(err, ImportError) or importlib.util.find_spec(known.package) is None):
+        return f"install its driver with: {known.install_command}"
+    return redact(str(err)) if isinstance(err, ImportError) else "the scheme is unknown"
+
+
+def retry(action: Callable[[], T], what: str) -> T:
+    """Run an action on storage, and run it again after passing faults.
+
+    Parameters
+    ----------
+    action : callable
+        Takes nothing; may be called up to four times.
+    what : str
+        What it does, for the message: ``reading s3://bucket/a.wav``.
+
+    Returns
+    -------
+    object
+        What the action returns.
+
+    Raises
+    ------
+    StorageError
+        If the last try fails too. Errors that a retry cannot cure (not found, permission denied) pass through.
+    """
+    end_s = time.monotonic() + _RETRY_FOR_S
+    for delay_s in (*_RETRY_DELAYS_S, None):
+        try:
+            return action()
+        except (EmoSenseError, ImportError, TypeError, AttributeError):
+            raise
+        except Exception as err:
+            fault = _translated(err)
+            if isinstance(fault, _LASTING):
+                raise fault from err.__cause__
+            is_lasting = isinstance(fault, OSError) and fault.errno is not None and fault.errno not in _PASSING_ERRNO
+            if delay_s is None or is_lasting or time.monotonic() > end_s:
+                text = str(fault) if isinstance(fault, OSError) else f"{type(fault).__name__}: {fault}"
+                raise StorageError(f"storage does not answer while {what}: {redact(text)}") from err
+            time.sleep(delay_s)
+    raise AssertionError("the loop returns or raises")
+
+
+def _translated(fault: Exception) -> Exception:
+    """Return the fault behind a driver's error: fsspec's HTTP driver reports every failure as a missing file."""
+    cause = fault.__cause__
+    is_of_http = type(cause).__module__.startswith("aiohttp") or isinstance(cause, TimeoutError)
+    if not isinstance(fault, FileNotFoundError) or not is_of_http:
+        return fault
+    status = getattr(cause, "status", None)
+    if status in (401, 403):
+        return PermissionError(errno.EACCES, f"HTTP status {status}")
+    if status is None or status in (408, 425, 429) or status >= 500:
+        return ConnectionError(f"HTTP status {status}" if status else str(cause))
+    return fault
+
+
+def fetch_object(url: str, file: BinaryIO, on_block: Callable[[], None] = lambda: None) -> dict[str, Any]:
+    """Copy an object to an open local file; after a passing fault the copy starts again.
+
+    Parameters
+    ----------
+    url : str
+        URL of the object.
+    file : binary file
+        Open for writing; what it holds is replaced.
     on_block : callable
         Called after every block that has arrived.
 
     Returns
     -------
     dict
-        What storage says of the object: its size, its etag and the like, in the words of the driver.
+        What the driver says of the object: its size, its etag and the like.
 
     Raises
     ------
     StorageError
-        If storage does not answer. Not found and denied are passed through.
+        If storage does not answer. Not found and permission denied pass through.
     """
     fs, path = filesystem(url)
 
@@ -45,22 +162,3 @@ def fetch_object(url: str, file: BinaryIO, on_block: Callable[[], None] = lambda
         return details
 
     return retry(copy, f"reading {redact(url)}")
-
-
-@contextlib.contextmanager
-def open_stream(location: str) -> Iterator[BinaryIO]:
-    """Open a local file, or an object as the temporary file that it is fetched to, to be read a little at a time.
-
-    Raises
-    ------
-    StorageError
-        If storage does not answer. Not found and denied are passed through.
-    """
-    if not is_url(location):
-        with open(location, "rb") as file:
-            yield file
-        return
-    with tempfile.TemporaryFile() as fetched:
-        fetch_object(location, fetched)
-        fetched.seek(0)
-        yield fetched

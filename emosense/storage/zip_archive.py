@@ -13,6 +13,7 @@ import itertools
 import mmap
 import os
 import re
+import shutil
 import stat
 import unicodedata
 import zipfile
@@ -21,7 +22,8 @@ from typing import BinaryIO, Final
 
 from emosense.errors import OutputError, StorageError
 from emosense.progress import Progress
-from emosense.storage.files import redact
+from emosense.storage.files import replaced_file
+from emosense.storage.locations import redact
 
 _BLOCK_BYTES: Final = 1 << 20
 # Bits of the general purpose flag: encrypted, strongly encrypted, headers masked (APPNOTE.TXT 4.4.4).
@@ -180,15 +182,8 @@ def _unpack_member(source: zipfile.ZipFile, info: zipfile.ZipInfo, folder: str, 
                 f"{redact(target)} is there and is not the archive's: move it away, or choose another folder"
             )
         return
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
-    # "x" follows no link.
-    with source.open(info) as packed, open(temporary, "xb") as file:
-        while block := packed.read(_BLOCK_BYTES):
-            file.write(block)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, target)
+    with source.open(info) as packed, replaced_file(target, temporary) as file:
+        shutil.copyfileobj(packed, file, _BLOCK_BYTES)
 
 
 def make_real_folder(path: str) -> None:

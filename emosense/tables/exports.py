@@ -17,7 +17,8 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Final
 
 from emosense.emotions import EMOTIONS
-from emosense.storage.files import atomic_writer, join, make_folder, write_bytes
+from emosense.storage.files import atomic_writer, make_folder, write_bytes
+from emosense.storage.locations import join
 from emosense.tables.formats import OUTPUT_FORMATS, OutputFormat, TableLayout, WriteRows, single_file
 from emosense.tables.row import Row, printable_path
 

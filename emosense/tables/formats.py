@@ -14,7 +14,8 @@ from typing import Any, BinaryIO, Final
 
 from emosense.errors import UsageError
 from emosense.registry import Registry
-from emosense.storage.files import atomic_writer, redact
+from emosense.storage.files import atomic_writer
+from emosense.storage.locations import redact
 from emosense.tables.columns import Column, Group, select_columns
 from emosense.tables.row import Row
 

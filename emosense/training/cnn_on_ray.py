@@ -18,7 +18,8 @@ from typing import Any, Final
 import numpy as np
 
 from emosense.errors import EmoSenseError
-from emosense.storage.files import filesystem, is_url
+from emosense.storage.objects import filesystem
+from emosense.storage.schemes import is_url
 from emosense.training.cnn import EpochResult, TrainingState
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.feature_table import FeatureTable
@@ -125,7 +126,8 @@ def _storage(location: str) -> tuple[Any, str]:
 
 def _discard(location: str, name: str) -> None:
     """Remove an earlier run of the same name, which Ray Train would go on from without a word."""
-    from emosense.storage.files import join, remove
+    from emosense.storage.files import remove
+    from emosense.storage.locations import join
 
     remove(join(location, name))
 

@@ -14,7 +14,8 @@ from emosense.features.encoder.files import obtain_encoder
 from emosense.features.encoder.onnx_encoder import WHISPER_BANDS, Encoder
 from emosense.features.sets import FEATURE_SETS
 from emosense.progress import Progress, Silent
-from emosense.storage.files import is_url, without_credentials
+from emosense.storage.locations import without_credentials
+from emosense.storage.schemes import is_url
 from emosense.training.settings import EnsembleConfig, ModelConfig
 
 

@@ -16,7 +16,8 @@ from emosense.inputs.corpus import Corpus, Utterance
 from emosense.inputs.recording import Recording
 from emosense.progress import Progress, Silent
 from emosense.ray_session import quiet, ray_session
-from emosense.storage.files import atomic_writer, redact
+from emosense.storage.files import atomic_writer
+from emosense.storage.locations import redact
 from emosense.training.extraction import Variant, extract_recordings
 from emosense.training.feature_table import FeatureTableWriter
 

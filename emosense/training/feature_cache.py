@@ -16,7 +16,8 @@ from emosense.features.config import FeatureConfig
 from emosense.inputs.corpus import Corpus, read_corpus
 from emosense.progress import Progress, plural
 from emosense.ray_session import ray_session
-from emosense.storage.files import exists, join, make_folder, redact
+from emosense.storage.files import exists, make_folder
+from emosense.storage.locations import join, redact
 from emosense.training.ensemble import features_of, without_copies
 from emosense.training.extract_on_ray import extract_corpus, report_problems
 from emosense.training.extraction import Speed, Variant

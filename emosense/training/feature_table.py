@@ -19,7 +19,8 @@ from emosense.arrays import Float32
 from emosense.errors import UsageError
 from emosense.features.config import FeatureConfig
 from emosense.inputs.corpus import Utterance
-from emosense.storage.files import atomic_writer, read_bytes, redact
+from emosense.storage.files import atomic_writer, read_bytes
+from emosense.storage.locations import redact
 from emosense.tables.row import printable_path
 
 _METADATA_KEY: Final = b"emosense_features"

@@ -19,7 +19,8 @@ from emosense._version import __version__
 from emosense.features.config import FeatureConfig
 from emosense.progress import Progress
 from emosense.ray_session import ray_session
-from emosense.storage.files import exists, join, list_folder, make_folder, read_bytes, write_bytes
+from emosense.storage.files import exists, list_folder, make_folder, read_bytes, write_bytes
+from emosense.storage.locations import join
 from emosense.training.ensemble import copy_speeds, settings_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import TrainedNetwork, fit

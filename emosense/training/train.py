@@ -20,7 +20,8 @@ from emosense.models.description import WEIGHTS_FILE
 from emosense.models.model import read_model, write_model
 from emosense.progress import Progress, plural
 from emosense.ray_session import ray_session
-from emosense.storage.files import exists, join, make_folder, redact, write_bytes
+from emosense.storage.files import exists, make_folder, write_bytes
+from emosense.storage.locations import join, redact
 from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.description import describe

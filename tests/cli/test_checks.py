@@ -19,6 +19,7 @@ from emosense.cli.checks import exit_code, run_checks
 from emosense.cli.installation_checks import check_libsndfile, check_models, check_optional_package, check_package
 from emosense.cli.machine_checks import cgroup_cpus, check_cpus, check_folder, check_memory, memory_limit, usable_cpus
 from emosense.cli.ray_checks import check_ray_address, check_ray_authentication
+from emosense.storage.schemes import SCHEMES
 
 GB = 1_000_000_000
 
@@ -74,19 +75,27 @@ def test_a_libsndfile_that_is_missing_is_broken() -> None:
     assert check.status == "broken"
 
 
-@pytest.mark.parametrize(
-    ("package", "extra", "use"),
-    [("s3fs", "s3", "s3://"), ("gcsfs", "gcs", "gs://"), ("adlfs", "azure", "az://")],
-)
-def test_a_missing_optional_package_is_reported_with_its_install_command(package: str, extra: str, use: str) -> None:
-    check = check_optional_package(package, extra, use, lacks(package))
-    assert check == Check(package, "absent", f"not installed: needed for {use}", f"pip install 'emosense[{extra}]'")
+def test_a_missing_optional_package_is_reported_with_its_install_command() -> None:
+    check = check_optional_package("s3fs", "s3://", "pip install 'emosense[s3]'", lacks("s3fs"))
+    assert check == Check("s3fs", "absent", "not installed: needed for s3://", "pip install 'emosense[s3]'")
     assert exit_code([check]) == 0
 
 
+def test_the_package_of_every_storage_scheme_is_checked() -> None:
+    packages = [scheme.package for scheme in SCHEMES.values() if scheme.package]
+    checks = {check.name: check for check in run_checks(lacks(*packages), {}) if check.name in packages}
+    for name, scheme in SCHEMES.items():
+        if scheme.package:
+            assert checks[scheme.package].status == "absent"
+            assert f"{name}://" in checks[scheme.package].detail
+            assert checks[scheme.package].advice == scheme.install_command
+    assert checks["s3fs"].advice == "pip install 'emosense[s3]'"
+    assert checks["aiohttp"].advice == "pip install aiohttp"
+
+
 def test_an_optional_package_that_is_damaged_is_a_warning() -> None:
-    check = check_optional_package("s3fs", "s3", "s3://", lacks("s3fs", error=ImportError))
-    assert (check.status, check.advice) == ("warning", "pip install -U 'emosense[s3]'")
+    check = check_optional_package("s3fs", "s3://", "pip install s3fs", lacks("s3fs", error=ImportError))
+    assert (check.status, check.advice) == ("warning", "pip install s3fs --upgrade")
 
 
 def test_an_intact_model_is_ok_and_a_damaged_one_broken(tiny_model: str, tmp_path: Path) -> None:
@@ -261,7 +270,8 @@ def test_every_check_runs_even_if_everything_is_missing() -> None:
     assert [name for name, check in checks.items() if check.status == "broken"] == [
         "numpy", "onnxruntime", "ray", "av", "libsndfile", "models",
     ]  # fmt: skip
-    assert [name for name, check in checks.items() if check.status == "absent"] == ["s3fs", "gcsfs", "adlfs"]
+    absent = [name for name, check in checks.items() if check.status == "absent"]
+    assert absent == list(dict.fromkeys(scheme.package for scheme in SCHEMES.values() if scheme.package))
     assert checks["emosense"].detail == __version__
 
 

@@ -17,7 +17,9 @@ from emosense.inputs.listing import Listing
 from emosense.inputs.recording import open_recording
 from emosense.inputs.walk import ListingConfig, named_recording
 from emosense.labelling.stopping import Stop
-from emosense.storage.files import exists, filesystem, list_folder, plain, read_bytes, remove, retry, write_bytes
+from emosense.storage.files import exists, list_folder, read_bytes, remove, write_bytes
+from emosense.storage.locations import local_path
+from emosense.storage.objects import filesystem, retry
 
 CONTENT = bytes(range(256)) * 40
 
@@ -112,8 +114,8 @@ def test_a_scheme_whose_driver_is_missing_says_which_package(monkeypatch: pytest
 
 def test_a_file_url_is_the_file(tmp_path: Path) -> None:
     url = f"file://{tmp_path}/new/a b#1%20.bin"
-    assert plain(url) == f"{tmp_path}/new/a b#1%20.bin"
-    assert plain("s3://bucket/x") == "s3://bucket/x"
+    assert local_path(url) == f"{tmp_path}/new/a b#1%20.bin"
+    assert local_path("s3://bucket/x") == "s3://bucket/x"
     os.mkdir(tmp_path / "new")
     write_bytes(url, b"content")
     assert (tmp_path / "new" / "a b#1%20.bin").read_bytes() == read_bytes(url) == b"content"

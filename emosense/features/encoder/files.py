@@ -19,8 +19,10 @@ from typing import Final
 from emosense.errors import ModelError, OutputError, StorageError, UsageError
 from emosense.onnx_session import open_session, refers_to_other_files
 from emosense.progress import Progress
-from emosense.storage.files import is_url, join, make_folder, redact, remove, without_credentials, write_bytes
+from emosense.storage.files import make_folder, remove, write_bytes
+from emosense.storage.locations import join, redact, without_credentials
 from emosense.storage.objects import fetch_object
+from emosense.storage.schemes import is_url
 
 _PAUSE_S: Final = 1.0
 # No ONNX file is larger: protobuf's limit.

@@ -18,7 +18,7 @@ from emosense.errors import ModelError, RecordingError, UsageError
 from emosense.features.encoder.config import SAMPLE_RATE, WHISPER_HOP, EncoderConfig, InputKind
 from emosense.features.encoder.files import find_encoder
 from emosense.onnx_session import open_session, run_session
-from emosense.storage.files import redact
+from emosense.storage.locations import redact
 
 # The length that Whisper takes.
 PIECE_SAMPLES: Final = 30 * SAMPLE_RATE

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from emosense.errors import UsageError
-from emosense.storage.files import exists, is_url, join, plain, read_bytes, redact
+from emosense.storage.files import exists, read_bytes
+from emosense.storage.locations import absolute_location, join, redact
+from emosense.storage.schemes import is_url
 
 _WAY_OUT: Final = "or choose another output"
 _OPTIONS: Final = {
@@ -177,5 +179,4 @@ def table_name(place: str, output: str) -> str:
 
 
 def _normal(location: str) -> str:
-    location = plain(location)
-    return location.rstrip("/") if is_url(location) or location == "-" else os.path.abspath(location)
+    return location if location == "-" else absolute_location(location)

@@ -21,7 +21,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from emosense.errors import EmoSenseError, OutputError, StorageError, UsageError
-from emosense.storage.files import exists, is_url, join, make_folder, read_bytes, redact, remove, write_bytes
+from emosense.storage.files import exists, make_folder, read_bytes, remove, write_bytes
+from emosense.storage.locations import join, redact
+from emosense.storage.schemes import is_url
 
 BEAT_S: Final = 5.0
 # Long enough that of two runs that start together both see the name that was written last.

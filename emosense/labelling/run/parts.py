@@ -28,17 +28,9 @@ from emosense.errors import EmoSenseError
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import Labelled
 from emosense.labelling.run.journal import check_settings, read_journal
-from emosense.storage.files import (
-    LEFTOVER,
-    is_url,
-    join,
-    list_folder,
-    make_folder,
-    read_bytes,
-    redact,
-    remove,
-    write_bytes,
-)
+from emosense.storage.files import is_half_written, list_folder, make_folder, read_bytes, remove, write_bytes
+from emosense.storage.locations import join, redact
+from emosense.storage.schemes import is_url
 from emosense.tables.row import Row
 
 _PART: Final = re.compile(r"(\d+)-(\d+)\.jsonl")
@@ -205,7 +197,7 @@ def remove_leftovers(places: Iterable[str]) -> None:
         beside = glob.iglob(f"{glob.escape(place)}.tmp-*")
         inside = (os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names)
         for location in itertools.chain(beside, inside):
-            if LEFTOVER.search(location) and os.path.isfile(location):
+            if is_half_written(location) and os.path.isfile(location):
                 remove(location)
 
 

@@ -21,7 +21,8 @@ from emosense.inputs.walk import ListingConfig, reason_to_ignore
 from emosense.labelling.config import Labelled
 from emosense.labelling.run.parts import Finished, Run, in_order, remove_leftovers
 from emosense.labelling.run_job import LabelJob, label
-from emosense.storage.files import atomic_writer, redact, without_credentials
+from emosense.storage.files import atomic_writer
+from emosense.storage.locations import redact, without_credentials
 from emosense.tables.row import error_row, labelled_row
 
 

@@ -1,0 +1,154 @@
+"""Locations as text: how paths and URLs are joined, compared, and shown without credentials."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Final
+
+from emosense.storage.schemes import is_url, scheme_name, scheme_of
+
+# Stands for a credential that is not shown.
+HIDDEN: Final = "***"
+_CREDENTIAL: Final = re.compile(
+    r"(?i)([?&](?:[^=&\s]*(?:key|token|secret|signature|sig|password|credential)[^=&\s]*))=[^&\s]+"
+)
+
+
+def local_path(location: str) -> str:
+    """Return the path that a ``file://`` URL names.
+
+    Parameters
+    ----------
+    location : str
+        Local path or URL.
+
+    Returns
+    -------
+    str
+        The path; any other location unchanged.
+    """
+    if is_url(location) and scheme_of(location).transport == "path":
+        path = location.partition("://")[2]
+        return path if path.startswith("/") else location
+    return location
+
+
+def absolute_location(location: str) -> str:
+    """Return the name of a location that does not depend on the working directory; links are kept.
+
+    Parameters
+    ----------
+    location : str
+        Local path or URL.
+
+    Returns
+    -------
+    str
+        Absolute path, or the URL without a slash at its end.
+    """
+    location = local_path(location)
+    return location.rstrip("/") if is_url(location) else os.path.abspath(location)
+
+
+def real_location(location: str) -> str:
+    """Return what two names of the same place have in common, so that equal texts mean the same place.
+
+    Parameters
+    ----------
+    location : str
+        Local path or URL.
+
+    Returns
+    -------
+    str
+        Absolute path with all links followed, or the URL with its scheme in lower case and without a slash at its end.
+    """
+    location = absolute_location(location)
+    if not is_url(location):
+        return os.path.realpath(location)
+    return f"{scheme_name(location)}://{location.partition('://')[2]}"
+
+
+def is_within(location: str, folder: str) -> bool:
+    """Return whether a location is a folder or lies in it.
+
+    Parameters
+    ----------
+    location, folder : str
+        Local paths or URLs.
+
+    Returns
+    -------
+    bool
+        Links are followed on both sides.
+    """
+    place, top = real_location(location), real_location(folder)
+    return place == top or place.startswith(f"{top}/")
+
+
+def join(folder: str, name: str) -> str:
+    """Join a folder's location and a name.
+
+    Parameters
+    ----------
+    folder, name : str
+        Local path or URL, and what lies below it.
+
+    Returns
+    -------
+    str
+        With one slash between them.
+    """
+    return f"{folder.rstrip('/')}/{name}"
+
+
+def beside(table: str, path: str) -> str:
+    """Return the location of a path that a table names.
+
+    Parameters
+    ----------
+    table, path : str
+        Location of the table, and a path or URL in it.
+
+    Returns
+    -------
+    str
+        Relative paths are taken from the folder of the table.
+    """
+    folder = table.rpartition("/")[0]
+    return path if is_url(path) or os.path.isabs(path) or not folder else join(folder, path)
+
+
+def without_credentials(text: str) -> str:
+    """Replace user names, passwords, keys and tokens of all URLs in a text.
+
+    Parameters
+    ----------
+    text : str
+        A location, or a sentence with locations in it.
+
+    Returns
+    -------
+    str
+        With ``***`` in place of each.
+    """
+    # Up to the last @ before the path: a password may contain one.
+    text = re.sub(r"(://)[^/\s]*@", rf"\1{HIDDEN}@", text)
+    return _CREDENTIAL.sub(rf"\1={HIDDEN}", text)
+
+
+def redact(text: str) -> str:
+    """Make a text fit for terminals and logs: without credentials, and on one line.
+
+    Parameters
+    ----------
+    text : str
+        Any text, such as a file name from outside.
+
+    Returns
+    -------
+    str
+        Control characters, with which a file name could control a terminal or forge a line, are escaped.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in without_credentials(text))
