@@ -2,10 +2,10 @@
 
     python benchmarks/features.py RAVDESS_WAV_FOLDER -o docs/benchmarks/features.md
 
-One thread, and glibc set to keep freed memory, as docs/performance.md explains; both for all contenders, which take
-turns on every ten files, so that a change of the machine's mood meets them all. A figure is the median over files of
-the median over repeats. The floor is what no implementation on this FFT can go below unless it computes fewer frames:
-our decoding and resampling, then window and FFT in the same blocks, and nothing done with the result.
+One thread, and glibc set to keep freed memory, as docs/performance.md explains. Contenders take turns on every ten
+files, so that a change in the machine's speed affects all of them. A figure is the median over files of the median over
+repeats. The floor is the least that an implementation on this FFT needs unless it computes fewer frames: decoding and
+resampling, then window and FFT in the same blocks, without using the result.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from emosense.features.sets import extract
 from emosense.features.spectrum import block_frames
 
 TURN = 10
-# What users of librosa write: `chroma_stft` estimates the tuning of each recording unless it is progress one.
+# What users of librosa write: `chroma_stft` estimates the tuning of each recording unless a tuning is given.
 USUAL = "librosa as it comes, tuning estimated"
-# At least so many times cheaper than librosa, at most so many times the floor.
+# Targets: at least this many times cheaper than librosa, at most this many times the floor.
 CHEAPER = {48_000: 12.0, 22_050: 7.5, 16_000: 7.5}
 ABOVE_FLOOR = {"summary 48000 Hz": 1.5, "summary 16000 Hz": 1.3, "functionals": 1.3, "logmel": 1.3}
 
@@ -82,8 +82,8 @@ def contenders() -> Iterator[Contender]:
         yield Contender(group, "floor", bind(floor, config))
     tuned = dataclasses.replace(default_config("summary"), tuning=None)
     yield Contender("summary, tuning estimated", "librosa, three STFTs", bind(peers.librosa_three, tuned), "reference")
-    # The estimate is a histogram's maximum, which float32 rounding flips in 1 of 100 recordings.
-    yield Contender("summary, tuning estimated", "emosense", bind(ours, tuned), "but for flipped tunings")
+    # The estimate is the maximum of a histogram; float32 rounding changes it in 1 of 100 recordings.
+    yield Contender("summary, tuning estimated", "emosense", bind(ours, tuned), "except where the tuning differs")
     sets = {
         "functionals": (default_config("functionals"), None),
         "mfcc": (default_config("mfcc"), peers.librosa_mfcc),
@@ -92,7 +92,7 @@ def contenders() -> Iterator[Contender]:
     for group, (config, oracle) in sets.items():
         if oracle:
             yield Contender(group, "librosa", bind(oracle, config), "reference")
-        yield Contender(group, "emosense", bind(ours, config), "yes" if oracle else "ours alone")
+        yield Contender(group, "emosense", bind(ours, config), "yes" if oracle else "no reference")
         yield Contender(group, "floor", bind(floor, config))
     for name, run in peers.installed():
         yield Contender("peers", name, run, "no")

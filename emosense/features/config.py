@@ -45,6 +45,11 @@ class FeatureConfig:
         Frames at both ends that are more than this below the loudest frame are cut off; 0 cuts none.
     encoder : EncoderConfig or None
         The pretrained encoder, for a set that needs one.
+
+    Raises
+    ------
+    UsageError
+        If a setting is out of range, or does not fit the set.
     """
 
     set: str

@@ -143,7 +143,7 @@ def extract(waveform: Float32, config: FeatureConfig) -> Float32:
     Returns
     -------
     ndarray, float32
-        Shape (n_values,) or (n_frames, n_bands), as the set says.
+        Shape (n_values,) or (n_frames, n_bands), depending on the set.
 
     Raises
     ------

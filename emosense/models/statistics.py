@@ -22,6 +22,11 @@ class FeatureStatistics:
         One value per band. Bands that are constant in training, of deviation 0, do not count in a distance.
     distance_p99 : float
         99th percentile, over the training recordings, of the root mean square of the standardised averages.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite, or out of range.
     """
 
     mean: tuple[float, ...]

@@ -1,4 +1,4 @@
-"""Functionals against what theory says of made signals."""
+"""Functionals of made signals against theory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def named(waveform: np.ndarray) -> dict[str, float]:
 
 
 def glide(low_hz: float, high_hz: float, duration_s: float) -> np.ndarray:
-    """Ten equal harmonics of a pitch that goes evenly, in semitones, from low to high."""
+    """Ten equal harmonics of a pitch that moves at a constant rate in semitones."""
     time_s = np.arange(round(duration_s * RATE)) / RATE
     rate = np.log(high_hz / low_hz) / duration_s
     phase = 2 * np.pi * low_hz * (np.expm1(rate * time_s) / rate if rate else time_s)
@@ -55,12 +55,12 @@ def test_a_steady_voice_has_its_pitch_and_does_not_move(pitch_hz: float) -> None
 def test_a_glide_has_the_pitch_of_its_middle_and_the_slope_of_its_interval(first_hz: float, last_hz: float) -> None:
     values = named(glide(first_hz, last_hz, 2.0))
     assert values["pitch_p50"] == pytest.approx(semitones(np.sqrt(first_hz * last_hz)), abs=0.25)
-    # The recording is two units long.
+    # Time runs from -1 to 1 over the recording.
     assert values["pitch_slope"] == pytest.approx(12 * np.log2(last_hz / first_hz) / 2, abs=0.25)
     assert values["pitch_range"] == pytest.approx(0.8 * 12, abs=0.5)
 
 
-def test_a_rising_pitch_has_upward_steps_alone_and_a_falling_one_none() -> None:
+def test_a_rising_pitch_has_only_upward_steps_and_a_falling_one_none() -> None:
     rising, falling = named(glide(100, 200, 2.0)), named(glide(200, 100, 2.0))
     assert rising["pitch_step_up"] > 20 * abs(falling["pitch_step_up"])
     # 12 semitones in 2 s, a frame every 16 ms.
@@ -82,8 +82,8 @@ def test_noise_is_less_periodic_than_a_voice() -> None:
 def test_the_pitch_of_a_frame_does_not_depend_on_its_neighbours() -> None:
     power = np.random.default_rng(0).random((9, 65), np.float32)
     pitch, strength = pitch_contour(power, RATE, CONFIG.n_fft)
-    alone, alone_strength = pitch_contour(power[4:5], RATE, CONFIG.n_fft)
-    np.testing.assert_allclose((pitch[4], strength[4]), (alone[0], alone_strength[0]), rtol=1e-5)
+    single, single_strength = pitch_contour(power[4:5], RATE, CONFIG.n_fft)
+    np.testing.assert_allclose((pitch[4], strength[4]), (single[0], single_strength[0]), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("rate_hz", "at"), [(1.5, "1_2hz"), (4.0, "3.5_6hz"), (8.0, "6_10hz")])
@@ -106,7 +106,7 @@ def test_bursts_are_counted_and_timed() -> None:
     is_on = (time_s % 0.5) < 0.25
     values = named((0.5 * is_on * np.sin(2 * np.pi * 300 * time_s)).astype(np.float32))
     frame_s = CONFIG.hop / RATE
-    # The last burst ends at 1.75 s; what follows is silence and cut off.
+    # The last burst ends at 1.75 s; the silence after it is cut off.
     assert values["rhythm_duration_s"] == pytest.approx(1.75, abs=2 * frame_s)
     assert values["rhythm_bursts_per_s"] == pytest.approx(4 / 1.75, rel=0.05)
     assert values["rhythm_burst_mean_s"] == pytest.approx(0.25, abs=2 * frame_s)
@@ -116,7 +116,7 @@ def test_an_energy_that_falls_evenly_is_a_straight_line() -> None:
     time_s = np.arange(2 * RATE) / RATE
     decay = 10 ** (-24 * (time_s / 2) / 20)
     values = named((0.9 * decay * np.sin(2 * np.pi * 500 * time_s)).astype(np.float32))
-    # 24 dB over two units.
+    # 24 dB while time runs from -1 to 1.
     assert values["rhythm_slope"] == pytest.approx(-12, abs=0.6)
     assert values["rhythm_curvature"] == pytest.approx(0, abs=0.6)
     quarters = np.array([values[f"energy_quarter_{i}"] for i in range(4)])

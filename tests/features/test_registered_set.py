@@ -58,7 +58,7 @@ def run(words: list[str], folder: Path, site: Path) -> str:
 def test_a_feature_set_of_an_installed_package_is_extracted_trained_on_and_labelled_with(
     tmp_path: Path, installed: Path
 ) -> None:
-    """Emotions differ in level alone, which an MLP on levels must tell apart."""
+    """Emotions differ only in level, so that an MLP on levels can tell them apart."""
     (tmp_path / "recordings").mkdir()
     rows = ["path,emotion,speaker"]
     for speaker in range(4):

@@ -109,7 +109,7 @@ def test_tuning_estimate_is_librosas_on_real_speech(ravdess: Path) -> None:
         power = np.abs(librosa.stft(signal)) ** 2
         theirs = librosa.estimate_tuning(S=power, sr=config.sample_rate, bins_per_octave=12)
         differ += abs(estimate_tuning(signal, config) - theirs) > 1e-9
-    # The estimate is a histogram's maximum: one rounding of float32 flips it in about 1 of 100 recordings of speech.
+    # The estimate is a histogram's maximum: float32 rounding changes it in about 1 of 100 recordings of speech.
     assert differ <= 1
 
 
@@ -167,7 +167,7 @@ def test_settings_that_no_signal_fits_are_refused(setting: str, value: object, m
         ("summary", "n_fft", 1), ("functionals", "n_fft", 15), ("logmel", "hop", 0),
     ],
 )  # fmt: skip
-def test_sizes_that_nothing_can_be_computed_with_are_refused(name: str, setting: str, value: int) -> None:
+def test_sizes_that_are_too_small_are_refused(name: str, setting: str, value: int) -> None:
     with pytest.raises(UsageError, match=f"{setting} must be a whole number from {value + 1} to|from 16 to"):
         dataclasses.replace(default_config(name), **{setting: value})
 
@@ -191,7 +191,7 @@ def test_the_smallest_sizes_give_features(name: str, sizes: dict[str, int]) -> N
 
 
 @pytest.mark.parametrize("duration_s", [0.25, 0.45, 0.6])
-def test_a_segment_behind_the_end_of_a_recording_is_its_end(duration_s: float) -> None:
+def test_a_segment_after_the_end_of_a_recording_is_taken_from_its_end(duration_s: float) -> None:
     config = default_config("mfcc")
     assert config.segment_start_s == 0.5
     n_samples = round(duration_s * config.sample_rate)
@@ -222,7 +222,7 @@ def test_every_setting_changes_the_key() -> None:
 @pytest.mark.parametrize("gain", [1.0, 1e-5, 1e-18])
 def test_frames_that_need_no_fft_are_those_that_trimming_cuts(name: str, gain: float) -> None:
     config = default_config(name)
-    # A low tone, where the bound is tight, that comes up to -20 dB and goes again.
+    # A low tone, where the bound is tight, that fades in to -20 dB and out again.
     ramp = 10 ** (np.linspace(-110, -20, 24_000) / 20)
     tone = np.sin(2 * np.pi * 94 / config.sample_rate * np.arange(24_000))
     parts = [tone * ramp, voice(0.7), np.zeros(5000), voice(0.3, 90.0), tone * ramp[::-1]]

@@ -58,7 +58,7 @@ def test_classes_that_a_model_does_not_know_have_probability_zero(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (lambda d: d.update(format=99), "format is 99, expected 2"),
         (lambda d: d.update(kind="forest"), "kind is 'forest', expected one of mlp, cnn, ensemble"),
@@ -88,9 +88,9 @@ def test_classes_that_a_model_does_not_know_have_probability_zero(tmp_path: Path
     ],
 )
 def test_a_description_that_does_not_fit_is_refused_with_its_file_and_field(
-    tmp_path: Path, change: Callable[[dict[str, Any]], None], says: str
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
-    with pytest.raises(ModelError, match=rf"m/model\.(json|onnx).*{says}"):
+    with pytest.raises(ModelError, match=rf"m/model\.(json|onnx).*{message}"):
         read_model(edit(written(tmp_path / "m"), change))
 
 
@@ -114,7 +114,7 @@ def test_a_model_is_fetched_from_no_web_page_however_its_scheme_is_written() -> 
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (lambda d: d["features"][0].update(n_mels=64), "does not fit"),
         (lambda d: d.update(classes=["calm", "sad"]), "does not fit"),
@@ -123,10 +123,10 @@ def test_a_model_is_fetched_from_no_web_page_however_its_scheme_is_written() -> 
     ],
 )
 def test_a_graph_that_does_not_fit_its_description_is_refused_before_any_recording(
-    tmp_path: Path, change: Callable[[dict[str, Any]], None], says: str
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
     files = read_model(edit(written(tmp_path / "m"), change))
-    with pytest.raises(ModelError, match=says):
+    with pytest.raises(ModelError, match=message):
         Model(files)
 
 

@@ -34,6 +34,11 @@ class EncoderConfig:
         Absolute path or URL that the user gave, without credentials. Values do not depend on it.
     file : str
         Path of the file on this machine; not stored.
+
+    Raises
+    ------
+    UsageError
+        If a value is not a string, or the digest has another form.
     """
 
     sha256: str

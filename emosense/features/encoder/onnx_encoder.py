@@ -45,7 +45,7 @@ class Encoder:
     input : str
         ``waveform`` or ``log-mel``.
     n_bands : int
-        Mel bands; 0 where the graph does not say, or takes the waveform.
+        Mel bands; 0 where the graph leaves them open, or takes the waveform.
     length : int
         Samples or frames per call; 0 for any number.
     output : str
@@ -82,7 +82,7 @@ class Encoder:
         Parameters
         ----------
         values : ndarray, shape (n_samples,) or (n_bands, n_frames), float32
-            Waveform or log-mel, as `input` says.
+            Waveform or log-mel, according to `input`.
 
         Returns
         -------

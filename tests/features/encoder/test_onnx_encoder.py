@@ -1,4 +1,4 @@
-"""Pretrained encoders as a feature set, on tiny random ones that are built here: what they hear, give and refuse."""
+"""Pretrained encoders as a feature set, on tiny random ones that are built here: what they take, give and refuse."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def waveform_graph(seed: int = 0, n_samples: int | str = "samples", *, is_masked
 
 
 def mel_graph(n_bands: int = 80, n_frames: int = 3000, shape: list[int | str] | None = None) -> bytes:
-    """Log-mel in, half as many frames out, as Whisper's encoder has them; `shape` is what the graph says of it."""
+    """Log-mel in, half as many frames out, as Whisper's encoder has them; `shape` is what the graph declares."""
     nodes = [
         helper.make_node("Conv", ["input_features", "kernels"], ["convolved"], strides=[2], pads=[1, 1]),
         helper.make_node("Add", ["convolved", "positions"], ["placed"]),
@@ -241,7 +241,7 @@ IDENTITY = [helper.make_node("Identity", ["input_values"], ["out"])]
 
 
 @pytest.mark.parametrize(
-    ("graph", "says"),
+    ("graph", "message"),
     [
         (b"no graph", "not a usable ONNX graph"),
         (graph_bytes(IDENTITY, [1, 2, 3, 4], {"out": 4}, {}), r"input has the shape \[1, 2, 3, 4\]: an encoder takes"),
@@ -256,8 +256,8 @@ IDENTITY = [helper.make_node("Identity", ["input_values"], ["out"])]
     ],
     ids=["none", "four-axes", "frames-first", "no-frames", "integers", "bands-at-a-run", "bands"],
 )  # fmt: skip
-def test_a_graph_that_is_no_encoder_is_refused_with_what_is_needed(tmp_path: Path, graph: bytes, says: str) -> None:
-    with pytest.raises(UsageError, match=says):
+def test_a_graph_that_is_no_encoder_is_refused_with_what_is_needed(tmp_path: Path, graph: bytes, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         config_of(tmp_path, graph)
 
 
@@ -280,7 +280,7 @@ def test_a_graph_with_tensors_in_other_files_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "says"),
+    ("choice", "message"),
     [
         (EncoderChoice(), "needs an encoder: give an ONNX file with --encoder"),
         (EncoderChoice("no/such.onnx"), "no file that can be read at no/such.onnx"),
@@ -289,8 +289,8 @@ def test_a_graph_with_tensors_in_other_files_is_refused(tmp_path: Path) -> None:
         (EncoderChoice("memory://no/such.onnx"), "no encoder that can be read at memory"),
     ],
 )
-def test_a_choice_that_cannot_work_is_refused(choice: EncoderChoice, says: str) -> None:
-    with pytest.raises(UsageError, match=says):
+def test_a_choice_that_cannot_work_is_refused(choice: EncoderChoice, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         with_encoder(default_config("encoder"), choice)
 
 
@@ -387,7 +387,7 @@ def test_a_model_finds_its_encoder_at_its_place_in_the_cache_or_as_given(tmp_pat
     cached.parent.mkdir(parents=True)
     moved.rename(cached)
     assert found() == str(cached)
-    # Another file at the place that the model names is passed over, and refused where it is given.
+    # Another file at the place that the model names is skipped; given with --encoder, it is refused.
     place.write_bytes(waveform_graph(seed=1))
     assert found() == str(cached)
     with pytest.raises(ModelError, match=f"another encoder: its sha256 is [0-9a-f]+, the model needs {cached.stem}"):
@@ -423,19 +423,19 @@ def test_a_file_that_can_be_no_encoder_is_never_hashed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "says"),
+    ("change", "error", "message"),
     [
         ({"input": "log-mel"}, ModelError, "takes a waveform, the configuration says log-mel"),
         ({"n_dims": 7}, RecordingError, "the encoder gives 6 dims, the configuration says 7"),
     ],
 )
 def test_an_encoder_that_is_not_as_the_configuration_says_is_refused(
-    tmp_path: Path, change: dict[str, object], error: type[Exception], says: str
+    tmp_path: Path, change: dict[str, object], error: type[Exception], message: str
 ) -> None:
     config = config_of(tmp_path, waveform_graph())
     assert config.encoder is not None
     changed = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, **change))
-    with pytest.raises(error, match=says):
+    with pytest.raises(error, match=message):
         extract(voice(0.5), changed)
 
 
@@ -474,7 +474,7 @@ def test_an_encoder_from_the_web_is_fetched_once_and_kept_by_its_hash(cache: Pat
         file, found = obtain_encoder(url, Silent())
         config = with_encoder(default_config("encoder"), EncoderChoice(url))
         assert asked == ["/models/wav2vec%202.onnx?download=true"]
-        # What is damaged in the cache is fetched anew.
+        # A damaged file in the cache is fetched again.
         Path(file).write_bytes(b"damaged")
         assert obtain_encoder(url, Silent()) == (file, found)
         assert len(asked) == 2
@@ -504,8 +504,8 @@ def test_a_web_page_in_place_of_an_encoder_is_named_as_one(cache: Path) -> None:
 
 
 def test_what_is_no_encoder_on_the_web_is_refused_and_not_kept(cache: Path) -> None:
-    for content, says in ((b"no graph", "not a usable ONNX graph"), (with_other_file(mel_graph()), "other files")):
-        with server(content) as (address, _), pytest.raises(UsageError, match=says):
+    for content, message in ((b"no graph", "not a usable ONNX graph"), (with_other_file(mel_graph()), "other files")):
+        with server(content) as (address, _), pytest.raises(UsageError, match=message):
             obtain_encoder(f"{address}/encoder.onnx", Silent())
         assert not [file for file in (cache / "encoders").iterdir() if file.suffix != ".lock"]
 
@@ -560,7 +560,7 @@ CLASSES = ("calm", "happy", "sad")
 
 
 def run(*arguments: object) -> Result:
-    """Give a command in this process, whose Ray it finds."""
+    """Run a command in this process, which has a running Ray."""
     return CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
 
 
@@ -571,7 +571,7 @@ def test_ray_gives_the_local_values_and_they_are_cached(
     source = FeatureSource(str(corpus_folder), str(cache), n_workers=2)
     table = load_table(source, config)
     recordings = [utterance.recording for utterance in read_corpus(str(corpus_folder)).utterances]
-    # One after the other, in the other order: a recording's features do not depend on its neighbours.
+    # Sequentially and in reverse: the features of a recording do not depend on its neighbours.
     local = [result["features"] for result in extract_recordings(recordings[::-1], config)][::-1]
     np.testing.assert_array_equal(np.stack(table.features), np.stack(local))
     (kept,) = cache.glob("features-encoder-*.parquet")
