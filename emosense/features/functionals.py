@@ -16,15 +16,12 @@ import itertools
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from emosense.arrays import Float32
+from emosense.arrays import Bool, Float32
 from emosense.features import filterbanks, pitch
 from emosense.features.config import FeatureConfig
 from emosense.features.mel import band_limits, mel_power
 from emosense.features.spectrum import loud_span, power_blocks
-
-Bool = NDArray[np.bool_]
 
 _N_CEPSTRA: Final = 19
 _SPECTRAL: Final = ("alpha_ratio", "hammarberg", "centroid", "flatness", "flux", "energy")

@@ -10,12 +10,9 @@ import functools
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from emosense.arrays import Float32
+from emosense.arrays import Float32, Float64
 from emosense.features.config import FeatureConfig
-
-Float64 = NDArray[np.float64]
 
 # The number of products that a mel bank is split into (`spans`).
 _MEL_GROUPS: Final = 8

@@ -12,13 +12,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from emosense.arrays import Float32
+from emosense.arrays import Bool, Float32, Float64
 from emosense.features import filterbanks
-
-Float64 = NDArray[np.float64]
-Bool = NDArray[np.bool_]
 
 # Pitch candidates are a quarter tone apart, from 60 to 508 Hz, from the bins below 2 kHz, where harmonics are resolved.
 _LOW_HZ: Final = 60.0

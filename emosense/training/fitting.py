@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from emosense.arrays import Float64
 from emosense.models.model import input_names
 from emosense.onnx_session import open_session
 from emosense.registry import Registry
@@ -23,8 +23,6 @@ from emosense.training.feature_table import FeatureTable
 from emosense.training.graphs import PROBABILITIES
 from emosense.training.mlp_settings import MlpConfig
 from emosense.training.settings import NetworkConfig
-
-Float64 = NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

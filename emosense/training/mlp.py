@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from emosense.arrays import Float64
 from emosense.errors import UsageError
 from emosense.training.mlp_settings import MlpConfig
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import Pipeline
 
-Float64 = NDArray[np.float64]
 
 # Those of the CNN's export (tf2onnx): networks of one graph must have the same operator set.
 _OPSET: Final = 17
