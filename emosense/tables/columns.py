@@ -7,6 +7,7 @@ are always there and those of the groups that were asked for.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Set as AbstractSet
 from typing import Final, Literal
 
 from emosense.emotions import EMOTIONS
@@ -82,7 +83,7 @@ for _column in (
     SCHEMA.register(_column.name, _column)
 
 
-def select_columns(groups: frozenset[Group] = frozenset()) -> tuple[Column, ...]:
+def select_columns(groups: AbstractSet[Group] = frozenset()) -> tuple[Column, ...]:
     """Return the columns of a table.
 
     Parameters

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import ERROR_CODES, RecordingError, UsageError
-from emosense.tables.columns import COLUMNS, SEGMENT_COLUMNS
+from emosense.tables.columns import COLUMNS
 from emosense.tables.formats import TableLayout, format_of
 from emosense.tables.row import (
     Row,
@@ -74,14 +74,6 @@ def written(format_name: str, rows: list[Row], layout: TableLayout = PLAIN) -> b
 
 def row(path: str) -> Row:
     return labelled_row(path, UNIFORM, 1.0, 1.0)
-
-
-def test_the_columns_are_those_of_the_contract() -> None:
-    assert ",".join(COLUMNS) == (
-        "path,emotion,confidence,p_neutral,p_calm,p_happy,p_sad,p_angry,p_fearful,p_disgust,p_surprised,"
-        "duration_s,decoded_s,status,error_code,error"
-    )
-    assert (*COLUMNS, "start_s", "end_s") == SEGMENT_COLUMNS
 
 
 @given(NAMES)
