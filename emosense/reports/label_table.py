@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from emosense.emotions import EMOTIONS
@@ -39,6 +39,31 @@ class LabelRow(NamedTuple):
     speaker: str | None = None
 
 
+def reader_of(location: str) -> Callable[[BinaryIO], Iterator[dict[str, Any]]]:
+    """Return the function that reads a table of labels.
+
+    Parameters
+    ----------
+    location : str
+        Path or URL of the table; its extension decides.
+
+    Returns
+    -------
+    callable
+        Takes an open binary file and yields one dict per row.
+
+    Raises
+    ------
+    UsageError
+        If tables of this format cannot be read.
+    """
+    readers = {"csv": _csv_records, "jsonl": _json_records, "parquet": _parquet_records}
+    name = format_of(location)
+    if name not in readers:
+        raise UsageError(f"a report cannot read {name}: use a .csv, .parquet or .jsonl table, not {redact(location)}")
+    return readers[name]
+
+
 def read_labels(location: str) -> Iterator[LabelRow]:
     """Read a table of labels row by row; memory does not grow with its length.
 
@@ -54,8 +79,7 @@ def read_labels(location: str) -> Iterator[LabelRow]:
     StorageError
         If object storage does not answer.
     """
-    readers = {"csv": _csv_records, "jsonl": _json_records, "parquet": _parquet_records}
-    reader = readers[format_of(location)]
+    reader = reader_of(location)
     number = 0
     try:
         with open_stream(location) as file:

@@ -78,7 +78,7 @@ for _column in (
         "speaker_recordings", "number of the speaker's recordings that the row is adapted to; empty without adaptation",
         "count", "speakers",
     ),
-    Column("uncertain", "`true` if the confidence is below `--min-confidence`", "flag", "min_confidence"),
+    Column("uncertain", "`true` if the confidence is below `--min-confidence` or missing", "flag", "min_confidence"),
 ):  # fmt: skip
     SCHEMA.register(_column.name, _column)
 
