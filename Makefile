@@ -45,7 +45,7 @@ test: ## Run the tests; TESTS=PATH runs some of them.
 check: lint types test ## Everything that CI checks on one Python version.
 
 coverage: ## Run the tests and print how much of emosense/ they execute. Child processes are not counted.
-	$(BIN)/python -m pytest --cov=emosense --cov-report=term:skip-covered $(TESTS)
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(TESTS)
 
 docs: ## Build the documentation site into site/; a warning is an error.
 	$(BIN)/mkdocs build --strict

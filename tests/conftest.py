@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import soundfile
+from hypothesis import settings
 from made_tables import write_functionals
 from onnx import TensorProto, helper, numpy_helper
 
@@ -19,6 +20,10 @@ from emosense.models.model import write_model
 from emosense.progress import Progress, Silent
 from emosense.training.feature_cache import FeatureSource, load_tables
 from emosense.training.feature_table import FeatureTable
+
+# A busy machine is no failure: examples have no time limit.
+settings.register_profile("emosense", deadline=None)
+settings.load_profile("emosense")
 
 REPOSITORY = Path(__file__).parents[1]
 RAVDESS = Path(os.environ.get("EMOSENSE_RAVDESS") or REPOSITORY.parent / "shared" / "ravdess")
