@@ -70,7 +70,7 @@ lock: ## Write the locks anew after a change of pyproject.toml; versions stay wh
 	echo hatchling | $(COMPILE) pyproject.toml - -c requirements-test.lock -o requirements.lock
 	printf 'hatchling\nray[default]\n' | $(COMPILE) pyproject.toml --extra s3 - -c requirements-test.lock \
 		-o deploy/requirements.lock
-	echo 'filelock<4' | $(COMPILE) --resolution lowest-direct pyproject.toml --extra test - -o requirements-lowest.lock
+	echo 'filelock<4' | $(COMPILE) --upgrade --resolution lowest-direct pyproject.toml --extra test - -o requirements-lowest.lock
 
 upgrade: ## Write the locks anew with the newest versions that pyproject.toml allows.
 	$(MAKE) lock COMPILE='$(COMPILE) --upgrade'
