@@ -26,7 +26,7 @@ _CALIBRATION_SHARE: Final = 0.2
 class FoldModel:
     """A model and the rows that it is tested on.
 
-    Parameters
+    Attributes
     ----------
     seed : int
         Seed that the model was trained with.
@@ -54,7 +54,7 @@ class FoldModel:
 class ScoredModels:
     """The models of an evaluation, and the features that they are tested on.
 
-    Parameters
+    Attributes
     ----------
     tables : tuple of FeatureTable
         One for each feature set that the models take, with the same utterances.

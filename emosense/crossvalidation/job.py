@@ -30,7 +30,7 @@ _TRAINING_OPTIONS: Final = {
 class EvaluateJob:
     """What the user asked for: a `model` to score, or a `kind` and `preset` to cross-validate.
 
-    Parameters
+    Attributes
     ----------
     data : str
         Location of a RAVDESS folder, a table of recordings or a feature table.

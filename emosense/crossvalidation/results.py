@@ -26,7 +26,7 @@ SCORES: Final = ("uar", "accuracy", "macro_f1")
 class Predictions:
     """Probabilities for the test rows of one fold and seed.
 
-    Parameters
+    Attributes
     ----------
     rows : ndarray, shape (n,)
         Rows of the feature table.

@@ -23,7 +23,7 @@ _COVERAGES: Final = tuple(percent / 100 for percent in range(5, 101, 5))
 class ReliabilityBin:
     """The rows whose confidence lies in (`low`, `high`].
 
-    Parameters
+    Attributes
     ----------
     low, high : float
         Edges of the bin; the first bin holds 0 as well.
@@ -44,7 +44,7 @@ class ReliabilityBin:
 class CoveragePoint:
     """What is left, and how good it is, where rows below a confidence are set aside.
 
-    Parameters
+    Attributes
     ----------
     threshold : float
         Rows with at least this confidence are kept.

@@ -28,7 +28,7 @@ _N_FLIPS: Final = 10_000
 class Comparison:
     """Two models on the same rows, first minus second.
 
-    Parameters
+    Attributes
     ----------
     uar_difference : float
         In [-1, 1].

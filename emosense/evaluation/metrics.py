@@ -24,7 +24,7 @@ _SUM_TOLERANCE: Final = 1e-3
 class GroupScore:
     """The scores of the rows of one group, such as an actor, a sex or a fold.
 
-    Parameters
+    Attributes
     ----------
     group : str
         Name of the group, which has `n` rows.

@@ -31,7 +31,7 @@ _SPREAD_FLOOR: Final = 1.0
 class SpeakerStatistics:
     """Sums over a speaker's recordings.
 
-    Parameters
+    Attributes
     ----------
     n : int
         Number of recordings.

@@ -37,7 +37,7 @@ _RANDOM_TEST_SHARE: Final = 0.25
 class Fold:
     """One division of the rows.
 
-    Parameters
+    Attributes
     ----------
     name : str
         The protocol and the number (or speaker) of the fold, such as ``lj5-1`` or ``loso-07``.

@@ -1,4 +1,4 @@
-"""Finished work -> pages that a person reads: one HTML file each, with figures that can be saved on their own."""
+"""Results -> pages for people to read: one HTML file each, with figures that can be saved as files."""
 
 from emosense.reports.comparison import comparison_report
 from emosense.reports.evaluation import evaluation_report

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from emosense.reports.drawing import WIDTH, Drawing, Frame, Series, axes, label, legend, ticks, title
-from emosense.reports.markup import EMPTY, element, join, percent, shorten, text
+from emosense.reports.axes import Frame, axes, ticks
+from emosense.reports.drawing import WIDTH, Drawing, Series, label, legend, title
+from emosense.reports.markup import EMPTY, element, join, shorten, text
+from emosense.reports.number_text import percent
 
 _N_POINTS: Final = 160
 # The first and last numbers of an axis stay inside the drawing.

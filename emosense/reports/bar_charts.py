@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from emosense.reports.drawing import LETTER, WIDTH, Drawing, Series, label, legend, title
-from emosense.reports.markup import count, element, join, shorten, text
+from emosense.reports.markup import element, join, shorten, text
+from emosense.reports.number_text import count
 
 _MAX_GUTTER: Final = 150.0
 

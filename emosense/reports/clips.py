@@ -1,4 +1,4 @@
-"""Recordings that a label report names: the least and most certain, with a player, and those with errors."""
+"""Recordings that a label report lists: lowest and highest confidence, with a player, and those with errors."""
 
 from __future__ import annotations
 
@@ -10,21 +10,35 @@ from emosense.reports import page
 from emosense.reports.bar_charts import Bar, bars
 from emosense.reports.figure import Figure
 from emosense.reports.label_table import LabelRow
-from emosense.reports.markup import EMPTY, Markup, count, decimal, element, name, percent, seconds, text
+from emosense.reports.markup import EMPTY, Markup, element, name, text
+from emosense.reports.number_text import count, decimal, percent, seconds
 from emosense.reports.tally import Tally
 from emosense.storage.schemes import is_url
 from emosense.tables.row import original_path
 
 
 def certainty(tally: Tally, output: str) -> list[Markup]:
-    """Return the section of the least and most certain recordings, of those that there are."""
+    """Return the section of the recordings with the lowest and the highest confidence; empty without labels.
+
+    Parameters
+    ----------
+    tally : Tally
+        Counts of the table.
+    output : str
+        Location of the page, which the players' links are relative to.
+
+    Returns
+    -------
+    list of Markup
+        The section, if any.
+    """
     if not tally.least:
         return []
-    # Of few recordings the two lists would be the same.
+    # With few recordings the two lists overlap.
     most = [row for row in tally.most if row not in tally.least]
-    lists = [("Least certain", tally.least), ("Most certain", most)]
+    lists = [("Lowest confidence", tally.least), ("Highest confidence", most)]
     if not most:
-        lists = [("All that have a label, the least certain first", tally.least)]
+        lists = [("All labelled recordings, lowest confidence first", tally.least)]
     blocks = []
     for heading, rows in lists:
         blocks += [element("h3", text(heading)), element("ul", *(_clip(row, output) for row in rows), class_="clips")]
@@ -32,7 +46,7 @@ def certainty(tally: Tally, output: str) -> list[Markup]:
 
 
 def _clip(row: LabelRow, output: str) -> Markup:
-    """Return one recording: its name, its label and, where the file lies on this machine, a player."""
+    """Return one recording: its name, its label and, if the file is on this machine, a player."""
     remark = f", confidence {decimal(row.confidence)}, {seconds(row.duration_s)}"
     emotion = element("strong", text(row.emotion), class_=f"t-{row.emotion}")
     link = audio_link(row.path, output)
@@ -43,9 +57,21 @@ def _clip(row: LabelRow, output: str) -> Markup:
 
 
 def audio_link(path: str, output: str) -> str:
-    """Return the link from a page to a recording on this machine, percent-encoded; empty where there is none.
+    """Return the percent-encoded link from a page to a recording on this machine; empty if there is none.
 
-    A relative path is one from the working directory, as the labelling took it.
+    A relative path starts at the working directory, as in the labelling run.
+
+    Parameters
+    ----------
+    path : str
+        Path of a recording as the table has it.
+    output : str
+        Location of the page.
+
+    Returns
+    -------
+    str
+        The link.
     """
     if is_url(path) or is_url(output):
         return ""
@@ -54,7 +80,7 @@ def audio_link(path: str, output: str) -> str:
         if not os.path.isfile(recording):
             return ""
     except ValueError:
-        # A name that no file can have: a NUL, or a surrogate that stands for no byte.
+        # Not a file name: it has a NUL, or a surrogate that stands for no byte.
         return ""
     link = urllib.parse.quote(os.path.relpath(recording, os.fsencode(os.path.dirname(os.path.abspath(output)))))
     # "./" keeps a name such as "a:b.wav" from being taken for another scheme.
@@ -62,7 +88,18 @@ def audio_link(path: str, output: str) -> str:
 
 
 def error_figure(tally: Tally) -> Figure:
-    """Draw the number of recordings with trouble, by code."""
+    """Draw the number of recordings with an error code, by code.
+
+    Parameters
+    ----------
+    tally : Tally
+        Counts of a table with error codes.
+
+    Returns
+    -------
+    Figure
+        The bars.
+    """
     ordered = sorted(tally.errors.items(), key=lambda item: (-item[1].n, item[0]))
     total = sum(errors.n for _, errors in ordered)
     rows = [
@@ -70,13 +107,26 @@ def error_figure(tally: Tally) -> Figure:
     ]
     caption = (
         f"{plural(total, 'recording')} could not be labelled, or only in part; "
-        f"the most frequent reason is {ordered[0][0]} with {count(ordered[0][1].n)}."
+        f"the most frequent reason is {ordered[0][0]} ({count(ordered[0][1].n)})."
     )
-    return Figure("errors", "Trouble by code", caption, bars(rows, maximum=ordered[0][1].n))
+    return Figure("errors", "Problems by error code", caption, bars(rows, maximum=ordered[0][1].n))
 
 
 def errors(tally: Tally, figures: list[Figure]) -> list[Markup]:
-    """Return the section of recordings with trouble, of those that there are."""
+    """Return the section of recordings with an error code; empty if there are none.
+
+    Parameters
+    ----------
+    tally : Tally
+        Counts of the table.
+    figures : list[Figure]
+        Receives the figure of the section.
+
+    Returns
+    -------
+    list of Markup
+        The section, if any.
+    """
     if not tally.errors:
         return []
     figure = error_figure(tally)
@@ -89,4 +139,4 @@ def errors(tally: Tally, figures: list[Figure]) -> list[Markup]:
             lines.append(element("li", text(f"and {count(n_more)} more"), class_="rest"))
         summary = element("summary", text(f"{code}: {plural(found.n, 'recording')}"))
         blocks.append(element("details", summary, element("ul", *lines)))
-    return [page.section("Trouble", *blocks)]
+    return [page.section("Problems", *blocks)]

@@ -1,4 +1,4 @@
-"""Two evaluations -> a page that puts them side by side, with a paired test on the rows that both predicted."""
+"""Two evaluations -> a page that compares them, with a paired test on the rows that both predicted."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any, Final
 from emosense.errors import UsageError
 from emosense.evaluation.intervals import Comparison, compare_uar
 from emosense.progress import plural
-from emosense.reports import comparison_figures, confidence_figures, evaluation_figures, page
+from emosense.reports import comparison_figures, confidence_figures, evaluation_figures, learning_curves, page
 from emosense.reports.comparison_figures import Shared, shared_rows
-from emosense.reports.confidence_figures import last_gap
 from emosense.reports.evaluation_data import Evaluation, read_evaluation
 from emosense.reports.evaluation_tables import score_text
 from emosense.reports.figure import Figure
-from emosense.reports.markup import Markup, count, decimal, percent, points
+from emosense.reports.learning_curves import last_gap
+from emosense.reports.markup import Markup
+from emosense.reports.number_text import count, decimal, percent, points
 from emosense.storage.locations import redact
 
 _SIGNIFICANT: Final = 0.05
@@ -39,7 +40,7 @@ def comparison_report(folder_a: str, folder_b: str, output: str) -> tuple[Figure
     Raises
     ------
     UsageError
-        If a folder holds no evaluation, or they share no rows.
+        If a folder has no evaluation, or they share no rows.
     OutputError
         If the page cannot be written.
     """
@@ -53,7 +54,7 @@ def comparison_report(folder_a: str, folder_b: str, output: str) -> tuple[Figure
         raise UsageError(f"{redact(folder_a)} and {redact(folder_b)} have no recording and seed in common")
     tested = compare_uar(shared.labels, shared.first, shared.second, shared.speakers)
     parts = _parts(pair, names, shared)
-    on_its_own = page.section("Each on its own", _score_table(pair, names))
+    on_its_own = page.section("Each evaluation on its own", _score_table(pair, names))
     blocks = [*_warnings(pair, names, shared), _verdict(tested, names, len(shared.labels)), on_its_own]
     blocks += [page.section(heading, page.figures(shown)) for heading, shown in parts if shown]
     page.write_page(output, f"{names[0]} against {names[1]}", f"{redact(folder_a)} and {redact(folder_b)}", blocks)
@@ -63,7 +64,7 @@ def comparison_report(folder_a: str, folder_b: str, output: str) -> tuple[Figure
 def _parts(
     pair: tuple[Evaluation, Evaluation], names: tuple[str, str], shared: Shared
 ) -> list[tuple[str, list[Figure]]]:
-    """Return heading and figures of the page's parts; a part without figures is left out."""
+    """Return heading and figures of each section; those without figures are left out."""
     both = [
         comparison_figures.uar_figure(shared, names),
         comparison_figures.recall_figure(shared, names),
@@ -72,64 +73,79 @@ def _parts(
     confusion = _each(pair, names, lambda evaluation: [evaluation_figures.confusion_figure(evaluation)])
     separation = _each(pair, names, lambda evaluation: [confidence_figures.separation_figure(evaluation)])
     return [
-        ("On the same rows", both),
+        ("On the same recordings", both),
         ("Confusion", confusion),
         ("Confidence", [comparison_figures.coverage_figure(pair, names), *separation]),
-        ("Learning", _each(pair, names, confidence_figures.curve_figures)),
+        ("Learning curves", _each(pair, names, learning_curves.curve_figures)),
     ]
 
 
 def _warnings(pair: tuple[Evaluation, Evaluation], names: tuple[str, str], shared: Shared) -> list[Markup]:
-    """Say what makes the comparison less than fair."""
+    """State what makes the comparison unfair."""
     found = []
     for evaluation, name in zip(pair, names, strict=True):
         if evaluation.metrics.get("speaker_independent") is False:
             found.append(f"{name} was scored on a random split, with the same speakers in training and test.")
         if evaluation.metrics.get("seen_speakers"):
-            found.append(f"{name} was trained on speakers of these recordings: this is no held-out score.")
+            found.append(f"{name} was trained on speakers of these recordings: this is not a held-out score.")
     first, second = pair
     if first.metrics["protocol"] != second.metrics["protocol"]:
         protocols = f"{first.metrics['protocol']} and {second.metrics['protocol']}"
-        found.append(f"The protocols differ ({protocols}): the models were trained on other recordings.")
+        found.append(f"The protocols differ ({protocols}): the models were trained on different recordings.")
     if first.classes != second.classes:
         found.append(
-            f"{names[0]} chooses among {len(first.classes)} emotions and {names[1]} among {len(second.classes)}: "
-            "the one with more has the harder task."
+            f"{names[0]} distinguishes {len(first.classes)} emotions and {names[1]} {len(second.classes)}: "
+            "more emotions are a harder task."
         )
     n = len(shared.labels)
     if n < max(len(first.labels), len(second.labels)):
         found.append(
             f"Only {count(n)} rows are in both evaluations, of {count(len(first.labels))} and "
-            f"{count(len(second.labels))}; the paired test is on these."
+            f"{count(len(second.labels))}; the paired test uses these."
         )
     return [page.warning(sentence) for sentence in found]
 
 
 def _verdict(tested: Comparison, names: tuple[str, str], n: int) -> Markup:
-    """Return the paired test as facts and a sentence."""
+    """Return the paired test as a sentence and its values."""
     better, worse = names if tested.uar_difference >= 0 else names[::-1]
-    is_sure = tested.p_value < _SIGNIFICANT
     sentence = (
-        f"{better} is {points(abs(tested.uar_difference)).lstrip('+')} points of UAR above {worse}; "
-        f"{'a difference as large' if is_sure else 'but one as large'} comes about in {percent(tested.p_value, 2)} of "
-        f"swaps of the two models within actors{'.' if is_sure else ', so that it may be luck.'}"
+        f"{better} is {points(abs(tested.uar_difference)).lstrip('+')} points of UAR above {worse}, "
+        f"{p_text(tested.p_value)} (sign-flip test over actors)"
+        f"{'.' if tested.p_value < _SIGNIFICANT else ': not significant at 0.05.'}"
     )
     interval = tested.interval
     span = "none" if interval is None else f"{points(interval[0])} to {points(interval[1])}"
-    kind = "all swaps" if tested.is_exact else "10,000 drawn swaps"
-    facts = page.key_values([
+    kind = "all swaps" if tested.is_exact else "10,000 random swaps"
+    values = page.key_values([
         ("difference in UAR", points(tested.uar_difference), f"points, {names[0]} minus {names[1]}"),
         ("95 % interval", span, f"points, over {plural(tested.n_speakers, 'actor')}"),
         ("p-value", decimal(tested.p_value, 4), f"sign-flip test over actors, {kind}"),
         ("rows in both", count(n), "recordings and seeds"),
     ])  # fmt: skip
-    return page.section("The difference", page.paragraph(sentence), facts)
+    return page.section("Difference", page.paragraph(sentence), values)
+
+
+def p_text(p_value: float) -> str:
+    """Write a p-value as papers do.
+
+    Parameters
+    ----------
+    p_value : float
+        In (0, 1].
+
+    Returns
+    -------
+    str
+        Such as ``p = 0.031`` or ``p < 0.001``.
+    """
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
 def _each(
     pair: tuple[Evaluation, Evaluation], names: tuple[str, str], draw: Callable[[Evaluation], list[Figure]]
 ) -> list[Figure]:
-    """Draw the same pictures of both, each under its own name."""
+    """Draw the same figures of both, with the name of the evaluation in the title."""
     return [
         dataclasses.replace(figure, name=f"{figure.name}-{letter}", title=f"{figure.title}: {name}")
         for evaluation, name, letter in zip(pair, names, "ab", strict=True)
@@ -138,7 +154,7 @@ def _each(
 
 
 def _score_table(pair: tuple[Evaluation, Evaluation], names: tuple[str, str]) -> Markup:
-    """Tabulate the scores of each on all of its own rows."""
+    """Tabulate the scores of each on all of its rows."""
     gaps = [last_gap(evaluation) for evaluation in pair]
 
     def row(name: str, value: Callable[[dict[str, Any]], str]) -> tuple[str, str, str]:
@@ -154,20 +170,30 @@ def _score_table(pair: tuple[Evaluation, Evaluation], names: tuple[str, str]) ->
         row("macro F1", lambda m: score_text(m["scores"]["macro_f1"])),
         row("calibration error (ECE)", lambda m: score_text(m["scores"]["ece"])),
         row("AUROC of confidence", lambda m: decimal(m["scores"]["confidence_auroc"]["mean"])),
-        ("accuracy in training, last epoch", *(percent(gap[0] if gap else None) for gap in gaps)),
-        ("accuracy in validation, last epoch", *(percent(gap[1] if gap else None) for gap in gaps)),
+        ("training accuracy, last epoch", *(percent(gap[0] if gap else None) for gap in gaps)),
+        ("validation accuracy, last epoch", *(percent(gap[1] if gap else None) for gap in gaps)),
         ("overfitting gap in points", *(points(gap[0] - gap[1]) if gap else percent(None) for gap in gaps)),
     ]
-    return page.table("Scores on all of its own rows", ("score", *names), rows)
+    return page.table("Scores on all recordings of each", ("score", *names), rows)
 
 
 def comparison_text(folder_a: str, folder_b: str) -> str:
-    """Say how far the UAR of two evaluations is apart on the rows that both predicted, and how sure that is.
+    """Return the difference in UAR of two evaluations on the rows that both predicted, with its paired test.
+
+    Parameters
+    ----------
+    folder_a, folder_b : str
+        Locations that `emosense-batch evaluate` wrote, on the same corpus.
+
+    Returns
+    -------
+    str
+        One sentence.
 
     Raises
     ------
     UsageError
-        If a folder holds no evaluation, or they share no rows.
+        If a folder has no evaluation, or they share no rows.
     """
     first, second = read_evaluation(folder_a), read_evaluation(folder_b)
     shared = shared_rows(first, second)
@@ -176,9 +202,9 @@ def comparison_text(folder_a: str, folder_b: str) -> str:
     tested = compare_uar(shared.labels, shared.first, shared.second, shared.speakers)
     interval = tested.interval
     span = "" if interval is None else f" (95 % over speakers: {100 * interval[0]:+.1f} to {100 * interval[1]:+.1f})"
-    test = "exact" if tested.is_exact else "10,000 flips"
+    test = "exact" if tested.is_exact else "10,000 random flips"
     return (
         f"{first.name} against {second.name}: {100 * tested.uar_difference:+.1f} points of UAR{span}, "
-        f"p = {tested.p_value:.3f} (sign-flip test over {tested.n_speakers} speakers, {test}), "
+        f"{p_text(tested.p_value)} (sign-flip test over {tested.n_speakers} speakers, {test}), "
         f"{len(shared.labels)} recordings in common"
     )

@@ -1,4 +1,4 @@
-"""Two evaluations -> the rows that both predicted, and the pictures that show them side by side."""
+"""Two evaluations -> the rows that both predicted, and the figures that compare them."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from emosense.evaluation.intervals import bootstrap_interval
 from emosense.evaluation.metrics import confusion_matrix, recall_per_class, uar
 from emosense.reports.axis_charts import intervals, lines
 from emosense.reports.bar_charts import Bar, bars, paired_bars
-from emosense.reports.confidence_figures import coverage_points, share_text
+from emosense.reports.confidence_figures import coverage_points
 from emosense.reports.drawing import Series
 from emosense.reports.evaluation_data import Evaluation
 from emosense.reports.figure import Figure
-from emosense.reports.markup import count, percent, points
+from emosense.reports.number_text import count, percent, points, share_text
 
 Int64 = NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Shared:
-    """The rows, each a recording with a seed, that both models predicted.
+    """The rows that both models predicted; a row is a recording with a seed.
 
-    Parameters
+    Attributes
     ----------
     classes : tuple of str
-        Those of either model.
+        The emotions of either model.
     labels, first, second : ndarray, shape (n,)
-        Truth and predictions, as places in `classes`.
+        Actual and predicted classes, as indices into `classes`.
     speakers : tuple of str, length n
     """
 
@@ -44,6 +44,16 @@ class Shared:
 
 def shared_rows(a: Evaluation, b: Evaluation) -> Shared:
     """Match the rows of two evaluations by recording and seed.
+
+    Parameters
+    ----------
+    a, b : Evaluation
+        Evaluations of the same corpus.
+
+    Returns
+    -------
+    Shared
+        Their common rows, which may be none.
 
     Raises
     ------
@@ -58,13 +68,26 @@ def shared_rows(a: Evaluation, b: Evaluation) -> Shared:
     labels, other = place_a[a.labels[rows[:, 0]]], place_b[b.labels[rows[:, 1]]]
     if (labels != other).any():
         wrong = a.paths[int(rows[int((labels != other).argmax()), 0])]
-        raise UsageError(f"the two evaluations disagree about the emotion of {wrong}: they are not of one corpus")
+        raise UsageError(f"the two evaluations disagree about the emotion of {wrong}: they are not of the same corpus")
     first, second = place_a[a.predicted[rows[:, 0]]], place_b[b.predicted[rows[:, 1]]]
     return Shared(classes, labels, first, second, tuple(a.speakers[row] for row, _ in matched))
 
 
 def uar_figure(shared: Shared, names: tuple[str, str]) -> Figure:
-    """Draw both UARs on the shared rows with their intervals over actors."""
+    """Draw the UAR of both on the shared rows with intervals over actors.
+
+    Parameters
+    ----------
+    shared : Shared
+        The rows that both predicted.
+    names : tuple[str, str]
+        Names of the evaluations.
+
+    Returns
+    -------
+    Figure
+        Scores with intervals.
+    """
     rows = []
     for name, colour, predicted in ((names[0], "first", shared.first), (names[1], "second", shared.second)):
         score = float(uar(confusion_matrix(shared.labels, predicted, len(shared.classes))))
@@ -74,11 +97,24 @@ def uar_figure(shared: Shared, names: tuple[str, str]) -> Figure:
         f"On the {count(len(shared.labels))} rows that both predicted the UAR is {percent(rows[0][2])} for {names[0]} "
         f"and {percent(rows[1][2])} for {names[1]}; the lines are 95 % intervals over actors."
     )
-    return Figure("uar-both", "UAR of both", caption, intervals(rows))
+    return Figure("uar-both", "UAR of both models", caption, intervals(rows))
 
 
 def recall_figure(shared: Shared, names: tuple[str, str]) -> Figure:
-    """Draw the recall of each emotion for both."""
+    """Draw the recall of each emotion for both.
+
+    Parameters
+    ----------
+    shared : Shared
+        The rows that both predicted.
+    names : tuple[str, str]
+        Names of the evaluations.
+
+    Returns
+    -------
+    Figure
+        Pairs of bars.
+    """
     recalls = [
         recall_per_class(confusion_matrix(shared.labels, predicted, len(shared.classes)))
         for predicted in (shared.first, shared.second)
@@ -93,7 +129,20 @@ def recall_figure(shared: Shared, names: tuple[str, str]) -> Figure:
 
 
 def agreement_figure(shared: Shared, names: tuple[str, str]) -> Figure:
-    """Draw how often both, one or none is right."""
+    """Draw how often both models, one or none are right.
+
+    Parameters
+    ----------
+    shared : Shared
+        The rows that both predicted.
+    names : tuple[str, str]
+        Names of the evaluations.
+
+    Returns
+    -------
+    Figure
+        Four bars.
+    """
     first, second = shared.first == shared.labels, shared.second == shared.labels
     n = len(shared.labels)
     parts = (
@@ -104,26 +153,40 @@ def agreement_figure(shared: Shared, names: tuple[str, str]) -> Figure:
     )
     either = float((first | second).mean())
     caption = (
-        f"At least one is right on {percent(either)} of the rows; {names[0]} alone on {percent(parts[1][2] / n)}, "
-        f"{names[1]} alone on {percent(parts[2][2] / n)}."
+        f"At least one is right on {percent(either)} of the rows; only {names[0]} on {percent(parts[1][2] / n)}, "
+        f"only {names[1]} on {percent(parts[2][2] / n)}."
     )
     rows = [Bar(label, colour, value, f"{count(value)} ({percent(value / n)})") for label, colour, value in parts]
-    return Figure("agreement", "Who is right", caption, bars(rows, maximum=n))
+    return Figure("agreement", "Agreement of the models", caption, bars(rows, maximum=n))
 
 
 def coverage_figure(pair: tuple[Evaluation, Evaluation], names: tuple[str, str]) -> Figure:
-    """Draw accuracy against coverage for both."""
+    """Draw accuracy against coverage for both.
+
+    Parameters
+    ----------
+    pair : tuple[Evaluation, Evaluation]
+        The evaluations.
+    names : tuple[str, str]
+        Their names.
+
+    Returns
+    -------
+    Figure
+        Two lines.
+    """
     series, halves = [], []
     for evaluation, name, colour in zip(pair, names, ("first", "second"), strict=True):
         _, coverage, accuracy = coverage_points(evaluation)
         series.append(Series(name, colour, accuracy, coverage))
         halves.append(next(a for c, a in zip(coverage, accuracy, strict=True) if c >= 0.5 - 1e-9))
     caption = (
-        f"On its most certain half {names[0]} is right in {percent(halves[0])} and {names[1]} in {percent(halves[1])}."
+        f"On the most confident half of the recordings, the accuracy is {percent(halves[0])} for {names[0]} and "
+        f"{percent(halves[1])} for {names[1]}."
     )
 
     drawing = lines(
         series, x=(0, 1), y=(0, 1), x_format=share_text, y_format=share_text,
-        x_label="share of the recordings kept, the most certain first", y_label="accuracy", has_points=True,
+        x_label="share of recordings kept, most confident first", y_label="accuracy", has_points=True,
     )  # fmt: skip
-    return Figure("coverage-both", "Coverage against accuracy", caption, drawing)
+    return Figure("coverage-both", "Accuracy against coverage", caption, drawing)

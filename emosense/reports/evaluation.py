@@ -1,4 +1,4 @@
-"""A folder of an evaluation -> a page: how often the model is right, where it errs, how far it can be trusted."""
+"""The folder of an evaluation -> a page: scores, errors, confidence, and results by speaker."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ from typing import Any
 
 from emosense.errors import UsageError
 from emosense.progress import plural
-from emosense.reports import confidence_figures, evaluation_figures, evaluation_tables, page
+from emosense.reports import (
+    confidence_figures,
+    evaluation_figures,
+    evaluation_tables,
+    learning_curves,
+    page,
+    speaker_figures,
+)
 from emosense.reports.evaluation_data import Evaluation, read_evaluation
 from emosense.reports.figure import Figure
-from emosense.reports.markup import Markup, count, decimal, percent, points
+from emosense.reports.markup import Markup
+from emosense.reports.number_text import count, decimal, percent, points
 from emosense.reports.overlap import feature_overlap
 from emosense.storage.locations import redact
 
@@ -24,7 +32,7 @@ def evaluation_report(folder: str, output: str, feature_table: str | None = None
     output : str
         Location of the page, ending in .html.
     feature_table : str, optional
-        Location of a feature table; adds the picture of `feature_overlap`.
+        Location of a feature table; adds the figure of `feature_overlap`.
 
     Returns
     -------
@@ -34,7 +42,7 @@ def evaluation_report(folder: str, output: str, feature_table: str | None = None
     Raises
     ------
     UsageError
-        If the folder holds no evaluation, or the table no features.
+        If the folder has no evaluation, or the table no features.
     OutputError
         If the page cannot be written.
     """
@@ -43,7 +51,7 @@ def evaluation_report(folder: str, output: str, feature_table: str | None = None
     if not len(evaluation.labels):
         raise UsageError(f"the evaluation in {redact(folder)} has no predictions")
     parts = _parts(evaluation, feature_table)
-    blocks = [*warnings(evaluation), _facts(evaluation)]
+    blocks = [*warnings(evaluation), _key_values(evaluation)]
     blocks += [page.section(heading, page.figures(shown, *beside)) for heading, shown, beside in parts if shown]
     blocks.append(_run(evaluation))
     subtitle = evaluation.metrics.get("protocol_description") or f"Protocol: {evaluation.metrics['protocol']}"
@@ -52,10 +60,10 @@ def evaluation_report(folder: str, output: str, feature_table: str | None = None
 
 
 def _parts(evaluation: Evaluation, feature_table: str | None) -> list[tuple[str, list[Figure], list[Markup]]]:
-    """Return heading, figures and tables of the page's parts; a part without figures is left out."""
+    """Return heading, figures and tables of each section; those without figures are left out."""
     has_leak = "leak_gap" in evaluation.metrics
     is_disturbed = any(record["uar"]["mean"] is not None for record in evaluation.metrics.get("robustness", ()))
-    # Evaluations of an earlier version have none.
+    # Evaluations of earlier versions lack it.
     is_adapted = all("adaptation" in seed for seed in evaluation.metrics["seeds"])
     right = [
         evaluation_figures.confusion_figure(evaluation),
@@ -68,33 +76,44 @@ def _parts(evaluation: Evaluation, feature_table: str | None) -> list[tuple[str,
         confidence_figures.coverage_figure(evaluation),
         confidence_figures.reliability_figure(evaluation),
     ]
-    groups = [evaluation_figures.actor_figure(evaluation), evaluation_figures.sex_figure(evaluation)]
+    groups = [speaker_figures.actor_figure(evaluation), speaker_figures.sex_figure(evaluation)]
     return [
         (
-            "A random split",
-            [evaluation_figures.leak_figure(evaluation)] if has_leak else [],
+            "Leak of the random split",
+            [speaker_figures.leak_figure(evaluation)] if has_leak else [],
             [evaluation_tables.leak_table(evaluation)] if has_leak else [],
         ),
-        ("Where it is right", right, [evaluation_tables.class_table(evaluation)]),
-        ("How far its confidence can be trusted", trust, []),
+        ("Results by emotion", right, [evaluation_tables.class_table(evaluation)]),
+        ("Confidence", trust, []),
         (
-            "What it withstands",
+            "Robustness",
             [evaluation_figures.robustness_figure(evaluation)] if is_disturbed else [],
             [evaluation_tables.robustness_table(evaluation)] if is_disturbed else [],
         ),
         (
-            "Adapting to speakers",
-            [evaluation_figures.adaptation_figure(evaluation)] if is_adapted else [],
+            "Speaker adaptation",
+            [speaker_figures.adaptation_figure(evaluation)] if is_adapted else [],
             [evaluation_tables.adaptation_table(evaluation)] if is_adapted else [],
         ),
-        ("Learning", confidence_figures.curve_figures(evaluation), []),
-        ("Whom it understands", groups, evaluation_tables.group_tables(evaluation)),
-        ("What it hears", [feature_overlap(feature_table, evaluation.classes)] if feature_table else [], []),
+        ("Learning curves", learning_curves.curve_figures(evaluation), []),
+        ("Results by speaker", groups, evaluation_tables.group_tables(evaluation)),
+        ("Features", [feature_overlap(feature_table, evaluation.classes)] if feature_table else [], []),
     ]
 
 
 def warnings(evaluation: Evaluation) -> list[Markup]:
-    """Say what makes the scores more than the model would reach on new speakers."""
+    """State what makes the scores better than they would be on new speakers, or not comparable.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        The evaluation.
+
+    Returns
+    -------
+    list of Markup
+        One note per reason.
+    """
     found = []
     metrics = evaluation.metrics
     if metrics.get("speaker_independent") is False:
@@ -115,8 +134,8 @@ def warnings(evaluation: Evaluation) -> list[Markup]:
     if taken:
         found.append(
             page.warning(
-                f"Of the protocol {metrics['protocol']} this is {', '.join(taken)} alone: "
-                "these scores do not compare with those of the whole protocol."
+                f"Only {', '.join(taken)} of the protocol {metrics['protocol']} was run: "
+                "these scores cannot be compared with those of the whole protocol."
             )
         )
     seen = metrics.get("seen_speakers")
@@ -124,27 +143,26 @@ def warnings(evaluation: Evaluation) -> list[Markup]:
         found.append(
             page.warning(
                 f"The model was trained on {plural(len(seen), 'speaker')} of these recordings "
-                f"({', '.join(seen)}): this is no held-out score."
+                f"({', '.join(seen)}): this is not a held-out score."
             )
         )
     return found
 
 
-def _facts(evaluation: Evaluation) -> Markup:
-    """Headline facts."""
+def _key_values(evaluation: Evaluation) -> Markup:
     metrics, scores = evaluation.metrics, evaluation.metrics["scores"]
     seeds = metrics["seeds"]
     over = f"mean ± sd of {len(seeds)} seeds" if len(seeds) > 1 else "one seed"
     interval = seeds[0]["uar"]["interval"]
-    span = "no interval" if interval is None else f"{100 * interval[0]:.1f} to {percent(interval[1])}"
+    span = "none" if interval is None else f"{100 * interval[0]:.1f} to {percent(interval[1])}"
     remark = f"{100 * seeds[0]['level']:.0f} % over actors{', seed 0' if len(seeds) > 1 else ''}"
     return page.key_values([
         ("UAR", evaluation_tables.score_text(scores["uar"]), over),
-        ("interval of the UAR", span, remark),
+        ("UAR interval", span, remark),
         ("accuracy", evaluation_tables.score_text(scores["accuracy"]), over),
         ("macro F1", evaluation_tables.score_text(scores["macro_f1"]), over),
         ("calibration error", evaluation_tables.score_text(scores["ece"]), _scaled_text(scores)),
-        ("AUROC of confidence", decimal(scores["confidence_auroc"]["mean"]), "right against wrong; 0.5 says nothing"),
+        ("AUROC of confidence", decimal(scores["confidence_auroc"]["mean"]), "right against wrong; 0.5 is chance"),
         ("recordings", count(metrics["n"]), f"of {plural(seeds[0]['n_speakers'], 'actor')}"),
         ("protocol", metrics["protocol"], f"{len(evaluation.classes)} emotions"),
     ])  # fmt: skip
@@ -152,13 +170,13 @@ def _facts(evaluation: Evaluation) -> Markup:
 
 def _scaled_text(scores: dict[str, Any]) -> str:
     scaled = scores.get("ece_scaled", {}).get("mean")
-    return "ECE; 0 is perfect" if scaled is None else f"ECE; {percent(scaled)} with the other folds' temperature"
+    return "ECE; 0 is perfect" if scaled is None else f"ECE; {percent(scaled)} after temperature scaling on other folds"
 
 
 def _run(evaluation: Evaluation) -> Markup:
-    """Say what was evaluated, on what, by which version."""
+    """Tabulate the settings of the evaluation."""
     metrics = evaluation.metrics
     keys = ("kind", "preset", "model", "sha256", "protocol", "calibrated", "n_seeds", "data", "emosense")
     rows = [(key, str(metrics[key])) for key in keys if key in metrics]
     rows.append(("classes", ", ".join(evaluation.classes)))
-    return page.section("The evaluation", page.table("From metrics.json", ("fact", "value"), rows, n_words=1))
+    return page.section("Settings", page.table("From metrics.json", ("setting", "value"), rows, n_words=1))

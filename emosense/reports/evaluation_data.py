@@ -1,4 +1,4 @@
-"""A folder that `emosense-batch evaluate` wrote -> its scores, predictions and learning curves in memory."""
+"""The output folder of `emosense-batch evaluate` -> its scores, predictions and learning curves in memory."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from emosense.tables.row import unescape_cell
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Evaluation:
-    """An evaluation, with one row a test recording and seed.
+    """An evaluation, with one row per test recording and seed.
 
-    Parameters
+    Attributes
     ----------
     metrics : dict
         The content of ``metrics.json``.
     curves : list of dict
-        The content of ``curves.json``: seed, fold and epochs of each fit that has learning curves.
+        The content of ``curves.json``: seed, fold and epochs of each training run that has learning curves.
     classes : tuple of str
     labels, predicted : ndarray, shape (n,), int64
-        Places in `classes`.
+        Class indices.
     confidence : ndarray, shape (n,)
         Highest probability of each row.
     paths, speakers, sexes : tuple of str, length n
@@ -49,7 +49,7 @@ class Evaluation:
 
     @property
     def name(self) -> str:
-        """What was evaluated: a model's name, or a family with its preset."""
+        """Name of the model, or of the model family with its preset."""
         return str(self.metrics.get("model") or f"{self.metrics['kind'].upper()} {self.metrics['preset']}")
 
     @property
@@ -69,12 +69,17 @@ def read_evaluation(folder: str) -> Evaluation:
     Parameters
     ----------
     folder : str
-        Location with metrics.json, predictions.csv and, where there are any, curves.json.
+        Location of metrics.json, predictions.csv and, if there are any, curves.json.
+
+    Returns
+    -------
+    Evaluation
+        Scores, predictions and curves.
 
     Raises
     ------
     UsageError
-        If a file is missing or is not what it should be.
+        If a file is missing or damaged.
     """
     where = redact(folder)
     try:
@@ -83,16 +88,16 @@ def read_evaluation(folder: str) -> Evaluation:
     except (FileNotFoundError, NotADirectoryError) as err:
         raise UsageError(f"{where} has no evaluation: make one with emosense-batch evaluate") from err
     except ValueError as err:
-        raise UsageError(f"{where} holds a damaged evaluation: {err}") from err
+        raise UsageError(f"{where} has a damaged evaluation: {err}") from err
     try:
         curves = _read_curves(folder)
         return _evaluation(metrics, list(csv.DictReader(io.StringIO(text, newline=""))), curves)
     except (KeyError, ValueError, TypeError) as err:
-        raise UsageError(f"{where} holds a damaged evaluation: {type(err).__name__} {err}") from err
+        raise UsageError(f"{where} has a damaged evaluation: {type(err).__name__} {err}") from err
 
 
 def _read_curves(folder: str) -> Any:
-    """Read the learning curves, of which an evaluation of a given model has none."""
+    """Read the learning curves; the evaluation of a given model has none."""
     try:
         return json.loads(read_bytes(join(folder, "curves.json")))
     except FileNotFoundError:

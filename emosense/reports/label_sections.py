@@ -1,6 +1,6 @@
-"""What was counted of a table of labels -> sections of its report: emotions, folders, confidence, durations.
+"""Counts of a table of labels -> sections of its report: emotions, folders, confidence, durations.
 
-Every section adds its figures to the list that it is given, and returns its markup.
+Every section appends its figures to the given list and returns its markup.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import numpy as np
 from emosense.emotions import EMOTIONS
 from emosense.progress import plural
 from emosense.reports import page
+from emosense.reports.axes import ticks
 from emosense.reports.axis_charts import histogram
 from emosense.reports.bar_charts import Bar, bars, stacked_bars
-from emosense.reports.drawing import Drawing, Series, ticks
+from emosense.reports.drawing import Drawing, Series
 from emosense.reports.figure import Figure
-from emosense.reports.markup import Markup, count, decimal, percent, seconds
+from emosense.reports.markup import Markup
+from emosense.reports.number_text import count, decimal, percent, seconds
 from emosense.reports.tally import Groups, Tally
 
 _N_GROUPS: Final = 15
@@ -27,7 +29,20 @@ _LONG_UNITS: Final = ((3600, "h"), (60, "min"))
 
 
 def emotions(tally: Tally, figures: list[Figure]) -> Markup:
-    """Show counts and shares of the emotions, and how sure the labels are."""
+    """Show counts and shares of the emotions, and the confidence of the labels.
+
+    Parameters
+    ----------
+    tally : Tally
+        Counts of a table with at least one label.
+    figures : list[Figure]
+        Receives the figures of the section.
+
+    Returns
+    -------
+    Markup
+        The section.
+    """
     shown = [_emotion_figure(tally), _confidence_figure(tally)]
     figures += shown
     total = sum(tally.by_emotion)
@@ -50,17 +65,31 @@ def _emotion_figure(tally: Tally) -> Figure:
     first = [EMOTIONS[place] for place in order if counts[place] == n_most]
     share = f"{percent(n_most / total)} of the {plural(total, 'labelled recording')}"
     if len(first) > 1:
-        caption = f"{', '.join(first[:-1]).capitalize()} and {first[-1]} come first with {share} each"
+        names = f"{', '.join(first[:-1]).capitalize()} and {first[-1]}"
+        caption = f"{names} are the most frequent labels with {share} each"
     else:
-        caption = f"{first[0].capitalize()} comes first with {share}"
+        caption = f"{first[0].capitalize()} is the most frequent label with {share}"
         if counts[order[1]]:
-            caption += f", {EMOTIONS[order[1]]} second with {percent(counts[order[1]] / total)}"
+            caption += f", followed by {EMOTIONS[order[1]]} with {percent(counts[order[1]] / total)}"
     rows = [Bar(name, name, n, f"{count(n)} ({percent(n / total)})") for name, n in zip(EMOTIONS, counts, strict=True)]
     return Figure("emotions", "Recordings by emotion", f"{caption}.", bars(rows, maximum=max(counts)))
 
 
 def groups(tally: Tally, figures: list[Figure]) -> list[Markup]:
-    """Show emotions by folder, and by speaker where that is another division."""
+    """Show emotions by folder, and by speaker where speakers are not the folders.
+
+    Parameters
+    ----------
+    tally : Tally
+        Counts of the table.
+    figures : list[Figure]
+        Receives the figures of the section.
+
+    Returns
+    -------
+    list of Markup
+        The section, if any.
+    """
     found = []
     is_same = len(tally.speakers.counts) == len(tally.folders.counts)
     if len(tally.folders.counts) > 1 or tally.folders.rest != [0] * len(_STACK):
@@ -69,11 +98,11 @@ def groups(tally: Tally, figures: list[Figure]) -> list[Markup]:
         noun = "speaker" if tally.n_speakers else "parent folder"
         found.append(_group_figure("speakers", noun, tally.speakers, tally.n, _common_folder(tally.speakers)))
     figures += found
-    return [page.section("Where they are", page.figures(found))] if found else []
+    return [page.section("By folder and speaker", page.figures(found))] if found else []
 
 
 def _common_folder(groups: Groups) -> str:
-    """Return what the folders' names have in common, with its slash; it is left out of the figure."""
+    """Return the common start of the folders' names, up to a slash; the figure leaves it out."""
     # Cut at the last slash; `commonpath` would take the two of a URL for one.
     head, slash, _ = os.path.commonprefix(list(groups.counts)).rpartition("/")  # noqa: RUF071
     return head + slash
@@ -86,7 +115,7 @@ def _group_figure(name: str, noun: str, groups: Groups, total: int, common: str)
         more = "more than " if any(groups.rest) else ""
         rows.append((f"{more}{plural(n_others, f'other {noun}')}", others, count(sum(others))))
     share = sum(sum(values) for _, values in shown) / total
-    caption = f"The {plural(len(shown), noun)} with most recordings hold {percent(share)} of all"
+    caption = f"The {len(shown)} largest {noun}s hold {percent(share)} of the recordings"
     if n_others == 0:
         caption = f"{plural(len(shown), noun).capitalize()}, the largest with {plural(sum(shown[0][1]), 'recording')}"
     within = f"; under {common}" if common else ""
@@ -114,22 +143,37 @@ def _confidence_figure(tally: Tally) -> Figure:
 
 
 def durations(tally: Tally, figures: list[Figure]) -> Markup:
-    """Show how long the recordings are."""
+    """Show the durations of the recordings.
+
+    Parameters
+    ----------
+    tally : Tally
+        Counts of a table with at least one duration.
+    figures : list[Figure]
+        Receives the figure of the section.
+
+    Returns
+    -------
+    Markup
+        The section.
+    """
     values = tally.duration_s()
     low, median, high = (float(value) for value in np.quantile(values, [0.05, 0.5, 0.95]))
-    caption = f"Half of the recordings last {seconds(median)} or less; nine in ten {seconds(low)} to {seconds(high)}."
-    figure = Figure("durations", "Length of the recordings", caption, _duration_drawing(values))
+    caption = (
+        f"Half of the recordings last {seconds(median)} or less; nine in ten last {seconds(low)} to {seconds(high)}."
+    )
+    figure = Figure("durations", "Duration of the recordings", caption, _duration_drawing(values))
     figures.append(figure)
-    facts = page.key_values([
-        ("in all", seconds(float(values.sum())), ""), ("mean", seconds(float(values.mean())), ""),
+    totals = page.key_values([
+        ("total", seconds(float(values.sum())), ""), ("mean", seconds(float(values.mean())), ""),
         ("median", seconds(median), ""), ("shortest", seconds(float(values[0])), ""),
-        ("longest", seconds(float(values[-1])), ""), ("decoded for labels", seconds(sum(tally.decoded_ms) / 1000), ""),
+        ("longest", seconds(float(values[-1])), ""), ("decoded", seconds(sum(tally.decoded_ms) / 1000), ""),
     ])  # fmt: skip
-    return page.section("Durations", facts, page.figures([figure]))
+    return page.section("Durations", totals, page.figures([figure]))
 
 
 def _duration_drawing(values: np.ndarray[Any, np.dtype[np.float64]]) -> Drawing:
-    """Draw bins of equal width up to the 99th percentile; the last holds what is longer."""
+    """Draw bins of equal width up to the 99th percentile; the last one holds all longer recordings."""
     most_s = max(float(np.quantile(values, 0.99)), 0.1)
     unit_s, unit = next((item for item in _LONG_UNITS if most_s >= 2 * item[0]), (1, "s"))
     in_units = values / unit_s
@@ -142,5 +186,5 @@ def _duration_drawing(values: np.ndarray[Any, np.dtype[np.float64]]) -> Drawing:
     counts = np.bincount(places, minlength=n_bins).tolist()
     return histogram(
         edges, [Series("", "first", counts)], x_ticks=marks, y_format=lambda value: f"{value:,g}",
-        x_label=f"{unit}; the last bar holds what is longer", y_label="recordings",
+        x_label=f"{unit} (last bar: all longer recordings)", y_label="recordings",
     )  # fmt: skip

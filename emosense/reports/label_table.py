@@ -24,7 +24,7 @@ _BATCH_ROWS: Final = 4096
 
 
 class LabelRow(NamedTuple):
-    """What a report needs to know of a recording; numbers are None where the table has none."""
+    """The columns of a recording that a report uses; None for an empty number."""
 
     path: str
     emotion: str
@@ -72,10 +72,15 @@ def read_labels(location: str) -> Iterator[LabelRow]:
     location : str
         Local path or URL of a .csv, .parquet or .jsonl table that `emosense.tables.row` wrote.
 
+    Yields
+    ------
+    LabelRow
+        One row of the table.
+
     Raises
     ------
     UsageError
-        If there is no such table, or it is not one of recordings.
+        If there is no such table, or it is not a table of recordings.
     StorageError
         If object storage does not answer.
     """
@@ -92,7 +97,7 @@ def read_labels(location: str) -> Iterator[LabelRow]:
         raise UsageError(f"the table {redact(location)} cannot be read: {err.strerror or err}") from err
     except (KeyError, ValueError, TypeError, csv.Error) as err:
         where = f"after row {number}" if number else "at its start"
-        raise UsageError(f"{redact(location)} is no table of labels: {where}, {_reason(err)}") from err
+        raise UsageError(f"{redact(location)} is not a table of labels: {where}, {_reason(err)}") from err
 
 
 def _reason(err: Exception) -> str:
@@ -102,14 +107,14 @@ def _reason(err: Exception) -> str:
 
 
 def _row(record: dict[str, Any]) -> LabelRow:
-    """Check a record and make its row."""
+    """Check a record and return its row."""
     if "start_s" in record:
-        raise ValueError("it is a table of segments: give the table of recordings")
+        raise ValueError("it is a table of segments: use the table of recordings")
     path, emotion, status, code, error = (record[name] for name in _TEXT)
     if emotion and emotion not in EMOTIONS:
-        raise ValueError(f"{emotion!r} is no emotion")
+        raise ValueError(f"{emotion!r} is not an emotion")
     if status not in _STATUSES:
-        raise ValueError(f"{status!r} is no status")
+        raise ValueError(f"{status!r} is not a status")
     confidence, duration_s, decoded_s = numbers = [_number(record[name]) for name in _NUMBERS]
     if any(number is not None and not 0 <= number < math.inf for number in numbers):
         raise ValueError("a confidence or a duration is out of range")
@@ -124,7 +129,7 @@ def _row(record: dict[str, Any]) -> LabelRow:
 
 
 def _number(cell: str | float | None) -> float | None:
-    """Return the number in a cell, None where it is empty."""
+    """Return the number in a cell, None for an empty cell."""
     return None if cell in (None, "") else float(cell)
 
 
@@ -132,17 +137,17 @@ def _csv_records(file: BinaryIO) -> Iterator[dict[str, Any]]:
     with io.TextIOWrapper(file, "utf-8", newline="") as text:
         for record in csv.DictReader(text, restval=None, restkey=""):
             if "" in record or None in record.values():
-                raise ValueError("a row has another number of cells than the header")
+                raise ValueError("a row has more or fewer cells than the header")
             yield record | {name: unescape_cell(record[name]) for name in (*_TEXT, "speaker") if name in record}
 
 
 def _json_records(file: BinaryIO) -> Iterator[dict[str, Any]]:
     for line in file:
         record = json.loads(line)
-        yield record | {"path": _shown(record["path"])}
+        yield record | {"path": _printable(record["path"])}
 
 
-def _shown(path: str) -> str:
+def _printable(path: str) -> str:
     try:
         return printable_path(path)
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""A table of labels -> a page: what was found in the recordings, how sure it is, and what went wrong.
+"""A table of labels -> a page: the emotions in the recordings, their confidence, and the errors.
 
 Table -> `read_labels` -> `count_labels` -> figures and tables -> `write_page`
 """
@@ -16,7 +16,8 @@ from emosense.progress import plural
 from emosense.reports import clips, label_sections, page, quality_section
 from emosense.reports.figure import Figure
 from emosense.reports.label_table import read_labels
-from emosense.reports.markup import Markup, count, decimal, percent, seconds
+from emosense.reports.markup import Markup
+from emosense.reports.number_text import count, decimal, percent, seconds
 from emosense.reports.tally import Tally, count_labels
 from emosense.storage.files import read_bytes
 from emosense.storage.locations import redact
@@ -30,9 +31,9 @@ def label_report(table_path: str, manifest_path: str | None, output: str) -> tup
     table_path : str
         Location of the table: .csv, .parquet or .jsonl.
     manifest_path : str or None
-        Location of the run's manifest, ``<table>.run.json``; None leaves the run's facts out.
+        Location of the run's manifest, ``<table>.run.json``; None leaves out the section about the run.
     output : str
-        Location of the page, ending in .html. Recordings that lie on this machine are played from where they are.
+        Location of the page, ending in .html. It plays recordings on this machine from where they are.
 
     Returns
     -------
@@ -42,7 +43,7 @@ def label_report(table_path: str, manifest_path: str | None, output: str) -> tup
     Raises
     ------
     UsageError
-        If the table or the manifest is missing or is none.
+        If the table or the manifest is missing or invalid.
     OutputError
         If the page cannot be written.
     """
@@ -50,7 +51,7 @@ def label_report(table_path: str, manifest_path: str | None, output: str) -> tup
     manifest = None if manifest_path is None else read_manifest(manifest_path)
     tally = count_labels(read_labels(table_path))
     figures: list[Figure] = []
-    blocks = [_facts(tally)]
+    blocks = [_key_values(tally)]
     if manifest and manifest["counts"]["recordings"] != tally.n:
         blocks.append(page.warning(_mismatch(manifest, tally)))
     elif manifest and manifest["counts"].get("listed", tally.n) > tally.n:
@@ -71,10 +72,20 @@ def label_report(table_path: str, manifest_path: str | None, output: str) -> tup
 def read_manifest(location: str) -> dict[str, Any]:
     """Read the manifest of a labelling run.
 
+    Parameters
+    ----------
+    location : str
+        Location of the manifest.
+
+    Returns
+    -------
+    dict
+        Its content.
+
     Raises
     ------
     UsageError
-        If it is missing or is none.
+        If it is missing or invalid.
     """
     try:
         manifest: dict[str, Any] = json.loads(read_bytes(location))
@@ -82,32 +93,31 @@ def read_manifest(location: str) -> dict[str, Any]:
     except FileNotFoundError as err:
         raise UsageError(f"there is no manifest at {redact(location)}") from err
     except (ValueError, KeyError, TypeError) as err:
-        raise UsageError(f"{redact(location)} is no manifest of a labelling run") from err
+        raise UsageError(f"{redact(location)} is not the manifest of a labelling run") from err
     return manifest
 
 
 def _mismatch(manifest: dict[str, Any], tally: Tally) -> str:
     return (
         f"The manifest counts {plural(manifest['counts']['recordings'], 'recording')} and the table has "
-        f"{count(tally.n)}: they are not of the same run, or the table was changed since."
+        f"{count(tally.n)}: they are from different runs, or the table was changed afterwards."
     )
 
 
 def _cut_off(manifest: dict[str, Any], tally: Tally) -> str:
     return (
-        f"The table is not complete: it holds {count(tally.n)} of the {count(manifest['counts']['listed'])} recordings "
-        "in the inputs, since the run was stopped by --max-errors."
+        f"The table is incomplete: it holds {count(tally.n)} of the {count(manifest['counts']['listed'])} recordings "
+        "in the inputs, because --max-errors stopped the run."
     )
 
 
-def _facts(tally: Tally) -> Markup:
-    """Headline facts."""
+def _key_values(tally: Tally) -> Markup:
     n_labelled, n_errors = sum(tally.by_emotion), tally.by_status["error"]
     durations = tally.duration_s()
     items = [
         ("recordings", count(tally.n), ""),
         ("with an emotion", count(n_labelled), f"{percent(n_labelled / tally.n)} of all" if tally.n else ""),
-        ("partly decoded", count(tally.by_status["partial"]), "labelled on what could be read"),
+        ("partly decoded", count(tally.by_status["partial"]), "labelled on the part that could be decoded"),
         ("errors", count(n_errors), f"{percent(n_errors / tally.n)} of all" if tally.n else ""),
         ("audio", seconds(float(durations.sum())), f"in {plural(len(durations), 'recording')}"),
     ]
@@ -116,34 +126,34 @@ def _facts(tally: Tally) -> Markup:
         items.append(("most frequent", EMOTIONS[most], percent(tally.by_emotion[most] / n_labelled)))
         items.append(("median confidence", decimal(float(np.median(tally.confidence()))), ""))
     if tally.n_uncertain:
-        items.append(("marked uncertain", count(tally.n_uncertain), "below the run's least confidence"))
+        items.append(("marked uncertain", count(tally.n_uncertain), "below the confidence threshold of the run"))
     return page.key_values(items)
 
 
 def _engine(manifest: dict[str, Any]) -> str:
     name = str(manifest.get("engine", ""))
-    return "none: all was done by an earlier start" if name == "none" else name
+    return "none: all recordings were labelled by earlier runs" if name == "none" else name
 
 
 def _run(manifest: dict[str, Any], tally: Tally) -> Markup:
-    """Return what the manifest says of the run."""
+    """Tabulate the manifest of the run."""
     model, versions, counts = manifest["model"], manifest["versions"], manifest["counts"]
     elapsed_s, n_new = manifest.get("elapsed_s", 0.0), counts["recordings"] - counts.get("reused", 0)
     rows = [
-        ("model", str(model["name"])), ("digest of the model", str(model.get("sha256", ""))),
+        ("model", str(model["name"])), ("model SHA-256", str(model.get("sha256", ""))),
         ("finished", str(manifest.get("finished", ""))), ("engine", _engine(manifest)),
         ("inputs", ", ".join(map(str, manifest.get("inputs", ())))),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
         ("parameters", ", ".join(f"{key} {value}" for key, value in manifest.get("parameters", {}).items())),
-        ("taken over from an earlier start", count(counts.get("reused", 0))),
-        ("time", seconds(elapsed_s)),
+        ("reused from earlier runs", count(counts.get("reused", 0))),
+        ("elapsed", seconds(elapsed_s)),
     ]  # fmt: skip
     if elapsed_s and n_new:
-        rows.append(("rate", f"{n_new / elapsed_s:,.1f} recordings a second"))
+        rows.append(("rate", f"{n_new / elapsed_s:,.1f} recordings per second"))
         decoded_s = sum(tally.decoded_ms) / 1000
         if decoded_s and not counts.get("reused"):
-            rows.append(("speed", f"{decoded_s / elapsed_s:,.0f} times as fast as listening"))
+            rows.append(("speed", f"{decoded_s / elapsed_s:,.0f} times real time"))
     for reason, n in counts.get("ignored", {}).items():
-        rows.append((f"passed over: {reason}", count(n)))
+        rows.append((f"skipped: {reason}", count(n)))
     rows.append(("exit code", str(manifest.get("exit_code", ""))))
-    return page.section("The run", page.table("From the run's manifest", ("fact", "value"), rows, n_words=1))
+    return page.section("The run", page.table("From the run manifest", ("setting", "value"), rows, n_words=1))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from emosense.reports.drawing import WIDTH, Drawing, label, title
-from emosense.reports.markup import Markup, count, element, join, text
+from emosense.reports.markup import Markup, element, join, text
+from emosense.reports.number_text import count
 
 # Opacity of a cell with the whole row: its text keeps a contrast of 4.5 in both colour schemes.
 _FULL: Final = 0.75

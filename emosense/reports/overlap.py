@@ -1,4 +1,4 @@
-"""A feature table -> a picture of how far the emotions' distributions overlap in the features that tell them best."""
+"""A feature table -> a figure of how much the emotions overlap in the features that separate them best."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from emosense.errors import UsageError
 from emosense.reports.axis_charts import densities
 from emosense.reports.drawing import Series
 from emosense.reports.figure import Figure
-from emosense.reports.markup import percent
+from emosense.reports.number_text import percent
 from emosense.storage.locations import redact
 
 Float64 = NDArray[np.float64]
@@ -30,19 +30,19 @@ def feature_overlap(feature_table_path: str, emotions: Sequence[str] = EMOTIONS)
     Parameters
     ----------
     feature_table_path : str
-        Location of a table that `emosense-batch features` wrote; a feature sequence counts by its mean over time.
+        Location of a table that `emosense-batch features` wrote; of a feature sequence the mean over time is used.
     emotions : sequence of str, optional
-        Those to look at; an emotion with fewer than 3 recordings is left out.
+        Emotions to show; those with fewer than 3 recordings are left out.
 
     Returns
     -------
     Figure
-        Each panel with the share of variance between emotions and the overlap, averaged over pairs of emotions.
+        Each panel states the share of variance between emotions, and the overlap averaged over pairs of emotions.
 
     Raises
     ------
     UsageError
-        If the file is no feature table, or has fewer than two of the emotions.
+        If the file is not a feature table, or has fewer than two of the emotions.
     """
     from emosense.features.sets import FEATURE_SETS
     from emosense.training.feature_table import read_feature_table
@@ -65,8 +65,8 @@ def feature_overlap(feature_table_path: str, emotions: Sequence[str] = EMOTIONS)
         series = [Series(name, name, curve.tolist()) for name, curve in zip(present, curves, strict=True)]
         panels.append((names[column], note, x.tolist(), series))
     caption = (
-        f"Even {panels[0][0]}, where emotion explains {percent(effect[best[0]])} of the variance, overlaps by "
-        f"{percent(overlaps[0])} between two emotions on average; over the {len(panels)} features it is "
+        f"In {panels[0][0]}, where emotion explains {percent(effect[best[0]])} of the variance, two emotions overlap "
+        f"by {percent(overlaps[0])} on average; over the {len(panels)} features by "
         f"{percent(float(np.mean(overlaps)))}."
     )
     return Figure("feature-overlap", "Features by emotion", caption, densities(panels))
@@ -78,6 +78,11 @@ def between_share(groups: Sequence[Float64]) -> Float64:
     Parameters
     ----------
     groups : sequence of ndarray, each shape (n_rows, n_features)
+
+    Returns
+    -------
+    ndarray, shape (n_features,)
+        One share per feature; 0 for a constant feature.
     """
     everything = np.concatenate(groups)
     grand_mean = everything.mean(axis=0)
@@ -87,16 +92,16 @@ def between_share(groups: Sequence[Float64]) -> Float64:
 
 
 def _curves(groups: Sequence[Float64]) -> tuple[Float64, list[Float64]]:
-    """Return places from left to right and there the density of each group.
+    """Return x values and the density of each group at them.
 
-    A Gaussian kernel with Silverman's width (1986, equation 3.31), 0.9 min(sd, IQR / 1.34) n^(-1/5).
+    A Gaussian kernel with Silverman's bandwidth (1986, equation 3.31), 0.9 min(sd, IQR / 1.34) n^(-1/5).
     """
     widths = []
     for group in groups:
         low, high = np.quantile(group, [0.25, 0.75])
         spread = min(float(group.std(ddof=1)), float(high - low) / 1.34) or float(group.std(ddof=1))
         widths.append(0.9 * spread * len(group) ** -0.2)
-    # A group of equal values has no width of its own.
+    # A group of equal values has a spread of zero.
     floor = max(max(widths) * 0.05, 1e-12)
     widths = [max(width, floor) for width in widths]
     everything = np.concatenate(groups)
@@ -111,6 +116,19 @@ def _curves(groups: Sequence[Float64]) -> tuple[Float64, list[Float64]]:
 
 
 def mean_overlap(x: Float64, curves: Sequence[Float64]) -> float:
-    """Return the area that two densities share, averaged over pairs, in [0, 1] (Inman & Bradley 1989)."""
+    """Return the area that two densities share, averaged over pairs, in [0, 1] (Inman & Bradley 1989).
+
+    Parameters
+    ----------
+    x : ndarray, shape (n_points,)
+        Positions.
+    curves : sequence of ndarray, each shape (n_points,)
+        Densities at these positions.
+
+    Returns
+    -------
+    float
+        The mean overlap.
+    """
     shared = [float(np.trapezoid(np.minimum(a, b), x)) for a, b in itertools.combinations(curves, 2)]
     return float(np.mean(shared))

@@ -1,4 +1,4 @@
-"""Trust columns of a table of labels -> a section of its report: where they lie, and how many recordings want care."""
+"""Quality columns of a table of labels -> a section of its report: their values, and how many labels to check."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.reports import page
+from emosense.reports.axes import ticks
 from emosense.reports.axis_charts import histogram
-from emosense.reports.drawing import Series, ticks
+from emosense.reports.drawing import Series
 from emosense.reports.figure import Figure
-from emosense.reports.markup import Markup, count, percent
+from emosense.reports.markup import Markup
+from emosense.reports.number_text import count, percent
 from emosense.reports.tally import Tally
 from emosense.tables.columns import QUALITY_COLUMNS
 
@@ -24,12 +26,12 @@ _N_BINS: Final = 24
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Measure:
-    """A trust column: its title and unit, and from where on a recording wants care (docs/rows.md)."""
+    """A quality column: its title and unit, and beyond which limit a label needs a check (docs/rows.md)."""
 
     title: str
     unit: str
     limit: float
-    wants_care: Callable[[Values, float], NDArray[np.bool_]]
+    needs_check: Callable[[Values, float], NDArray[np.bool_]]
 
 
 def _below(values: Values, limit: float) -> NDArray[np.bool_]:
@@ -45,37 +47,50 @@ _MEASURES: Final = {
     "level_dbfs": _Measure("Level", "dBFS", -60.0, _below),
     "clipping_ratio": _Measure("Clipped samples", "share", 0.001, _above),
     "speech_ratio": _Measure("Speech", "share", 0.1, _below),
-    "snr_db": _Measure("Signal over noise", "dB", 15.0, _below),
-    "distance": _Measure("Distance from the training recordings", "1 is the 99th percentile", 1.0, _above),
+    "snr_db": _Measure("Signal-to-noise ratio", "dB", 15.0, _below),
+    "distance": _Measure("Distance from the training data", "1 is the 99th percentile", 1.0, _above),
 }
 
 
-def quality(tally: Tally, drawn: list[Figure]) -> list[Markup]:
-    """Show each trust column that the table has; a table without them has no section."""
+def quality(tally: Tally, figures: list[Figure]) -> list[Markup]:
+    """Show the quality columns that the table has; without them there is no section.
+
+    Parameters
+    ----------
+    tally : Tally
+        Counts of the table.
+    figures : list[Figure]
+        Receives the figures of the section.
+
+    Returns
+    -------
+    list of Markup
+        The section, if any.
+    """
     found, cells = [], []
     for place, name in enumerate(QUALITY_COLUMNS):
         values = np.array(tally.quality[place], np.float64)
         if not len(values):
             continue
         measure = _MEASURES[name]
-        n_care = int(measure.wants_care(values, measure.limit).sum())
-        side = "below" if measure.wants_care is _below else "above"
-        share = percent(n_care / len(values))
+        n_to_check = int(measure.needs_check(values, measure.limit).sum())
+        side = "below" if measure.needs_check is _below else "above"
+        share = percent(n_to_check / len(values))
         unit = f" {measure.unit}" if measure.unit.startswith("dB") else ""
         limit = f"{measure.limit:g}{unit}"
         caption = f"Median {np.median(values):.4g}{unit}; {share} of the recordings are {side} {limit}."
         found.append(_figure(name, measure, caption, values))
-        cells.append([name, f"{np.median(values):.4g}", f"{side} {measure.limit:g}", count(n_care), share])
-    drawn += found
+        cells.append([name, f"{np.median(values):.4g}", f"{side} {measure.limit:g}", count(n_to_check), share])
+    figures += found
     if not found:
         return []
-    header = ("column", "median", "wants care", "recordings", "share")
-    beside = page.table("Recordings whose label wants care", header, cells)
-    return [page.section("How far the recordings can be trusted", page.figures(found, beside))]
+    header = ("column", "median", "check if", "recordings", "share")
+    beside = page.table("Labels to check", header, cells)
+    return [page.section("Recording quality", page.figures(found, beside))]
 
 
 def _figure(name: str, measure: _Measure, caption: str, values: Values) -> Figure:
-    """Draw bins of equal width between round numbers around the values."""
+    """Draw a histogram with bins of equal width."""
     low, high = float(values.min()), float(values.max())
     if high - low < 1e-6:
         low, high = low - 0.5, high + 0.5

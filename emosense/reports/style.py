@@ -1,7 +1,7 @@
-"""Colours and type of the reports: one style sheet for the page, one for a figure that stands alone.
+"""Colours and fonts of the reports: one style sheet for the page, one for a figure in a file of its own.
 
-The sheets name no custom properties in the charts' rules, since programs that place an SVG in a document (librsvg,
-Inkscape) do not resolve them. Text has a contrast of 4.5 or more in both modes, marks of 3 or more (WCAG 2.2).
+The rules of the charts use no custom properties, because programs that place an SVG in a document (librsvg, Inkscape)
+do not resolve them. Text has a contrast of 4.5 or more in both modes, marks of 3 or more (WCAG 2.2).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 from emosense.emotions import EMOTIONS
 
-# Series that are no emotion: first and second of a pair, what has no label, and the cells of a matrix.
+# Series that are not emotions: first and second of a pair, recordings without a label, and the cells of a matrix.
 _SERIES: Final = ("first", "second", "none", "heat")
 
 LIGHT: Final[dict[str, str]] = {
@@ -32,7 +32,18 @@ _FONT: Final = "system-ui,-apple-system,'Segoe UI',Roboto,'Liberation Sans','Dej
 
 
 def chart_css(colours: dict[str, str]) -> str:
-    """Return the rules of the charts in one set of colours."""
+    """Return the rules of the charts in one colour scheme.
+
+    Parameters
+    ----------
+    colours : dict[str, str]
+        Colours by name.
+
+    Returns
+    -------
+    str
+        CSS rules.
+    """
     series = "".join(
         f".f-{name}{{fill:{colours[name]}}}.l-{name}{{stroke:{colours[name]}}}" for name in (*EMOTIONS, *_SERIES)
     )
@@ -51,7 +62,13 @@ def chart_css(colours: dict[str, str]) -> str:
 
 
 def figure_css() -> str:
-    """Return the sheet of a figure that stands alone: light, on a white ground, as print wants it."""
+    """Return the style sheet of a figure file: light, on white, for print.
+
+    Returns
+    -------
+    str
+        CSS rules.
+    """
     return chart_css(LIGHT | {"panel": LIGHT["page"]}) + f".ground{{fill:{LIGHT['page']}}}"
 
 
@@ -122,6 +139,12 @@ _PRINT: Final = (
 
 
 def page_css() -> str:
-    """Return the sheet of a page: dark where the reader's system is, light on paper."""
+    """Return the style sheet of a page: dark if the reader's system is dark, light on paper.
+
+    Returns
+    -------
+    str
+        CSS rules.
+    """
     dark = f"@media screen and (prefers-color-scheme:dark){{{_page_colours(DARK)}}}"
     return _LAYOUT + _page_colours(LIGHT) + dark + _PRINT

@@ -1,7 +1,7 @@
-"""Rows of labels -> counts: one pass, in memory that a million recordings do not fill.
+"""Rows of labels -> counts, in one pass and little memory.
 
-A recording costs 8 bytes: its confidence and its duration, as whole numbers in the table's own precision, so that
-medians are exact. Names are kept of the few recordings that a report shows, and of at most 50,000 folders.
+A recording takes 8 bytes: its confidence and its duration, as integers in the precision of the table, so that medians
+are exact. Only the names of the recordings that a report lists and of at most 50,000 folders are kept.
 """
 
 from __future__ import annotations
@@ -29,22 +29,30 @@ _MILLIONTHS: Final = 1_000_000
 _MS: Final = 1000
 _MAX_MS: Final = 2**32 - 1
 _ACTOR: Final = re.compile(r"(?:^|[/\\])(Actor_\d+)[/\\]")
-# Where a recording without a label is counted.
+# Position of recordings without a label in the counts of a group.
 NO_LABEL: Final = len(EMOTIONS)
 
 
 @dataclasses.dataclass(slots=True)
 class Groups:
-    """Counts by folder or speaker: for each name one number an emotion, and the last for no label.
+    """Counts by folder or speaker: one number per emotion, and a last one for recordings without a label.
 
-    A table is in order of path, so that the groups kept are complete; recordings of later ones are in `rest`.
+    Tables are sorted by path, so the groups that are kept are complete; later groups are summed in `rest`.
     """
 
     counts: dict[str, list[int]] = dataclasses.field(default_factory=dict)
     rest: list[int] = dataclasses.field(default_factory=lambda: [0] * (NO_LABEL + 1))
 
     def add(self, group: str, place: int) -> None:
-        """Count a recording."""
+        """Count a recording.
+
+        Parameters
+        ----------
+        group : str
+            Name of the folder or speaker.
+        place : int
+            Index of the emotion, or `NO_LABEL`.
+        """
         values = self.counts.get(group)
         if values is None:
             values = self.rest
@@ -53,7 +61,18 @@ class Groups:
         values[place] += 1
 
     def largest(self, n_most: int) -> tuple[list[tuple[str, list[int]]], list[int], int]:
-        """Return the groups with most recordings, the sum of the others, and how many others are known."""
+        """Return the groups with most recordings, the sum of the others, and how many others are known.
+
+        Parameters
+        ----------
+        n_most : int
+            How many groups to return.
+
+        Returns
+        -------
+        tuple of (list of (str, list of int), list of int, int)
+            The largest groups, the sums of the others, and the number of the others.
+        """
         ordered = sorted(self.counts.items(), key=lambda item: (-sum(item[1]), item[0]))
         others = [sum(column) for column in zip(self.rest, *(values for _, values in ordered[n_most:]), strict=True)]
         return ordered[:n_most], others, max(len(ordered) - n_most, 0)
@@ -61,7 +80,7 @@ class Groups:
 
 @dataclasses.dataclass(slots=True)
 class Errors:
-    """Recordings with one error code: their number and the first of them."""
+    """Recordings with one error code: their number, and the first of them."""
 
     n: int = 0
     files: list[LabelRow] = dataclasses.field(default_factory=list)
@@ -69,20 +88,20 @@ class Errors:
 
 @dataclasses.dataclass(slots=True)
 class Tally:
-    """What is counted of a table.
+    """Counts of a table.
 
     Attributes
     ----------
     confidences : list of array
-        For each emotion the confidences, in millionths.
+        Confidences by emotion, in millionths.
     durations : array
-        Where the table has one, in milliseconds.
+        Durations in milliseconds, where the table has them.
     decoded_ms : list of int
-        For each emotion the time that the label was made from.
+        Decoded audio by emotion, in milliseconds.
     quality : list of array
-        For each trust column what the table has of it.
+        Values of each quality column that the table has.
     least, most : list of LabelRow
-        The least and the most certain recordings, in that order.
+        Recordings with the lowest and the highest confidence, the extreme first.
     """
 
     n: int = 0
@@ -105,19 +124,47 @@ class Tally:
         return [len(values) for values in self.confidences]
 
     def confidence(self, place: int | None = None) -> NDArray[np.float64]:
-        """Confidences of one emotion, or of all, sorted."""
+        """Confidences of one emotion, or of all, sorted.
+
+        Parameters
+        ----------
+        place : int | None
+            Index of the emotion; None for all.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            In [0, 1], rising.
+        """
         arrays = self.confidences if place is None else [self.confidences[place]]
         return np.sort(np.concatenate([np.array(values, np.uint32) for values in arrays])) / _MILLIONTHS
 
     def duration_s(self) -> NDArray[np.float64]:
-        """Durations, sorted."""
+        """Durations, sorted.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            In seconds, rising.
+        """
         return np.sort(np.array(self.durations, np.uint32)) / _MS
 
 
 def count_labels(rows: Iterable[LabelRow]) -> Tally:
-    """Count a table in one pass."""
+    """Count a table in one pass.
+
+    Parameters
+    ----------
+    rows : Iterable[LabelRow]
+        Rows in the order of the table.
+
+    Returns
+    -------
+    Tally
+        Their counts.
+    """
     tally = Tally()
-    # Heaps of fixed size; the row's number decides between equals, so that the first in the table is shown.
+    # Heaps of fixed size; of equal confidences the first row of the table is kept.
     least: list[tuple[float, int, LabelRow]] = []
     most: list[tuple[float, int, LabelRow]] = []
     for number, row in enumerate(rows):
