@@ -91,7 +91,7 @@ def evaluate(
         raise UsageError("evaluate needs DATA, or --compare with two folders")
     from emosense.crossvalidation.evaluate import evaluate as run
     from emosense.crossvalidation.job import EvaluateJob
-    from emosense.crossvalidation.results import table_text
+    from emosense.crossvalidation.results_text import table_text
     from emosense.progress import open_progress
     from emosense.training.encoder_choice import EncoderChoice
 

@@ -1,1 +1,1 @@
-"""Corpus -> honest figures."""
+"""Cross-validation: corpus -> scores on speakers who were not in training."""

@@ -1,6 +1,6 @@
-"""The models of an evaluation, on disturbed copies of the recordings that they are tested on -> a table of UAR.
+"""The models of an evaluation, on disturbed copies of their test recordings -> a table of UAR.
 
-Nothing is trained: what hears a disturbed recording is what was scored on the recording itself.
+Nothing is trained: the model that scores a disturbed copy is the one that scored the recording itself.
 """
 
 from __future__ import annotations
@@ -33,16 +33,22 @@ def robustness(
     Parameters
     ----------
     source : FeatureSource
-        Where the recordings are; features of the copies are kept like any others.
+        Where the recordings are; features of the copies are cached like any others.
+    scored : ScoredModels
+        The models with their test rows.
     clean : sequence of Predictions
-        What the models say of the recordings as they are.
+        Predictions for the undisturbed recordings.
+    progress : Progress
+        Receives messages and the number of finished disturbances.
+    catalogue : sequence of Disturbance
+        The disturbances.
 
     Returns
     -------
-    list of dict, one a disturbance
-        ``name``, ``description``, ``n`` and ``n_lost`` (recordings of the first seed that can be labelled under the
-        disturbance, and that cannot), ``uar`` (``mean`` and ``sd`` over the seeds) and ``change`` against the same
-        recordings as they are (the same, and the ``interval`` over speakers with the first seed); None where no
+    list of dict, one per disturbance
+        ``name``, ``description``, ``n`` and ``n_lost`` (recordings of the first seed that can and that cannot be
+        labelled under the disturbance), ``uar`` (``mean`` and ``sd`` over the seeds) and ``change`` against the same
+        recordings undisturbed (``mean``, ``sd``, and the ``interval`` over speakers with the first seed); None if no
         recording is left.
 
     Raises
@@ -68,7 +74,7 @@ def robustness(
 def _in_the_rows_of(
     clean: FeatureTable, tables: Sequence[FeatureTable]
 ) -> tuple[tuple[FeatureTable, ...], NDArray[np.int64]]:
-    """Disturbed features in the order of the clean table, and its rows that every one of the tables has."""
+    """Return disturbed features in the order of the clean table, and the rows of it that all tables have."""
     places = [{path: row for row, path in enumerate(table.paths)} for table in tables]
     rows = [row for row, path in enumerate(clean.paths) if all(path in of_path for of_path in places)]
     left = tuple(
@@ -80,7 +86,7 @@ def _in_the_rows_of(
 def _scores(
     table: FeatureTable, classes: tuple[str, ...], clean: Sequence[Predictions], found: Sequence[Predictions]
 ) -> dict[str, Any]:
-    """Score what was found of some recordings against what the models say of the same ones as they are."""
+    """Score disturbed recordings, compared with the same recordings undisturbed."""
     labels = table.labels(classes)
     first = min(p.seed for p in clean)
     n_all, n = (sum(len(p.rows) for p in part if p.seed == first) for part in (clean, found))
@@ -106,7 +112,7 @@ def _scores(
 
 
 def _predicted(predictions: Sequence[Predictions], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows that a seed's models were tested on, and the class of each."""
+    """Return the test rows of a seed, and the predicted class of each."""
     mine = [p for p in predictions if p.seed == seed]
     return np.concatenate([p.rows for p in mine]), np.concatenate([p.probabilities.argmax(axis=1) for p in mine])
 

@@ -1,1 +1,1 @@
-"""Who is tested on what, how well it went, and how sure that is: splits, metrics, intervals and calibration."""
+"""Splits, metrics, intervals and calibration: how a model is tested, its scores, and their uncertainty."""

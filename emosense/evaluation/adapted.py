@@ -1,6 +1,6 @@
-"""What speaker adaptation brings: held-out predictions, adapted by groups of each speaker's recordings.
+"""Scores after speaker adaptation: held-out predictions, adapted in groups of each speaker's recordings.
 
-No label is used for adapting; labels choose the groups of one emotion, which are the worst case.
+Adaptation uses no labels; labels only choose the groups of one emotion, which are the worst case.
 """
 
 from __future__ import annotations
@@ -21,28 +21,30 @@ Rows = NDArray[np.int64]
 
 GROUPINGS: Final = {
     "none": "not adapted",
-    "one": "each recording as a speaker of its own",
+    "one": "each recording on its own",
     "ten": "mixed recordings of a speaker, at most 10 at a time",
     "all": "all recordings of a speaker",
     "same": "all recordings of a speaker in one emotion at a time",
 }
-_FEW: Final = 10
+_MAX_GROUP: Final = 10
 _SCORES: Final = ("uar", "accuracy", "ece")
 
 
 def adaptation_scores(
     labels: Rows, probabilities: Float64, speakers: Sequence[str], *, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """Score predictions after adaptation, for each of `GROUPINGS`.
+    """Score predictions after adaptation, for each grouping in `GROUPINGS`.
 
     Parameters
     ----------
     labels : ndarray, shape (n,)
-        Indices into the classes.
+        Class indices.
     probabilities : ndarray, shape (n, n_classes)
+        Held-out predictions.
     speakers : sequence of str, length n
+        Speaker of each row.
     seed : int
-        Mixes the recordings of a speaker for the groups of 10.
+        Shuffles the recordings of a speaker for the groups of 10.
 
     Returns
     -------
@@ -64,7 +66,18 @@ def adaptation_scores(
 
 
 def mean_adaptation(seeds: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return mean and deviation over seeds of what `adaptation_scores` gave for each, by grouping and score."""
+    """Average the scores of `adaptation_scores` over seeds.
+
+    Parameters
+    ----------
+    seeds : Sequence[dict[str, Any]]
+        Summaries of `emosense.evaluation.summary.summarise`, one per seed.
+
+    Returns
+    -------
+    dict
+        By grouping and score: ``mean`` and ``sd``.
+    """
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for grouping in GROUPINGS:
         found[grouping] = {}
@@ -87,6 +100,6 @@ def _groups(grouping: str, labels: Rows, speakers: NDArray[np.str_], seed: int) 
             yield from rows.reshape(-1, 1)
         elif grouping == "ten":
             mixed = rng.permutation(rows)
-            yield from np.array_split(mixed, -(-len(mixed) // _FEW))
+            yield from np.array_split(mixed, -(-len(mixed) // _MAX_GROUP))
         else:
             yield from (rows[labels[rows] == label] for label in np.unique(labels[rows]))

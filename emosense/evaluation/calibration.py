@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emosense.evaluation.metrics import check_probabilities
+from emosense.evaluation.input_checks import check_probabilities
 
 MIN_TEMPERATURE: Final = 0.05
 MAX_TEMPERATURE: Final = 20.0
@@ -42,7 +42,7 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        As in `emosense.evaluation.metrics.check_probabilities`.
+        As in `emosense.evaluation.input_checks.check_probabilities`.
     """
     from scipy.optimize import minimize_scalar
 

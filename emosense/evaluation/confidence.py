@@ -1,22 +1,20 @@
-"""How far the probabilities can be trusted: calibration, separation of right from wrong, and what a threshold buys.
+"""The quality of the probabilities: calibration, separation of right from wrong, and accuracy at a threshold.
 
 Takes labels of shape (n,) and probabilities of shape (n, n_classes). The confidence of a row is its highest
-probability, the prediction its class; of equal probabilities the first class wins.
+probability, and the prediction is the class of that probability; the first class wins a tie.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emosense.evaluation.metrics import accuracy, check_probabilities, confusion_matrix, uar
+from emosense.evaluation.input_checks import check_probabilities
 
 N_BINS: Final = 15
-_COVERAGES: Final = tuple(percent / 100 for percent in range(5, 101, 5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class ReliabilityBin:
     Attributes
     ----------
     low, high : float
-        Edges of the bin; the first bin holds 0 as well.
+        Edges of the bin; the first bin includes 0.
     n : int
         Number of rows.
     mean_confidence, accuracy : float or None
@@ -40,43 +38,33 @@ class ReliabilityBin:
     accuracy: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class CoveragePoint:
-    """What is left, and how good it is, where rows below a confidence are set aside.
-
-    Attributes
-    ----------
-    threshold : float
-        Rows with at least this confidence are kept.
-    coverage : float
-        Share of the rows that is kept, in [0, 1].
-    n, n_classes : int
-        Rows kept, and classes in their truth; the UAR is over these classes, so compare it where they are all there.
-    accuracy, uar : float or None
-        Of the rows kept; None where there are none.
-    """
-
-    threshold: float
-    coverage: float
-    n: int
-    n_classes: int
-    accuracy: float | None
-    uar: float | None
-
-
 def reliability(labels: ArrayLike, probabilities: ArrayLike, n_bins: int = N_BINS) -> list[ReliabilityBin]:
-    """Return the reliability diagram as a table: bins of equal width over the confidence, empty ones included.
+    """Return the reliability diagram as a table with bins of equal width.
 
     Source: Guo et al. 2017, 'On Calibration of Modern Neural Networks', section 2.
+
+    Parameters
+    ----------
+    labels : array, shape (n,), integers
+        Class indices.
+    probabilities : array, shape (n, n_classes)
+        Rows sum to one.
+    n_bins : int
+        Number of bins.
+
+    Returns
+    -------
+    list of ReliabilityBin
+        By rising confidence, with empty bins.
 
     Raises
     ------
     ValueError
-        As in `check_probabilities`, or if there is no bin.
+        As in `check_probabilities`, or if `n_bins` is below 1.
     """
     if n_bins < 1:
         raise ValueError(f"a reliability table needs at least 1 bin, not {n_bins}")
-    is_right, confidence = _judged(labels, probabilities)
+    is_right, confidence = _is_right_and_confidence(labels, probabilities)
     edges = np.linspace(0, 1, n_bins + 1)
     bin_of_row = np.digitize(confidence, edges[1:-1], right=True)
     table = []
@@ -94,6 +82,20 @@ def ece(labels: ArrayLike, probabilities: ArrayLike, n_bins: int = N_BINS) -> fl
 
     Source: Guo et al. 2017, equation 3. It depends on the number of bins and is biased upwards on few rows.
 
+    Parameters
+    ----------
+    labels : array, shape (n,), integers
+        Class indices.
+    probabilities : array, shape (n, n_classes)
+        Rows sum to one.
+    n_bins : int
+        Number of bins.
+
+    Returns
+    -------
+    float
+        0 is perfect.
+
     Raises
     ------
     ValueError
@@ -109,17 +111,28 @@ def ece(labels: ArrayLike, probabilities: ArrayLike, n_bins: int = N_BINS) -> fl
 
 
 def confidence_auroc(labels: ArrayLike, probabilities: ArrayLike) -> float | None:
-    """Return the chance that a right row is more confident than a wrong one, ties counted half.
+    """Return the probability that a right row is more confident than a wrong one; ties count half.
 
-    0.5 means that the confidence says nothing, 1 that a threshold separates right from wrong. None where all rows are
-    right or all are wrong. Source: the Mann-Whitney statistic, Hanley & McNeil 1982.
+    0.5 is chance; at 1 a threshold separates right from wrong. Source: Mann-Whitney statistic, Hanley & McNeil 1982.
+
+    Parameters
+    ----------
+    labels : array, shape (n,), integers
+        Class indices.
+    probabilities : array, shape (n, n_classes)
+        Rows sum to one.
+
+    Returns
+    -------
+    float or None
+        In [0, 1]; None if all rows are right or all are wrong.
 
     Raises
     ------
     ValueError
         As in `check_probabilities`.
     """
-    is_right, confidence = _judged(labels, probabilities)
+    is_right, confidence = _is_right_and_confidence(labels, probabilities)
     n_right = int(is_right.sum())
     n_wrong = len(is_right) - n_right
     if not n_right or not n_wrong:
@@ -130,45 +143,22 @@ def confidence_auroc(labels: ArrayLike, probabilities: ArrayLike) -> float | Non
     return (rank_sum - n_right * (n_right + 1) / 2) / (n_right * n_wrong)
 
 
-def coverage_curve(
-    labels: ArrayLike, probabilities: ArrayLike, thresholds: Sequence[float] | None = None
-) -> list[CoveragePoint]:
-    """Return accuracy and UAR of the rows at or above each confidence threshold.
-
-    Parameters
-    ----------
-    labels : array, shape (n,), integers
-    probabilities : array, shape (n, n_classes)
-    thresholds : sequence of float in [0, 1], optional
-        Left out, they are the confidences that keep 5 %, 10 %, ... 100 % of the rows. Rows of equal confidence are kept
-        or set aside together, so that a point may keep more than its share.
-
-    Raises
-    ------
-    ValueError
-        As in `check_probabilities`.
-    """
-    truth, shares = check_probabilities(labels, probabilities)
-    n_rows, n_classes = shares.shape
-    predictions, confidence = shares.argmax(axis=1), shares.max(axis=1)
-    if thresholds is None:
-        falling = np.sort(confidence)[::-1]
-        thresholds = [float(falling[max(int(np.ceil(share * n_rows - 1e-9)), 1) - 1]) for share in _COVERAGES]
-    curve = []
-    for threshold in thresholds:
-        kept = confidence >= threshold
-        n = int(kept.sum())
-        n_present = len(np.unique(truth[kept]))
-        matrix = confusion_matrix(truth[kept], predictions[kept], n_classes) if n else None
-        share_right, recall = (None, None) if matrix is None else (float(accuracy(matrix)), float(uar(matrix)))
-        curve.append(CoveragePoint(float(threshold), n / n_rows, n, n_present, share_right, recall))
-    return curve
-
-
 def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """Return the mean squared distance of the probabilities from the truth, summed over classes, in [0, 2].
 
     Source: Brier 1950, in its original form for several classes; 0 is perfect.
+
+    Parameters
+    ----------
+    labels : array, shape (n,), integers
+        Class indices.
+    probabilities : array, shape (n, n_classes)
+        Rows sum to one.
+
+    Returns
+    -------
+    float
+        0 is perfect.
 
     Raises
     ------
@@ -180,9 +170,21 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
 
 
 def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Return the mean negative log-likelihood of the truth, in nats; 0 is perfect, ln(n_classes) is guessing.
+    """Return the mean negative log-likelihood of the truth, in nats; 0 is perfect, ln(n_classes) is chance.
 
-    A probability of zero counts as 2.2e-16 (float64 epsilon), so that one sure error does not make the mean infinite.
+    A probability of zero counts as 2.2e-16 (float64 epsilon), so that a single error does not make the mean infinite.
+
+    Parameters
+    ----------
+    labels : array, shape (n,), integers
+        Class indices.
+    probabilities : array, shape (n, n_classes)
+        Rows sum to one.
+
+    Returns
+    -------
+    float
+        At least 0.
 
     Raises
     ------
@@ -194,7 +196,9 @@ def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> float:
     return float(-np.log(np.maximum(of_truth, np.finfo(np.float64).eps)).mean())
 
 
-def _judged(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return of each row whether it is right, and its confidence."""
+def _is_right_and_confidence(
+    labels: ArrayLike, probabilities: ArrayLike
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Return whether each row is right, and its confidence."""
     truth, shares = check_probabilities(labels, probabilities)
     return shares.argmax(axis=1) == truth, shares.max(axis=1)

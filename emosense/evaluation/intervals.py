@@ -1,8 +1,8 @@
-"""How far a score could be luck: intervals and tests that resample actors, not rows.
+"""The uncertainty of a score: intervals and tests that resample actors, not rows.
 
-Rows of one actor resemble each other, so an interval over rows promises too much: what varies from corpus to corpus is
-who speaks. Here the actor is the unit. With few actors (below about 10) a percentile interval is still too narrow.
-Every random draw comes from the seed.
+Rows of one actor resemble each other, so an interval over rows is too narrow: what varies from corpus to corpus is who
+speaks. The actor is therefore the unit. With few actors (below about 10) a percentile interval is still too narrow.
+All randomness comes from the seed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from emosense.evaluation.metrics import confusion_matrix, uar
 
 Statistic = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 
-# 2 to the 12th sign patterns are enumerated; more actors are sampled.
+# Up to 12 actors all sign patterns are enumerated (4096); with more they are sampled.
 _MAX_EXACT_SPEAKERS: Final = 12
 _N_FLIPS: Final = 10_000
 
@@ -50,7 +50,17 @@ class Comparison:
 
 
 def mean_and_sd(values: Sequence[float]) -> tuple[float, float | None]:
-    """Return the mean and the standard deviation (n - 1) of scores over seeds or folds; no deviation of a single value.
+    """Return the mean and the standard deviation (n - 1) of scores over seeds or folds.
+
+    Parameters
+    ----------
+    values : Sequence[float]
+        At least one score.
+
+    Returns
+    -------
+    tuple of (float, float or None)
+        Mean and standard deviation; no deviation for a single value.
 
     Raises
     ------
@@ -83,18 +93,18 @@ def bootstrap_interval(
         The actor of each row.
     statistic : callable
         A score of confusion matrices: `uar`, `accuracy` or `macro_f1` of `emosense.evaluation.metrics`. A resample that
-        lacks a class is scored over those that it has.
+        lacks a class is scored over the classes that it has.
     n_resamples : int
         Number of resamples.
     level : float, in (0, 1)
-        Share of the resamples that the interval holds.
+        Share of the resamples within the interval.
     seed : int
         Seed of the resampling.
 
     Returns
     -------
     tuple of float, or None
-        Lower and upper end; None for a single actor, who says nothing about others.
+        Lower and upper end; None for a single actor.
 
     Raises
     ------
@@ -103,8 +113,8 @@ def bootstrap_interval(
 
     Notes
     -----
-    Source: the cluster bootstrap, Field & Welsh 2007, doi 10.1111/j.1467-9868.2007.00593.x. Only the counts of each
-    actor in a resample are drawn, and multiply the actors' confusion matrices.
+    Source: the cluster bootstrap, Field & Welsh 2007, doi 10.1111/j.1467-9868.2007.00593.x. Only the number of
+    times that each actor is drawn is sampled; it multiplies the confusion matrix of the actor.
     """
     matrices = _confusion_by_speaker(labels, predictions, speakers)
     return _interval(matrices, statistic, n_resamples, level, seed)
@@ -122,18 +132,23 @@ def compare_uar(
 ) -> Comparison:
     """Compare two models by their predictions on the same rows.
 
-    The interval resamples actors, both models alike. The test asks how often a difference as large would arise if each
-    actor's predictions could have come from either model: it swaps them actor by actor, over all patterns for up to
-    12 actors, else over 10,000 drawn ones.
+    The interval resamples actors, the same ones for both models. The test is a sign-flip test: it swaps the models
+    within actors, in all patterns for up to 12 actors, else in 10,000 random ones, and counts how often the difference
+    is at least as large.
 
     Parameters
     ----------
     labels, predictions, other_predictions : array, shape (n,), integers
-        Class indices.
+        Class indices: the truth, and the predictions of the first and the second model.
     speakers : sequence of str, length n
         The actor of each row.
     n_resamples, level, seed
         As in `bootstrap_interval`.
+
+    Returns
+    -------
+    Comparison
+        The difference, its interval and its p-value.
 
     Raises
     ------
@@ -145,12 +160,12 @@ def compare_uar(
     second = _confusion_by_speaker(labels, other_predictions, speakers, n_classes)
     pairs = np.stack([first, second], axis=1)
 
-    def difference(matrices: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _difference(matrices: NDArray[np.int64]) -> NDArray[np.float64]:
         return np.asarray(uar(matrices[..., 0, :, :]) - uar(matrices[..., 1, :, :]))
 
     return Comparison(
-        uar_difference=float(difference(pairs.sum(axis=0))),
-        interval=_interval(pairs, difference, n_resamples, level, seed),
+        uar_difference=float(_difference(pairs.sum(axis=0))),
+        interval=_interval(pairs, _difference, n_resamples, level, seed),
         p_value=_sign_flip_p(first, second, seed),
         n_speakers=len(pairs),
         is_exact=len(pairs) <= _MAX_EXACT_SPEAKERS,
@@ -202,7 +217,7 @@ def _sign_flip_p(first: NDArray[np.int64], second: NDArray[np.int64], seed: int)
         bits = np.arange(2**n_speakers)[:, None] >> np.arange(n_speakers) & 1
     else:
         bits = np.random.default_rng(seed).integers(0, 2, size=(_N_FLIPS, n_speakers))
-    # The tolerance keeps sums that are equal but for rounding on the same side.
+    # The tolerance makes sums that differ only by rounding count as equal.
     as_large = int((np.abs((1 - 2 * bits) @ terms) >= abs(terms.sum()) - 1e-12).sum())
     if n_speakers <= _MAX_EXACT_SPEAKERS:
         return as_large / len(bits)

@@ -1,9 +1,9 @@
-"""Probabilities of one speaker's recordings -> the same, with what the speaker sounds like in general taken out.
+"""Probabilities of one speaker's recordings -> the same, normalised for the speaker.
 
-A voice that is low and flat by nature sounds sad in every recording. Without any label, the mean and the spread of the
-model's log-probabilities over a speaker's recordings tell how the model hears that voice; they are taken out, as score
-normalisation does in speaker verification (Auckenthaler et al. 2000, doi 10.1006/dspr.1999.0360), and shrunk towards
-doing nothing where there are few recordings. Only sums of probabilities are needed: no audio is read twice.
+A voice that is naturally low and flat sounds sad in every recording. The mean and the spread of the model's
+log-probabilities over a speaker's recordings, for which no labels are needed, measure this bias. They are normalised,
+as scores are in speaker verification (Auckenthaler et al. 2000, doi 10.1006/dspr.1999.0360), and the fewer recordings
+there are, the weaker the normalisation is. Only sums of log-probabilities are needed: no audio is read twice.
 
 Log-probabilities have axes (recordings, emotions), centred over the emotions of each recording.
 """
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 Float64 = NDArray[np.float64]
 
-# A speaker with this many recordings is taken out by half; one recording alone keeps its label.
+# A speaker with this many recordings is normalised by half; a single recording keeps its label.
 SHRINKAGE: Final = 10.0
-# The smallest digit that a table keeps.
+# The smallest probability that a table can express.
 _SMALLEST: Final = 1e-6
-# Added to a spread: one that is small by chance must not blow an emotion up.
+# Added to a spread, so that a spread that is small by chance does not inflate an emotion.
 _SPREAD_FLOOR: Final = 1.0
 
 
@@ -45,31 +45,53 @@ class SpeakerStatistics:
 
     @classmethod
     def of(cls, probabilities: Iterable[Iterable[float]]) -> SpeakerStatistics:
-        """Gather the recordings of one speaker, shape (n, n_emotions)."""
+        """Sum over recordings of one speaker.
+
+        Parameters
+        ----------
+        probabilities : array, shape (n, n_emotions)
+            Recordings of one speaker.
+
+        Returns
+        -------
+        SpeakerStatistics
+            Their sums.
+        """
         logs = log_probabilities(np.asarray(probabilities, np.float64))
         return cls(len(logs), logs.sum(axis=0), np.square(logs).sum(axis=0))
 
     def __add__(self, other: SpeakerStatistics) -> SpeakerStatistics:
-        """Gather more recordings of the same speaker."""
+        """Add recordings of the same speaker."""
         return SpeakerStatistics(self.n + other.n, self.total + other.total, self.squares + other.squares)
 
 
 def log_probabilities(probabilities: Float64) -> Float64:
-    """Logarithms, less their mean over the emotions; shape (n, n_emotions)."""
+    """Return logarithms of probabilities, minus their mean over the emotions.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (..., n_emotions)
+        In [0, 1].
+
+    Returns
+    -------
+    ndarray, shape (..., n_emotions)
+        Their mean over the emotions is 0.
+    """
     logs = np.log(np.maximum(probabilities, _SMALLEST))
     return np.asarray(logs - logs.mean(axis=-1, keepdims=True))
 
 
 def adapt(probabilities: Float64, speaker: SpeakerStatistics) -> Float64:
-    """Return the probabilities as they would be for a voice that the model hears without prejudice.
+    """Normalise the probabilities of a speaker's recordings.
 
     Parameters
     ----------
     probabilities : ndarray, shape (n, n_emotions)
-        Of recordings of the speaker; only emotions that the model tells apart.
+        Recordings of the speaker; only emotions that the model distinguishes.
     speaker : SpeakerStatistics
-        Over all recordings of the speaker. They should hold several emotions: what a speaker's recordings have in
-        common is taken for the voice, and where all are angry, anger is.
+        Sums over all recordings of the speaker. They should contain several emotions: what they have in common is
+        attributed to the voice, so if all are angry, anger is removed.
 
     Returns
     -------

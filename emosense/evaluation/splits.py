@@ -1,8 +1,8 @@
-"""Which rows train and which test: named protocols over the rows of a labelled corpus.
+"""Which rows are for training and which for testing: named protocols over the rows of a labelled corpus.
 
-Takes one speaker and one label a row, gives `Fold` objects that hold row indices in ascending order. All protocols but
+Takes one speaker and one label per row; returns `Fold` objects with ascending row indices. All protocols but
 ``random`` are speaker-independent: no speaker has rows on both sides of a fold. Speakers of RAVDESS are written with
-two digits, "01" to "24". The order in which speakers appear does not change their folds; the seed does.
+two digits, "01" to "24". The order in which speakers appear does not change their folds.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _RANDOM_TEST_SHARE: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One division of the rows.
+    """One division of the rows into training and test rows.
 
     Attributes
     ----------
@@ -51,7 +51,17 @@ class Fold:
 
 
 def is_speaker_independent(protocol: str) -> bool:
-    """Return whether no speaker is both trained on and tested on.
+    """Return whether no speaker has rows in both training and test.
+
+    Parameters
+    ----------
+    protocol : str
+        A key of `PROTOCOLS`.
+
+    Returns
+    -------
+    bool
+        False for ``random``.
 
     Raises
     ------
@@ -72,9 +82,9 @@ def folds(
     protocol : str
         A key of `PROTOCOLS`.
     speakers : sequence of str, length n
-        Who speaks in each row; "01" to "24" for lj5 and eb6.
+        Speaker of each row; "01" to "24" for lj5 and eb6.
     labels : ndarray, shape (n,), int64
-        The class of each row; only ``random`` looks at it.
+        Class of each row; used only by ``random``.
     seed : int
         Decides the folds of ``kfold`` and ``random``; the others are fixed.
     n_folds : int
@@ -83,20 +93,19 @@ def folds(
     Returns
     -------
     list of Fold
-        Speakers that the corpus lacks are left out of their folds, and a fold that would test nobody is left out; the
-        other folds keep their names.
+        Speakers that the corpus lacks are left out of their folds. A fold without test speakers is left out; the other
+        folds keep their names.
 
     Raises
     ------
     UsageError
-        If there is no such protocol, the speakers are too few or not those that it needs, or nothing is left to train
-        on.
+        If there is no such protocol, its speakers are missing or too few, or no training rows are left.
     ValueError
         If `speakers` and `labels` differ in length.
     """
     _check_protocol(protocol)
     if len(speakers) != len(labels):
-        raise ValueError(f"{len(speakers)} speakers do not fit {len(labels)} labels: one of each a row is needed")
+        raise ValueError(f"{len(speakers)} speakers do not fit {len(labels)} labels: each row needs one of each")
     if protocol == "random":
         return [_random_fold(np.asarray(labels), seed)]
     present = _sorted_speakers(speakers)
@@ -105,21 +114,23 @@ def folds(
     for name, tested in _test_groups(protocol, present, seed, n_folds):
         is_test = np.isin(of_row, tested)
         if is_test.all():
-            raise UsageError(f"fold {name} tests on every speaker ({', '.join(present)}): nobody is left to train on")
+            raise UsageError(
+                f"fold {name} tests on every speaker ({', '.join(present)}): no training speakers are left"
+            )
         if is_test.any():
             result.append(Fold(name, np.flatnonzero(~is_test), np.flatnonzero(is_test)))
     return result
 
 
 def inner_split(speakers: Sequence[str], seed: int, share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Divide training rows once more by speaker, for early stopping, calibration or a learning curve.
+    """Divide training rows again by speaker, for early stopping, calibration or a learning curve.
 
     Parameters
     ----------
     speakers : sequence of str, length n
-        Who speaks in each *training* row; rows under test must not be among them.
+        Speaker of each *training* row; test rows must not be among them.
     seed : int
-        Decides which speakers are held out.
+        Chooses the speakers that are held out.
     share : float, in (0, 1)
         Share of the speakers (not rows) held out, rounded, at least one and never all.
 
@@ -131,10 +142,10 @@ def inner_split(speakers: Sequence[str], seed: int, share: float) -> tuple[NDArr
     Raises
     ------
     UsageError
-        If there are fewer than two speakers or the share is not between 0 and 1.
+        If there are fewer than two speakers, or the share is not between 0 and 1.
     """
     if not 0 < share < 1:
-        raise UsageError(f"the share of speakers held out must lie between 0 and 1, not {share}")
+        raise UsageError(f"the share of speakers held out must be between 0 and 1, not {share}")
     present = _sorted_speakers(speakers)
     n_held_out = min(max(round(share * len(present)), 1), len(present) - 1)
     held_out = np.random.default_rng(seed).permutation(present)[:n_held_out]
@@ -151,7 +162,7 @@ def _sorted_speakers(speakers: Sequence[str]) -> list[str]:
     """Return the distinct speakers, at least two."""
     present = sorted(set(speakers))
     if len(present) < 2:
-        raise UsageError(f"a split by speaker needs at least 2 speakers, and here is {len(present)}")
+        raise UsageError(f"a split by speaker needs at least 2 speakers, not {len(present)}")
     return present
 
 
@@ -170,15 +181,15 @@ def _test_groups(protocol: str, present: list[str], seed: int, n_folds: int) -> 
         for speaker in present:
             if speaker not in _RAVDESS_ACTORS:
                 raise UsageError(
-                    f"protocol {protocol} is defined for the RAVDESS actors 01 to 24 (two digits) alone, "
-                    f"and speaker {speaker!r} is none of them: use loso or kfold"
+                    f"protocol {protocol} is defined only for the RAVDESS actors 01 to 24 (two digits), "
+                    f"and speaker {speaker!r} is not one of them: use loso or kfold"
                 )
         for number, actors in enumerate(_FIXED[protocol], start=1):
             yield f"{protocol}-{number}", [f"{actor:02d}" for actor in actors]
 
 
 def _random_fold(labels: NDArray[np.int64], seed: int) -> Fold:
-    """Draw a quarter of each class, by largest remainder; every class keeps a row to train on."""
+    """Draw a quarter of each class, by largest remainder; every class keeps a training row."""
     n_test = int(np.ceil(_RANDOM_TEST_SHARE * len(labels)))
     _, class_of_row, counts = np.unique(labels, return_inverse=True, return_counts=True)
     quota = counts * _RANDOM_TEST_SHARE
@@ -187,7 +198,7 @@ def _random_fold(labels: NDArray[np.int64], seed: int) -> Fold:
         if taken.sum() < n_test and taken[index] < counts[index] - 1:
             taken[index] += 1
     if not taken.sum():
-        raise UsageError(f"a random split needs a class with at least 2 rows, and here are {len(labels)} rows in all")
+        raise UsageError(f"a random split needs a class with at least 2 rows; there are {len(labels)} rows in total")
     rng = np.random.default_rng(seed)
     is_test = np.zeros(len(labels), dtype=np.bool_)
     for index, n_taken in enumerate(taken):

@@ -1,4 +1,4 @@
-"""All that is reported of one set of predictions, in one JSON-ready dictionary."""
+"""All scores of one set of predictions in one JSON-ready dictionary."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emosense.emotions import EMOTIONS
-from emosense.evaluation import confidence, metrics
+from emosense.evaluation import confidence, coverage, metrics
 from emosense.evaluation.adapted import adaptation_scores
 from emosense.evaluation.calibration import apply_temperature, fit_temperature
+from emosense.evaluation.groups import by_group
+from emosense.evaluation.input_checks import check_probabilities
 from emosense.evaluation.intervals import bootstrap_interval, mean_and_sd
 
 
@@ -43,7 +45,7 @@ def summarise(
     folds : sequence of str, length n, optional
         The name of the fold that tested each row; adds the scores of each fold, their mean and standard deviation.
     groups : mapping of str to sequence of str, length n, optional
-        More divisions of the rows to tabulate, such as ``{"sex": [...]}``.
+        Further groupings of the rows to tabulate, such as ``{"sex": [...]}``.
     n_resamples, level, seed
         As in `emosense.evaluation.intervals.bootstrap_interval`.
 
@@ -60,9 +62,9 @@ def summarise(
     Raises
     ------
     ValueError
-        If lengths differ, or as in `emosense.evaluation.metrics.check_probabilities`.
+        If lengths differ, or as in `emosense.evaluation.input_checks.check_probabilities`.
     """
-    truth, shares = metrics.check_probabilities(labels, probabilities)
+    truth, shares = check_probabilities(labels, probabilities)
     if shares.shape[1] != len(emotions):
         raise ValueError(f"{len(emotions)} emotions do not fit {shares.shape[1]} columns of probabilities")
     predictions = shares.argmax(axis=1)
@@ -95,9 +97,23 @@ def summarise(
 
 
 def scaled_ece(truth: NDArray[np.int64], shares: NDArray[np.float64], folds: Sequence[str]) -> float | None:
-    """Return the ECE with a temperature for each fold that is fitted to the test rows of all others; None for one fold.
+    """Return the ECE after temperature scaling, where the temperature of a fold is fitted on the other folds.
 
-    It tells what the temperature of a model that is trained on everyone is worth on new speakers.
+    It estimates the ECE on new speakers of a model that is shipped with the temperature of its cross-validation.
+
+    Parameters
+    ----------
+    truth : ndarray, shape (n,), int64
+        Class indices.
+    shares : ndarray, shape (n, n_classes)
+        Probabilities.
+    folds : sequence of str, length n
+        Name of the fold that tested each row.
+
+    Returns
+    -------
+    float or None
+        In [0, 1]; None if there is only one fold.
     """
     of_row = np.asarray(folds)
     names = np.unique(of_row)
@@ -118,12 +134,12 @@ def _confidence(truth: NDArray[np.int64], shares: NDArray[np.float64]) -> dict[s
         "log_loss": confidence.log_loss(truth, shares),
         "confidence_auroc": confidence.confidence_auroc(truth, shares),
         "reliability": [dataclasses.asdict(row) for row in confidence.reliability(truth, shares)],
-        "coverage": [dataclasses.asdict(point) for point in confidence.coverage_curve(truth, shares)],
+        "coverage": [dataclasses.asdict(point) for point in coverage.coverage_curve(truth, shares)],
     }
 
 
 def _arousal(matrix: NDArray[np.int64], emotions: Sequence[str]) -> dict[str, Any]:
-    """Count the errors that stay within an arousal level and those that cross it."""
+    """Count the errors within and across arousal levels."""
     merged = metrics.arousal_confusion(matrix, emotions)
     n_across = int(merged[0, 1] + merged[1, 0])
     n_errors = int(matrix.sum() - np.trace(matrix))
@@ -136,7 +152,7 @@ def _arousal(matrix: NDArray[np.int64], emotions: Sequence[str]) -> dict[str, An
 
 
 def _table(truth: NDArray[np.int64], shares: NDArray[np.float64], groups: Sequence[str]) -> list[dict[str, Any]]:
-    return [dataclasses.asdict(row) for row in metrics.by_group(truth, shares, groups)]
+    return [dataclasses.asdict(row) for row in by_group(truth, shares, groups)]
 
 
 def _folds(truth: NDArray[np.int64], shares: NDArray[np.float64], folds: Sequence[str]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from emosense.audio.disturbances import CATALOGUE
 from emosense.crossvalidation.evaluate import evaluate
 from emosense.crossvalidation.fold_models import FoldModel, ScoredModels, fold_models, predict_fold
 from emosense.crossvalidation.job import EvaluateJob
-from emosense.crossvalidation.results import table_text
+from emosense.crossvalidation.results_text import table_text
 from emosense.crossvalidation.robustness import robustness
 from emosense.errors import StorageError, UsageError
 from emosense.evaluation.splits import folds, inner_split
@@ -126,9 +126,9 @@ def test_some_folds_are_reported_as_such_and_give_a_model_no_score(
     settings = {"protocol": "kfold", "n_folds": 3}
     one = evaluate(job(table, tmp_path / "one", **settings, only_folds=("kfold-2",)), Silent())
     assert one["only_folds"] == ["kfold-2"]
-    assert table_text(one).startswith("mlp default, kfold, fold kfold-2 alone: 48 recordings")
+    assert table_text(one).startswith("mlp default, kfold, only fold kfold-2: 48 recordings")
     two = job(table, tmp_path / "two", **settings, only_folds=("kfold-3", "kfold-1"))
-    assert table_text(evaluate(two, Silent())).startswith("mlp default, kfold, folds kfold-1 and kfold-3 alone: 96 ")
+    assert table_text(evaluate(two, Silent())).startswith("mlp default, kfold, only folds kfold-1 and kfold-3: 96 ")
     every = job(table, tmp_path / "all", **settings, only_folds=("kfold-3", "kfold-1", "kfold-2"))
     assert evaluate(every, Silent())["only_folds"] == []
     config = without_copies(preset("mlp", "default"))
@@ -137,9 +137,9 @@ def test_some_folds_are_reported_as_such_and_give_a_model_no_score(
         cross_validated(str(tmp_path / "one" / "metrics.json"), *wanted)
     assert cross_validated(str(tmp_path / "all" / "metrics.json"), *wanted).score["n"] == 144
     evaluation_report(str(tmp_path / "one"), str(tmp_path / "one.html"))
-    assert "Of the protocol kfold this is kfold-2 alone" in (tmp_path / "one.html").read_text()
+    assert "Only kfold-2 of the protocol kfold was run" in (tmp_path / "one.html").read_text()
     evaluation_report(str(tmp_path / "all"), str(tmp_path / "all.html"))
-    assert "Of the protocol" not in (tmp_path / "all.html").read_text()
+    assert "of the protocol kfold was run" not in (tmp_path / "all.html").read_text()
 
 
 def evaluated(table: str, folder: Path, **settings: object) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from emosense.crossvalidation.results import Predictions, over_seeds, table_text
+from emosense.crossvalidation.results import Predictions, over_seeds
+from emosense.crossvalidation.results_text import table_text
 from emosense.emotions import EMOTIONS
 from emosense.features.config import default_config
 from emosense.training.feature_table import FeatureTable

@@ -12,17 +12,11 @@ from sklearn import metrics as oracle
 
 from emosense.emotions import EMOTIONS, REFERENCE_MLP_EMOTIONS
 from emosense.evaluation.calibration import apply_temperature, fit_temperature
-from emosense.evaluation.confidence import brier, confidence_auroc, coverage_curve, ece, log_loss, reliability
+from emosense.evaluation.confidence import brier, confidence_auroc, ece, log_loss, reliability
+from emosense.evaluation.coverage import coverage_curve
+from emosense.evaluation.groups import by_group
 from emosense.evaluation.intervals import bootstrap_interval, compare_uar, mean_and_sd
-from emosense.evaluation.metrics import (
-    accuracy,
-    arousal_confusion,
-    by_group,
-    confusion_matrix,
-    macro_f1,
-    recall_per_class,
-    uar,
-)
+from emosense.evaluation.metrics import accuracy, arousal_confusion, confusion_matrix, macro_f1, recall_per_class, uar
 from emosense.evaluation.summary import scaled_ece, summarise
 
 

@@ -290,7 +290,7 @@ def test_small_folders_are_summed_up(tmp_path: Path) -> None:
     page = labels_page(tmp_path, rows)
     assert page.texts["folders"][-1] == "25 other folders"
     assert page.texts["folders axis"][-1] == "25"
-    assert page.captions["folders"] == f"The 15 folders with most recordings hold {share(30, 55)} of all; under calls/."
+    assert page.captions["folders"] == f"The 15 largest folders hold {share(30, 55)} of the recordings; under calls/."
 
 
 def test_the_histograms_bars_add_up_to_the_rows(tmp_path: Path) -> None:
@@ -316,12 +316,12 @@ def test_the_least_and_most_certain_recordings_are_named_in_order(tmp_path: Path
 
 def test_no_recording_is_named_as_least_and_most_certain_at_once(tmp_path: Path) -> None:
     named = r'<li class="clip"><bdi class="name">([^<]*)</bdi>'
-    for n, heading in ((5, "All that have a label, the least certain first"), (15, "Most certain")):
+    for n, heading in ((5, "All labelled recordings, lowest confidence first"), (15, "Highest confidence")):
         rows = [row for row in made_rows(40) if row.emotion][:n]
         page = labels_page(tmp_path, rows)
         assert sorted(re.findall(named, page.source)) == sorted(row.path for row in rows)
         assert f"<h3>{heading}</h3>" in page.source
-        assert ("Least certain" in page.source) is (n == 15)
+        assert ("Lowest confidence" in page.source) is (n == 15)
 
 
 def test_emotions_that_come_first_together_are_named_together(tmp_path: Path) -> None:
@@ -330,10 +330,13 @@ def test_emotions_that_come_first_together_are_named_together(tmp_path: Path) ->
 
     counts = {"calm": 2, "happy": 2, "sad": 1}
     page = labels_page(tmp_path, [row(name, number) for name, n in counts.items() for number in range(n)])
-    assert page.captions["emotions"] == "Calm and happy come first with 40.0 % of the 5 labelled recordings each."
+    assert page.captions["emotions"] == (
+        "Calm and happy are the most frequent labels with 40.0 % of the 5 labelled recordings each."
+    )
     page = labels_page(tmp_path, [row("calm", 0), row("sad", 0), row("sad", 1)])
     assert page.captions["emotions"] == (
-        f"Sad comes first with {share(2, 3)} of the 3 labelled recordings, calm second with {share(1, 3)}."
+        f"Sad is the most frequent label with {share(2, 3)} of the 3 labelled recordings, followed by calm with "
+        f"{share(1, 3)}."
     )
 
 
@@ -351,30 +354,30 @@ def test_errors_are_listed_by_code_and_capped(tmp_path: Path) -> None:
 def test_the_run_is_described_from_its_manifest(tmp_path: Path) -> None:
     rows = made_rows()
     page = labels_page(tmp_path, rows, manifest_of(rows))
-    facts = dict(page.body("From the run's manifest"))
+    facts = dict(page.body("From the run manifest"))
     decoded_s = sum(row.decoded_s or 0 for row in rows if row.emotion)
     assert facts["model"] == "tiny"
-    assert facts["digest of the model"] == "ab" * 32
+    assert facts["model SHA-256"] == "ab" * 32
     assert facts["versions"] == "emosense 0.1.0, python 3.11.7, platform linux"
-    assert facts["rate"] == f"{60 / 12.5:.1f} recordings a second"
-    assert facts["speed"] == f"{decoded_s / 12.5:.0f} times as fast as listening"
-    assert facts["passed over: txt"] == "3"
+    assert facts["rate"] == f"{60 / 12.5:.1f} recordings per second"
+    assert facts["speed"] == f"{decoded_s / 12.5:.0f} times real time"
+    assert facts["skipped: txt"] == "3"
     assert 'class="warning"' not in page.source
 
 
 def test_a_run_without_new_labels_is_given_no_speed(tmp_path: Path) -> None:
     rows = [error_row("a.wav", RecordingError("empty", "no samples"))]
-    facts = dict(labels_page(tmp_path, rows, manifest_of(rows)).body("From the run's manifest"))
+    facts = dict(labels_page(tmp_path, rows, manifest_of(rows)).body("From the run manifest"))
     assert "speed" not in facts
-    facts = dict(labels_page(tmp_path, rows, manifest_of(rows, engine="none")).body("From the run's manifest"))
-    assert facts["engine"] == "none: all was done by an earlier start"
+    facts = dict(labels_page(tmp_path, rows, manifest_of(rows, engine="none")).body("From the run manifest"))
+    assert facts["engine"] == "none: all recordings were labelled by earlier runs"
 
 
 def test_a_run_that_max_errors_stopped_is_told(tmp_path: Path) -> None:
     rows = made_rows()
     counts = {"listed": 488, "recordings": len(rows)}
     page = labels_page(tmp_path, rows, manifest_of(rows, counts=counts))
-    assert "it holds 60 of the 488 recordings in the inputs, since the run was stopped by --max-errors" in page.source
+    assert "it holds 60 of the 488 recordings in the inputs, because --max-errors stopped the run" in page.source
 
 
 def test_a_manifest_of_another_run_is_told(tmp_path: Path) -> None:
@@ -477,8 +480,8 @@ def test_what_is_not_on_this_machine_has_no_player(tmp_path: Path) -> None:
     ("content", "sentence"),
     [
         (b"path,emotion\r\na.wav,calm\r\n", "it has no column"),
-        (",".join(COLUMNS).encode() + b"\r\na.wav,bored" + b"," * 14 + b"\r\n", "'bored' is no emotion"),
-        (",".join(COLUMNS).encode() + b"\r\na.wav,calm\r\n", "another number of cells"),
+        (",".join(COLUMNS).encode() + b"\r\na.wav,bored" + b"," * 14 + b"\r\n", "'bored' is not an emotion"),
+        (",".join(COLUMNS).encode() + b"\r\na.wav,calm\r\n", "more or fewer cells"),
         (",".join(COLUMNS).encode() + b"\r\na.wav,calm,nan" + b"," * 11 + b"ok,,\r\n", "out of range"),
         (",".join(COLUMNS).encode() + b"\r\na.wav,calm,7" + b"," * 11 + b"ok,,\r\n", "from 0 to 1"),
         (b"\xff\xfe", "at its start"),
@@ -501,13 +504,13 @@ def test_segments_damage_and_missing_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no table at"):
         label_report(str(tmp_path / "none.parquet"), None, output)
     (tmp_path / "damaged.parquet").write_bytes(b"PAR1 and no more")
-    with pytest.raises(UsageError, match="is no table of labels"):
+    with pytest.raises(UsageError, match="is not a table of labels"):
         label_report(str(tmp_path / "damaged.parquet"), None, output)
     table = write_table(tmp_path / "labels.csv", made_rows(5))
     with pytest.raises(UsageError, match="there is no manifest at"):
         label_report(table, str(tmp_path / "none.json"), output)
     (tmp_path / "m.json").write_text("[]")
-    with pytest.raises(UsageError, match="is no manifest"):
+    with pytest.raises(UsageError, match="is not the manifest"):
         label_report(table, str(tmp_path / "m.json"), output)
     with pytest.raises(UsageError, match=r"end it in \.html"):
         label_report(table, None, str(tmp_path / "labels.txt"))
@@ -662,7 +665,7 @@ def test_the_headline_scores_are_scikit_learns(tmp_path: Path) -> None:
     interval = bootstrap_interval(made.truth[first], made.predicted[first], made.speakers[: int(first.sum())], uar,
                                   n_resamples=200)  # fmt: skip
     assert interval is not None
-    assert page.facts["interval of the UAR"].startswith(f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %|95 %")
+    assert page.facts["UAR interval"].startswith(f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %|95 %")
     assert page.facts["recordings"] == "256|of 8 actors"
 
 
@@ -680,14 +683,14 @@ def test_the_confusion_matrix_shows_counts_and_row_shares(tmp_path: Path) -> Non
     truth, taken = np.unravel_index(wrong.argmax(), wrong.shape)
     caption = page.captions["confusion"]
     assert caption.startswith(
-        f"The most frequent of {made.n_errors} errors is {EMOTIONS[truth]} taken for {EMOTIONS[taken]} ({wrong.max()}, "
+        f"The most frequent of {made.n_errors} errors is {EMOTIONS[truth]} predicted as {EMOTIONS[taken]} ({wrong.max()}, "
         f"{share(wrong.max(), matrix[truth].sum())} of {EMOTIONS[truth]})"
     )
     trio = [EMOTIONS.index(name) for name in ("disgust", "fearful", "happy")]
     among = sum(int(wrong[a, b]) for a in trio for b in trio)
     by_chance = sum(int(wrong[a].sum()) for a in trio) * 2 / 7
     assert f"{share(among, made.n_errors)} of the errors are among disgust, fearful and happy" in caption
-    assert caption.endswith(f"would give {share(by_chance, made.n_errors)}.")
+    assert caption.endswith(f"({share(by_chance, made.n_errors)} if errors were spread evenly).")
 
 
 def test_recall_and_precision_are_scikit_learns(tmp_path: Path) -> None:
@@ -696,7 +699,7 @@ def test_recall_and_precision_are_scikit_learns(tmp_path: Path) -> None:
     recall = oracle.recall_score(made.truth, made.predicted, average=None)
     precision = oracle.precision_score(made.truth, made.predicted, average=None)
     expected = [[name, "64", share(r, 1), share(p, 1)] for name, r, p in zip(EMOTIONS, recall, precision, strict=True)]
-    assert page.body("Emotions in figures") == expected
+    assert page.body("Recall and precision by emotion") == expected
     worst = EMOTIONS[int(recall.argmin())]
     assert int(recall.argmax()) == EMOTIONS.index("calm")
     assert page.captions["recall"] == (
@@ -710,13 +713,13 @@ def test_the_pictures_say_their_figures(tmp_path: Path) -> None:
     is_right, confidence = made.predicted == made.truth, made.shares.max(axis=1)
     aurocs = over_seeds(made, lambda t, p: oracle.roc_auc_score(p.argmax(axis=1) == t, p.max(axis=1)))
     assert page.captions["separation"] == (
-        f"A right answer is more confident than a wrong one in {share(statistics.fmean(aurocs), 1)} of pairs "
-        f"(AUROC {statistics.fmean(aurocs):.3f}); the median confidence is {np.median(confidence[is_right]):.3f} where "
-        f"right and {np.median(confidence[~is_right]):.3f} where wrong."
+        f"A right prediction is more confident than a wrong one in {share(statistics.fmean(aurocs), 1)} of pairs "
+        f"(AUROC {statistics.fmean(aurocs):.3f}); the median confidence is {np.median(confidence[is_right]):.3f} for "
+        f"right and {np.median(confidence[~is_right]):.3f} for wrong predictions."
     )
     halves = over_seeds(made, most_certain_half)
     assert page.captions["coverage"] == (
-        f"Keeping the most certain 50.0 % of the recordings lifts the accuracy from {share(is_right.mean(), 1)} to "
+        f"Keeping the most confident 50.0 % of the recordings raises the accuracy from {share(is_right.mean(), 1)} to "
         f"{share(statistics.fmean(halves), 1)}."
     )
     gap = abs(confidence.mean() - is_right.mean())
@@ -728,8 +731,8 @@ def test_the_pictures_say_their_figures(tmp_path: Path) -> None:
     is_high = np.array([name in HIGH_AROUSAL for name in EMOTIONS])
     within = int((is_high[made.truth] == is_high[made.predicted])[~is_right].sum())
     assert page.captions["arousal"] == (
-        f"{share(within, made.n_errors)} of the errors stay within high or within low arousal, where errors spread "
-        f"evenly would give {share(3, 7)}."
+        f"{share(within, made.n_errors)} of the errors stay within high or within low arousal "
+        f"({share(3, 7)} if errors were spread evenly)."
     )
 
 
@@ -772,7 +775,7 @@ def test_the_overfitting_gap_is_that_of_the_last_epochs(tmp_path: Path) -> None:
     held = statistics.fmean(epochs[-1]["validation_accuracy"] for epochs in curves)
     assert page.captions["curves-accuracy"] == (
         f"At the last epoch the accuracy is {share(train, 1)} in training and {share(held, 1)} in validation, an "
-        f"overfitting gap of {100 * (train - held):.1f} points, the mean of 4 fits."
+        f"overfitting gap of {100 * (train - held):.1f} points (mean of 4 training runs)."
     )
     mean = [statistics.fmean(epochs[place]["validation_loss"] for epochs in curves) for place in range(12)]
     assert f"lowest at epoch {mean.index(min(mean)) + 1} ({min(mean):.3g})" in page.captions["curves-loss"]
@@ -783,15 +786,15 @@ def test_the_overfitting_gap_is_that_of_the_last_epochs(tmp_path: Path) -> None:
 
 def test_a_family_without_validation_curves_says_so(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e", with_curves=False)
-    assert "Learning" not in evaluation_page(made).source
+    assert "Learning curves" not in evaluation_page(made).source
     losses = [{"seed": 0, "fold": "a", "epochs": [{"epoch": 1, "train_loss": 4.0}, {"epoch": 2, "train_loss": 1.5}]}]
     (made.folder / "curves.json").write_text(json.dumps(losses))
     page = evaluation_page(made)
     assert page.captions["curves-loss"] == (
-        "In 1 fit the training loss goes from 4 to 1.5; this family keeps no validation curve."
+        "The training loss goes from 4 to 1.5 (mean of 1 training run); this model family has no validation curve."
     )
     (made.folder / "curves.json").unlink()
-    assert "Learning" not in evaluation_page(made).source
+    assert "Learning curves" not in evaluation_page(made).source
 
 
 def test_the_leak_of_a_random_split_is_said_plainly(tmp_path: Path) -> None:
@@ -804,8 +807,8 @@ def test_the_leak_of_a_random_split_is_said_plainly(tmp_path: Path) -> None:
     page = evaluation_page(made)
     assert "This is a random split: the same speakers are in training and test" in page.source
     assert page.captions["leak-gap"] == (
-        f"The random split claims {share(statistics.fmean(values), 1)} UAR; on speakers who are not in training it is "
-        f"30.0 %: a leak gap of {100 * gap:+.1f} points."
+        f"The random split gives {share(statistics.fmean(values), 1)} UAR, folds by speaker 30.0 %: a leak gap of "
+        f" {100 * gap:+.1f} points."
     )
     assert page.body("The leak gap")[0] == ["UAR", spread(values), "30.0 % ± 1.0", f"{100 * gap:+.1f}"]
     assert 'class="warning"' not in evaluation_page(made_evaluation(tmp_path / "f")).source
@@ -841,15 +844,15 @@ def test_what_disturbances_cost_is_drawn_and_tabulated(tmp_path: Path) -> None:
         "2 of 4 disturbances change the UAR by less than a point; "
         "the worst, telephone band, changes it by -10.0 points."
     )
-    found = [cell.replace("\N{MINUS SIGN}", "-") for cell in page.body("Disturbed recordings in figures")[3]]
+    found = [cell.replace("\N{MINUS SIGN}", "-") for cell in page.body("Scores on disturbed recordings")[3]]
     score = f"{100 * statistics.fmean(uars) - 10:.1f} % ± 1.2"
     assert found == ["telephone band", score, "-10.0", "-11.0 to -9.0", "what telephone band <is>, at some length"]
     notes = [text.replace("\N{MINUS SIGN}", "-") for text in page.texts["robustness"]]
     assert [note for note in notes if note[0] in "+-"] == ["+0.0", "+0.4", "-2.0", "-10.0"]
     records[0]["change"]["interval"] = None
     made = made_evaluation(tmp_path / "one", n_actors=1, robustness=records)
-    assert evaluation_page(made).body("Disturbed recordings in figures")[0][3] == "\N{EN DASH}"
-    assert "What it withstands" not in evaluation_page(made_evaluation(tmp_path / "f")).source
+    assert evaluation_page(made).body("Scores on disturbed recordings")[0][3] == "\N{EN DASH}"
+    assert "<h2>Robustness" not in evaluation_page(made_evaluation(tmp_path / "f")).source
 
 
 def test_what_adapting_to_speakers_brings_is_drawn_and_tabulated(tmp_path: Path) -> None:
@@ -859,7 +862,7 @@ def test_what_adapting_to_speakers_brings_is_drawn_and_tabulated(tmp_path: Path)
     wanted = {name: [seed[name]["uar"] for seed in seeds] for name in ("none", "one", "ten", "all", "same")}
     # What is not adapted is what the page says elsewhere.
     assert wanted["none"] == over_seeds(made, lambda t, p: oracle.balanced_accuracy_score(t, p.argmax(axis=1)))
-    rows = page.body("Adapted to speakers in figures")
+    rows = page.body("Scores after speaker adaptation")
     assert [row[1] for row in rows] == [spread(values) for values in wanted.values()]
     assert [row[0] for row in rows][3] == "all recordings of a speaker"
     means = {name: statistics.fmean(values) for name, values in wanted.items()}
@@ -868,14 +871,16 @@ def test_what_adapting_to_speakers_brings_is_drawn_and_tabulated(tmp_path: Path)
     change = f"{100 * (means['all'] - means['none']):+.1f}"
     caption = page.captions["adaptation"].replace("\N{MINUS SIGN}", "-")
     assert caption.startswith(
-        f"Adapted to all recordings of each speaker (--speakers) the UAR is {share(means['all'], 1)}, {change} points;"
+        f"Adapted to all recordings of each speaker (--speakers), the UAR is {share(means['all'], 1)} ({change} points);"
     )
 
 
 def test_speakers_that_a_model_knows_are_said_plainly(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e", model="default", seen_speakers=["01", "02"])
     page = evaluation_page(made)
-    assert "The model was trained on 2 speakers of these recordings (01, 02): this is no held-out score." in page.source
+    assert (
+        "The model was trained on 2 speakers of these recordings (01, 02): this is not a held-out score." in page.source
+    )
     assert "<h1>Evaluation of default</h1>" in page.source
 
 
@@ -950,7 +955,7 @@ def test_a_damaged_evaluation_is_refused(name: str, content: str, sentence: str,
 @pytest.mark.parametrize("name", ["e", "e/metrics.json/table.parquet"])
 def test_what_is_no_file_is_no_feature_table(name: str, tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e")
-    with pytest.raises(UsageError, match=f"{name} is no feature table"):
+    with pytest.raises(UsageError, match=f"{name} is not a feature table"):
         evaluation_report(str(made.folder), str(tmp_path / "r.html"), str(tmp_path / name))
 
 
@@ -984,7 +989,7 @@ def test_the_overlap_of_two_normal_densities_is_theorys(tmp_path: Path) -> None:
     )
     assert overlap == pytest.approx(100 * (1 + math.erf(-1 / math.sqrt(2))), abs=4)
     assert effect == pytest.approx(50, abs=4)
-    assert figure.caption.startswith("Even mfcc_7, where emotion explains")
+    assert figure.caption.startswith("In mfcc_7, where emotion explains")
     assert figure.drawing.body.count("<polyline") == 12
 
 
@@ -992,7 +997,7 @@ def test_an_overlap_needs_a_feature_table_with_two_emotions(tmp_path: Path) -> N
     table = feature_table(tmp_path / "f.parquet", 1.0)
     with pytest.raises(UsageError, match="fewer than two emotions"):
         feature_overlap(table, ("calm", "happy"))
-    with pytest.raises(UsageError, match="is no feature table"):
+    with pytest.raises(UsageError, match="is not a feature table"):
         feature_overlap(str(tmp_path / "none.parquet"))
 
 
@@ -1026,7 +1031,10 @@ def test_two_models_are_tested_on_the_same_rows(tmp_path: Path) -> None:
     # With 8 actors who all agree, two of the 256 swaps are as extreme.
     assert page.facts["p-value"].startswith(f"{2 / 256:.4f}|")
     assert page.facts["rows in both"].startswith("512|")
-    assert f"MLP default is {difference:.1f} points of UAR above CNN default" in page.source
+    assert (
+        f"MLP default is {difference:.1f} points of UAR above CNN default, p = 0.008 (sign-flip test over"
+        in page.source
+    )
     assert (
         f"UAR is {share(scores[0], 1)} for MLP default and {share(scores[1], 1)} for CNN default"
         in (page.captions["uar-both"])
@@ -1054,7 +1062,7 @@ def test_an_unfair_comparison_is_said_plainly(tmp_path: Path) -> None:
     assert page.source.count('class="warning"') == 4
     assert "CNN default (first) was scored on a random split" in page.source
     assert "The protocols differ (random and lj5)" in page.source
-    assert "CNN default (first) chooses among 4 emotions and CNN default (second) among 8" in page.source
+    assert "CNN default (first) distinguishes 4 emotions and CNN default (second) 8" in page.source
     assert "Only 128 rows are in both evaluations, of 128 and 512" in page.source
     assert page.facts["rows in both"].startswith("128|")
 

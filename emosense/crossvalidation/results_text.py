@@ -1,0 +1,89 @@
+"""The scores of an evaluation -> the text on the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from emosense.evaluation.adapted import mean_adaptation
+from emosense.progress import plural
+
+
+def _adaptation(seeds: list[dict[str, Any]]) -> str:
+    """Write the UAR after speaker adaptation, the mean over the seeds."""
+    reached = {name: f"{100 * scores['uar']['mean']:.1f} %" for name, scores in mean_adaptation(seeds).items()}
+    return (
+        f"{reached['all']} to all recordings of each speaker, {reached['ten']} to 10 mixed, "
+        f"{reached['one']} to one, {reached['same']} to those of one emotion"
+    )
+
+
+def table_text(metrics: dict[str, Any]) -> str:
+    """Return the scores as a readable table.
+
+    Parameters
+    ----------
+    metrics : dict[str, Any]
+        Content of ``metrics.json``.
+
+    Returns
+    -------
+    str
+        Several lines.
+    """
+    title = metrics.get("model") or f"{metrics['kind']} {metrics['preset']}"
+    seeds, taken = metrics["seeds"], metrics.get("only_folds") or []
+    protocol = metrics["protocol"] + (f", only fold{'s' * (len(taken) > 1)} {' and '.join(taken)}" if taken else "")
+    lines = [f"{title}, {protocol}: {plural(metrics['n'], 'recording')}, {plural(len(seeds), 'seed')}"]
+    matrix = np.sum([seed["confusion"] for seed in seeds], axis=0)
+    n_rows = matrix.sum(axis=1)
+    n_tested = int((n_rows > 0).sum())
+    if metrics.get("speaker_independent") is False:
+        lines.append(
+            "a random split: the same speakers are in training and test, so the score does not hold for new speakers"
+        )
+    for name, label in (("uar", "UAR"), ("accuracy", "accuracy"), ("macro_f1", "macro F1")):
+        score, interval = metrics["scores"][name], seeds[0][name]["interval"]
+        sd = "" if score["sd"] is None else f" ± {100 * score['sd']:.1f} over seeds"
+        span = "" if interval is None else f"   95 % over speakers: {100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
+        among = f" over {n_tested} of {len(n_rows)} emotions" if name == "uar" and n_tested < len(n_rows) else ""
+        lines.append(f"  {label:10}{100 * score['mean']:5.1f} %{among}{sd}{span}")
+    by_fold = [seed["folds"]["uar"]["mean"] for seed in seeds if seed["folds"] and len(seed["folds"]["scores"]) > 1]
+    if by_fold:
+        lines.append(f"  {'by fold':10}{100 * np.mean(by_fold):5.1f} % UAR, the mean over the folds")
+    if metrics["scores"]["ece"]["mean"] is not None:
+        scaled = metrics["scores"]["ece_scaled"]["mean"]
+        after = "" if scaled is None else f", {100 * scaled:.1f} % after temperature scaling on the other folds"
+        lines.append(f"  {'ECE':10}{100 * metrics['scores']['ece']['mean']:5.1f} %{after}")
+    lines.append(f"  UAR adapted (--speakers): {_adaptation(seeds)}")
+    if "leak_gap" in metrics:
+        lines.append(f"  leak gap  {100 * metrics['leak_gap']['gap']['uar']:+5.1f} points of UAR over folds by speaker")
+    reached = metrics["last_epoch"]
+    if "validation_accuracy" in reached:
+        pair = (100 * reached[f"{part}_accuracy"] for part in ("train", "validation"))
+        lines.append("  last epoch: {:.1f} % accuracy in training, {:.1f} % on the test speakers".format(*pair))
+    lines.append("")
+    lines.append("  " + " " * 10 + "".join(f"{name:>11}" for name in metrics["classes"]) + "    recall")
+    for name, counts in zip(metrics["classes"], matrix.tolist(), strict=True):
+        recall = f"{100 * counts[metrics['classes'].index(name)] / sum(counts):9.1f}%" if sum(counts) else f"{'-':>10}"
+        lines.append(f"  {name:10}" + "".join(f"{count:>11}" for count in counts) + recall)
+    if "robustness" in metrics:
+        lines += ["", *_robustness_lines(metrics["robustness"])]
+    return "\n".join(lines)
+
+
+def _robustness_lines(records: list[dict[str, Any]]) -> list[str]:
+    """Write one line per disturbance, with the interval of its change if there are several speakers."""
+    lines = [f"  {'disturbed':24}    UAR   change   95 % over speakers"]
+    for record in records:
+        n_lost, n_all = record["n_lost"], record["n"] + record["n_lost"]
+        if record["uar"]["mean"] is None:
+            lines.append(f"  {record['name']:24}none of {plural(n_all, 'recording')} can be labelled")
+            continue
+        interval = record["change"]["interval"]
+        span = "" if interval is None else f"   {100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}"
+        span += f"   without {n_lost} of {plural(n_all, 'recording')}, which cannot be labelled" if n_lost else ""
+        score = f"{100 * record['uar']['mean']:5.1f} %   {100 * record['change']['mean']:+5.1f}"
+        lines.append(f"  {record['name']:24}{score}{span}")
+    return lines
