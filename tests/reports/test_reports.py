@@ -683,8 +683,8 @@ def test_the_confusion_matrix_shows_counts_and_row_shares(tmp_path: Path) -> Non
     truth, taken = np.unravel_index(wrong.argmax(), wrong.shape)
     caption = page.captions["confusion"]
     assert caption.startswith(
-        f"The most frequent of {made.n_errors} errors is {EMOTIONS[truth]} predicted as {EMOTIONS[taken]} ({wrong.max()}, "
-        f"{share(wrong.max(), matrix[truth].sum())} of {EMOTIONS[truth]})"
+        f"The most frequent of {made.n_errors} errors is {EMOTIONS[truth]} predicted as {EMOTIONS[taken]} "
+        f"({wrong.max()}, {share(wrong.max(), matrix[truth].sum())} of {EMOTIONS[truth]})"
     )
     trio = [EMOTIONS.index(name) for name in ("disgust", "fearful", "happy")]
     among = sum(int(wrong[a, b]) for a in trio for b in trio)
@@ -871,7 +871,8 @@ def test_what_adapting_to_speakers_brings_is_drawn_and_tabulated(tmp_path: Path)
     change = f"{100 * (means['all'] - means['none']):+.1f}"
     caption = page.captions["adaptation"].replace("\N{MINUS SIGN}", "-")
     assert caption.startswith(
-        f"Adapted to all recordings of each speaker (--speakers), the UAR is {share(means['all'], 1)} ({change} points);"
+        f"Adapted to all recordings of each speaker (--speakers), the UAR is {share(means['all'], 1)} "
+        f"({change} points);"
     )
 
 
@@ -955,7 +956,7 @@ def test_a_damaged_evaluation_is_refused(name: str, content: str, sentence: str,
 @pytest.mark.parametrize("name", ["e", "e/metrics.json/table.parquet"])
 def test_what_is_no_file_is_no_feature_table(name: str, tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e")
-    with pytest.raises(UsageError, match=f"{name} is not a feature table"):
+    with pytest.raises(UsageError, match=rf"{name} is (no|not a) feature table"):
         evaluation_report(str(made.folder), str(tmp_path / "r.html"), str(tmp_path / name))
 
 
@@ -997,7 +998,7 @@ def test_an_overlap_needs_a_feature_table_with_two_emotions(tmp_path: Path) -> N
     table = feature_table(tmp_path / "f.parquet", 1.0)
     with pytest.raises(UsageError, match="fewer than two emotions"):
         feature_overlap(table, ("calm", "happy"))
-    with pytest.raises(UsageError, match="is not a feature table"):
+    with pytest.raises(UsageError, match=r"is (no|not a) feature table"):
         feature_overlap(str(tmp_path / "none.parquet"))
 
 
