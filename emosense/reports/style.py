@@ -123,13 +123,15 @@ padding:0;margin:.8rem 0}}
 .clip audio{{display:block;width:100%;height:2.25rem;margin-top:.4rem}}
 .clip .name{{display:block}}
 .clip strong::before{{content:"";display:inline-block;width:.65em;height:.65em;border-radius:50%;margin-right:.35em}}
-@media(max-width:30rem){{.key-values{{grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.5rem}}}}
 .figures>.scroll{{margin:0;padding:.9rem 0}}.figures>.tables{{grid-column:1/-1}}
 .figures>.scroll table{{font-size:.8125rem}}.figures>.scroll :is(th,td){{padding-left:.35rem;padding-right:.35rem}}
 .figures>.scroll :is(th,td):first-child{{padding-left:0}}
 .figures>.scroll thead th{{white-space:normal;vertical-align:bottom}}
 details{{margin:.6rem 0}}summary{{cursor:pointer}}
 details ul{{margin:.3rem 0 .8rem;padding-left:1.2rem;font-size:.875rem}}
+@media(max-width:32rem){{.key-values{{grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.5rem}}
+table{{font-size:.8125rem}}:is(th,td),thead th{{white-space:normal;padding-left:.2rem;padding-right:.2rem}}
+thead th{{vertical-align:bottom}}:is(th,td):first-child{{min-width:4.2rem}}td.words,th.words{{min-width:5rem}}}}
 """
 _PRINT: Final = (
     "@media print{audio{display:none!important}figure,.clip,tr,dl.key-values>div{break-inside:avoid}"

@@ -102,7 +102,7 @@ def test_actors_that_the_corpus_lacks_are_left_out_and_empty_folds_with_them():
 @pytest.mark.parametrize("protocol", ["lj5", "eb6"])
 @pytest.mark.parametrize("speaker", ["1", "25", "00", "Actor_01", "eve", ""])
 def test_a_speaker_who_is_no_ravdess_actor_is_refused_by_name(protocol, speaker):
-    with pytest.raises(UsageError, match=f"speaker '{speaker}' is none of them"):
+    with pytest.raises(UsageError, match=f"speaker '{speaker}' is not one of them"):
         folds(protocol, ["02", "03", speaker], np.zeros(3, dtype=np.int64))
 
 

@@ -1231,7 +1231,7 @@ function cell(view,e){const box=e.parentElement.querySelector('.f-heat');
   const under=ground(view,e),top=rgb(view.getComputedStyle(box).fill),share=Number(box.getAttribute('fill-opacity'));
   return under.map((v,i)=>v*(1-share)+top[i]*share)}
 onload=()=>{const view=document.querySelector('iframe').contentWindow,page=view.document,root=page.documentElement;
-  const found={width:root.clientWidth,scroll:root.scrollWidth,clipped:[],pale:[],texts:0,wide:[],
+  const found={width:root.clientWidth,scroll:root.scrollWidth,clipped:[],pale:[],texts:0,wide:[],cut:[],
     ground:view.getComputedStyle(page.body).backgroundColor};
   for(const svg of page.querySelectorAll('figure svg')){const frame=svg.getBoundingClientRect();
     for(const text of svg.querySelectorAll('text')){const box=text.getBoundingClientRect();
@@ -1243,6 +1243,8 @@ onload=()=>{const view=document.querySelector('iframe').contentWindow,page=view.
     if(under&&contrast(ink,under)<4.5)found.pale.push(e.tagName+' '+e.textContent+' '+contrast(ink,under))}
   for(const e of page.querySelectorAll('figure,.clip,dl,p,h1'))
     if(e.getBoundingClientRect().right>root.clientWidth+1)found.wide.push(e.textContent);
+  for(const e of page.querySelectorAll('.scroll'))
+    if(e.scrollWidth>e.clientWidth+1)found.cut.push(e.textContent);
   const out=document.createElement('pre');out.id='found';
   out.textContent=JSON.stringify(found);document.body.append(out)}
 </script>"""
@@ -1293,6 +1295,7 @@ def test_a_page_fits_its_window_and_can_be_read(
     assert int(str(found["texts"])) > 100
     assert found["clipped"] == []
     assert found["wide"] == []
+    assert found["cut"] == [], "a table does not fit"
     assert found["pale"] == []
     assert found["ground"] == ("rgb(18, 21, 26)" if is_dark else "rgb(255, 255, 255)")
 
