@@ -33,8 +33,10 @@ def table_text(metrics: dict[str, Any]) -> str:
         Several lines.
     """
     title = metrics.get("model") or f"{metrics['kind']} {metrics['preset']}"
-    seeds, taken = metrics["seeds"], metrics.get("only_folds") or []
-    protocol = metrics["protocol"] + (f", only fold{'s' * (len(taken) > 1)} {' and '.join(taken)}" if taken else "")
+    seeds, selected = metrics["seeds"], metrics.get("only_folds") or []
+    protocol = metrics["protocol"] + (
+        f", only fold{'s' * (len(selected) > 1)} {' and '.join(selected)}" if selected else ""
+    )
     lines = [f"{title}, {protocol}: {plural(metrics['n'], 'recording')}, {plural(len(seeds), 'seed')}"]
     matrix = np.sum([seed["confusion"] for seed in seeds], axis=0)
     n_rows = matrix.sum(axis=1)

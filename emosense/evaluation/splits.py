@@ -193,14 +193,14 @@ def _random_fold(labels: NDArray[np.int64], seed: int) -> Fold:
     n_test = int(np.ceil(_RANDOM_TEST_SHARE * len(labels)))
     _, class_of_row, counts = np.unique(labels, return_inverse=True, return_counts=True)
     quota = counts * _RANDOM_TEST_SHARE
-    taken = np.floor(quota).astype(np.int64)
+    n_test_by_class = np.floor(quota).astype(np.int64)
     for index in np.argsort(np.floor(quota) - quota, kind="stable"):
-        if taken.sum() < n_test and taken[index] < counts[index] - 1:
-            taken[index] += 1
-    if not taken.sum():
+        if n_test_by_class.sum() < n_test and n_test_by_class[index] < counts[index] - 1:
+            n_test_by_class[index] += 1
+    if not n_test_by_class.sum():
         raise UsageError(f"a random split needs a class with at least 2 rows; there are {len(labels)} rows in total")
     rng = np.random.default_rng(seed)
     is_test = np.zeros(len(labels), dtype=np.bool_)
-    for index, n_taken in enumerate(taken):
-        is_test[rng.permutation(np.flatnonzero(class_of_row == index))[:n_taken]] = True
+    for index, n_drawn in enumerate(n_test_by_class):
+        is_test[rng.permutation(np.flatnonzero(class_of_row == index))[:n_drawn]] = True
     return Fold("random", np.flatnonzero(~is_test), np.flatnonzero(is_test))

@@ -56,9 +56,9 @@ def comparison_report(folder_a: str, folder_b: str, output: str) -> tuple[Figure
     parts = _parts(pair, names, shared)
     on_its_own = page.section("Each evaluation on its own", _score_table(pair, names))
     blocks = [*_warnings(pair, names, shared), _verdict(tested, names, len(shared.labels)), on_its_own]
-    blocks += [page.section(heading, page.figures(shown)) for heading, shown in parts if shown]
+    blocks += [page.section(heading, page.figures(figures)) for heading, figures in parts if figures]
     page.write_page(output, f"{names[0]} against {names[1]}", f"{redact(folder_a)} and {redact(folder_b)}", blocks)
-    return tuple(figure for _, shown in parts for figure in shown)
+    return tuple(figure for _, figures in parts for figure in figures)
 
 
 def _parts(

@@ -52,11 +52,11 @@ def evaluation_report(folder: str, output: str, feature_table: str | None = None
         raise UsageError(f"the evaluation in {redact(folder)} has no predictions")
     parts = _parts(evaluation, feature_table)
     blocks = [*warnings(evaluation), _key_values(evaluation)]
-    blocks += [page.section(heading, page.figures(shown, *beside)) for heading, shown, beside in parts if shown]
+    blocks += [page.section(heading, page.figures(figures, *tables)) for heading, figures, tables in parts if figures]
     blocks.append(_run(evaluation))
     subtitle = evaluation.metrics.get("protocol_description") or f"Protocol: {evaluation.metrics['protocol']}"
     page.write_page(output, f"Evaluation of {evaluation.name}", subtitle, blocks)
-    return tuple(figure for _, shown, _ in parts for figure in shown)
+    return tuple(figure for _, figures, _ in parts for figure in figures)
 
 
 def _parts(evaluation: Evaluation, feature_table: str | None) -> list[tuple[str, list[Figure], list[Markup]]]:
@@ -130,11 +130,11 @@ def warnings(evaluation: Evaluation) -> list[Markup]:
                 f"so these scores do not transfer to new speakers.{gap}"
             )
         )
-    taken = metrics.get("only_folds")
-    if taken:
+    selected = metrics.get("only_folds")
+    if selected:
         found.append(
             page.warning(
-                f"Only {', '.join(taken)} of the protocol {metrics['protocol']} was run: "
+                f"Only {', '.join(selected)} of the protocol {metrics['protocol']} was run: "
                 "these scores cannot be compared with those of the whole protocol."
             )
         )

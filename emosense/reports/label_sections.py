@@ -43,8 +43,8 @@ def emotions(tally: Tally, figures: list[Figure]) -> Markup:
     Markup
         The section.
     """
-    shown = [_emotion_figure(tally), _confidence_figure(tally)]
-    figures += shown
+    in_section = [_emotion_figure(tally), _confidence_figure(tally)]
+    figures += in_section
     total = sum(tally.by_emotion)
     cells = []
     for place, name in enumerate(EMOTIONS):
@@ -53,8 +53,8 @@ def emotions(tally: Tally, figures: list[Figure]) -> Markup:
         time_s = seconds(tally.decoded_ms[place] / 1000)
         cells.append([name, count(len(values)), percent(len(values) / total), time_s, decimal(median)])
     header = ("emotion", "recordings", "share", "audio", "median")
-    beside = page.table("Emotions and median confidence", header, cells)
-    return page.section("Emotions", page.figures(shown, beside))
+    table = page.table("Emotions and median confidence", header, cells)
+    return page.section("Emotions", page.figures(in_section, table))
 
 
 def _emotion_figure(tally: Tally) -> Figure:
@@ -109,15 +109,17 @@ def _common_folder(groups: Groups) -> str:
 
 
 def _group_figure(name: str, noun: str, groups: Groups, total: int, common: str) -> Figure:
-    shown, others, n_others = groups.largest(_N_GROUPS)
-    rows = [(group.removeprefix(common) or ".", values, count(sum(values))) for group, values in shown]
+    largest, others, n_others = groups.largest(_N_GROUPS)
+    rows = [(group.removeprefix(common) or ".", values, count(sum(values))) for group, values in largest]
     if sum(others):
         more = "more than " if any(groups.rest) else ""
         rows.append((f"{more}{plural(n_others, f'other {noun}')}", others, count(sum(others))))
-    share = sum(sum(values) for _, values in shown) / total
-    caption = f"The {len(shown)} largest {noun}s hold {percent(share)} of the recordings"
+    share = sum(sum(values) for _, values in largest) / total
+    caption = f"The {len(largest)} largest {noun}s hold {percent(share)} of the recordings"
     if n_others == 0:
-        caption = f"{plural(len(shown), noun).capitalize()}, the largest with {plural(sum(shown[0][1]), 'recording')}"
+        caption = (
+            f"{plural(len(largest), noun).capitalize()}, the largest with {plural(sum(largest[0][1]), 'recording')}"
+        )
     within = f"; under {common}" if common else ""
     return Figure(name, f"Emotions by {noun}", f"{caption}{within}.", stacked_bars(rows, _STACK))
 

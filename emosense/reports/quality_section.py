@@ -85,8 +85,8 @@ def quality(tally: Tally, figures: list[Figure]) -> list[Markup]:
     if not found:
         return []
     header = ("column", "median", "check if", "recordings", "share")
-    beside = page.table("Labels to check", header, cells)
-    return [page.section("Recording quality", page.figures(found, beside))]
+    table = page.table("Labels to check", header, cells)
+    return [page.section("Recording quality", page.figures(found, table))]
 
 
 def _figure(name: str, measure: _Measure, caption: str, values: Values) -> Figure:
