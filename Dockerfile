@@ -1,11 +1,11 @@
-# EmoSense with its model, Ray, Ray's job server and the driver for S3: labels on its own, and is the image of every node of a
-# Ray cluster (deploy/rayjob.yaml). Nothing is fetched when it runs.
+# EmoSense with its models, Ray, Ray's job server and the S3 driver. Use it on its own, or as the image of every node of a
+# Ray cluster (deploy/rayjob.yaml). It downloads nothing when it runs.
 #
 #   docker build -t emosense:0.1.0 .
 #   docker run --rm --network none --read-only --tmpfs /tmp --user "$(id -u):$(id -g)" -v "$PWD:/data" -w /data \
 #       emosense:0.1.0 label recordings -o labels.csv
 #
-# The tag says what the base is; a build that must be repeated byte for byte names its digest as well, in both stages:
+# For a build that can be repeated byte for byte, add the digest of the base image in both stages:
 # python:3.11-slim-bookworm@sha256:..., as `docker buildx imagetools inspect python:3.11-slim-bookworm` prints it.
 FROM python:3.11-slim-bookworm AS build
 
@@ -30,7 +30,7 @@ COPY --from=build /opt/emosense /opt/emosense
 COPY jobs /app/jobs
 COPY deploy/complete /app/deploy/complete
 
-# RAY_*: see docs/cluster.md. HOME: writable where the root file system is not, and whoever the user is.
+# RAY_*: see docs/environment.md. HOME: a folder that any user can write to, even with a read-only root file system.
 ENV PATH=/opt/emosense/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -39,7 +39,7 @@ ENV PATH=/opt/emosense/bin:$PATH \
     RAY_worker_niceness=0 \
     RAY_task_oom_retries=2
 WORKDIR /app
-# By number, so that Kubernetes can see that it is not root.
+# A number, so that Kubernetes can check that the user is not root.
 USER 10001:10001
 ENTRYPOINT ["emosense-batch"]
 CMD ["--help"]

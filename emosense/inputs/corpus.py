@@ -1,7 +1,8 @@
 """Labelled corpora: which recordings there are, who speaks, and which emotion is meant.
 
-Two readers. A folder or bucket is read as RAVDESS, whose file names carry the labels; a CSV or Parquet table with the
-columns path, emotion and speaker describes any other corpus. What cannot be used is listed by name with the reason.
+A CSV or Parquet table with the columns path, emotion and speaker describes any corpus. In a folder or bucket the file
+names carry the labels: each entry of `CORPORA` reads the names of one corpus. Recordings that cannot be used are listed
+with the reason.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import dataclasses
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from emosense.emotions import EMOTIONS, parse_emotion
@@ -19,6 +20,7 @@ from emosense.errors import NothingToDo, UsageError
 from emosense.inputs.listing import Listing
 from emosense.inputs.recording import Recording
 from emosense.inputs.walk import ListingConfig, named_recording
+from emosense.registry import Registry
 from emosense.storage.files import read_bytes
 from emosense.storage.locations import beside, redact, without_credentials
 
@@ -118,7 +120,7 @@ class Corpus:
     Parameters
     ----------
     name : str
-        ``ravdess`` where there are recordings of RAVDESS, also by a table; else ``table`` or ``unlabelled``.
+        Name in `CORPORA`; ``ravdess`` also for a table of its recordings; otherwise ``table`` or ``unlabelled``.
     problems : tuple of (path, reason)
     """
 
@@ -143,20 +145,22 @@ def read_corpus(location: str) -> Corpus:
         listing.add_input(location, ListingConfig())
         if not len(listing):
             raise NothingToDo(f"no audio in {redact(location)}")
-        return _read_ravdess(listing)
+        return _read_names(listing)
 
 
-def _read_ravdess(listing: Listing) -> Corpus:
-    utterances, problems = [], []
+def _read_names(listing: Listing) -> Corpus:
+    """Read a listing as the first corpus to which one of its names belongs."""
     recordings = list(listing)
-    for recording in recordings:
-        try:
-            utterances.append(_ravdess_utterance(recording))
-        except ValueError as err:
-            problems.append((recording.path, str(err)))
-    if not utterances:
-        return Corpus("unlabelled", tuple(Utterance(recording, "", "") for recording in recordings), ())
-    return Corpus("ravdess", tuple(utterances), tuple(problems))
+    for corpus, read_name in CORPORA.items():
+        utterances, problems = [], []
+        for recording in recordings:
+            try:
+                utterances.append(read_name(recording))
+            except ValueError as err:
+                problems.append((recording.path, str(err)))
+        if utterances:
+            return Corpus(corpus, tuple(utterances), tuple(problems))
+    return Corpus("unlabelled", tuple(Utterance(recording, "", "") for recording in recordings), ())
 
 
 def _ravdess_utterance(recording: Recording) -> Utterance:
@@ -168,6 +172,12 @@ def _ravdess_utterance(recording: Recording) -> Utterance:
     if actor_folder and int(actor_folder[1]) != parsed.actor:
         raise ValueError(f"the name says actor {parsed.speaker}, the folder {actor_folder[0]}")
     return Utterance(recording, EMOTIONS[parsed.emotion - 1], parsed.speaker, parsed.sex)
+
+
+# One function per corpus: it takes a `Recording` and returns its `Utterance`, or raises ValueError with the reason why
+# the name is not one of the corpus or cannot be used. An installed package adds one with an entry point.
+CORPORA: Final = Registry[Callable[[Recording], Utterance]]("corpus", "emosense.corpora")
+CORPORA.register("ravdess", _ravdess_utterance)
 
 
 def _read_table(location: str) -> Corpus:
