@@ -30,7 +30,7 @@ def start(model: str) -> None:
 def label(paths: list[str]) -> int:
     from emosense.inputs.recording import Recording
 
-    return sum(labeller.label(Recording(path, path, -1, "")).row.status == "ok" for path in paths)
+    return sum(labeller.label_recording(Recording(path, path, -1, "")).row.status == "ok" for path in paths)
 
 
 def found(folder: str) -> list[str]:

@@ -1,9 +1,9 @@
-"""Rate and start-up of `emosense-batch label`, both engines, against the bare work in a process pool.
+"""Rate and start-up time of `emosense-batch label` with both engines, against the same work in a plain process pool.
 
     python benchmarks/labelling.py RAVDESS_WAV_FOLDER --files 20000 --repeats 3 -o docs/benchmarks/labelling.md
 
-Every command is a process of its own, from start to exit, and they take turns. Start-up is the run on ten files with
-the same engine; the rate is that of the files beyond those ten.
+Every command is a process, timed from start to exit; the commands are repeated in turn. Start-up is the time for ten
+files with the same engine; the rate is that of the remaining files.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tables import machine, markdown, model_for_benchmarks, write
 
 HERE = Path(__file__).parent
 FEW = 10
-# At most so many times the pool (90 % of its rate), the bare work with its imports, and the bare start of Ray.
+# Longest times: as a multiple of the pool (90 % of its rate), of the plain work with its imports, and of starting Ray.
 LIMITS = {"local": 1.11, "ray": 1.11, "auto, 10 files": 3.0, "ray, 10 files": 1.3}
 
 
 def fill(folder: Path, source: Path, n_files: int) -> None:
-    """Link the recordings of RAVDESS as often as it takes; hard links, since others would be passed over."""
+    """Link the recordings of RAVDESS until there are enough; hard links, since symbolic ones would be skipped."""
     originals = sorted(source.glob("Actor_*/*.wav"))
     for index in range(n_files):
         target = folder / f"{index // 1000:04d}" / f"{index:07d}.wav"
@@ -79,7 +79,7 @@ def report(usages: dict[str, processes.Usage], n_files: int) -> str:
                      f"{cpu_ms[name]:.2f}", f"{work_s[name] / work_s['pool']:.2f}",
                      f"{cpu_ms[name] / cpu_ms['pool']:.2f}"))  # fmt: skip
     heads = ("engine, 2 workers", f"{FEW} files, wall s", "CPU s", f"{n_files:,} files, wall s",
-             "files/s after start-up", "CPU ms a file", "wall, times the pool", "CPU, times the pool")  # fmt: skip
+             "files/s after start-up", "CPU ms per file", "wall, times the pool", "CPU, times the pool")  # fmt: skip
     pairs = {
         "local": work_s["local"] / work_s["pool"],
         "ray": work_s["ray"] / work_s["pool"],
@@ -92,18 +92,18 @@ def report(usages: dict[str, processes.Usage], n_files: int) -> str:
              if name in ("auto, few", "inline, few", "ray, few", "ray alone")]  # fmt: skip
     return "\n".join((
         markdown(heads, rows), markdown(("ten files, process start to exit", "wall s", "CPU s"), small),
-        markdown(("target: times the bare work", "asked", "found", ""), verdicts),
+        markdown(("target: multiple of the plain work", "required", "measured", ""), verdicts),
         change_over(usages, work_s, cpu_ms["local"]),
     ))  # fmt: skip
 
 
 def change_over(usages: dict[str, processes.Usage], work_s: dict[str, float], cpu_ms: float) -> str:
-    """Where Ray's start pays on cores of their own: from CPU time, since wall time is also the neighbours'."""
+    """From which size of job starting Ray pays, by CPU time, since other processes affect wall time."""
     dearer_s = usages["ray, few"].wall_s - usages["local, few"].wall_s
     n_files = dearer_s * 1e3 / cpu_ms
     return (
-        f"Ray's start costs {dearer_s:.1f} s more than the local engine's: the work of {n_files:,.0f} files a core. "
-        f"It is under a tenth of the run from {10 * n_files:,.0f} files a core on.\n\n"
+        f"Starting Ray takes {dearer_s:.1f} s longer than the local engine: the time of {n_files:,.0f} files per "
+        f"core. From {10 * n_files:,.0f} files per core on, that is less than a tenth of the run.\n\n"
         f"Two workers do {work_s['local 1 worker'] / work_s['local']:.2f} times the work of one.\n"
     )
 
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
-    # Beside the recordings, so that they can be linked.
+    # Next to the recordings, so that they can be linked.
     with tempfile.TemporaryDirectory(dir=args.folder.parent) as scratch:
         many, few = Path(scratch, "many"), Path(scratch, "few")
         fill(many, args.folder, args.files)

@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py RAVDESS_WAV_FOLDER -o docs/benchmarks/memory.md
 
-Every case is a command of its own; a figure is the largest resident size that the kernel saw of the process.
+Every case is a separate command; a figure is the peak resident size of its process.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ REAL_TIME = 500
 
 
 def list_synthetic(n_files: int) -> None:
-    """What the driver holds of a job: the list, walked once in chunks."""
+    """What the driver holds in memory for a job: the list, read once in chunks."""
     from emosense.inputs.listing import Listing
     from emosense.inputs.recording import Recording
-    from emosense.labelling.run_job import chunked
+    from emosense.labelling.engines import chunked
 
     start_s = time.perf_counter()
     paths = (f"/data/corpus/{index // 1000:06d}/recording-{index:08d}.wav" for index in range(n_files))
@@ -42,7 +42,7 @@ def list_synthetic(n_files: int) -> None:
 
 
 def write_hour(path: Path, source: Path) -> None:
-    """One hour of RAVDESS, clip after clip."""
+    """Write one hour of RAVDESS clips in a row."""
     clips = sorted(source.glob("Actor_*/*.wav"))
     with soundfile.SoundFile(path, "w", 48_000, 1, "PCM_16") as file:
         index = 0
@@ -53,7 +53,7 @@ def write_hour(path: Path, source: Path) -> None:
 
 
 def write_bomb(path: Path) -> None:
-    """An hour of 8 channels at 192 kHz, silent but for a click: 6 MB that unpack to 22 GB of float32."""
+    """Write an hour of 8 channels at 192 kHz, silent except for a click: 6 MB that unpack to 22 GB of float32."""
     block = np.zeros((192_000, 8), np.int16)
     block[1000] = 1
     with soundfile.SoundFile(path, "w", 192_000, 8, "PCM_16", format="FLAC") as file:
@@ -122,7 +122,7 @@ def main() -> None:
         name, model = model_for_benchmarks(Path(scratch))
         listed = markdown(("files", "driver MB", "listed, s", "and read back in order, s"), listing_rows(args.sizes))
         heads = ("recording", "file MB", "row", "worker MB", "driver MB", "wall s", "CPU s",
-                 f"times real time on one core (asked: {REAL_TIME})", f"worker < {LIMIT_MB} MB")  # fmt: skip
+                 f"times real time on one core (required: {REAL_TIME})", f"worker < {LIMIT_MB} MB")  # fmt: skip
         recordings = markdown(heads, recording_rows(args.folder, Path(scratch), model, bomb=not args.no_bomb))
     write(args.output, "memory", f"Model {name}; {machine()}\n\n{listed}\n{recordings}")
 

@@ -1,4 +1,4 @@
-"""EmoSense: the emotion in every recording of a folder or a bucket.
+"""EmoSense: speech emotion recognition for folders and buckets of recordings.
 
     import emosense
 
@@ -23,7 +23,7 @@ _API = frozenset({"extract_features", "label", "load_model"})
 
 
 def __getattr__(name: str) -> Any:
-    """Load the Python API when it is first asked for: `import emosense` stays light."""
+    """Import the Python API when it is first used, so that `import emosense` stays fast."""
     if name in _API:
         import importlib
 

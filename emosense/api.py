@@ -1,11 +1,12 @@
-"""The Python API: paths in, rows, features and models out; what the command line does, without its files.
+"""The Python API: labels, features and models, without the files that the command line writes.
 
     import emosense
 
     for row in emosense.label(["a.wav", "b.mp3"]):
         print(row.path, row.emotion, row.confidence)
 
-Nothing is listed, kept or resumed here: that is `emosense-batch label`. A recording's row is the same in both.
+These functions do not search folders, and they do not keep or resume work: use `emosense-batch label` for that. The row
+of a recording is the same in both.
 """
 
 from __future__ import annotations
@@ -23,10 +24,8 @@ from emosense.errors import UsageError
 from emosense.features.config import FeatureConfig, default_config
 from emosense.features.sets import extract
 from emosense.inputs.recording import Recording, open_recording
-from emosense.labelling.config import LabelConfig, Labelled
-from emosense.labelling.engines import LocalEngine
-from emosense.labelling.run_job import chunked
-from emosense.labelling.worker_process import LabelSpec
+from emosense.labelling.config import LabelConfig, Labelled, LabelSpec
+from emosense.labelling.engines import LocalEngine, chunked
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import DEFAULT_MODEL, Model, read_model
 from emosense.storage.locations import without_credentials
@@ -35,7 +34,7 @@ from emosense.tables.row import Row
 
 Path = str | os.PathLike[str]
 
-# So few that the first rows come soon; a chunk costs a queue's entry and nothing more.
+# Few, so that the first rows come soon; a chunk costs only an entry in a queue.
 _CHUNK_SIZE: Final = 8
 
 
@@ -56,38 +55,47 @@ def label(
     Parameters
     ----------
     paths : iterable of str or path-like
-        Recordings, local or by URL; drawn as they are needed, in a thread of the engine's.
+        Recordings, local or by URL. Paths are taken from the iterable as they are needed, in another thread.
     model : str
         Name of a model that ships with EmoSense, a directory, or the URL of one in object storage.
     n_workers : int
-        Worker processes, at least one.
-    window_s, hop_s : float
-        Length and distance of the windows that a recording is labelled in; 0 stands for the model's own.
+        Worker processes, at least 1.
+    window_s : float
+        Length of the windows that a recording is labelled in, in seconds, at least 0.25; 0 for the model's own.
+    hop_s : float
+        Distance of the windows in seconds, at least 0.25, at most `window_s`; 0 for the length of the window.
     strict : bool
-        Treat a recording that could be decoded in part as an error.
-    max_duration_s, file_timeout_s : float
-        Refuse longer recordings; give up one that makes no progress for so long.
+        Treat a recording that could only be decoded in part as an error.
+    max_duration_s : float
+        Refuse recordings that last longer, in seconds, > 0.
+    file_timeout_s : float
+        Give up a recording that makes no progress for so many seconds, > 0.
     encoder : str
-        Path or URL of the pretrained encoder of the model; where it is empty, that is looked for on this machine.
+        Path or URL of the pretrained encoder that the model needs; if empty, it is looked for on this machine.
 
     Returns
     -------
     generator of Row
-        One row a path, in the order of the paths; a path that is given twice has two. A recording that cannot be
-        labelled is a row with ``status="error"``. Closing it ends the workers.
+        One row per path, in the order of the paths. A recording that cannot be labelled is a row with
+        ``status="error"``. Closing the generator ends the workers.
 
     Raises
     ------
     UsageError
         If a setting cannot work.
     ModelError
-        If the model is refused, or its encoder is not there.
+        If the model is refused, or its encoder is missing.
     StorageError
         While iterating, if object storage does not answer.
 
     Examples
     --------
-    >>> rows = list(label(["calls/1.wav", "calls/2.wav"], n_workers=2))  # doctest: +SKIP
+    >>> import emosense
+    >>> rows = list(emosense.label(["calls/1.wav", "calls/2.wav", "calls/3.wav"], n_workers=2))
+    >>> [(row.path, row.status, row.error_code) for row in rows]
+    [('calls/1.wav', 'ok', ''), ('calls/2.wav', 'ok', ''), ('calls/3.wav', 'error', 'missing')]
+    >>> 0 < rows[0].confidence <= 1
+    True
     """
     if isinstance(paths, (str, os.PathLike)):
         raise UsageError("paths must be a list of paths, not one path")
@@ -109,15 +117,29 @@ def load_model(location: str = DEFAULT_MODEL, *, encoder: str = "") -> Model:
     location : str
         Name of a model that ships with EmoSense, a directory, or the URL of one in object storage.
     encoder : str
-        Path or URL of the pretrained encoder of the model, for `emosense.features.sets.extract` with the model's
-        ``features``; where it is empty, that is looked for on this machine when features are extracted.
+        Path or URL of the pretrained encoder that the model needs; if empty, it is looked for on this machine when
+        features are extracted.
+
+    Returns
+    -------
+    Model
+        Its `features` say what `extract_features` is to compute, its `probabilities` takes the list of these.
 
     Raises
     ------
     UsageError
-        If an encoder is given and the model has none.
+        If an encoder is given and the model needs none.
     ModelError
-        If there is no such model, a file of it is damaged, it does not fit this version, or the encoder is another.
+        If there is no such model, it is damaged, it does not fit this version, or it needs another encoder.
+
+    Examples
+    --------
+    >>> import emosense
+    >>> model = emosense.load_model("default")
+    >>> features = [emosense.extract_features("calls/1.wav", config) for config in model.features]
+    >>> probabilities = model.probabilities(features)
+    >>> probabilities.shape
+    (8,)
     """
     files = read_model(location)
     return Model(with_encoder_file(files, encoder) if encoder else files)
@@ -142,26 +164,37 @@ def extract_features(
         that an installed package adds), or one of the ``features`` of a model, whose `probabilities` takes them as a
         list. `label` splits a recording that is longer than the model's ``window_s`` into windows; this function does
         not.
-    encoder, encoder_output, encoder_normalise
-        For the set ``encoder`` alone, which needs the first: path or URL of an ONNX file, the name of its output (empty
-        for its last), and whether each waveform is scaled to mean 0 and variance 1 (None does so for every encoder of
-        waveforms).
+    encoder : str
+        Path or URL of an ONNX file; required by the set ``encoder``, and only used by it.
+    encoder_output : str
+        Name of the output of the encoder; if empty, its last one.
+    encoder_normalise : bool or None
+        Scale each waveform to mean 0 and variance 1 for the encoder; None does so if it takes waveforms.
 
     Returns
     -------
     ndarray, float32
-        Shape (n_values,) or (n_frames, n_bands), as the set says.
+        Shape (n_values,) or (n_frames, n_bands), depending on the set.
 
     Raises
     ------
     UsageError
-        If there is no such set, or the set ``encoder`` has no usable encoder, or another set has one.
+        If there is no such set, if the set ``encoder`` has no usable encoder, or if another set has one.
     StorageError
         If the encoder or the recording cannot be fetched.
     RecordingError
         If the recording cannot be read.
+
+    Examples
+    --------
+    >>> import emosense
+    >>> emosense.extract_features("calls/1.wav", "summary").shape
+    (180,)
+    >>> n_frames, n_bands = emosense.extract_features("calls/1.wav", "logmel").shape
+    >>> n_bands
+    128
     """
-    # Imported here: it leads to the settings of all models, which labelling does without.
+    # Imported here, since labelling does not need the settings of training that it imports.
     from emosense.training.encoder_choice import EncoderChoice, with_encoder
 
     choice = EncoderChoice(encoder, encoder_output, encoder_normalise)
@@ -174,7 +207,7 @@ def extract_features(
 
 
 def _recording(path: Path) -> Recording:
-    """Name a recording: nothing was listed, so size and version are not known beforehand."""
+    """Describe a recording that was not listed: its size and version are not known."""
     location = os.fspath(path)
     if is_url(location):
         return Recording(without_credentials(location), location, -1, "")
@@ -182,7 +215,7 @@ def _recording(path: Path) -> Recording:
 
 
 def _rows(recordings: Iterable[Recording], engine: LocalEngine) -> Generator[Row, None, None]:
-    """Put what the engine gives, in any order, into the order of the recordings."""
+    """Yield the results of the engine, which come in any order, in the order of the recordings."""
     waiting: dict[int, list[Labelled]] = {}
     next_index = 0
     with contextlib.closing(engine.run(chunked(recordings, _CHUNK_SIZE))) as results:

@@ -1,4 +1,4 @@
-"""A worker whose labeller dies on recordings by name; run by the tests as the real one is."""
+"""A worker whose labeller dies on recordings with certain names; the tests run it in place of the real one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from emosense.labelling.labeller import Labeller
 
 
 class CrashingLabeller(Labeller):
-    """Dies, hangs, dawdles or is killed when the name of a recording says so."""
+    """Crashes, hangs, is slow or is killed, depending on the name of the recording."""
 
-    def label(self, recording: Recording) -> Labelled:
+    def label_recording(self, recording: Recording) -> Labelled:
         name = os.path.basename(recording.path)
         if name.startswith("crash"):
             os.kill(os.getpid(), signal.SIGSEGV)
@@ -33,7 +33,7 @@ class CrashingLabeller(Labeller):
         if name.startswith("once") and not os.path.exists(recording.location + ".tried"):
             with open(recording.location + ".tried", "w"):
                 os._exit(1)
-        return super().label(recording)
+        return super().label_recording(recording)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""An object store on a local folder that fails as it is told, in every process that uses it.
+"""An object store on a local folder that fails as planned, in every process that uses it.
 
-``faulty:///some/where/bucket/key`` lies in the file ``/some/where/bucket/key``; what goes wrong with it lies beside the
-bucket, in ``/some/where/faults``, and so does the count of how often it went wrong. `install` makes the driver known
-the way a package does, by an entry point, so that the command and its workers find it.
+``faulty:///some/where/bucket/key`` is the file ``/some/where/bucket/key``. Planned faults, and how often each has
+occurred, are kept beside the bucket in ``/some/where/faults``. `install` registers the driver with an entry point, as a
+package does, so that the command and its workers find it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ALWAYS = 1_000_000
 
 
 def install(root: Path) -> str:
-    """Make ``faulty://`` known to this process; gives the PYTHONPATH with which others know it."""
+    """Register ``faulty://`` in this process; returns the PYTHONPATH that registers it in others."""
     fsspec.register_implementation("faulty", FaultyFileSystem, clobber=True)
     package = root / "faulty_fs-1.dist-info"
     package.mkdir(parents=True)
@@ -31,7 +31,7 @@ def install(root: Path) -> str:
 
 
 def plan(bucket: Path, operation: str, name: str, kind: str, times: int = ALWAYS) -> None:
-    """Let an operation (list, look, read, write) on a name fail `times` times."""
+    """Make an operation (list, look, read, write) on a name fail `times` times."""
     (bucket.parent / "faults").mkdir(exist_ok=True)
     (bucket.parent / "faults" / f"{operation}.{name}").write_text(json.dumps([kind, times]))
 
@@ -43,7 +43,7 @@ def n_struck(bucket: Path, operation: str, name: str) -> int:
 
 
 def _due(path: str, operation: str) -> str:
-    """The kind of fault that is due, or nothing; counts it."""
+    """Return the kind of fault that is due, or an empty string, and count it."""
     folder = path.partition("/bucket")[0] + "/faults"
     location = f"{folder}/{operation}.{path.rsplit('/', 1)[-1]}"
     if not os.path.exists(location):
@@ -70,11 +70,11 @@ def _strike(kind: str, path: str) -> None:
 
 
 class ForeignError(Exception):
-    """What drivers raise of their own, as botocore does where an endpoint cannot be reached."""
+    """An exception class of a driver, as botocore has them for an endpoint that cannot be reached."""
 
 
 class FaultyFileSystem(AbstractFileSystem):  # type: ignore[misc]
-    """Objects are put whole and read as a stream, as in a bucket."""
+    """Objects are written whole and read as a stream, as in a bucket."""
 
     protocol = "faulty"
     root_marker = "/"
@@ -95,7 +95,7 @@ class FaultyFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def _open(self, path: str, mode: str = "rb", **_: Any) -> BinaryIO:
         if mode != "rb":
-            raise NotImplementedError("objects are put whole")
+            raise NotImplementedError("objects are written whole")
         return _Stream(self, path)  # type: ignore[return-value]
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **_: Any) -> None:

@@ -1,9 +1,9 @@
-"""`emosense-batch` that sends itself signals at the n-th file it puts in place; run by the tests as the real one is.
+"""`emosense-batch` that sends itself signals at the n-th file it writes; the tests run it in place of the real one.
 
     signalled_driver.py SUFFIX N before|after SIGNALS MARK label ...
 
-SUFFIX ends the names of the files (or of the objects in S3) that count, SIGNALS are names joined by commas, and the
-file MARK receives the moment (of the monotonic clock, which all processes share).
+Files (or objects in S3) whose names end in SUFFIX are counted, SIGNALS are names joined by commas, and the time is
+written to the file MARK (of the monotonic clock, which all processes share).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from emosense.cli.main import main
 
 
 class Striker:
-    """Counts files that are put in place, and strikes at one of them."""
+    """Counts files as they are written, and sends the signals at one of them."""
 
     def __init__(self, suffix: str, count: str, moment: str, names: str, mark: str) -> None:
         self._suffix, self._left, self._moment, self._mark = suffix, int(count), moment, mark

@@ -37,4 +37,4 @@ def as_recording(path: Path) -> Recording:
 
 def label(path: Path, model: SteadyModel | None = None, max_duration_s: float = 86_400.0) -> Row:
     config = LabelConfig(max_duration_s=max_duration_s)
-    return Labeller(model or SteadyModel(), config).label(as_recording(path)).row
+    return Labeller(model or SteadyModel(), config).label_recording(as_recording(path)).row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import io
 import subprocess
 import sys
@@ -31,7 +32,7 @@ def csv_bytes(rows: list[Row]) -> bytes:
 
 @pytest.fixture
 def clips(write_voice: Callable[..., Path], tmp_path: Path) -> list[Path]:
-    """Twenty recordings, of which one is empty and one is no audio, in order of their names."""
+    """Twenty recordings in order of their names; one is empty and one is not audio."""
     for index in range(18):
         write_voice(f"in/{index:02d}.wav", duration_s=0.3 + 0.02 * index, pitch_hz=100 + 9 * index)
     (tmp_path / "in" / "03b.wav").write_bytes(b"")
@@ -95,16 +96,16 @@ def test_no_paths_give_no_rows(tiny_model: str) -> None:
     [
         ({"n_workers": 0}, "at least 1"),
         ({"file_timeout_s": 0.0}, "positive number of seconds"),
-        ({"window_s": -1.0}, "the window must last 0.25 s or longer, not -1 s"),
-        ({"window_s": 0.1}, "the window must last 0.25 s or longer, not 0.1 s"),
-        ({"hop_s": 0.2}, "the hop must last 0.25 s or longer"),
-        ({"window_s": float("nan")}, "the window must last"),
+        ({"window_s": -1.0}, "the window must be at least 0.25 s, not -1 s"),
+        ({"window_s": 0.1}, "the window must be at least 0.25 s, not 0.1 s"),
+        ({"hop_s": 0.2}, "the hop must be at least 0.25 s"),
+        ({"window_s": float("nan")}, "the window must be at least"),
         ({"window_s": 1.0, "hop_s": 2.0}, "the hop cannot be longer than the window"),
         ({"hop_s": 20.0}, "the hop cannot be longer than the window of 10 s"),
-        ({"max_duration_s": -1.0}, "the longest duration must be a positive number of seconds, not -1"),
-        ({"max_duration_s": 0.0}, "the longest duration"),
-        ({"max_duration_s": float("inf")}, "the longest duration"),
-        ({"max_duration_s": float("nan")}, "the longest duration"),
+        ({"max_duration_s": -1.0}, "the maximum duration must be a positive number of seconds, not -1"),
+        ({"max_duration_s": 0.0}, "the maximum duration"),
+        ({"max_duration_s": float("inf")}, "the maximum duration"),
+        ({"max_duration_s": float("nan")}, "the maximum duration"),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused_at_the_call(
@@ -166,10 +167,23 @@ def test_features_of_the_shipped_models_are_those_that_their_description_names(
         model = load_model(name)
         probabilities = model.probabilities([extract_features(path, features) for features in model.features])
         np.testing.assert_allclose(probabilities, row.probabilities, atol=1e-6)
-    # The set's name stands for what the default model hears.
+    # The name of the set means the features of the default model.
     np.testing.assert_array_equal(extract_features(path), extract_features(path, load_model().features[0]))
     with pytest.raises(UsageError, match="give its file to load_model"):
         extract_features(path, model.features[0], encoder="x.onnx")
+
+
+def test_the_examples_of_the_documentation_run(
+    write_voice: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("calls/1.wav", "calls/2.wav"):
+        write_voice(name)
+    monkeypatch.chdir(tmp_path)
+    for function in (label, load_model, extract_features):
+        (test,) = doctest.DocTestFinder(recurse=False).find(function, globs={})
+        result = doctest.DocTestRunner().run(test)
+        assert result.attempted >= 3
+        assert result.failed == 0
 
 
 def test_importing_the_package_loads_neither_numpy_nor_anything_else_of_weight() -> None:

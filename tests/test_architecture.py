@@ -12,10 +12,11 @@ from emosense.models.model import read_model
 PACKAGE = Path(emosense.__file__).parent
 # The engine carries the second call into a worker process, where `worker.main` makes it.
 CALLS = (
-    ("cli/label.py", "label", "emosense.labelling.run_job.label"),
-    ("labelling/run_job.py", "label", "emosense.labelling.engines.LocalEngine"),
+    ("cli/label.py", "label", "emosense.labelling.run_job.run_label_job"),
+    ("labelling/run_job.py", "run_label_job", "label_pending"),
+    ("labelling/run_job.py", "label_pending", "emosense.labelling.engine_choice.open_engine"),
     ("labelling/worker.py", "main", "emosense.labelling.labeller.Labeller"),
-    ("labelling/labeller.py", "label", "compute"),
+    ("labelling/labeller.py", "label_recording", "compute"),
     ("features/spectrum.py", "log_mel", "power_blocks"),
     ("features/spectrum.py", "power_blocks", "rfft"),
 )

@@ -85,10 +85,10 @@ def label(
     """
     from emosense.inputs.walk import ListingConfig
     from emosense.labelling.config import LabelConfig
+    from emosense.labelling.job import LabelJob
     from emosense.labelling.job_check import check_job
-    from emosense.labelling.run_job import LabelJob
-    from emosense.labelling.run_job import label as run
-    from emosense.labelling.speakers import SpeakerRule
+    from emosense.labelling.run_job import run_label_job
+    from emosense.labelling.speaker_rule import SpeakerRule
 
     if report is not None:
         from emosense.reports.label_table import reader_of
@@ -124,7 +124,7 @@ def label(
     )
     check_job(job)
     with saved_params(context, save, job.written):
-        summary = run(job)
+        summary = run_label_job(job)
     if as_json:
         print(json.dumps(summary.to_dict(job), indent=2))  # noqa: T201 - what was asked for
     elif not quiet and not summary.failure:

@@ -7,26 +7,30 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from emosense.labelling.config import Labelled
-from emosense.labelling.job import LabelJob, Summary
+from emosense.labelling.job import LabelJob
 from emosense.labelling.speakers import Speakers
+from emosense.labelling.summary import Summary
 from emosense.tables.columns import Group
 from emosense.tables.formats import OUTPUT_FORMATS, TableLayout, WriteRows, format_of
 from emosense.tables.row import Row
 
 _ROWS_A_WRITE: Final = 4096
-# A source is called for every pass over what was labelled.
+# Called once for every pass over the results.
 Source = Callable[[], Iterator[Labelled]]
 
 
 def assemble(job: LabelJob, speakers: Speakers | None, source: Source, summary: Summary) -> None:
-    """Write all that the job asks for, and count its rows.
+    """Write every table of a job, and count its rows.
 
     Parameters
     ----------
+    job : LabelJob
     speakers : Speakers or None
-        Whom to adapt to.
+        Speakers to adapt to.
     source : callable
-        Gives what was labelled, in order of path.
+        Gives an iterator over the results, in order of path.
+    summary : Summary
+        Rows are counted here.
     """
     speaker: frozenset[Group] = frozenset({"speakers"} if speakers else ())
     quality: frozenset[Group] = frozenset({"quality"} if job.config.quality else ())
@@ -57,10 +61,10 @@ def assemble(job: LabelJob, speakers: Speakers | None, source: Source, summary: 
 
 
 def _adapted(speakers: Speakers | None, source: Source) -> Iterator[Labelled]:
-    """Give what was labelled, adapted to the speakers where that is asked for.
+    """Adapt the results to their speakers.
 
-    Parts hold what the model says of each recording alone: who speaks can be asked for later, or in another way, and
-    nothing is labelled again.
+    Parts hold what the model predicts for each recording on its own, so speakers can be added later, or given in
+    another way, without labelling again.
     """
     if speakers is None:
         return source()

@@ -1,28 +1,33 @@
-"""What labelling is asked for and what it gives: light, so that a driver knows them without any signal processing."""
+"""Settings of labelling and its result, free of imports for signal processing, which a driver does not need."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from emosense.errors import UsageError
 from emosense.tables.row import Row
 
+if TYPE_CHECKING:
+    from emosense.models.model import ModelFiles
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LabelConfig:
-    """The parameters that change results; they belong to the key of finished work.
+    """The settings that change results; finished work is reused only if they are the same.
 
     Parameters
     ----------
-    window_s, hop_s : float
-        Length and distance of the windows that a recording is labelled in, the second no longer than the first; 0
-        stands for the model's own window.
+    window_s : float
+        Length of the windows that a recording is labelled in, in seconds; 0 for the model's own.
+    hop_s : float
+        Distance of the windows in seconds, at most `window_s`; 0 for the length of the window.
     segments : bool
-        Give a row for every window as well.
+        Give a row per window as well.
     strict : bool
-        Treat a recording that could be decoded in part as an error.
+        Treat a recording that could only be decoded in part as an error.
     max_duration_s : float
-        Refuse longer recordings.
+        Refuse recordings that last longer, in seconds.
     quality : bool
         Measure how far each label can be trusted (`emosense.labelling.trust`).
     """
@@ -35,12 +40,12 @@ class LabelConfig:
     quality: bool = False
 
     def check(self, model_window_s: float = float("inf")) -> None:
-        """Refuse what no recording can be labelled with.
+        """Refuse settings that cannot work.
 
         Parameters
         ----------
         model_window_s : float
-            The model's own window, where it is known.
+            The model's own window in seconds; infinite if it is not known yet.
 
         Raises
         ------
@@ -51,17 +56,51 @@ class LabelConfig:
 
         for name, length_s in (("window", self.window_s), ("hop", self.hop_s)):
             if length_s != 0 and not MIN_DURATION_S <= length_s < float("inf"):
-                raise UsageError(f"the {name} must last {MIN_DURATION_S} s or longer, not {length_s:g} s")
+                raise UsageError(f"the {name} must be at least {MIN_DURATION_S} s, not {length_s:g} s")
         window_s = self.window_s or model_window_s
         if self.hop_s > window_s:
             raise UsageError(f"the hop cannot be longer than the window of {window_s:g} s")
         if not 0 < self.max_duration_s < float("inf"):
-            raise UsageError(f"the longest duration must be a positive number of seconds, not {self.max_duration_s:g}")
+            raise UsageError(f"the maximum duration must be a positive number of seconds, not {self.max_duration_s:g}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LabelSpec:
+    """What a worker needs; the same for every worker of a run.
+
+    Parameters
+    ----------
+    model : ModelFiles
+        Read and checked once by the driver, then sent to the workers.
+    config : LabelConfig
+        The settings that change results.
+    file_timeout_s : float
+        Give up a recording on which the worker makes no progress for so many seconds.
+    memory_mb : int
+        Limit on the worker's data in MiB; 0 for none.
+    worker : tuple of str
+        Arguments of the Python interpreter that start a worker; ``-P`` keeps it from importing modules from the
+        working directory.
+    """
+
+    model: ModelFiles
+    config: LabelConfig
+    file_timeout_s: float = 60.0
+    memory_mb: int = 2048
+    worker: tuple[str, ...] = ("-P", "-m", "emosense.labelling.worker")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Labelled:
-    """What one recording gives: its row, and the rows of its segments where they were asked for."""
+    """The result for one recording.
+
+    Parameters
+    ----------
+    row : Row
+        Its row.
+    segments : tuple of Row
+        The rows of its segments, if they were asked for.
+    """
 
     row: Row
     segments: tuple[Row, ...] = ()

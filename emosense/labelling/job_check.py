@@ -1,14 +1,17 @@
-"""Settings and places that cannot work -> one sentence, before anything is labelled."""
+"""Settings and places of a job that cannot work -> one sentence, before anything is labelled."""
 
 from __future__ import annotations
 
+import glob
+import itertools
 import os
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from emosense.errors import OutputError, UsageError
 from emosense.labelling.job import LabelJob
-from emosense.storage.files import half_written, make_folder
+from emosense.storage.files import half_written, is_half_written, make_folder, remove
 from emosense.storage.locations import absolute_location, join, real_location, redact
 from emosense.storage.schemes import is_url
 from emosense.tables.formats import OUTPUT_FORMATS, format_of
@@ -19,12 +22,16 @@ ENGINES: Final = ("auto", "local", "ray")
 def check_job(job: LabelJob) -> None:
     """Refuse settings that cannot work.
 
+    Parameters
+    ----------
+    job : LabelJob
+
     Raises
     ------
     UsageError
         Naming the setting.
     OutputError
-        If there is a folder where a file is to be written, or the other way round.
+        If a folder is in the place of a file that is to be written, or a file in the place of a folder.
     """
     format_of(job.output)
     if job.segments_output:
@@ -35,13 +42,13 @@ def check_job(job: LabelJob) -> None:
     _check_kinds(job)
     if len(job.inputs) == 1 and job.inputs[0].lower().endswith((".txt", ".csv")) and not job.listing.any_extension:
         name = redact(job.inputs[0])
-        raise UsageError(f"{name} is no recording; a list of paths is given as -: emosense-batch label - < {name}")
+        raise UsageError(f"{name} is not a recording; give a list of paths as -: emosense-batch label - < {name}")
     if job.engine not in ENGINES:
         raise UsageError(f"unknown engine {job.engine!r}: choose one of {', '.join(ENGINES)}")
     if job.engine == "local" and job.address:
-        raise UsageError("--address names a Ray cluster: leave it out with --engine local")
+        raise UsageError("--address names a Ray cluster: omit it with --engine local")
     if job.min_confidence is not None and not 0 <= job.min_confidence <= 1:
-        raise UsageError("--min-confidence must lie between 0 and 1")
+        raise UsageError("--min-confidence must be between 0 and 1")
     job.config.check()
     if not 0 < job.file_timeout_s < float("inf"):
         raise UsageError("--file-timeout must be a positive number of seconds")
@@ -49,34 +56,36 @@ def check_job(job: LabelJob) -> None:
 
 
 def _check_places(job: LabelJob) -> None:
-    """Refuse one place for two things: the later would be written over the earlier, or over what is read."""
+    """Refuse one place for two files: the second would overwrite the first, or an input."""
     written = Counter(map(real_location, job.written))
     read = set(map(real_location, job.inputs))
     if job.speakers and job.speakers.is_table:
         read.add(real_location(job.speakers.text))
     twice = [place for place, count in written.items() if count > 1 or place in read]
     if twice:
-        raise UsageError(
-            f"{redact(twice[0])} would be written over: give each output a place of its own, away from what is read"
-        )
+        raise UsageError(f"{redact(twice[0])} would be overwritten: use a different place for each input and output")
 
 
 def _check_kinds(job: LabelJob) -> None:
-    """Refuse a folder in a file's place, and the other way round: it would be noticed only when all is labelled."""
+    """Refuse a folder in the place of a file, and the reverse, which would otherwise fail after all labelling."""
     folders = {f"{job.output}.run", *(place for name, place in job.tables.items() if OUTPUT_FORMATS[name].is_folder)}
     for place in job.written:
         if not is_url(place) and os.path.lexists(place) and os.path.isdir(place) != (place in folders):
-            found = "is no folder" if place in folders else "is a folder"
+            found = "is not a folder" if place in folders else "is a folder"
             raise OutputError(f"cannot write {redact(place)}: it {found}; choose another output")
 
 
 def prepare_places(job: LabelJob) -> None:
-    """Create the folders of all that the job writes, and try to write there.
+    """Create the folders of all outputs, and try to write there: better now than when all is labelled.
+
+    Parameters
+    ----------
+    job : LabelJob
 
     Raises
     ------
     OutputError
-        If a place cannot be written: better now than when all is labelled.
+        If a place cannot be written.
     """
     for place in job.written:
         if is_url(place):
@@ -90,8 +99,43 @@ def prepare_places(job: LabelJob) -> None:
             raise OutputError(f"cannot write {redact(place)}: {err.strerror}") from err
 
 
+def remove_leftovers(places: Iterable[str]) -> None:
+    """Remove half-written files that a killed run left; object storage has none.
+
+    Parameters
+    ----------
+    places : iterable of str
+        Files and folders that the run writes.
+    """
+    for place in places:
+        if is_url(place):
+            continue
+        beside = glob.iglob(f"{glob.escape(place)}.tmp-*")
+        inside = (os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names)
+        for location in itertools.chain(beside, inside):
+            if is_half_written(location) and os.path.isfile(location):
+                remove(location)
+
+
 def error_limit(text: str | None, total: int) -> float:
-    """Return the number of error rows that ``--max-errors`` allows among `total` recordings."""
+    """Return how many error rows ``--max-errors`` allows.
+
+    Parameters
+    ----------
+    text : str or None
+        ``N`` or ``P%``; None for no limit.
+    total : int
+        Number of recordings.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    UsageError
+        If the text is neither a number nor a percentage.
+    """
     if text is None:
         return float("inf")
     try:

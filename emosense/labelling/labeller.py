@@ -1,8 +1,8 @@
-"""One recording -> its row: the whole way of the data on one screen.
+"""One recording -> its row: the whole data path on one screen.
 
     path -> RecordingReader (mono waveform, windows) -> FeatureSet.compute (features) -> Model (probabilities) -> Row
 
-Every engine calls `Labeller.label` and nothing else.
+Every engine labels with `Labeller.label_recording`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.audio.reader import SILENCE_PEAK, RecordingReader, Segment
+from emosense.emotions import EMOTIONS
 from emosense.errors import RECORDING_FAULTS, RecordingError, as_recording_error
 from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.recording import Recording, open_recording
@@ -23,14 +24,14 @@ from emosense.tables.row import Row, error_row, labelled_row
 
 
 class Labeller:
-    """A model with its parameters, ready to label.
+    """A model and the settings to label with.
 
     Parameters
     ----------
     model : Model
     config : LabelConfig
     on_progress : callable, optional
-        Called after every window, so that a long recording can be told from one that hangs.
+        Called after every window: it tells a long recording from one that hangs.
     """
 
     def __init__(self, model: Model, config: LabelConfig, on_progress: Callable[[], None] = lambda: None) -> None:
@@ -38,13 +39,22 @@ class Labeller:
         self._window_s = config.window_s or model.window_s
         self._hop_s = min(config.hop_s or self._window_s, self._window_s)
 
-    def label(self, recording: Recording) -> Labelled:
-        """Label one recording; what is wrong with it becomes its row.
+    def label_recording(self, recording: Recording) -> Labelled:
+        """Label one recording.
+
+        Parameters
+        ----------
+        recording : Recording
+
+        Returns
+        -------
+        Labelled
+            With an error row if the recording cannot be labelled.
 
         Raises
         ------
         StorageError
-            If storage does not answer: that is no property of the recording.
+            If storage does not answer: that is not a property of the recording.
         """
         try:
             return self._label(recording)
@@ -52,21 +62,18 @@ class Labeller:
             return Labelled(error_row(recording.path, as_recording_error(err)))
 
     def _label(self, recording: Recording) -> Labelled:
-        total, weight_s, segments, measured_s = np.zeros(8), 0.0, [], 0.0
+        total, weight_s, segments = np.zeros(len(EMOTIONS)), 0.0, []
         meter = QualityMeter(self._model.sample_rate) if self._config.quality else None
         with open_recording(recording, self._on_progress) as file:
             reader = RecordingReader(
                 file, self._model.sample_rate, self._config.max_duration_s, on_block=self._on_progress
             )
             for segment in reader.segments(self._window_s, self._hop_s):
-                probabilities, distance = self._hear(segment)
-                length_s = segment.end_s - segment.start_s
+                probabilities, distance = self._predict(segment)
                 if meter:
-                    # Windows may overlap; what a recording is like is measured once.
-                    n_known = round(max(0.0, measured_s - segment.start_s) * reader.sample_rate)
-                    meter.add(segment.waveform[n_known:], distance, length_s)
-                    measured_s = segment.end_s
+                    meter.add(segment, distance)
                 if probabilities is not None:
+                    length_s = segment.end_s - segment.start_s
                     total += probabilities * length_s
                     weight_s += length_s
                 if self._config.segments:
@@ -86,8 +93,8 @@ class Labeller:
         )
         return Labelled(row, tuple(segments))
 
-    def _hear(self, segment: Segment) -> tuple[NDArray[np.float64] | None, float | None]:
-        """Probabilities of one segment, None for digital silence, and its distance from the training recordings."""
+    def _predict(self, segment: Segment) -> tuple[NDArray[np.float64] | None, float | None]:
+        """Probabilities of one segment, and its distance from the training recordings; None for digital silence."""
         if np.abs(segment.waveform).max() < SILENCE_PEAK:
             return None, None
         features = [FEATURE_SETS[config.set].compute(segment.waveform, config) for config in self._model.features]

@@ -1,4 +1,4 @@
-"""A table of path and speaker -> the ways in which each line may name its recording, with the speaker.
+"""A table of paths and speakers -> the names that each path may stand for, with the speaker.
 
 Read a few lines at a time, from this machine or from object storage.
 """
@@ -20,14 +20,20 @@ _BATCH_ROWS: Final = 4096
 
 
 def read_speaker_table(location: str) -> Iterator[tuple[bytes, str]]:
-    """Yield names of recordings and their speakers.
+    """Read a table of speakers.
 
-    A line names its recording as `label` writes it or as other programs do, as it is labelled or relative to the table.
+    A path may be written as the label table has it or as other programs do, and it may be relative to the table.
 
     Parameters
     ----------
     location : str
-        Path or URL of a .csv or .parquet with the columns ``path`` and ``speaker``.
+        Path or URL of a .csv or .parquet file with the columns ``path`` and ``speaker``.
+
+    Yields
+    ------
+    name : bytes
+        A path that the line may stand for.
+    speaker : str
 
     Raises
     ------
@@ -37,14 +43,14 @@ def read_speaker_table(location: str) -> Iterator[tuple[bytes, str]]:
         If object storage does not answer.
     """
     for cell, speaker in _table(location):
-        # As `label` writes names, and as other programs do.
+        # As the label table has it, and as other programs write it.
         for text in {cell, unescape_cell(cell)}:
             path = original_path(text)
             yield from ((name, speaker) for name in map(os.fsencode, {path, absolute_location(beside(location, path))}))
 
 
 def _table(location: str) -> Iterator[tuple[str, str]]:
-    """Yield path and speaker of each line, a few at a time."""
+    """Yield path and speaker of each line."""
     import pyarrow as pa
 
     read = _parquet_lines if location.lower().endswith(".parquet") else _csv_lines
@@ -59,7 +65,7 @@ def _table(location: str) -> Iterator[tuple[str, str]]:
     except OSError as err:
         raise UsageError(f"the table {redact(location)} cannot be read: {err.strerror or err}") from err
     except (csv.Error, KeyError, UnicodeDecodeError, pa.ArrowException) as err:
-        raise UsageError(f"{redact(location)} is no table with the columns path and speaker: {err}") from err
+        raise UsageError(f"{redact(location)} is not a table with the columns path and speaker: {err}") from err
 
 
 def _csv_lines(file: BinaryIO) -> Iterator[tuple[Any, Any]]:

@@ -1,7 +1,7 @@
-"""Recordings -> who speaks in them, and what the model says of each speaker over all recordings.
+"""Recordings -> their speakers, and the sums of the predictions for each speaker, to adapt labels to.
 
-A speaker is named by the folder of a recording, by a part of its path, or by a table. Tables and sums lie in a SQLite
-file in the temporary folder, so that ten million recordings or speakers cost disk and not memory.
+The folder of a recording, a part of its path, or a table gives its speaker. Tables and sums are kept in a SQLite file
+in the temporary folder, so that ten million recordings or speakers take disk space, not memory.
 """
 
 from __future__ import annotations
@@ -18,64 +18,15 @@ from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
 from emosense.evaluation.speaker_adaptation import SpeakerStatistics, adapt
 from emosense.labelling.config import Labelled
+from emosense.labelling.speaker_rule import SpeakerRule
 from emosense.labelling.speaker_table import read_speaker_table
 from emosense.storage.locations import absolute_location, redact
 from emosense.storage.schemes import is_url
 from emosense.storage.scratch_database import unnamed_database
 from emosense.tables.row import Row, with_probabilities
 
-_REGEX: Final = "regex:"
-# Neighbours of one speaker are summed in memory before they are written: some 1 MB of probabilities.
+# Consecutive recordings of a speaker are summed in memory before they are written: some 1 MB of probabilities.
 _ROWS_A_SUM: Final = 4096
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class SpeakerRule:
-    """How the speaker of a recording is found.
-
-    Parameters
-    ----------
-    text : str
-        ``parent``: the folder that holds the recording. ``regex:PATTERN``: the first group of the pattern, or the whole
-        match, searched for in the path. Else the location of a table, .csv or .parquet, with the columns ``path`` (as
-        labelled, or relative to the table) and ``speaker``.
-    """
-
-    text: str
-
-    def __post_init__(self) -> None:
-        """Refuse what is none of the three.
-
-        Raises
-        ------
-        UsageError
-            Naming the three.
-        """
-        if self.is_pattern:
-            try:
-                re.compile(self.text.removeprefix(_REGEX))
-            except re.error as err:
-                raise UsageError(f"--speakers {self.text}: {err}") from err
-        elif self.text != "parent" and not self.is_table:
-            raise UsageError(
-                f"--speakers takes parent, regex:PATTERN, or a .csv or .parquet table with path and speaker, "
-                f"not {redact(self.text)}"
-            )
-
-    @property
-    def is_pattern(self) -> bool:
-        """Whether a part of the path names the speaker."""
-        return self.text.startswith(_REGEX)
-
-    @property
-    def is_table(self) -> bool:
-        """Whether a table names the speakers."""
-        return not self.is_pattern and self.text.lower().endswith((".csv", ".parquet"))
-
-    @property
-    def shown(self) -> str:
-        """The text without credentials."""
-        return self.text if self.is_pattern else redact(self.text)
 
 
 class Speakers:
@@ -85,12 +36,12 @@ class Speakers:
     ----------
     rule : SpeakerRule
     classes : iterable of str
-        The emotions that the model tells apart; the others have no probability to adapt.
+        The emotions that the model distinguishes; the others have no probability to adapt.
 
     Attributes
     ----------
     n_unknown : int
-        Labelled recordings whose speaker the rule does not tell, which are left as they are.
+        Labelled recordings for which the rule gives no speaker; they are not adapted.
 
     Raises
     ------
@@ -100,7 +51,7 @@ class Speakers:
 
     def __init__(self, rule: SpeakerRule, classes: Iterable[str] = EMOTIONS) -> None:
         self._rule = rule
-        self._pattern = re.compile(rule.text.removeprefix(_REGEX)) if rule.is_pattern else None
+        self._pattern = re.compile(rule.pattern) if rule.is_pattern else None
         self._positions = [EMOTIONS.index(name) for name in classes]
         self.n_unknown = 0
         self._database = unnamed_database(
@@ -113,7 +64,7 @@ class Speakers:
 
     def _read_table(self) -> None:
         self._database.execute("BEGIN")
-        # A second speaker for the same path leaves none.
+        # A second speaker for the same path leaves NULL.
         self._database.executemany(
             "INSERT INTO named VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET"
             " speaker = CASE WHEN speaker = excluded.speaker THEN speaker END",
@@ -122,23 +73,34 @@ class Speakers:
         self._database.execute("COMMIT")
         twice = self._database.execute("SELECT path FROM named WHERE speaker IS NULL LIMIT 1").fetchone()
         if twice:
-            raise UsageError(f"{self._rule.shown} names two speakers for {redact(os.fsdecode(twice[0]))}")
+            raise UsageError(f"{self._rule.redacted} has two speakers for {redact(os.fsdecode(twice[0]))}")
 
     def __enter__(self) -> Self:
-        """Give the speakers themselves."""
+        """Return the speakers themselves."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the file, which frees it."""
+        """Close the file, which removes it."""
         self._database.close()
 
     @property
     def n_known(self) -> int:
-        """Number of speakers that recordings were gathered of."""
+        """Number of speakers with recordings."""
         return int(self._database.execute("SELECT count(*) FROM sums").fetchone()[0])
 
     def speaker_of(self, path: str) -> str:
-        """Return the speaker of a recording; empty where the rule does not tell."""
+        """Return the speaker of a recording.
+
+        Parameters
+        ----------
+        path : str
+            As listed.
+
+        Returns
+        -------
+        str
+            Empty if the rule gives none.
+        """
         if self._pattern is not None:
             match = self._pattern.search(path)
             return "" if match is None else (match[1] if self._pattern.groups else match[0]) or ""
@@ -149,7 +111,13 @@ class Speakers:
         return path.rpartition("/")[0] if is_url(path) else os.path.normpath(os.path.dirname(path))
 
     def gather(self, rows: Iterable[Row]) -> None:
-        """Take the probabilities of recordings into their speakers' sums, in the order given."""
+        """Add the probabilities of recordings to the sums of their speakers.
+
+        Parameters
+        ----------
+        rows : iterable of Row
+            Rows without probabilities are skipped.
+        """
         self._database.execute("BEGIN")
         current: str = ""
         probabilities: list[list[float]] = []
@@ -175,13 +143,33 @@ class Speakers:
         self._database.execute("INSERT OR REPLACE INTO sums VALUES (?, ?, ?, ?)", values)
 
     def statistics(self, speaker: str) -> SpeakerStatistics | None:
-        """Return the sums of a speaker, None where there are none."""
+        """Return the sums of a speaker.
+
+        Parameters
+        ----------
+        speaker : str
+
+        Returns
+        -------
+        SpeakerStatistics or None
+            None if the speaker has no recordings.
+        """
         query = "SELECT n, total, squares FROM sums WHERE speaker = ?"
         found = self._database.execute(query, (os.fsencode(speaker),)).fetchone()
         return SpeakerStatistics(found[0], np.frombuffer(found[1]), np.frombuffer(found[2])) if found else None
 
     def adapted(self, labelled: Labelled) -> Labelled:
-        """Return the rows of a recording and of its segments, with their speaker and adapted to it."""
+        """Adapt the rows of a recording and of its segments to its speaker.
+
+        Parameters
+        ----------
+        labelled : Labelled
+
+        Returns
+        -------
+        Labelled
+            With the columns of `SPEAKER_COLUMNS`.
+        """
         speaker = self.speaker_of(labelled.row.path)
         sums = self.statistics(speaker) if speaker else None
         row, *segments = (self._row(row, speaker, sums) for row in (labelled.row, *labelled.segments))

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first one ends a job in good order, the second one at once."""
+"""SIGINT and SIGTERM: the first one stops a job cleanly, the second one ends it at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from emosense.labelling.engines import Engine
 
 
 class Stop:
-    """What a signal does at the moment."""
+    """The handler of both signals while a job runs."""
 
     def __init__(self) -> None:
         self._received: int | None = None
@@ -21,7 +21,7 @@ class Stop:
         self._is_installed = False
 
     def __call__(self, number: int, _: object) -> None:
-        """Stop the engine where one is at work, else the job; the second time, end the process."""
+        """Stop the engine if one is running, otherwise the job; end the process on the second signal."""
         if self._received is not None:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
@@ -32,9 +32,22 @@ class Stop:
 
     @contextlib.contextmanager
     def during(self, engine: Engine) -> Iterator[None]:
-        """Let a signal stop the engine, and raise `Interrupted` when the block is through.
+        """Have a signal stop the engine, and raise `Interrupted` at the end of the block.
 
         Ray installs a handler of its own when it starts, so ours are set again here.
+
+        Parameters
+        ----------
+        engine : Engine
+
+        Yields
+        ------
+        None
+
+        Raises
+        ------
+        Interrupted
+            If a signal has arrived.
         """
         self._engine = engine
         if self._is_installed:
@@ -48,7 +61,12 @@ class Stop:
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
-        """Handle signals in the block; outside the main thread they stay with the caller."""
+        """Handle signals during the block; outside the main thread they are left to the caller.
+
+        Yields
+        ------
+        None
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return

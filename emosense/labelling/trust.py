@@ -1,7 +1,7 @@
 """How far a label can be trusted, from the recording itself: level, clipping, speech, noise, distance from training.
 
 Each figure is computed over the whole recording, window by window, in constant memory. They describe the signal that
-the model hears: mono, at the model's sample rate.
+the model gets: mono, at the model's sample rate.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import Final
 
 import numpy as np
 
-from emosense.arrays import Float32
+from emosense.audio.reader import Segment
 from emosense.tables.columns import QUALITY_COLUMNS
 
 _FRAME_S: Final = 0.02
 _CLIPPED: Final = 0.999
 _FLOOR_DB: Final = -120.0
-# A frame is speech when it is this much above the quiet tenth of the recording and within 30 dB of its loud part: the
-# loudest tenth, of a long recording the loudest half second, since one word in a minute is less than a tenth.
+# A frame is speech when it is this much above the quietest tenth of the recording and within 30 dB of its loud part:
+# the loudest tenth, or half a second of a long recording, since one word in a minute is less than a tenth.
 _ABOVE_NOISE_DB: Final = 10.0
 _BELOW_SPEECH_DB: Final = 30.0
 _LOUD_SHARE: Final = 0.1
@@ -27,16 +27,34 @@ _BINS_DB: Final = np.arange(_FLOOR_DB, 21.0)
 
 
 class QualityMeter:
-    """Gathers the figures of one recording from its windows."""
+    """Measures one recording from its windows.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Of the waveforms, in Hz.
+    """
 
     def __init__(self, sample_rate: int) -> None:
+        self._sample_rate = sample_rate
         self._frame = max(1, round(_FRAME_S * sample_rate))
-        self._power = self._weight_s = self._distance = 0.0
+        self._power = self._weight_s = self._distance = self._measured_s = 0.0
         self._n_samples = self._n_clipped = 0
         self._counts = np.zeros(len(_BINS_DB), np.int64)
 
-    def add(self, waveform: Float32, distance: float | None, length_s: float) -> None:
-        """Take one window into account; `distance` is None where the model has no statistics."""
+    def add(self, segment: Segment, distance: float | None) -> None:
+        """Measure one window; samples that it shares with the window before are measured once.
+
+        Parameters
+        ----------
+        segment : Segment
+            Windows in order of time.
+        distance : float or None
+            Its distance from the training recordings, >= 0; None if the model has no statistics.
+        """
+        n_measured = round(max(0.0, self._measured_s - segment.start_s) * self._sample_rate)
+        waveform, length_s = segment.waveform[n_measured:], segment.end_s - segment.start_s
+        self._measured_s = segment.end_s
         self._power += float(np.dot(waveform, waveform))
         self._n_samples += len(waveform)
         self._n_clipped += int(np.count_nonzero(np.abs(waveform) >= _CLIPPED))
@@ -49,14 +67,20 @@ class QualityMeter:
         self._counts += np.bincount(index, minlength=len(_BINS_DB))
 
     def figures(self) -> tuple[float | None, ...]:
-        """Return the values of `QUALITY_COLUMNS`; None where there is nothing to say."""
+        """Compute the figures of the recording so far.
+
+        Returns
+        -------
+        tuple of float or None
+            The values of `QUALITY_COLUMNS`; None if there is nothing to measure.
+        """
         if not self._n_samples:
             return (None,) * len(QUALITY_COLUMNS)
         level = 10 * np.log10(max(self._power / self._n_samples, 10 ** (_FLOOR_DB / 10)))
         n_frames = max(int(self._counts.sum()), 1)
         share, loud_share = np.cumsum(self._counts) / n_frames, min(_LOUD_SHARE, _LOUD_FRAMES / n_frames)
         noise, speech = (float(_BINS_DB[int(np.searchsorted(share, part))]) for part in (0.1, 1 - loud_share))
-        # Where all frames are about as loud, nothing tells speech from noise: then all of them count.
+        # If all frames are about as loud, speech cannot be told from noise, and all of them count.
         above_noise = noise + _ABOVE_NOISE_DB if speech - noise > _ABOVE_NOISE_DB else _FLOOR_DB
         threshold = max(above_noise, speech - _BELOW_SPEECH_DB)
         speech_ratio = float(self._counts[threshold <= _BINS_DB].sum()) / n_frames

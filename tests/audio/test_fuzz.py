@@ -27,8 +27,8 @@ import pytest
 from emosense.audio.reader import read_waveform
 from emosense.errors import ERROR_CODES
 from emosense.inputs.recording import Recording
-from emosense.labelling.config import LabelConfig
-from emosense.labelling.worker_process import IsolatedLabeller, LabelSpec
+from emosense.labelling.config import LabelConfig, LabelSpec
+from emosense.labelling.subprocess_labeller import SubprocessLabeller
 from emosense.models.model import read_model
 from emosense.tables.row import Row
 
@@ -210,9 +210,9 @@ CODES = {
 
 
 @pytest.fixture(scope="module")
-def labeller(tiny_model: str) -> Iterator[IsolatedLabeller]:
+def labeller(tiny_model: str) -> Iterator[SubprocessLabeller]:
     spec = LabelSpec(read_model(tiny_model), LabelConfig(max_duration_s=MAX_DURATION_S), file_timeout_s=TIMEOUT_S)
-    with IsolatedLabeller(spec) as running:
+    with SubprocessLabeller(spec) as running:
         yield running
 
 
@@ -258,21 +258,21 @@ def fault(row: Row) -> str:
     return ""
 
 
-def label(labeller: IsolatedLabeller, memory: Path, contents: list[bytes]) -> list[Row]:
+def label(labeller: SubprocessLabeller, memory: Path, contents: list[bytes]) -> list[Row]:
     """Label files that lie in memory; each has its row, in order."""
     recordings = []
     for i, content in enumerate(contents):
         path = memory / f"{i}.bin"
         path.write_bytes(content)
         recordings.append(Recording(str(i), str(path), len(content), ""))
-    rows = [labelled.row for labelled in labeller.label(recordings)]
+    rows = [labelled.row for labelled in labeller.label_batch(recordings)]
     assert [row.path for row in rows] == [recording.path for recording in recordings]
     return rows
 
 
-def process_id(labeller: IsolatedLabeller) -> int:
-    assert labeller._process is not None
-    return labeller._process.pid
+def process_id(labeller: SubprocessLabeller) -> int:
+    assert labeller.worker._process is not None
+    return labeller.worker._process.pid
 
 
 def peak_rss_mb(process: int) -> float:
@@ -287,7 +287,7 @@ def test_20_000_damaged_recordings_are_tried() -> None:
 
 
 @pytest.mark.parametrize("name", SEEDS)
-def test_the_undamaged_recording_is_labelled(name: str, labeller: IsolatedLabeller, memory: Path) -> None:
+def test_the_undamaged_recording_is_labelled(name: str, labeller: SubprocessLabeller, memory: Path) -> None:
     (row,) = label(labeller, memory, [seed(name)])
     assert row.status == "ok", row.error
     assert row.duration_s == pytest.approx(SECONDS, abs=0.15)
@@ -295,7 +295,7 @@ def test_the_undamaged_recording_is_labelled(name: str, labeller: IsolatedLabell
 
 @pytest.mark.parametrize("name", SEEDS)
 def test_every_damaged_recording_gives_one_valid_row_and_the_worker_lives(
-    name: str, labeller: IsolatedLabeller, memory: Path, tally: collections.Counter[str]
+    name: str, labeller: SubprocessLabeller, memory: Path, tally: collections.Counter[str]
 ) -> None:
     label(labeller, memory, [seed(name)])
     worker = process_id(labeller)
@@ -345,7 +345,7 @@ def test_tags_that_are_not_utf_8_are_no_damage_to_the_sound(name: str, tmp_path:
 
 @pytest.mark.parametrize(("layout", "n_channels"), [("5.1", 6), ("7.1", 8), ("7.1(wide)", 8), ("hexadecagonal", 16)])
 def test_eight_channels_and_more_are_read(
-    layout: str, n_channels: int, labeller: IsolatedLabeller, memory: Path
+    layout: str, n_channels: int, labeller: SubprocessLabeller, memory: Path
 ) -> None:
     content = many_channels(layout, n_channels)
     (row,) = label(labeller, memory, [content])

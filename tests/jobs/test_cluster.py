@@ -20,7 +20,8 @@ import pytest
 import soundfile
 from conftest import voice
 
-from emosense.labelling.run_job import LabelJob, label
+from emosense.labelling.job import LabelJob
+from emosense.labelling.run_job import run_label_job
 
 N_RECORDINGS = 160
 
@@ -71,7 +72,7 @@ def job(folder: Path, tiny_model: str) -> LabelJob:
 @pytest.fixture(scope="module")
 def expected(job: LabelJob, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     output = tmp_path_factory.mktemp("fresh") / "out.csv"
-    label(dataclasses.replace(job, output=str(output)))
+    run_label_job(dataclasses.replace(job, output=str(output)))
     return output.read_bytes()
 
 
@@ -79,7 +80,7 @@ def test_a_cluster_gives_the_bytes_of_this_machine(
     cluster: Any, job: LabelJob, expected: bytes, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.csv"
-    summary = label(dataclasses.replace(job, output=str(output), engine="ray", address=cluster.address))
+    summary = run_label_job(dataclasses.replace(job, output=str(output), engine="ray", address=cluster.address))
     assert (summary.engine, summary.n_recordings, summary.by_status["error"]) == ("ray", N_RECORDINGS, 16)
     assert output.read_bytes() == expected
 
@@ -102,7 +103,7 @@ def test_a_node_that_is_lost_costs_no_row_and_doubles_none(
 
     loser = threading.Thread(target=lose_a_node)
     loser.start()
-    summary = label(dataclasses.replace(job, output=str(output), engine="ray", address=cluster.address))
+    summary = run_label_job(dataclasses.replace(job, output=str(output), engine="ray", address=cluster.address))
     loser.join()
     assert parts_before
     assert parts_before[0] < N_RECORDINGS // 8  # it was lost while there was work
@@ -118,7 +119,7 @@ def test_a_cluster_of_two_nodes_gives_the_bytes_of_this_machine(
     while len(cluster.list_all_nodes()) > 2:
         cluster.remove_node(cluster.list_all_nodes()[-1])
     output = tmp_path / "out.csv"
-    label(dataclasses.replace(job, output=str(output), engine="ray", address=cluster.address))
+    run_label_job(dataclasses.replace(job, output=str(output), engine="ray", address=cluster.address))
     assert output.read_bytes() == expected
 
 

@@ -23,12 +23,14 @@ from hypothesis import strategies as st
 
 from emosense.errors import EmoSenseError, OutputError, StorageError, UsageError
 from emosense.inputs.recording import Recording
-from emosense.labelling.config import LabelConfig
+from emosense.labelling.config import LabelConfig, LabelSpec
 from emosense.labelling.engines import Chunk, LocalEngine
-from emosense.labelling.run.lock import held
-from emosense.labelling.run_job import LabelJob, label
-from emosense.labelling.speakers import SpeakerRule, Speakers
-from emosense.labelling.worker_process import IsolatedLabeller, LabelSpec
+from emosense.labelling.job import LabelJob
+from emosense.labelling.run.lock import lock_folder
+from emosense.labelling.run_job import run_label_job
+from emosense.labelling.speaker_rule import SpeakerRule
+from emosense.labelling.speakers import Speakers
+from emosense.labelling.subprocess_labeller import SubprocessLabeller
 from emosense.models.model import read_model
 from emosense.reports.label_table import read_labels
 from emosense.tables.columns import COLUMNS
@@ -58,7 +60,7 @@ TALLY: collections.Counter[str] = collections.Counter()
 
 @pytest.fixture
 def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three parts of eight recordings in a bucket that can be told to fail."""
+    """Three parts of eight recordings in a bucket that fails as planned."""
     monkeypatch.setenv("PYTHONPATH", faulty_fs.install(tmp_path / "driver"))
     root = tmp_path / "bucket"
     (root / "in").mkdir(parents=True)
@@ -76,8 +78,8 @@ def job(bucket: Path, tiny_model: str) -> LabelJob:
 
 @pytest.fixture
 def expected(bucket: Path, job: LabelJob, tmp_path: Path) -> list[dict[str, str]]:
-    """The rows that nobody disturbs."""
-    label(dataclasses.replace(job, output=str(tmp_path / "undisturbed.csv")))
+    """The rows of an undisturbed run."""
+    run_label_job(dataclasses.replace(job, output=str(tmp_path / "undisturbed.csv")))
     return rows_of(tmp_path / "undisturbed.csv")
 
 
@@ -87,7 +89,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def check(rows: list[dict[str, str]], expected: list[dict[str, str]], changed: dict[str, str]) -> None:
-    """Every row is there once and as expected, but for those in `changed` (name -> error code)."""
+    """Every row is there once and as expected, except those in `changed` (name -> error code)."""
     paths = [row["path"] for row in rows]
     TALLY["faults survived"] += 1
     TALLY["bad inputs"] += len(changed)
@@ -103,32 +105,32 @@ def check(rows: list[dict[str, str]], expected: list[dict[str, str]], changed: d
 
 
 @pytest.mark.parametrize(("kind", "times"), [("unavailable", 3), ("foreign", 1), ("reset", 1), ("short", 2)])
-def test_a_passing_fault_of_an_object_changes_no_row(
+def test_a_temporary_fault_of_an_object_changes_no_row(
     bucket: Path, job: LabelJob, expected: list[dict[str, str]], kind: str, times: int
 ) -> None:
     faulty_fs.plan(bucket, "read", "05.wav", kind, times)
-    assert label(job).exit_code == 0
+    assert run_label_job(job).exit_code == 0
     assert faulty_fs.n_struck(bucket, "read", "05.wav") == times
     check(rows_of(bucket / "out.csv"), expected, {})
 
 
 @pytest.mark.parametrize(("kind", "code"), [("denied", "permission_denied"), ("missing", "missing")])
-def test_an_object_that_cannot_be_had_is_a_row(
+def test_an_object_that_cannot_be_read_is_a_row(
     bucket: Path, job: LabelJob, expected: list[dict[str, str]], kind: str, code: str
 ) -> None:
     faulty_fs.plan(bucket, "read", "05.wav", kind)
-    assert label(job).exit_code == 3
+    assert run_label_job(job).exit_code == 3
     assert faulty_fs.n_struck(bucket, "read", "05.wav") == 1
     check(rows_of(bucket / "out.csv"), expected, {"05.wav": code})
 
 
 @pytest.mark.parametrize("kind", ["denied", "missing"])
-def test_an_object_that_could_not_be_had_is_tried_again_by_the_next_start(
+def test_an_object_that_could_not_be_read_is_tried_again_by_the_next_start(
     bucket: Path, job: LabelJob, expected: list[dict[str, str]], kind: str
 ) -> None:
     faulty_fs.plan(bucket, "read", "05.wav", kind, 1)
-    assert label(job).exit_code == 3
-    summary = label(job)
+    assert run_label_job(job).exit_code == 3
+    summary = run_label_job(job)
     assert (summary.exit_code, summary.n_reused) == (0, N_OBJECTS - 1)
     check(rows_of(bucket / "out.csv"), expected, {})
 
@@ -140,39 +142,39 @@ def test_an_object_that_is_replaced_while_it_is_read_is_not_labelled_as_the_old_
     # Of the same size: nothing but its identity tells it from the one that was listed.
     soundfile.write(bucket.parent / "faults" / "new.wav", voice(0.3, 400.0), 16_000)
     (bucket.parent / "faults" / "new.wav").rename(bucket.parent / "faults" / "replacement")
-    label(job)
+    run_label_job(job)
     check(rows_of(bucket / "out.csv"), expected, {"05.wav": "changed_during_read"})
-    assert label(job).n_reused == N_OBJECTS - 1
+    assert run_label_job(job).n_reused == N_OBJECTS - 1
     assert [row["status"] for row in rows_of(bucket / "out.csv")] == ["ok"] * N_OBJECTS
 
 
-def test_an_object_that_never_comes_is_a_row_and_costs_its_own_time_alone(
+def test_an_object_that_never_arrives_is_a_row_and_only_delays_itself(
     bucket: Path, job: LabelJob, expected: list[dict[str, str]]
 ) -> None:
     faulty_fs.plan(bucket, "read", "05.wav", "slow")
     start_s = time.monotonic()
-    label(dataclasses.replace(job, file_timeout_s=5.0))
+    run_label_job(dataclasses.replace(job, file_timeout_s=5.0))
     assert time.monotonic() - start_s < 60
     assert faulty_fs.n_struck(bucket, "read", "05.wav") == 2
     check(rows_of(bucket / "out.csv"), expected, {"05.wav": "timeout"})
 
 
-def test_storage_that_hangs_on_every_object_ends_the_run_and_a_rerun_goes_on(
+def test_storage_that_hangs_on_every_object_ends_the_run_and_a_rerun_resumes(
     bucket: Path, job: LabelJob, expected: list[dict[str, str]]
 ) -> None:
     for index in range(10, N_OBJECTS):
         faulty_fs.plan(bucket, "read", f"{index}.wav", "slow", 2)
     with pytest.raises(StorageError, match="storage hangs"):
-        label(dataclasses.replace(job, file_timeout_s=3.0))
+        run_label_job(dataclasses.replace(job, file_timeout_s=3.0))
     assert not (bucket / "out.csv").exists()
     for fault in (bucket.parent / "faults").iterdir():
         fault.unlink()
-    assert label(job).n_reused == 8
+    assert run_label_job(job).n_reused == 8
     check(rows_of(bucket / "out.csv"), expected, {})
 
 
 @pytest.mark.parametrize("kind", ["unavailable", "foreign", "reset", "short"])
-def test_a_table_of_speakers_or_labels_is_read_in_spite_of_passing_faults(
+def test_a_table_of_speakers_or_labels_is_read_despite_temporary_faults(
     bucket: Path, tmp_path: Path, kind: str
 ) -> None:
     (bucket / "who.csv").write_text("path,speaker\na.wav,Ann\n")
@@ -196,24 +198,24 @@ def test_a_listing_is_whole_or_nothing(bucket: Path, job: LabelJob, expected: li
     (bucket / "in" / "page2").mkdir()
     (bucket / "in" / "23.wav").rename(bucket / "in" / "page2" / "23.wav")
     faulty_fs.plan(bucket, "list", "page2", kind, 2)
-    assert label(job).n_recordings == N_OBJECTS
+    assert run_label_job(job).n_recordings == N_OBJECTS
     faulty_fs.plan(bucket, "list", "page2", kind)
     with pytest.raises(StorageError, match="listing") as raised:
-        label(dataclasses.replace(job, output=f"faulty://{bucket}/other.csv"))
+        run_label_job(dataclasses.replace(job, output=f"faulty://{bucket}/other.csv"))
     assert raised.value.exit_code == 5
     assert "secret" not in str(raised.value)
     assert not (bucket / "other.csv").exists()
     TALLY["faults survived"] += 2
 
 
-def test_storage_that_stays_away_ends_the_run_with_5_and_a_rerun_goes_on(
+def test_storage_that_stays_unavailable_ends_the_run_with_5_and_a_rerun_resumes(
     bucket: Path, job: LabelJob, expected: list[dict[str, str]]
 ) -> None:
     faulty_fs.plan(bucket, "read", "20.wav", "unavailable", 4)
     with pytest.raises(StorageError, match=r"reading faulty://.*20\.wav") as raised:
-        label(job)
+        run_label_job(job)
     assert raised.value.exit_code == 5
-    assert label(job).n_reused == 16
+    assert run_label_job(job).n_reused == 16
     check(rows_of(bucket / "out.csv"), expected, {})
 
 
@@ -223,12 +225,12 @@ def test_a_part_that_cannot_be_written_ends_the_run_with_6_and_keeps_those_befor
 ) -> None:
     faulty_fs.plan(bucket, "write", "0000-00000001.jsonl", kind)
     with pytest.raises(OutputError, match="cannot write") as raised:
-        label(job)
+        run_label_job(job)
     assert raised.value.exit_code == 6
     assert "secret" not in str(raised.value)
     assert not (bucket / "out.csv").exists()
     assert [path.name for path in (bucket / "out.csv.run").glob("*.jsonl")] == ["0000-00000000.jsonl"]
-    assert label(job).n_reused == 8
+    assert run_label_job(job).n_reused == 8
     check(rows_of(bucket / "out.csv"), expected, {})
 
 
@@ -238,8 +240,8 @@ def test_a_table_that_cannot_be_written_is_written_by_a_rerun_that_labels_nothin
 ) -> None:
     faulty_fs.plan(bucket, "write", name, "full", 1)
     with pytest.raises(OutputError, match="no space left"):
-        label(job)
-    summary = label(job)
+        run_label_job(job)
+    summary = run_label_job(job)
     assert (summary.n_reused, summary.engine) == (N_OBJECTS, "none")
     check(rows_of(bucket / "out.csv"), expected, {})
 
@@ -247,20 +249,20 @@ def test_a_table_that_cannot_be_written_is_written_by_a_rerun_that_labels_nothin
 def test_a_write_that_fails_once_is_tried_again(bucket: Path, job: LabelJob, expected: list[dict[str, str]]) -> None:
     for name in ("0000-00000001.jsonl", "out.csv", "journal.json"):
         faulty_fs.plan(bucket, "write", name, "unavailable", 2)
-    assert label(job).exit_code == 0
+    assert run_label_job(job).exit_code == 0
     check(rows_of(bucket / "out.csv"), expected, {})
 
 
 def test_an_output_that_may_not_be_written_is_refused_before_any_work(bucket: Path, job: LabelJob) -> None:
     faulty_fs.plan(bucket, "write", "lock.json", "denied")
     with pytest.raises(OutputError, match=r"cannot write .*lock\.json"):
-        label(job)
+        run_label_job(job)
     assert faulty_fs.n_struck(bucket, "read", "00.wav") == 0
 
 
 def test_table_and_segments_of_one_bucket_are_both_written(bucket: Path, job: LabelJob) -> None:
     config = dataclasses.replace(job.config, segments=True)
-    label(dataclasses.replace(job, segments_output=f"faulty://{bucket}/segments.csv", config=config))
+    run_label_job(dataclasses.replace(job, segments_output=f"faulty://{bucket}/segments.csv", config=config))
     assert len(rows_of(bucket / "out.csv")) == len(rows_of(bucket / "segments.csv")) == N_OBJECTS
 
 
@@ -268,53 +270,53 @@ def test_what_a_run_writes_into_its_input_is_never_labelled(bucket: Path, job: L
     every = dataclasses.replace(
         job, inputs=(f"faulty://{bucket}",), listing=dataclasses.replace(job.listing, any_extension=True)
     )
-    assert label(every).n_recordings == label(every).n_recordings == N_OBJECTS
+    assert run_label_job(every).n_recordings == run_label_job(every).n_recordings == N_OBJECTS
 
 
-def test_the_second_of_two_runs_on_one_bucket_is_refused_and_a_dead_one_is_followed(
+def test_the_second_of_two_runs_on_one_bucket_is_refused_and_a_dead_one_is_replaced(
     bucket: Path, job: LabelJob
 ) -> None:
     folder, said = f"{job.output}.run", []
-    with held(folder, said.append, beat_s=0.2), pytest.raises(UsageError, match="another run is writing"):
-        label(job)
+    with lock_folder(folder, said.append, renew_every_s=0.2), pytest.raises(UsageError, match="another run is writing"):
+        run_label_job(job)
     assert not (bucket / "out.csv.run" / "lock.json").exists()
-    # A holder on another machine that shows no life, one of this machine that is gone, and a damaged lock.
+    # A silent owner on another machine, a dead one on this machine, and a damaged lease.
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    with held(folder, said.append, beat_s=0.2):
+    with lock_folder(folder, said.append, renew_every_s=0.2):
         lock = json.loads((bucket / "out.csv.run" / "lock.json").read_text())
     for content in ({**lock, "place": "elsewhere"}, {**lock, "pid": gone.pid}, []):
         (bucket / "out.csv.run" / "lock.json").write_text(json.dumps(content))
-        with held(folder, said.append, beat_s=0.2) as check_held:
-            check_held()
-    assert len(said) == 2  # who is known to be gone is not waited for
-    assert all("to see whether it is alive" in text for text in said)
+        with lock_folder(folder, said.append, renew_every_s=0.2) as lock:
+            lock.assert_owned()
+    assert len(said) == 2  # a run that is known to be dead is not waited for
+    assert all("is locked by an earlier run" in text for text in said)
 
 
 def test_a_run_that_was_taken_over_stops(bucket: Path, job: LabelJob) -> None:
-    with held(f"{job.output}.run", print, beat_s=0.1) as check_held:
+    with lock_folder(f"{job.output}.run", print, renew_every_s=0.1) as lock:
         (bucket / "out.csv.run" / "lock.json").write_text(json.dumps({"run": "other"}))
         with pytest.raises(OutputError, match="another run has taken over"):
-            await_failure(check_held)
+            await_failure(lock.assert_owned)
     assert (bucket / "out.csv.run" / "lock.json").exists()  # it is not ours to remove
 
 
 @pytest.mark.filterwarnings("error")
 def test_a_lock_that_is_denied_for_a_moment_is_kept_and_for_long_ends_the_run(bucket: Path, job: LabelJob) -> None:
-    lock = bucket / "out.csv.run" / "lock.json"
-    with held(f"{job.output}.run", print, beat_s=0.1) as check_held:
+    lease = bucket / "out.csv.run" / "lock.json"
+    with lock_folder(f"{job.output}.run", print, renew_every_s=0.1) as lock:
         faulty_fs.plan(bucket, "look", "lock.json", "denied", 2)
-        n_beats = json.loads(lock.read_text())["beat"]
+        n_beats = json.loads(lease.read_text())["beat"]
         end_s = time.monotonic() + 20
-        while json.loads(lock.read_text())["beat"] < n_beats + 3 and time.monotonic() < end_s:
-            check_held()
+        while json.loads(lease.read_text())["beat"] < n_beats + 3 and time.monotonic() < end_s:
+            lock.assert_owned()
             threading.Event().wait(0.05)
         assert faulty_fs.n_struck(bucket, "look", "lock.json") == 2
-        assert json.loads(lock.read_text())["beat"] >= n_beats + 3
+        assert json.loads(lease.read_text())["beat"] >= n_beats + 3
         faulty_fs.plan(bucket, "look", "lock.json", "denied")
-        with pytest.raises(StorageError, match="no sign of life"):
-            await_failure(check_held)
-    assert lock.exists()  # what cannot be looked at cannot be removed, and the run has its own end all the same
+        with pytest.raises(StorageError, match="cannot renew the lock"):
+            await_failure(lock.assert_owned)
+    assert lease.exists()  # what cannot be read cannot be removed, and the run ends all the same
 
 
 def await_failure(action: Callable[[], None]) -> None:
@@ -356,7 +358,7 @@ def test_names_of_objects_are_taken_literally(bucket: Path, job: LabelJob) -> No
         path.unlink()
     for index, name in enumerate(names):
         soundfile.write(bucket / "in" / name, voice(0.3, 100 + 20 * index), 16_000)
-    assert label(job).exit_code == 0
+    assert run_label_job(job).exit_code == 0
     paths = {row["path"] for row in rows_of(bucket / "out.csv")}
     assert paths == {f"faulty://{bucket}/in/{name}" for name in names}
 
@@ -377,7 +379,7 @@ def test_files_of_any_name_have_their_row_in_every_format(
     found = {}
     for extension in ("csv", "jsonl", "parquet"):
         job = LabelJob((str(root / "in"),), str(root / f"out.{extension}"), model=tiny_model, n_workers=1)
-        assert label(job).n_recordings == len(names)
+        assert run_label_job(job).n_recordings == len(names)
         found[extension] = paths_of(root / f"out.{extension}")
     assert found["jsonl"] == expected
     for extension in ("csv", "parquet"):
@@ -408,8 +410,8 @@ def test_a_recording_that_eats_memory_is_a_row_and_its_neighbours_keep_theirs(
 ) -> None:
     names = ["a.wav", "eat.wav", "b.wav"]
     recordings = [recording(write_voice(name)) for name in names]
-    with IsolatedLabeller(specification(tiny_model, HUNGRY_WORKER, memory_mb=1024)) as labeller:
-        rows = [labelled.row for labelled in labeller.label(recordings)]
+    with SubprocessLabeller(specification(tiny_model, HUNGRY_WORKER, memory_mb=1024)) as labeller:
+        rows = [labelled.row for labelled in labeller.label_batch(recordings)]
     assert [(row.path, row.error_code) for row in rows] == list(zip(names, ["", "out_of_memory", ""], strict=True))
     TALLY["bad inputs"] += 1
 
@@ -426,10 +428,10 @@ def test_a_worker_that_cannot_start_ends_the_run_and_blames_no_recording(
     tiny_model: str, write_voice: Callable[..., Path], worker: tuple[str, ...], says: str
 ) -> None:
     with (
-        IsolatedLabeller(specification(tiny_model, worker)) as labeller,
+        SubprocessLabeller(specification(tiny_model, worker)) as labeller,
         pytest.raises(EmoSenseError, match=f"a worker process cannot start: .*{says}"),
     ):
-        list(labeller.label([recording(write_voice("a.wav"))]))
+        list(labeller.label_batch([recording(write_voice("a.wav"))]))
 
 
 def test_a_stop_does_not_wait_for_a_recording_that_hangs(tiny_model: str, write_voice: Callable[..., Path]) -> None:
@@ -444,7 +446,7 @@ def test_a_stop_does_not_wait_for_a_recording_that_hangs(tiny_model: str, write_
     assert time.monotonic() - start_s < 10
 
 
-def test_an_engine_that_is_left_alone_leaves_no_thread_and_no_worker(
+def test_an_engine_whose_results_are_dropped_leaves_no_thread_and_no_worker(
     tiny_model: str, write_voice: Callable[..., Path]
 ) -> None:
     before = threading.active_count()
@@ -459,14 +461,14 @@ def test_an_engine_that_is_left_alone_leaves_no_thread_and_no_worker(
 
 
 def test_a_worker_that_hangs_outlives_no_killed_parent(tiny_model: str, write_voice: Callable[..., Path]) -> None:
-    labeller = IsolatedLabeller(specification(tiny_model, file_timeout_s=1.0))
-    list(labeller.label([recording(write_voice("a.wav"))]))
-    process = labeller._process
+    labeller = SubprocessLabeller(specification(tiny_model, file_timeout_s=1.0))
+    list(labeller.label_batch([recording(write_voice("a.wav"))]))
+    process = labeller.worker._process
     assert process is not None
     hang = recording(write_voice("hang.wav"))
-    labeller._send({"recordings": [dataclasses.astuple(hang)]})
+    labeller.worker.send({"recordings": [dataclasses.astuple(hang)]})
     assert process.wait(timeout=30) == -14  # the system's alarm: nobody read what it had to say
-    labeller.stop()
+    labeller.worker.stop()
 
 
 def test_a_folder_of_code_cannot_get_into_a_worker(
@@ -475,7 +477,7 @@ def test_a_folder_of_code_cannot_get_into_a_worker(
     (tmp_path / "numpy.py").write_text("open('ran', 'w')")
     path = write_voice("a.wav")
     monkeypatch.chdir(tmp_path)
-    assert label(LabelJob((str(path),), str(tmp_path / "out.csv"), model=tiny_model)).exit_code == 0
+    assert run_label_job(LabelJob((str(path),), str(tmp_path / "out.csv"), model=tiny_model)).exit_code == 0
     assert not (tmp_path / "ran").exists()
 
 

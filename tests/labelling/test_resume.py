@@ -1,4 +1,4 @@
-"""A run that is killed, stopped or damaged goes on, with the same bytes, and does nothing twice."""
+"""A run that is killed, stopped or damaged resumes, gives the same bytes, and repeats no work."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from conftest import REPOSITORY, voice
 
 from emosense.errors import EmoSenseError, UsageError
 from emosense.inputs.recording import Recording
-from emosense.labelling.run.lock import held
-from emosense.labelling.run.parts import in_order
-from emosense.labelling.run_job import LabelJob, label
+from emosense.labelling.job import LabelJob
+from emosense.labelling.run.finished import in_order
+from emosense.labelling.run.lock import lock_folder
+from emosense.labelling.run_job import run_label_job
 
 DRIVER = str(REPOSITORY / "tests" / "signalled_driver.py")
 N_RECORDINGS, N_PARTS, PART = 80, 10, 8
@@ -49,20 +50,20 @@ def job(folder: Path, tiny_model: str) -> LabelJob:
 
 @pytest.fixture(scope="module")
 def expected(job: LabelJob, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The table of a run that nobody disturbs."""
+    """The table of an undisturbed run."""
     return finish(job, tmp_path_factory.mktemp("fresh") / "out.csv")[0]
 
 
 def finish(job: LabelJob, output: Path) -> tuple[bytes, int]:
-    """Run to the end; gives the table and the number of recordings that were not labelled anew."""
-    summary = label(dataclasses.replace(job, output=str(output)))
+    """Run to the end; returns the table and the number of recordings that were not labelled again."""
+    summary = run_label_job(dataclasses.replace(job, output=str(output)))
     manifest = json.loads(Path(f"{output}.run.json").read_text())
     assert manifest["exit_code"] == summary.exit_code
     return output.read_bytes(), manifest["counts"]["reused"]
 
 
 def check(table: bytes, expected: bytes) -> None:
-    """The bytes are the same; what is lost and doubled is counted as well, for the record."""
+    """The bytes are the same; lost and duplicate rows are counted for the summary."""
     paths = [row["path"] for row in csv.DictReader(table.decode().splitlines())]
     known = [row["path"] for row in csv.DictReader(expected.decode().splitlines())]
     TALLY["faults survived"] += 1
@@ -72,7 +73,7 @@ def check(table: bytes, expected: bytes) -> None:
 
 
 def strike(job: LabelJob, output: Path, suffix: str, count: int, moment: str, names: str) -> tuple[int, str, float]:
-    """Run a driver that signals itself; gives exit code, standard error and seconds from the signal to the end."""
+    """Run a driver that signals itself; returns exit code, standard error and seconds from the signal to the end."""
     mark = output.with_suffix(".mark")
     command = [sys.executable, DRIVER, suffix, str(count), moment, names, str(mark)]
     command += ["label", *job.inputs, "-o", str(output), "-m", job.model, "--engine", "local", "-j", "2"]
@@ -81,7 +82,7 @@ def strike(job: LabelJob, output: Path, suffix: str, count: int, moment: str, na
 
 
 @pytest.mark.parametrize(("share", "n_parts"), [(25, 3), (50, 5), (75, 8), (99, 10)])
-def test_a_killed_run_goes_on_where_it_was(
+def test_a_killed_run_resumes_where_it_stopped(
     job: LabelJob, expected: bytes, tmp_path: Path, share: int, n_parts: int
 ) -> None:
     output = tmp_path / "out.csv"
@@ -110,7 +111,7 @@ def test_a_run_killed_while_it_commits_labels_nothing_again(
 
 
 @pytest.mark.parametrize(("name", "expected_code"), [("SIGTERM", 143), ("SIGINT", 130)])
-def test_one_signal_ends_a_run_in_good_order_within_ten_seconds(
+def test_one_signal_stops_a_run_cleanly_within_ten_seconds(
     job: LabelJob, expected: bytes, tmp_path: Path, name: str, expected_code: int
 ) -> None:
     output = tmp_path / "out.csv"
@@ -178,7 +179,7 @@ def test_parts_of_another_model_are_never_taken_over_even_without_the_journal(
     output = tmp_path / "out.csv"
     strict = dataclasses.replace(job.config, strict=True)
     finish(dataclasses.replace(job, config=strict), output)
-    with pytest.raises(UsageError, match="--strict given then, left out now"):
+    with pytest.raises(UsageError, match="--strict was on, now off"):
         finish(job, output)
     (tmp_path / "out.csv.run" / "journal.json").unlink()
     table, n_reused = finish(job, output)
@@ -187,7 +188,7 @@ def test_parts_of_another_model_are_never_taken_over_even_without_the_journal(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
-def test_a_damaged_journal_is_refused_with_the_way_out(job: LabelJob, tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_journal_is_refused_with_a_way_out(job: LabelJob, tmp_path: Path, content: bytes) -> None:
     output = tmp_path / "out.csv"
     (tmp_path / "out.csv.run").mkdir()
     (tmp_path / "out.csv.run" / "journal.json").write_bytes(content)
@@ -210,12 +211,12 @@ def test_changed_removed_and_added_recordings_are_what_is_labelled(job: LabelJob
 
 def test_the_second_of_two_runs_on_one_output_is_refused(job: LabelJob, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
-    with held(f"{output}.run", print), pytest.raises(UsageError, match="another run is writing"):
+    with lock_folder(f"{output}.run", print), pytest.raises(UsageError, match="another run is writing"):
         finish(job, output)
     assert finish(job, output)[1] == 0
 
 
-def test_a_part_that_vanishes_is_no_hole_in_the_table(
+def test_a_part_that_vanishes_is_labelled_again(
     job: LabelJob, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = tmp_path / "out.csv"
@@ -230,7 +231,7 @@ def test_a_part_that_vanishes_is_no_hole_in_the_table(
     assert table == before
 
 
-def test_a_table_with_a_hole_is_never_written() -> None:
+def test_an_incomplete_table_is_never_written() -> None:
     recordings = [Recording("a.wav", "/a.wav", 1, "1")]
     with pytest.raises(EmoSenseError, match="no row for"):
         list(in_order(recordings, [], complete=True))

@@ -56,7 +56,7 @@ def bad_files(folder: Path) -> dict[str, str]:
     }
 
 
-def test_a_folder_becomes_a_table_with_a_row_a_recording(folder: Path, tmp_path: Path, tiny_model: str) -> None:
+def test_a_folder_becomes_a_table_with_one_row_per_recording(folder: Path, tmp_path: Path, tiny_model: str) -> None:
     done = run("label", folder, "-o", tmp_path / "out.csv", "-m", tiny_model)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
@@ -83,7 +83,9 @@ def test_bad_recordings_are_rows_with_codes_and_exit_code_3(folder: Path, tmp_pa
     assert len(rows_of(tmp_path / "out.csv")) == 12 + len(expected)
 
 
-def test_the_table_does_not_depend_on_workers_or_on_neighbours(folder: Path, tmp_path: Path, tiny_model: str) -> None:
+def test_the_table_does_not_depend_on_workers_or_other_recordings(
+    folder: Path, tmp_path: Path, tiny_model: str
+) -> None:
     bad_files(folder)
     tables = []
     for workers in (1, 3):
@@ -115,19 +117,19 @@ def test_the_table_does_not_depend_on_workers_or_on_neighbours(folder: Path, tmp
         (["in", "--address", "127.0.0.1:1"], 5, "127.0.0.1:1"),
         (["in", "--address", "127.0.0.1:1", "--engine", "local"], 2, "--engine local"),
         (["in", "--file-timeout", "0"], 2, "--file-timeout"),
-        (["in", "--window", "0.1"], 2, "the window must last 0.25 s"),
-        (["in", "--window", "1", "--hop", "0.1"], 2, "the hop must last 0.25 s"),
+        (["in", "--window", "0.1"], 2, "the window must be at least 0.25 s"),
+        (["in", "--window", "1", "--hop", "0.1"], 2, "the hop must be at least 0.25 s"),
         (["in", "--hop", "20"], 2, "the hop cannot be longer than the window of 10 s"),
-        (["in", "--max-duration", "-1"], 2, "the longest duration"),
-        (["in", "--max-duration", "inf"], 2, "the longest duration"),
+        (["in", "--max-duration", "-1"], 2, "the maximum duration"),
+        (["in", "--max-duration", "inf"], 2, "the maximum duration"),
         (["in", "--file-timeout", "-1"], 2, "--file-timeout"),
         (["in", "--report", "page.pdf"], 2, "page.pdf"),
-        (["in", "-o", "o.csv", "--segments", "o.csv"], 2, "o.csv would be written over"),
-        (["in", "-o", "o.csv", "--segments", "./o.jsonl", "-f", "jsonl"], 2, "o.jsonl would be written over"),
-        (["in", "-o", "who.csv", "--speakers", "who.csv"], 2, "who.csv would be written over"),
-        (["in", "o.csv", "-o", "o.csv"], 2, "o.csv would be written over"),
+        (["in", "-o", "o.csv", "--segments", "o.csv"], 2, "o.csv would be overwritten"),
+        (["in", "-o", "o.csv", "--segments", "./o.jsonl", "-f", "jsonl"], 2, "o.jsonl would be overwritten"),
+        (["in", "-o", "who.csv", "--speakers", "who.csv"], 2, "who.csv would be overwritten"),
+        (["in", "o.csv", "-o", "o.csv"], 2, "o.csv would be overwritten"),
         (["bogus://bucket/x"], 2, "bogus"),
-        (["list.txt"], 2, "a list of paths is given as -: emosense-batch label - < list.txt"),
+        (["list.txt"], 2, "give a list of paths as -: emosense-batch label - < list.txt"),
         ([], 2, "inputs"),
     ],
 )
@@ -171,7 +173,7 @@ def test_a_list_keeps_every_name_as_it_stands(
 ) -> None:
     write_voice("a.wav")
     (tmp_path / "b.wav\r").write_bytes((tmp_path / "a.wav").read_bytes())
-    # Names of Windows: a mark at the start, and lines that end in CR LF.
+    # Lists from Windows: a byte order mark at the start, and lines that end in CR LF.
     for text, names in ((b"\xef\xbb\xbfa.wav\r\n", ["a.wav"]), (b"a.wav\0b.wav\r\0", ["a.wav", "b.wav\r"])):
         done = run("label", "-", "-o", "out.jsonl", "-m", tiny_model, "--restart", stdin=text, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
@@ -210,10 +212,10 @@ def test_another_model_or_parameter_is_refused_and_restart_discards(
     write_model(str(tmp_path / "other"), tiny_description(), tiny_graph(seed=1))
     refused = run("label", folder, "-o", output, "-m", tmp_path / "other")
     assert refused.returncode == 2
-    assert f"--model {tiny_model} then, {tmp_path / 'other'} now" in refused.stderr
+    assert f"--model was {tiny_model}, now {tmp_path / 'other'}" in refused.stderr
     refused = run("label", folder, "-o", output, "-m", tiny_model, "--window", "1")
     assert refused.returncode == 2
-    assert "--window the model's own then, 1 now" in refused.stderr
+    assert "--window was the model's own, now 1" in refused.stderr
     assert run("label", folder, "-o", output, "-m", tmp_path / "other", "--restart").returncode == 0
 
 
@@ -223,7 +225,7 @@ def test_another_model_or_parameter_is_refused_and_restart_discards(
         (("-o", "made"), "cannot write made.csv: it is a folder"),
         (("-o", "out", "--segments", "made.csv"), "cannot write made.csv: it is a folder"),
         (("-o", "out", "--report", "made.html"), "cannot write made.html: it is a folder"),
-        (("-o", "taken", "-f", "audacity"), "cannot write taken.audacity: it is no folder"),
+        (("-o", "taken", "-f", "audacity"), "cannot write taken.audacity: it is not a folder"),
         (("-o", "out", "--segments", "/proc/segments.csv"), "cannot write /proc/segments.csv"),
         (("-o", "out", "--segments", "s" * 245 + ".csv"), "File name too long"),
     ],
@@ -264,7 +266,7 @@ def test_inputs_without_audio_have_their_summary_and_no_report(
     for _ in range(2):
         done = run(*command, cwd=tmp_path)
         assert done.returncode == 9
-        assert "no audio in in (passed over: 1 .txt)" in done.stderr
+        assert "no audio in in (skipped: 1 .txt)" in done.stderr
         summary = json.loads(done.stdout)
         assert (summary["exit_code"], summary["recordings"], summary["ignored"]) == (9, 0, {".txt": 1})
     assert not (tmp_path / "page.html").exists()
@@ -278,7 +280,7 @@ def test_max_errors_stops_with_exit_code_4_and_a_valid_table(folder: Path, tmp_p
     assert done.returncode == 4
     rows = rows_of(tmp_path / "out.csv")
     assert 6 <= len(rows) < 42
-    assert f"--max-errors 5 allows; {tmp_path / 'out.csv'} holds the {len(rows)} of 42 done so far" in done.stderr
+    assert f"--max-errors 5 allows; {tmp_path / 'out.csv'} has the {len(rows)} of 42 done so far" in done.stderr
     counts = json.loads((tmp_path / "out.csv.run.json").read_text())["counts"]
     assert (counts["listed"], counts["recordings"]) == (42, len(rows))
     run("report", tmp_path / "out.csv")
@@ -325,7 +327,7 @@ def test_dry_run_counts_and_writes_nothing(folder: Path, tmp_path: Path, tiny_mo
     done = run("label", folder, "-o", tmp_path / "out.csv", "-m", tiny_model, "--dry-run")
     assert done.returncode == 0
     assert "12 recordings would be labelled" in done.stderr
-    assert "passed over: .txt 1" in done.stderr
+    assert "skipped: 1 .txt" in done.stderr
     assert not (tmp_path / "out.csv").exists()
     assert not (tmp_path / "out.csv.run").exists()
 

@@ -19,8 +19,10 @@ from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
 from emosense.evaluation.speaker_adaptation import SpeakerStatistics, adapt
 from emosense.labelling.config import Labelled
-from emosense.labelling.run_job import LabelJob, label
-from emosense.labelling.speakers import SpeakerRule, Speakers
+from emosense.labelling.job import LabelJob
+from emosense.labelling.run_job import run_label_job
+from emosense.labelling.speaker_rule import SpeakerRule
+from emosense.labelling.speakers import Speakers
 from emosense.reports.label_table import read_labels
 from emosense.reports.tally import count_labels
 from emosense.tables.row import Row, labelled_row, original_path
@@ -164,8 +166,8 @@ def test_a_rule_that_cannot_work_is_refused(rule: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"path,who\r\na.wav,x\r\n", "no table with the columns"),
-        (b"\xff\xfe\x00", "no table"),
+        (b"path,who\r\na.wav,x\r\n", "not a table with the columns"),
+        (b"\xff\xfe\x00", "not a table"),
         (None, "no table at"),
     ],
 )
@@ -189,7 +191,7 @@ def test_a_speaker_whose_name_is_not_utf_8_is_in_every_table(
     write_voice("in/sp/1.wav")
     (tmp_path / "in/sp").rename(tmp_path / os.fsdecode(b"in/sp\xff"))
     output = str(tmp_path / f"out.{extension}")
-    label(
+    run_label_job(
         LabelJob(
             (str(tmp_path / "in"),), output, model=tiny_model, engine="local", n_workers=1,
             speakers=SpeakerRule("parent"),
@@ -207,10 +209,10 @@ def test_what_names_no_speaker_is_refused_before_anything_is_labelled(
     rule = str(tmp_path / rule) if rule.endswith(".csv") else rule
     job = LabelJob((str(tmp_path / "in"),), str(tmp_path / "o.csv"), model=tiny_model, speakers=SpeakerRule(rule))
     with pytest.raises(UsageError, match=r"--speakers|no table at"):
-        label(job)
+        run_label_job(job)
     assert not (tmp_path / "o.csv.run").exists()
     with pytest.raises(UsageError, match=r"--speakers|no table at"):
-        label(dataclasses.replace(job, dry_run=True))
+        run_label_job(dataclasses.replace(job, dry_run=True))
 
 
 def test_recordings_without_a_speaker_are_counted(
@@ -222,9 +224,9 @@ def test_recordings_without_a_speaker_are_counted(
         (str(tmp_path / "in"),), str(tmp_path / "o.csv"), model=tiny_model, engine="local", n_workers=1,
         speakers=SpeakerRule(r"regex:(x)\d"),
     )  # fmt: skip
-    summary = label(job)
+    summary = run_label_job(job)
     assert summary.n_without_speaker == 1
-    assert "adapted to 1 speaker\n  without a speaker, left as they are: 1" in summary.text(job)
+    assert "adapted to 1 speaker\n  not adapted, without a speaker: 1" in summary.text(job)
     assert json.loads((tmp_path / "o.csv.run.json").read_text())["counts"]["speakers"] == 1
     assert json.loads((tmp_path / "o.csv.run.json").read_text())["counts"]["without_speaker"] == 1
     assert count_labels(read_labels(job.output)).speakers.counts.keys() == {"x", "(unknown)"}
@@ -237,9 +239,9 @@ def test_labelling_with_speakers_adapts_the_finished_run_and_labels_nothing_agai
         for take in range(3):
             write_voice(f"in/{speaker}/{take}.wav", 0.5 + 0.2 * take, pitch + 10 * take)
     job = LabelJob((str(tmp_path / "in"),), str(tmp_path / "out.csv"), model=tiny_model, engine="local", n_workers=1)
-    label(job)
+    run_label_job(job)
     alone = read_table(job.output)
-    summary = label(dataclasses.replace(job, speakers=SpeakerRule("parent")))
+    summary = run_label_job(dataclasses.replace(job, speakers=SpeakerRule("parent")))
     assert summary.n_reused == summary.n_recordings == 6
     together = read_table(job.output)
     assert [row["path"] for row in together] == [row["path"] for row in alone]
@@ -250,7 +252,7 @@ def test_labelling_with_speakers_adapts_the_finished_run_and_labels_nothing_agai
         after = np.array([[float(row[column]) for column in columns] for row in together[start : start + 3]])
         np.testing.assert_allclose(after, adapt(before, SpeakerStatistics.of(before)), atol=2e-6)
         assert [row["emotion"] for row in together[start : start + 3]] == [EMOTIONS[i] for i in after.argmax(axis=1)]
-    label(job)
+    run_label_job(job)
     assert read_table(job.output) == alone
 
 
@@ -262,6 +264,8 @@ def test_the_report_counts_by_the_speakers_of_the_table(
     for extension in ("csv", "jsonl", "parquet"):
         output = str(tmp_path / f"out.{extension}")
         rule = SpeakerRule(r"regex:([xy])_\d")
-        label(LabelJob((str(tmp_path / "in"),), output, model=tiny_model, engine="local", n_workers=1, speakers=rule))
+        run_label_job(
+            LabelJob((str(tmp_path / "in"),), output, model=tiny_model, engine="local", n_workers=1, speakers=rule)
+        )
         counts = count_labels(read_labels(output)).speakers.counts
         assert {name: sum(values) for name, values in counts.items()} == {"x": 2, "y": 1}

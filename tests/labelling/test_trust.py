@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import voice
 
+from emosense.audio.reader import Segment
 from emosense.labelling.trust import QualityMeter
 from emosense.models.statistics import FeatureStatistics
 from emosense.tables.columns import QUALITY_COLUMNS
@@ -15,8 +16,11 @@ RATE = 16_000
 
 def figures(*waveforms: np.ndarray, distance: float | None = None) -> dict[str, float | None]:
     meter = QualityMeter(RATE)
+    start = 0
     for waveform in waveforms:
-        meter.add(waveform.astype(np.float32), distance, len(waveform) / RATE)
+        end = start + len(waveform)
+        meter.add(Segment(start / RATE, end / RATE, waveform.astype(np.float32)), distance)
+        start = end
     return dict(zip(QUALITY_COLUMNS, meter.figures(), strict=True))
 
 
@@ -76,7 +80,7 @@ def test_a_distance_does_not_depend_on_the_scale_of_the_features(scale: float) -
     assert statistics.distance(far) == pytest.approx(of_one.distance(far / scale), rel=1e-3)
 
 
-def test_a_band_that_never_changes_says_nothing_of_a_distance() -> None:
+def test_a_band_that_never_changes_does_not_count_in_a_distance() -> None:
     training = list(np.random.default_rng(0).standard_normal((100, 4)).astype(np.float32))
     for values in training:
         values[3] = 0.5
@@ -92,13 +96,13 @@ def test_a_band_that_never_changes_says_nothing_of_a_distance() -> None:
     "wrong",
     [{"sd": [-1.0]}, {"sd": [1.0, 1.0]}, {"distance_p99": 0.0}, {"mean": [float("nan")]}, {"sd": [float("inf")]}],
 )
-def test_statistics_that_no_distance_is_measured_by_are_refused(wrong: dict[str, object]) -> None:
+def test_statistics_that_give_no_distance_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"mean and sd must be|sd must not be negative"):
         FeatureStatistics.from_dict({"mean": [0.0], "sd": [1.0], "distance_p99": 1.0} | wrong)
 
 
 @pytest.mark.parametrize("duration_s", [1.0, 60.0])
-def test_steady_noise_is_told_by_its_snr_and_not_by_its_speech_ratio(duration_s: float) -> None:
+def test_steady_noise_shows_in_its_snr_and_not_in_its_speech_ratio(duration_s: float) -> None:
     found = figures(np.random.default_rng(0).normal(0, 0.01, round(duration_s * RATE)))
     assert found["speech_ratio"] == 1
     assert found["snr_db"] < 3
@@ -113,5 +117,5 @@ def test_one_word_in_a_minute_is_little_speech_and_loud() -> None:
     assert figures(word + noise)["speech_ratio"] == pytest.approx(1 / 61, abs=1e-3)
 
 
-def test_nothing_heard_is_nothing_said() -> None:
+def test_a_meter_without_samples_has_no_figures() -> None:
     assert set(figures().values()) == {None}

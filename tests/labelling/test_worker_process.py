@@ -1,4 +1,4 @@
-"""Recordings that kill or block their worker cost themselves and nobody else."""
+"""A recording that kills or blocks its worker loses its own row and no other."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from conftest import REPOSITORY
 
 from emosense.errors import ModelError
 from emosense.inputs.recording import Recording
-from emosense.labelling.config import LabelConfig
-from emosense.labelling.worker_process import IsolatedLabeller, LabelSpec
+from emosense.labelling.config import LabelConfig, LabelSpec
+from emosense.labelling.subprocess_labeller import SubprocessLabeller
 from emosense.models.model import ModelFiles, read_model
 
 WORKER = (str(REPOSITORY / "tests" / "crashing_worker.py"),)
@@ -35,33 +35,33 @@ def spec(tiny_model: str) -> LabelSpec:
         ("hang.wav", "timeout"),
     ],
 )
-def test_a_poisoned_recording_becomes_a_row_and_its_neighbours_keep_theirs(
+def test_a_recording_that_kills_its_worker_becomes_a_row_and_its_neighbours_keep_theirs(
     spec: LabelSpec, write_voice: Callable[..., Path], name: str, code: str
 ) -> None:
     names = ["a.wav", name, "b.wav", "c.wav"]
-    with IsolatedLabeller(spec) as labeller:
-        rows = [labelled.row for labelled in labeller.label([recording(write_voice(each)) for each in names])]
+    with SubprocessLabeller(spec) as labeller:
+        rows = [labelled.row for labelled in labeller.label_batch([recording(write_voice(each)) for each in names])]
     assert [row.path for row in rows] == names
     assert [row.status for row in rows] == ["ok", "error", "ok", "ok"]
     assert rows[1].error_code == code
 
 
 def test_a_recording_is_tried_a_second_time(spec: LabelSpec, write_voice: Callable[..., Path]) -> None:
-    with IsolatedLabeller(spec) as labeller:
-        (labelled,) = labeller.label([recording(write_voice("once.wav"))])
+    with SubprocessLabeller(spec) as labeller:
+        (labelled,) = labeller.label_batch([recording(write_voice("once.wav"))])
     assert labelled.row.status == "ok"
 
 
 def test_a_worker_ends_with_its_parent(spec: LabelSpec, write_voice: Callable[..., Path]) -> None:
-    labeller = IsolatedLabeller(spec)
-    list(labeller.label([recording(write_voice("a.wav"))]))
-    process = labeller._process
+    labeller = SubprocessLabeller(spec)
+    list(labeller.label_batch([recording(write_voice("a.wav"))]))
+    process = labeller.worker._process
     assert process is not None
     assert process.stdin is not None
     process.stdin.close()
     process.stdin = None
     process.wait(timeout=10)
-    labeller.stop()
+    labeller.worker.stop()
 
 
 def test_a_model_that_the_worker_cannot_load_is_a_model_error(
@@ -69,13 +69,13 @@ def test_a_model_that_the_worker_cannot_load_is_a_model_error(
 ) -> None:
     files = read_model(tiny_model)
     broken = LabelSpec(ModelFiles(files.description, b"no graph", "0"), LabelConfig())
-    with IsolatedLabeller(broken) as labeller, pytest.raises(ModelError, match="not a usable ONNX graph"):
-        list(labeller.label([recording(write_voice("a.wav"))]))
+    with SubprocessLabeller(broken) as labeller, pytest.raises(ModelError, match="not a usable ONNX graph"):
+        list(labeller.label_batch([recording(write_voice("a.wav"))]))
 
 
-def test_a_slow_recording_that_shows_life_is_not_taken_for_a_hanging_one(
+def test_a_slow_recording_that_makes_progress_does_not_time_out(
     spec: LabelSpec, write_voice: Callable[..., Path]
 ) -> None:
-    with IsolatedLabeller(spec) as labeller:
-        (labelled,) = labeller.label([recording(write_voice("slow.wav"))])
+    with SubprocessLabeller(spec) as labeller:
+        (labelled,) = labeller.label_batch([recording(write_voice("slow.wav"))])
     assert labelled.row.status == "ok"

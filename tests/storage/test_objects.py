@@ -27,8 +27,9 @@ from emosense.audio.reader import read_waveform
 from emosense.errors import EmoSenseError, StorageError, UsageError
 from emosense.features.config import default_config
 from emosense.features.sets import extract
-from emosense.labelling.run.lock import held
-from emosense.labelling.run_job import LabelJob, label
+from emosense.labelling.job import LabelJob
+from emosense.labelling.run.lock import lock_folder
+from emosense.labelling.run_job import run_label_job
 from emosense.models.model import read_model, write_model
 from emosense.ray_session import ray_session
 from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
@@ -122,19 +123,19 @@ def job(store: s3fs.S3FileSystem, local: Path, tiny_model: str) -> LabelJob:
 def expected(job: LabelJob, local: Path, tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The table of a local run, with the paths of the bucket."""
     output = tmp_path_factory.mktemp("fresh") / "out.csv"
-    label(dataclasses.replace(job, inputs=(str(local),), output=str(output), model=tiny_model))
+    run_label_job(dataclasses.replace(job, inputs=(str(local),), output=str(output), model=tiny_model))
     return output.read_bytes().replace(f"{local}/".encode(), b"s3://audio/in/")
 
 
 def test_a_bucket_gives_the_bytes_of_a_folder(store: s3fs.S3FileSystem, job: LabelJob, expected: bytes) -> None:
     for extension in ("csv", "parquet", "jsonl"):
-        summary = label(dataclasses.replace(job, output=f"s3://audio/whole/out.{extension}"))
+        summary = run_label_job(dataclasses.replace(job, output=f"s3://audio/whole/out.{extension}"))
         assert (summary.n_recordings, summary.exit_code) == (N_RECORDINGS, 3)
     assert store.cat_file("audio/whole/out.csv") == expected
     manifest = json.loads(store.cat_file("audio/whole/out.csv.run.json"))
     assert manifest["inputs"] == ["s3://audio/in"]
     assert "tests-secret" not in json.dumps(manifest)
-    again = label(dataclasses.replace(job, output="s3://audio/whole/out.csv"))
+    again = run_label_job(dataclasses.replace(job, output="s3://audio/whole/out.csv"))
     assert again.n_reused == N_RECORDINGS
     assert not store.exists("audio/whole/out.csv.run/lock.json")
 
@@ -159,7 +160,7 @@ def test_a_run_that_is_killed_goes_on_in_the_bucket(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not store.exists(output)
     start_s = time.monotonic()
-    summary = label(dataclasses.replace(job, output=output))
+    summary = run_label_job(dataclasses.replace(job, output=output))
     assert time.monotonic() - start_s < 30  # the dead run's lease is not waited for on its own machine
     assert summary.n_reused == n_reused
     assert store.cat_file(output) == expected
@@ -170,11 +171,11 @@ def test_a_changed_object_is_labelled_again_and_the_others_are_not(
 ) -> None:
     store.copy("audio/in/speaker0", "audio/changing", recursive=True)
     changing = dataclasses.replace(job, inputs=("s3://audio/changing",), output="s3://audio/changed.csv")
-    label(changing)
+    run_label_job(changing)
     soundfile.write(tmp_path / "new.wav", voice(0.3, 300.0), 16_000)
     store.put_file(str(tmp_path / "new.wav"), "audio/changing/00.wav")
     before = store.cat_file("audio/changed.csv")
-    assert label(changing).n_reused == N_RECORDINGS // 2 - 1
+    assert run_label_job(changing).n_reused == N_RECORDINGS // 2 - 1
     after = store.cat_file("audio/changed.csv")
     assert sum(a != b for a, b in zip(before.splitlines(), after.splitlines(), strict=True)) == 1
 
@@ -182,7 +183,7 @@ def test_a_changed_object_is_labelled_again_and_the_others_are_not(
 def test_table_and_segments_both_reach_the_bucket(store: s3fs.S3FileSystem, job: LabelJob) -> None:
     config = dataclasses.replace(job.config, segments=True)
     inputs = ("s3://audio/in/speaker1",)
-    label(
+    run_label_job(
         dataclasses.replace(
             job, inputs=inputs, output="s3://audio/s/o.csv", segments_output="s3://audio/s/s.csv", config=config
         )
@@ -193,8 +194,11 @@ def test_table_and_segments_both_reach_the_bucket(store: s3fs.S3FileSystem, job:
 
 def test_the_second_of_two_runs_on_one_bucket_is_refused(job: LabelJob) -> None:
     output = "s3://audio/shared/out.csv"
-    with held(f"{output}.run", str, beat_s=0.3), pytest.raises(UsageError, match="another run is writing"):
-        label(dataclasses.replace(job, output=output))
+    with (
+        lock_folder(f"{output}.run", str, renew_every_s=0.3),
+        pytest.raises(UsageError, match="another run is writing"),
+    ):
+        run_label_job(dataclasses.replace(job, output=output))
 
 
 def test_keys_are_taken_literally(store: s3fs.S3FileSystem, job: LabelJob, local: Path) -> None:
@@ -203,7 +207,7 @@ def test_keys_are_taken_literally(store: s3fs.S3FileSystem, job: LabelJob, local
         store.pipe_file(f"audio/names/{name}", (local / "speaker0" / "00.wav").read_bytes())
     store.touch("audio/names/folder/")
     store.pipe_file("audio/names/.hidden.wav", b"x")
-    summary = label(dataclasses.replace(job, inputs=("s3://audio/names",), output="s3://audio/names/out.jsonl"))
+    summary = run_label_job(dataclasses.replace(job, inputs=("s3://audio/names",), output="s3://audio/names/out.jsonl"))
     rows = [json.loads(line) for line in store.cat_file("audio/names/out.jsonl").splitlines()]
     assert {row["path"]: row["status"] for row in rows} == {f"s3://audio/names/{name}": "ok" for name in names}
     assert summary.ignored["hidden"] == 1
@@ -238,7 +242,7 @@ def test_a_bucket_that_cannot_be_had_is_one_sentence_within_a_minute(
     s3fs.S3FileSystem.clear_instance_cache()
     start_s = time.monotonic()
     with pytest.raises(kind, match=says) as raised:
-        label(dataclasses.replace(job, inputs=(location,), output=str(tmp_path / "out.csv"), model=tiny_model))
+        run_label_job(dataclasses.replace(job, inputs=(location,), output=str(tmp_path / "out.csv"), model=tiny_model))
     assert time.monotonic() - start_s < 60
     assert "secret" not in str(raised.value)
     assert not (tmp_path / "out.csv").exists()

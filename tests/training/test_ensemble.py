@@ -15,7 +15,8 @@ from made_tables import add_preset, likeliest_temperature
 from emosense.crossvalidation.evaluate import evaluate
 from emosense.crossvalidation.job import EvaluateJob
 from emosense.errors import UsageError
-from emosense.labelling.run_job import LabelJob, label
+from emosense.labelling.job import LabelJob
+from emosense.labelling.run_job import run_label_job
 from emosense.models.model import Model, read_model
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
@@ -91,7 +92,9 @@ def test_an_ensemble_is_evaluated_trained_and_labels(
     assert "log-mel frames and functionals" in card
     assert len(Model(read_model(str(output))).features) == 2
 
-    summary = label(LabelJob((str(tmp_path / "0"),), str(tmp_path / "labels.csv"), model=str(output), engine="local"))
+    summary = run_label_job(
+        LabelJob((str(tmp_path / "0"),), str(tmp_path / "labels.csv"), model=str(output), engine="local")
+    )
     assert summary.by_status == {"ok": 6}
     with open(tmp_path / "labels.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -19,7 +19,8 @@ from emosense.cli.main import app
 from emosense.features.config import default_config
 from emosense.inputs.corpus import Utterance
 from emosense.inputs.recording import Recording
-from emosense.labelling.run_job import LabelJob, label
+from emosense.labelling.job import LabelJob
+from emosense.labelling.run_job import run_label_job
 from emosense.models import model
 from emosense.models.model import read_model
 from emosense.progress import Silent
@@ -58,7 +59,7 @@ def trained_and_labelled(kind: str, features: str, folder: Path) -> list[dict[st
     output, table = str(folder / "model"), str(folder / "labels.csv")
     job = TrainJob(kind, features, output, "made-up", CLASSES, validation_share=0)
     train(job, Silent())
-    label(LabelJob((str(folder / "voices"),), table, model=output, engine="local"))
+    run_label_job(LabelJob((str(folder / "voices"),), table, model=output, engine="local"))
     with open(table, newline="") as file:
         return list(csv.DictReader(file))
 

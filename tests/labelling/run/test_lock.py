@@ -1,4 +1,4 @@
-"""Run folders on file systems that have no locks."""
+"""Locks on run folders, with and without locks of the file system."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import errno
 import fcntl
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from emosense.errors import OutputError, UsageError
-from emosense.labelling.run.lock import held
+from emosense.labelling.run.lock import lock_folder
 
 
 def refuse_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
@@ -24,18 +26,46 @@ def refuse_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
-def test_a_folder_without_locks_is_held_by_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_a_folder_without_locks_is_owned_through_a_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     refuse_locks(monkeypatch, number)
     folder = str(tmp_path / "out.csv.run")
-    with held(folder, print, beat_s=1.0) as check_held:
-        check_held()
+    with lock_folder(folder, print, renew_every_s=1.0) as lock:
+        lock.assert_owned()
         assert json.loads(Path(folder, "lock.json").read_text())["pid"] == os.getpid()
-        with pytest.raises(UsageError, match="another run is writing"), held(folder, print, beat_s=1.0):
+        with pytest.raises(UsageError, match="another run is writing"), lock_folder(folder, print, renew_every_s=1.0):
             pass
     assert not Path(folder, "lock.json").exists()
 
 
 def test_a_lock_that_fails_otherwise_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refuse_locks(monkeypatch, errno.EIO)
-    with pytest.raises(OutputError, match=r"cannot lock .*: Input/output error"), held(str(tmp_path / "run"), print):
+    folder = str(tmp_path / "run")
+    with pytest.raises(OutputError, match=r"cannot lock .*: Input/output error"), lock_folder(folder, print):
         pass
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match="cannot lock"), lock_folder(str(tmp_path / "run"), print):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_lock_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
+    folder = str(tmp_path / "run")
+    script = (
+        "import os, sys; from emosense.labelling.run.lock import lock_folder\n"
+        "with lock_folder(sys.argv[1], print):\n    print('locked', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script, folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"locked\n"
+        with pytest.raises(UsageError, match="another run is writing"), lock_folder(folder, print):
+            pass
+        owner.kill()
+    with lock_folder(folder, print) as lock:
+        lock.assert_owned()

@@ -16,11 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emosense.errors import NothingToDo, OutputError, RecordingError, TooManyErrors
+from emosense.inputs.listing import Listing
 from emosense.inputs.recording import Recording
 from emosense.inputs.walk import ListingConfig, reason_to_ignore
-from emosense.labelling.config import Labelled
-from emosense.labelling.run.parts import Finished, Run, in_order, remove_leftovers
-from emosense.labelling.run_job import LabelJob, label
+from emosense.labelling.config import Labelled, LabelSpec
+from emosense.labelling.job import LabelJob
+from emosense.labelling.job_check import remove_leftovers
+from emosense.labelling.run import parts
+from emosense.labelling.run.finished import Finished, decoder_versions, in_order
+from emosense.labelling.run.parts import RunFolder
+from emosense.labelling.run_job import run_label_job
+from emosense.labelling.summary import result_settings
+from emosense.models.model import read_model
 from emosense.storage.files import atomic_writer
 from emosense.storage.locations import redact, without_credentials
 from emosense.tables.row import error_row, labelled_row
@@ -36,8 +43,8 @@ def results(of: list[Recording], code: str = "") -> list[Labelled]:
     return [Labelled(labelled_row(each.path, (0.125,) * 8, 1.0, 1.0)) for each in of]
 
 
-def opened(tmp_path: Path, warnings: list[str] | None = None) -> Run:
-    run = Run(str(tmp_path / "out.csv"), {"schema": 1}, (warnings if warnings is not None else []).append)
+def opened(tmp_path: Path, warnings: list[str] | None = None) -> RunFolder:
+    run = RunFolder(str(tmp_path / "out.csv"), {"schema": 1}, (warnings if warnings is not None else []).append)
     run.open(restart=False)
     return run
 
@@ -75,7 +82,7 @@ def test_a_part_stops_where_its_results_do(tmp_path: Path) -> None:
     run.write_part(0, recordings("a", "b"), results(recordings("a")))
     run.write_part(1, recordings("c"), [])
     assert [entry.path for entry in run.finished()] == ["a"]
-    assert [path.name for path in Path(run.folder).glob("*.jsonl")] == ["0000-00000000.jsonl"]
+    assert [path.name for path in Path(run.location).glob("*.jsonl")] == ["0000-00000000.jsonl"]
 
 
 def test_a_damaged_part_is_reported_once_however_often_it_is_read(tmp_path: Path) -> None:
@@ -164,11 +171,11 @@ def test_names_choose_no_counters_of_their_own() -> None:
 def test_the_manifest_says_how_the_run_ended(tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]) -> None:
     (tmp_path / "in").mkdir()
     job = LabelJob((str(tmp_path / "in"),), str(tmp_path / "out.csv"), model=tiny_model)
-    assert isinstance(label(job).failure, NothingToDo)
+    assert isinstance(run_label_job(job).failure, NothingToDo)
     assert json.loads((tmp_path / "out.csv.run.json").read_text())["exit_code"] == 9
     for index in range(3):
         (tmp_path / "in" / f"{index}.wav").write_bytes(b"no audio")
-    assert isinstance(label(dataclasses.replace(job, max_errors="1")).failure, TooManyErrors)
+    assert isinstance(run_label_job(dataclasses.replace(job, max_errors="1")).failure, TooManyErrors)
     assert json.loads((tmp_path / "out.csv.run.json").read_text())["exit_code"] == 4
 
 
@@ -186,46 +193,83 @@ def test_the_manifest_says_how_the_run_ended(tmp_path: Path, tiny_model: str, wr
 def test_an_error_whose_cause_may_be_gone_is_tried_again(code: str, size: int, expected: bool) -> None:
     (one,) = recordings("a")
     (labelled,) = results([one], code)
-    assert Finished("a", size, "1", labelled).is_tried_again is expected
+    assert Finished("a", size, "1", labelled, decoder_versions()).is_tried_again is expected
+
+
+@pytest.mark.parametrize("code", ["unsupported_encoding", "corrupt", "no_samples"])
+def test_what_another_decoder_may_read_is_labelled_once_it_is_installed_and_not_again(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path], code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_voice("in/a.wav")
+    (tmp_path / "in" / "b.wav").write_bytes(b"no audio")
+    job = LabelJob((str(tmp_path / "in"),), str(tmp_path / "out.csv"), model=tiny_model, n_workers=1)
+    run = RunFolder(job.output, result_settings(LabelSpec(read_model(tiny_model), job.config)), print)
+    run.open(restart=False)
+    with Listing() as listing:
+        listing.add_input(job.inputs[0], ListingConfig())
+        listed = list(listing)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(parts, "decoder_versions", lambda: "soundfile 0.9")
+        run.write_part(0, listed, results(listed, code))
+    first = run_label_job(job)
+    assert (first.n_reused, first.by_status["ok"], first.by_status["error"]) == (0, 1, 1)
+    table = Path(job.output).read_bytes()
+    again = run_label_job(job)
+    assert (again.n_reused, again.engine) == (2, "none")
+    assert Path(job.output).read_bytes() == table
+
+
+def test_parts_of_releases_that_kept_no_versions_of_decoders_are_read(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    run.write_part(0, recordings("a"), results(recordings("a"), "corrupt"))
+    run.write_part(1, recordings("b"), results(recordings("b"), "corrupt"))
+    part = Path(run.location, "0000-00000000.jsonl")
+    header, _, body = part.read_bytes().partition(b"\n")
+    old = {key: value for key, value in json.loads(header).items() if key != "decoders"}
+    part.write_bytes(json.dumps(old).encode() + b"\n" + body)
+    assert [(entry.path, entry.is_tried_again) for entry in run.finished()] == [("a", True), ("b", False)]
 
 
 MEMORY = """
 import contextlib, sys
-from emosense.labelling.worker_process import LabelSpec
-from emosense.labelling.config import LabelConfig, Labelled
 from emosense.inputs.listing import Listing
-from emosense.models.model import ModelFiles
-from emosense.labelling import run_job as pipeline
-from emosense.labelling.engines import Done
-from emosense.labelling.job import LabelJob, Summary, fingerprint
+from emosense.inputs.recording import Recording
+from emosense.labelling.config import LabelConfig, Labelled
+from emosense.labelling.engine_choice import ChosenEngine
+from emosense.labelling.engines import LabelledChunk
+from emosense.labelling.job import LabelJob
+from emosense.labelling.run.lock import lock_folder
+from emosense.labelling.run.parts import RunFolder
+from emosense.labelling.run_job import LabelRun
 from emosense.labelling.stopping import Stop
+from emosense.labelling.summary import Summary, result_settings
+from emosense.labelling.config import LabelSpec
+from emosense.models.model import ModelFiles
 from emosense.progress import Silent
 from emosense.tables.row import labelled_row
-from emosense.labelling.run.parts import Run
-from emosense.inputs.recording import Recording
 
 class FreeEngine:
     def run(self, chunks):
         for chunk in chunks:
             rows = [labelled_row(each.path, (0.125,) * 8, 3.0, 3.0) for each in chunk.recordings]
-            yield Done(chunk, [Labelled(row) for row in rows])
+            yield LabelledChunk(chunk, [Labelled(row) for row in rows])
 
 @contextlib.contextmanager
-def free(job, spec, n_pending):
-    yield "free", 2, FreeEngine()
+def open_free_engine(job, spec, n_pending):
+    yield ChosenEngine("free", FreeEngine(), max(8, n_pending // 100))
 
-pipeline._engine = free
 output, n = sys.argv[1], int(sys.argv[2])
 spec = LabelSpec(ModelFiles({"name": "none"}, b"", "0"), LabelConfig())
 names = (f"corpus/speaker{index // 1000:05d}/session{index % 1000:04d}-utterance.wav" for index in range(n))
-with Listing() as listing:
+with Listing() as listing, lock_folder(f"{output}.run", print) as lock:
     listing.add(Recording(name, "/data/" + name, 96_044, "1700000000000000000") for name in names)
     for n_reused in (0, n):
-        job, run, summary = LabelJob(("corpus",), output), Run(output, fingerprint(spec), print), Summary()
-        run.open(restart=False)
-        pipeline._finish(pipeline._Work(job, spec, listing, run, summary, Silent(), lambda: None, None), Stop())
+        job, folder, summary = LabelJob(("corpus",), output), RunFolder(output, result_settings(spec), print), Summary()
+        folder.open(restart=False)
+        run = LabelRun(job, spec, listing, None, folder, lock, Silent(), Stop(), summary, open_free_engine)
+        run.write_tables(run.label_pending())
         assert (summary.n_recordings, summary.n_reused) == (n, n_reused)
-# Not ru_maxrss, which a process takes over from the one that started it.
+# Not ru_maxrss, which a process inherits from the one that started it.
 print(int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]))
 """
 

@@ -1,0 +1,52 @@
+"""The inputs of a job -> its list of recordings."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from emosense.errors import UsageError
+from emosense.inputs.listing import Listing
+from emosense.labelling.job import LabelJob
+from emosense.labelling.speakers import Speakers
+from emosense.storage.locations import absolute_location, redact
+
+
+def list_inputs(job: LabelJob, listing: Listing) -> None:
+    """List the recordings of a job; its outputs and its table of speakers are not among them.
+
+    Parameters
+    ----------
+    job : LabelJob
+    listing : Listing
+        Filled in.
+    """
+    own = [*job.written, *([job.speakers.text] if job.speakers and job.speakers.is_table else [])]
+    config = dataclasses.replace(job.listing, excluded=tuple(map(absolute_location, own)))
+    for location in job.inputs:
+        listing.add_input(location, config)
+    if job.names is not None:
+        listing.add_list(job.names)
+    if job.limit is not None:
+        listing.truncate(job.limit)
+
+
+def check_speakers(job: LabelJob, speakers: Speakers | None, listing: Listing) -> None:
+    """Refuse a wrong pattern or table of speakers before anything is labelled.
+
+    Parameters
+    ----------
+    job : LabelJob
+    speakers : Speakers or None
+        None if labels are not adapted.
+    listing : Listing
+
+    Raises
+    ------
+    UsageError
+        If no recording has a speaker.
+    """
+    if speakers is None or not len(listing) or any(speakers.speaker_of(recording.path) for recording in listing):
+        return
+    assert job.speakers is not None
+    example = redact(next(iter(listing)).path)
+    raise UsageError(f"--speakers {job.speakers.redacted} gives no speaker for any recording, such as {example}")

@@ -1,0 +1,116 @@
+"""Chunks of recordings labelled in Ray Core tasks."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Generator, Iterable
+from typing import Any, Final
+
+from emosense.errors import StorageError
+from emosense.labelling.config import Labelled, LabelSpec
+from emosense.labelling.engines import CHUNKS_AHEAD, GRACE_S, Chunk, Deadline, LabelledChunk
+from emosense.labelling.subprocess_labeller import SubprocessLabeller
+
+# A cluster that scales from nothing has no CPU yet when the first tasks are submitted.
+_MIN_IN_FLIGHT: Final = 8
+_RETRIES: Final = 3
+_POLL_S: Final = 0.5
+
+
+@functools.lru_cache(maxsize=1)
+def _labeller_of_this_process(spec: LabelSpec) -> SubprocessLabeller:
+    """One worker for all tasks that Ray runs in this process: starting it costs as much as 200 short recordings."""
+    return SubprocessLabeller(spec)
+
+
+def label_chunk(spec: LabelSpec, chunk: Chunk) -> list[Labelled]:
+    """Label a chunk in a Ray task.
+
+    Parameters
+    ----------
+    spec : LabelSpec
+    chunk : Chunk
+
+    Returns
+    -------
+    list of Labelled
+        One per recording, in order.
+    """
+    return list(_labeller_of_this_process(spec).label_batch(chunk.recordings))
+
+
+class RayEngine:
+    """Ray Core tasks on the cluster that this process is connected to.
+
+    Parameters
+    ----------
+    spec : LabelSpec
+    max_workers : int or None
+        Use at most so many CPUs; None for all that the cluster has, or scales to.
+    """
+
+    def __init__(self, spec: LabelSpec, max_workers: int | None) -> None:
+        self._spec, self._max_workers = spec, max_workers
+        self._deadline = Deadline()
+
+    def _limit(self, n_cpus: int) -> int:
+        """Return how many tasks may be in flight: more than there are CPUs, so that an autoscaler sees demand."""
+        if self._max_workers is not None:
+            return CHUNKS_AHEAD * self._max_workers
+        return max(_MIN_IN_FLIGHT, CHUNKS_AHEAD * n_cpus)
+
+    def stop(self) -> None:
+        """Wait a few seconds for the tasks in flight and start no others."""
+        self._deadline.set(GRACE_S)
+
+    def run(self, chunks: Iterable[Chunk]) -> Generator[LabelledChunk, None, None]:
+        """Label chunks.
+
+        Parameters
+        ----------
+        chunks : iterable of Chunk
+
+        Yields
+        ------
+        LabelledChunk
+            As they are finished, in any order.
+
+        Raises
+        ------
+        StorageError
+            If storage does not answer, or a chunk was lost with its worker or node several times.
+        """
+        import ray
+
+        # Ray repeats tasks of a dead node or worker process. A recording that kills its decoder never gets this far.
+        task: Any = ray.remote(num_cpus=1, max_retries=_RETRIES, scheduling_strategy="SPREAD")(label_chunk)
+        spec = ray.put(self._spec)
+        source = iter(chunks)
+        in_flight: dict[Any, Chunk] = {}
+        failure: Exception | None = None
+        try:
+            while not self._deadline.is_over():
+                limit = self._limit(int(ray.cluster_resources().get("CPU", 0)))
+                while not self._deadline.is_set and len(in_flight) < limit:
+                    chunk = next(source, None)
+                    if chunk is None:
+                        break
+                    in_flight[task.remote(spec, chunk)] = chunk
+                if not in_flight:
+                    break
+                # A short timeout, so that signals are handled and a stop is noticed.
+                for ready in ray.wait(list(in_flight), num_returns=1, timeout=_POLL_S)[0]:
+                    chunk = in_flight.pop(ready)
+                    try:
+                        yield LabelledChunk(chunk, ray.get(ready))
+                    except ray.exceptions.RayTaskError as err:
+                        failure = failure or err.cause
+                        self.stop()
+                    except ray.exceptions.RayError as err:
+                        failure = failure or StorageError(f"the cluster lost a chunk {_RETRIES + 1} times: {err}")
+                        self.stop()
+        finally:
+            for reference in in_flight:
+                ray.cancel(reference, force=True)
+        if failure is not None:
+            raise failure

@@ -1,0 +1,135 @@
+"""Finished work of a run: one line of a part, and finished lines matched with the list of recordings."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.metadata
+import json
+import os
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from emosense.errors import EmoSenseError
+from emosense.inputs.recording import Recording
+from emosense.labelling.config import Labelled
+from emosense.tables.row import Row
+
+# The packages that decode audio.
+_DECODERS: Final = ("soundfile", "av")
+# Error rows whose cause lies outside the recording.
+_PASSING: Final = frozenset({"permission_denied", "io_error", "timeout", "out_of_memory"})
+# Error rows that another decoder, or another version of one, may avoid.
+_OF_A_DECODER: Final = frozenset({"unsupported_encoding", "corrupt", "no_samples"})
+
+
+@functools.cache
+def decoder_versions() -> str:
+    """Return the installed packages that decode audio, with their versions.
+
+    Returns
+    -------
+    str
+    """
+    found = {name: [each.version for each in importlib.metadata.distributions(name=name)] for name in _DECODERS}
+    return ", ".join(f"{name} {versions[0]}" for name, versions in found.items() if versions)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finished:
+    """A labelled recording with the identity of the content that was labelled.
+
+    Parameters
+    ----------
+    path : str
+        Path of the recording, as listed.
+    size : int
+        Its size in bytes, -1 where the listing did not say.
+    version : str
+        Its modification time or etag.
+    labelled : Labelled
+        Its row and the rows of its segments.
+    decoders : str
+        The decoders that were installed (`decoder_versions`).
+    """
+
+    path: str
+    size: int
+    version: str
+    labelled: Labelled
+    decoders: str = ""
+
+    @property
+    def is_tried_again(self) -> bool:
+        """Whether it is an error whose cause may be gone, so that another start of the run labels it again."""
+        code = self.labelled.row.error_code
+        if code == "missing":
+            # The file was there when it was listed, and is again. A file that was not there is still not.
+            return self.size >= 0
+        return code in _PASSING or (code in _OF_A_DECODER and self.decoders != decoder_versions())
+
+    def to_json(self) -> str:
+        """Return one line of a part.
+
+        Returns
+        -------
+        str
+        """
+        segments = [row.to_json() for row in self.labelled.segments]
+        return json.dumps([self.size, self.version, self.labelled.row.to_json(), segments], separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, line: str, decoders: str = "") -> Finished:
+        """Rebuild from `to_json`.
+
+        Parameters
+        ----------
+        line : str
+            One line of a part.
+        decoders : str
+            What the header of the part says of the decoders.
+
+        Returns
+        -------
+        Finished
+        """
+        size, version, row, segments = json.loads(line)
+        labelled = Labelled(Row.from_json(row), tuple(Row.from_json(values) for values in segments))
+        return cls(labelled.row.path, size, version, labelled, decoders)
+
+
+def in_order(recordings: Iterable[Recording], finished: Iterable[Finished], *, complete: bool) -> Iterator[Finished]:
+    """Match recordings with finished work, both in order of path.
+
+    Parameters
+    ----------
+    recordings : iterable of Recording
+        The list of recordings.
+    finished : iterable of Finished
+        Finished work; of several results for one recording the last one counts.
+    complete : bool
+        Whether every recording must have a result; False if the run was stopped on purpose.
+
+    Yields
+    ------
+    Finished
+        One per recording.
+
+    Raises
+    ------
+    EmoSenseError
+        If a recording has no result: an incomplete table is never written.
+    """
+    entries = iter(finished)
+    entry = next(entries, None)
+    for recording in recordings:
+        key = os.fsencode(recording.path)
+        found = None
+        while entry is not None and os.fsencode(entry.path) <= key:
+            if (entry.path, entry.size, entry.version) == (recording.path, recording.size, recording.version):
+                found = entry
+            entry = next(entries, None)
+        if found is not None:
+            yield found
+        elif complete:
+            raise EmoSenseError(f"no row for {recording.path!r}: the run folder was changed while it was read")

@@ -1,0 +1,217 @@
+"""What came out of a labelling job: counts, exit code, and the manifest beside the table."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import platform
+import sys
+from collections import Counter
+from typing import Any, Final
+
+from emosense._version import __version__
+from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, EmoSenseError, NothingToDo
+from emosense.labelling.config import LabelSpec
+from emosense.labelling.job import LabelJob, run_settings
+from emosense.progress import duration_text, plural
+from emosense.storage.files import write_bytes
+from emosense.storage.locations import redact
+from emosense.tables.row import Row
+
+_SKIPPED: Final = {"no extension": "without an extension", "link": "links", "special": "special files"}
+
+
+@dataclasses.dataclass(slots=True)
+class Summary:
+    """What came out of a job.
+
+    Parameters
+    ----------
+    n_listed : int
+        Recordings in the inputs: more than the table has rows if ``--max-errors`` stopped the run.
+    n_recordings, n_reused : int
+        Rows of the table, and how many of them an earlier start of the run has labelled.
+    n_speakers, n_without_speaker : int
+        Speakers that labels were adapted to; labelled recordings that have no speaker to adapt to.
+    elapsed_s : float
+        Duration of the job in seconds.
+    engine : str
+        What labelled: ``local``, ``ray``, or ``none`` if there was nothing left to label.
+    by_status, by_emotion, by_error : Counter
+        Rows by status, labelled rows by emotion, rows with an error code by code.
+    ignored : Counter
+        Files in the inputs that were skipped, by reason.
+    failure : EmoSenseError or None
+        Why the job failed although its table is valid: too many errors, or no audio.
+    """
+
+    n_listed: int = 0
+    n_recordings: int = 0
+    n_reused: int = 0
+    n_speakers: int = 0
+    n_without_speaker: int = 0
+    elapsed_s: float = 0.0
+    engine: str = ""
+    by_status: Counter[str] = dataclasses.field(default_factory=Counter)
+    by_emotion: Counter[str] = dataclasses.field(default_factory=Counter)
+    by_error: Counter[str] = dataclasses.field(default_factory=Counter)
+    ignored: Counter[str] = dataclasses.field(default_factory=Counter)
+    failure: EmoSenseError | None = None
+
+    def count(self, row: Row) -> None:
+        """Count one row.
+
+        Parameters
+        ----------
+        row : Row
+        """
+        self.n_recordings += 1
+        self.by_status[row.status] += 1
+        if row.emotion:
+            self.by_emotion[row.emotion] += 1
+        if row.error_code:
+            self.by_error[row.error_code] += 1
+
+    def text(self, job: LabelJob) -> str:
+        """Return the summary for a person.
+
+        Parameters
+        ----------
+        job : LabelJob
+
+        Returns
+        -------
+        str
+            A few lines.
+        """
+        recordings = plural(self.n_recordings, "recording")
+        lines = [f"{redact(job.output)}: {recordings} in {duration_text(self.elapsed_s)}"]
+        if job.dry_run:
+            lines = [f"{recordings} would be labelled into {redact(job.output)}"]
+        if self.by_emotion:
+            lines.append(_counts("emotions", self.by_emotion))
+        if self.by_error:
+            lines.append(_counts("problems", self.by_error))
+        if self.n_speakers:
+            lines.append(f"  adapted to {plural(self.n_speakers, 'speaker')}")
+        if self.n_without_speaker:
+            lines.append(f"  not adapted, without a speaker: {self.n_without_speaker:,}")
+        if self.ignored:
+            lines.append(f"  skipped: {_skipped(self.ignored)}")
+        return "\n".join(lines)
+
+    def counts(self) -> dict[str, Any]:
+        """Return the counts.
+
+        Returns
+        -------
+        dict
+            JSON values.
+        """
+        return {
+            "listed": self.n_listed,
+            "recordings": self.n_recordings,
+            "reused": self.n_reused,
+            "speakers": self.n_speakers,
+            "without_speaker": self.n_without_speaker,
+            "status": dict(sorted(self.by_status.items())),
+            "emotion": dict(sorted(self.by_emotion.items())),
+            "error_code": dict(sorted(self.by_error.items())),
+            "ignored": dict(sorted(self.ignored.items())),
+        }
+
+    def to_dict(self, job: LabelJob) -> dict[str, Any]:
+        """Return what ``--json`` prints.
+
+        Parameters
+        ----------
+        job : LabelJob
+
+        Returns
+        -------
+        dict
+            JSON values.
+        """
+        result = {"elapsed_s": round(self.elapsed_s, 3), "engine": self.engine, "exit_code": self.exit_code}
+        if job.dry_run:
+            result = {"dry_run": True, "exit_code": self.exit_code}
+        return {"output": redact(job.output)} | self.counts() | result
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the process."""
+        if self.failure:
+            return self.failure.exit_code
+        return EXIT_ERROR_ROWS if self.by_status["error"] else EXIT_OK
+
+
+def _counts(title: str, counter: Counter[str]) -> str:
+    return f"  {title}: " + ", ".join(f"{name} {count:,}" for name, count in counter.most_common())
+
+
+def _skipped(ignored: Counter[str], n_reasons: int | None = None) -> str:
+    reasons = ignored.most_common(n_reasons)
+    return ", ".join(f"{count:,} {_SKIPPED.get(reason, reason)}" for reason, count in reasons)
+
+
+def result_settings(spec: LabelSpec) -> dict[str, Any]:
+    """Return every setting that changes a row: a run is resumed only with the same ones.
+
+    Parameters
+    ----------
+    spec : LabelSpec
+
+    Returns
+    -------
+    dict
+        JSON values.
+    """
+    # The schema's number changes when a release computes another value or writes another column.
+    return {"schema": 2, "model_sha256": spec.model.sha256, **dataclasses.asdict(spec.config)}
+
+
+def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary) -> None:
+    """Write ``<output>.run.json``, the last file of a run.
+
+    Parameters
+    ----------
+    job : LabelJob
+    spec : LabelSpec
+    summary : Summary
+    """
+    manifest = {
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "inputs": job.input_names,
+        "limit": job.limit,
+        "output": redact(job.output),
+        "tables": run_settings(job)["tables"],
+        "model": {"name": spec.model.description["name"], "sha256": spec.model.sha256},
+        "parameters": dataclasses.asdict(spec.config)
+        | {"min_confidence": job.min_confidence, "speakers": job.speakers.redacted if job.speakers else None},
+        "versions": {"emosense": __version__, "python": platform.python_version(), "platform": sys.platform},
+        "engine": summary.engine,
+        "counts": summary.counts(),
+        "elapsed_s": round(summary.elapsed_s, 3),
+        "exit_code": summary.exit_code,
+    }
+    write_bytes(f"{job.output}.run.json", (json.dumps(manifest, indent=2) + "\n").encode())
+
+
+def nothing_found(job: LabelJob, summary: Summary, outcome: str = "") -> NothingToDo:
+    """Return the error for inputs without audio.
+
+    Parameters
+    ----------
+    job : LabelJob
+    summary : Summary
+    outcome : str
+        What became of the table, such as "is unchanged"; empty if there is none.
+
+    Returns
+    -------
+    NothingToDo
+    """
+    where = ", ".join(redact(location) for location in job.inputs) or "the list"
+    skipped = f" (skipped: {_skipped(summary.ignored, 8)})" if summary.ignored else ""
+    return NothingToDo(f"no audio in {where}{skipped}" + (f"; {redact(job.output)} {outcome}" if outcome else ""))
