@@ -61,7 +61,9 @@ def predictions(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_scores_are_scikit_learns_on_the_stored_predictions(running_ray: None, table: str, tmp_path: Path) -> None:
+def test_scores_agree_with_scikit_learn_on_the_stored_predictions(
+    running_ray: None, table: str, tmp_path: Path
+) -> None:
     metrics = evaluate(job(table, tmp_path, protocol="kfold", n_folds=3, n_seeds=2), Silent())
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
     rows = predictions(tmp_path)
@@ -113,14 +115,14 @@ def test_a_random_split_of_few_speakers_has_the_leak_that_can_be_measured(
     assert f"mlp default, kfold: {n_speakers} folds of {24 * n_speakers} recordings" in progress.said or n_speakers == 1
 
 
-def test_the_one_fold_of_a_random_split_may_be_named(running_ray: None, table: str, tmp_path: Path) -> None:
+def test_the_only_fold_of_a_random_split_can_be_selected(running_ray: None, table: str, tmp_path: Path) -> None:
     named = evaluate(job(table, tmp_path, protocol="random", only_folds=("random",)), Silent())
     assert named["only_folds"] == []
     assert named["leak_gap"]["speaker_independent"]["uar"]["mean"] > 0
     assert table_text(named).startswith("mlp default, random: 36 recordings")
 
 
-def test_some_folds_are_reported_as_such_and_give_a_model_no_score(
+def test_some_folds_are_reported_as_such_and_are_not_a_models_score(
     running_ray: None, table: str, tmp_path: Path
 ) -> None:
     settings = {"protocol": "kfold", "n_folds": 3}
@@ -147,13 +149,13 @@ def evaluated(table: str, folder: Path, **settings: object) -> str:
     return str(folder / "metrics.json")
 
 
-def test_a_model_takes_no_score_of_known_speakers(running_ray: None, table: str, tmp_path: Path) -> None:
+def test_scores_of_known_speakers_are_not_a_models_score(running_ray: None, table: str, tmp_path: Path) -> None:
     metrics = evaluated(table, tmp_path, protocol="random", n_folds=5)
     with pytest.raises(UsageError, match="is of a random split"):
         cross_validated(metrics, "mlp", "default", without_copies(preset("mlp", "default")), CLASSES)
 
 
-def test_a_model_takes_no_score_of_other_settings(running_ray: None, table: str, tmp_path: Path) -> None:
+def test_scores_of_other_settings_are_not_a_models_score(running_ray: None, table: str, tmp_path: Path) -> None:
     metrics, config = evaluated(table, tmp_path), without_copies(preset("mlp", "default"))
     wanted = ("mlp", "default", config, CLASSES)
     assert cross_validated(metrics, *wanted).score["n"] == 144
@@ -176,7 +178,7 @@ def test_a_model_takes_no_score_of_other_settings(running_ray: None, table: str,
     ("kept", "says"),
     [(0.5, "has 72 rows, and metrics.json counts 144"), (0.995, "does not hold the predictions"), (0.0, "has 0 rows")],
 )
-def test_a_model_takes_no_part_of_the_predictions(
+def test_incomplete_predictions_are_not_a_models_score(
     running_ray: None, table: str, tmp_path: Path, kept: float, says: str
 ) -> None:
     metrics = evaluated(table, tmp_path)
@@ -189,7 +191,7 @@ def test_a_model_takes_no_part_of_the_predictions(
         cross_validated(metrics, "mlp", "default", without_copies(preset("mlp", "default")), CLASSES)
 
 
-def test_names_of_speakers_are_no_formulas_and_come_back(running_ray: None, table: str, tmp_path: Path) -> None:
+def test_names_of_speakers_are_escaped_and_come_back(running_ray: None, table: str, tmp_path: Path) -> None:
     odd = {"01": "=1+1", "02": "-x", "03": "@y", "04": "'z", "05": "plain", "06": "s"}
     stored = pq.read_table(table)
     speakers = pa.array([odd[name] for name in stored["speaker"].to_pylist()])
@@ -215,7 +217,7 @@ def test_names_of_speakers_are_no_formulas_and_come_back(running_ray: None, tabl
         ("--encoder-output", {"encoder": EncoderChoice("", "hidden")}),
     ],
 )
-def test_an_option_that_a_given_model_leaves_no_use_for_is_refused(
+def test_a_training_option_is_refused_for_a_given_model(
     table: str, tmp_path: Path, tiny_model: str, option: str, settings: dict[str, object]
 ) -> None:
     wanted = EvaluateJob(table, str(tmp_path / "e"), model=tiny_model, **settings)
@@ -224,12 +226,12 @@ def test_an_option_that_a_given_model_leaves_no_use_for_is_refused(
     assert not (tmp_path / "e").exists()
 
 
-def test_the_folder_of_a_model_is_no_place_for_an_evaluation(table: str, tiny_model: str) -> None:
+def test_an_evaluation_is_not_written_into_the_folder_of_a_model(table: str, tiny_model: str) -> None:
     with pytest.raises(UsageError, match="holds a model, whose curves"):
         evaluate(EvaluateJob(table, tiny_model, model=tiny_model), Silent())
 
 
-def test_a_folder_without_fits_cannot_be_reused(table: str, tmp_path: Path) -> None:
+def test_a_folder_without_trained_networks_cannot_be_reused(table: str, tmp_path: Path) -> None:
     for folder in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(UsageError, match=f"{folder} holds no trained networks"):
             evaluate(job(table, tmp_path / "e", reuse=(str(folder),)), Silent())
@@ -242,7 +244,7 @@ def test_the_same_seed_gives_the_same_predictions(running_ray: None, table: str,
     assert (tmp_path / "a" / "predictions.csv").read_bytes() == (tmp_path / "b" / "predictions.csv").read_bytes()
 
 
-def test_calibration_sees_training_speakers_alone_and_keeps_the_labels(
+def test_calibration_sees_only_training_speakers_and_keeps_the_labels(
     running_ray: None, table: str, tmp_path: Path
 ) -> None:
     config = without_copies(preset("mlp", "default"))
@@ -357,7 +359,7 @@ def test_robustness_is_the_score_of_the_same_models_on_disturbed_recordings(
     assert not [text for text in progress.said if text.startswith("features")]
 
 
-def test_a_model_of_several_feature_sets_hears_the_disturbance_in_each(
+def test_a_model_of_several_feature_sets_gets_the_disturbance_in_each(
     running_ray: None, corpus: str, tmp_path: Path
 ) -> None:
     configs = [default_config("logmel"), default_config("mfcc")]
@@ -402,7 +404,7 @@ def test_a_recording_that_cannot_be_labelled_under_a_disturbance_is_counted_and_
     assert "1 of 24 recordings cannot be labelled" in (tmp_path / "e.html").read_text()
 
 
-def test_a_disturbance_that_leaves_nothing_has_no_score(
+def test_a_disturbance_that_leaves_no_recording_has_no_score(
     running_ray: None, tmp_path: Path, corpus: str, tiny_model: str
 ) -> None:
     for path in Path(corpus).rglob("*.wav"):
@@ -424,7 +426,7 @@ class Interrupted(Silent):
             raise StorageError("no answer")
 
 
-def test_a_late_stage_that_fails_leaves_the_scores(
+def test_scores_survive_the_failure_of_a_later_stage(
     running_ray: None, table: str, corpus: str, tmp_path: Path, tiny_model: str
 ) -> None:
     cache = str(tmp_path / "cache")
@@ -465,7 +467,7 @@ def test_robustness_needs_recordings(table: str, tmp_path: Path) -> None:
         (["features", "empty", "-o", "f.parquet"], 9, "no audio"),
     ],
 )
-def test_what_cannot_work_is_one_sentence_and_an_exit_code(
+def test_a_command_that_cannot_work_ends_in_one_sentence_and_an_exit_code(
     tmp_path: Path, arguments: list[str], code: int, says: str
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -509,7 +511,7 @@ def test_a_table_that_names_missing_recordings_is_finished_with_errors(
     assert len(read_feature_table(str(tmp_path / "f.parquet"))) == 1
 
 
-def test_ray_labels_with_the_bytes_of_the_local_engine(
+def test_ray_and_the_local_engine_write_the_same_bytes(
     tmp_path: Path, write_voice: Callable[..., Path], tiny_model: str
 ) -> None:
     for index in range(20):

@@ -25,7 +25,7 @@ def made(n_speakers: int = 6, n_each: int = 10, bias: float = 3.0, seed: int = 0
     return labels, softmax(logs), speakers
 
 
-def test_a_bias_of_the_voice_is_taken_out() -> None:
+def test_a_bias_of_the_voice_is_removed() -> None:
     labels, probabilities, speakers = made()
     scores = adaptation_scores(labels, probabilities, list(speakers))
     assert list(scores) == list(GROUPINGS)
@@ -44,7 +44,7 @@ def test_a_single_recording_keeps_the_order_of_its_emotions() -> None:
         np.testing.assert_allclose(adapted, expected, atol=1e-12)
 
 
-def test_without_prejudice_and_with_equal_spreads_nothing_changes_but_rounding() -> None:
+def test_without_bias_and_with_equal_spreads_only_rounding_changes() -> None:
     # Every emotion as often the most probable, by the same margin: mean and spread are equal over the emotions.
     probabilities = softmax(2.0 * np.eye(8))
     adapted = adapt(probabilities, SpeakerStatistics.of(probabilities))
@@ -66,7 +66,7 @@ def test_sums_of_parts_are_the_sums_of_the_whole() -> None:
     np.testing.assert_allclose(adapt(probabilities, parts), adapt(probabilities, whole), atol=1e-12)
 
 
-def test_certainty_stays_finite() -> None:
+def test_certain_predictions_stay_finite() -> None:
     certain = np.eye(8)[[0, 0, 1]]
     adapted = adapt(certain, SpeakerStatistics.of(certain))
     assert np.isfinite(adapted).all()

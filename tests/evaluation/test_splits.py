@@ -35,7 +35,7 @@ def speakers_under_test(fold: Fold, speakers: list[str]) -> set[str]:
     rows=st.integers(24, 90),
 )
 @settings(max_examples=60, deadline=None)
-def test_no_actor_is_trained_on_and_tested_and_every_row_is_tested_once(protocol, seed, n_folds, rows):
+def test_no_actor_is_in_training_and_test_and_every_row_is_tested_once(protocol, seed, n_folds, rows):
     speakers, labels = corpus(seed, rows)
     result = folds(protocol, speakers, labels, seed=seed, n_folds=n_folds)
     for fold in result:
@@ -61,7 +61,7 @@ def test_row_indices_are_ascending_int64():
                 assert (np.diff(rows) > 0).all()
 
 
-def test_loso_has_one_fold_a_speaker_whatever_speakers_are_called():
+def test_loso_has_one_fold_per_speaker_whatever_their_names():
     speakers = ["eve", "adam", "eve", "x,1"]
     result = folds("loso", speakers, np.zeros(4, dtype=np.int64))
     assert [(fold.name, fold.test.tolist()) for fold in result] == [
@@ -89,7 +89,7 @@ def test_kfold_does_not_depend_on_the_order_of_the_rows():
     assert first == [speakers_under_test(fold, turned) for fold in folds("kfold", turned, labels, seed=3)]
 
 
-def test_actors_that_the_corpus_lacks_are_left_out_and_empty_folds_with_them():
+def test_missing_actors_and_empty_folds_are_left_out():
     speakers = ["02", "05", "03", "22", "02"]
     result = folds("lj5", speakers, np.zeros(5, dtype=np.int64))
     assert [(fold.name, fold.test.tolist()) for fold in result] == [
@@ -101,7 +101,7 @@ def test_actors_that_the_corpus_lacks_are_left_out_and_empty_folds_with_them():
 
 @pytest.mark.parametrize("protocol", ["lj5", "eb6"])
 @pytest.mark.parametrize("speaker", ["1", "25", "00", "Actor_01", "eve", ""])
-def test_a_speaker_who_is_no_ravdess_actor_is_refused_by_name(protocol, speaker):
+def test_a_speaker_who_is_not_a_ravdess_actor_is_refused_by_name(protocol, speaker):
     with pytest.raises(UsageError, match=f"speaker '{speaker}' is not one of them"):
         folds(protocol, ["02", "03", speaker], np.zeros(3, dtype=np.int64))
 
@@ -112,7 +112,7 @@ def test_a_single_speaker_cannot_be_split(protocol):
         folds(protocol, ["01", "01"], np.zeros(2, dtype=np.int64))
 
 
-def test_a_fold_that_leaves_nobody_to_train_on_is_refused():
+def test_a_fold_without_training_speakers_is_refused():
     with pytest.raises(UsageError, match=r"lj5-1 tests on every speaker \(02, 05\)"):
         folds("lj5", ["02", "05"], np.zeros(2, dtype=np.int64))
 
@@ -144,7 +144,7 @@ def test_only_the_random_protocol_is_not_speaker_independent_and_its_description
     counts=st.lists(st.integers(1, 40), min_size=1, max_size=8).filter(lambda c: max(c) > 1), seed=st.integers(0, 99)
 )
 @settings(max_examples=60, deadline=None)
-def test_random_split_is_stratified_and_leaves_every_class_a_row_to_train_on(counts, seed):
+def test_random_split_is_stratified_and_leaves_every_class_a_training_row(counts, seed):
     labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
     (fold,) = folds("random", ["one"] * len(labels), labels, seed=seed)
     assert sorted([*fold.train, *fold.test]) == list(range(len(labels)))
@@ -167,7 +167,7 @@ def test_random_split_follows_its_seed():
 
 
 @pytest.mark.parametrize("labels", [[], [0], [0, 1, 2]])
-def test_random_split_refuses_rows_of_which_none_can_be_spared(labels):
+def test_random_split_refuses_rows_if_none_can_be_tested(labels):
     with pytest.raises(UsageError, match="a class with at least 2 rows"):
         folds("random", ["a"] * len(labels), np.array(labels, dtype=np.int64))
 
@@ -184,7 +184,7 @@ def test_inner_split_holds_out_whole_speakers_and_never_all(n_speakers, share, s
     assert abs(len(held_out) - share * n_speakers) <= 1
 
 
-def test_inner_split_refuses_a_single_speaker_and_a_share_that_is_none():
+def test_inner_split_refuses_a_single_speaker_and_an_impossible_share():
     with pytest.raises(UsageError, match="at least 2 speakers"):
         inner_split(["a", "a"], 0, 0.5)
     for share in (0.0, 1.0, float("nan")):

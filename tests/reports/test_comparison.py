@@ -50,7 +50,7 @@ def test_two_models_are_tested_on_the_same_rows(tmp_path: Path) -> None:
     assert 'class="warning"' not in page.source
 
 
-def test_an_unfair_comparison_is_said_plainly(tmp_path: Path) -> None:
+def test_an_unfair_comparison_has_warnings(tmp_path: Path) -> None:
     a = made_evaluation(tmp_path / "a", ("neutral", "calm", "happy", "sad"), n_seeds=1, protocol="random",
                         speaker_independent=False)  # fmt: skip
     b = made_evaluation(tmp_path / "b", seed=3)

@@ -28,7 +28,7 @@ from emosense.evaluation.metrics import uar
 from emosense.reports import evaluation_report
 
 
-def test_the_headline_scores_are_scikit_learns(tmp_path: Path) -> None:
+def test_the_headline_scores_agree_with_scikit_learn(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e")
     page = evaluation_page(made)
     uars = over_seeds(made, lambda t, p: oracle.balanced_accuracy_score(t, p.argmax(axis=1)))
@@ -71,7 +71,7 @@ def test_the_confusion_matrix_shows_counts_and_row_shares(tmp_path: Path) -> Non
     assert caption.endswith(f"({share(by_chance, made.n_errors)} if errors were spread evenly).")
 
 
-def test_recall_and_precision_are_scikit_learns(tmp_path: Path) -> None:
+def test_recall_and_precision_agree_with_scikit_learn(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e")
     page = evaluation_page(made)
     recall = oracle.recall_score(made.truth, made.predicted, average=None)
@@ -85,7 +85,7 @@ def test_recall_and_precision_are_scikit_learns(tmp_path: Path) -> None:
     )
 
 
-def test_the_pictures_say_their_figures(tmp_path: Path) -> None:
+def test_captions_state_the_results_of_their_figures(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e")
     page = evaluation_page(made)
     is_right, confidence = made.predicted == made.truth, made.shares.max(axis=1)
@@ -170,7 +170,7 @@ def test_a_family_without_validation_curves_says_so(tmp_path: Path) -> None:
     assert "Learning curves" not in evaluation_page(made).source
 
 
-def test_the_leak_of_a_random_split_is_said_plainly(tmp_path: Path) -> None:
+def test_the_leak_gap_of_a_random_split_is_stated(tmp_path: Path) -> None:
     fair = {name: {"mean": 0.3, "sd": 0.01} for name in ("uar", "accuracy", "macro_f1")}
     made = made_evaluation(tmp_path / "e")
     values = over_seeds(made, lambda t, p: oracle.balanced_accuracy_score(t, p.argmax(axis=1)))
@@ -187,7 +187,7 @@ def test_the_leak_of_a_random_split_is_said_plainly(tmp_path: Path) -> None:
     assert 'class="warning"' not in evaluation_page(made_evaluation(tmp_path / "f")).source
 
 
-def test_what_disturbances_cost_is_drawn_and_tabulated(tmp_path: Path) -> None:
+def test_the_cost_of_disturbances_is_drawn_and_tabulated(tmp_path: Path) -> None:
     records = made_robustness(made_evaluation(tmp_path / "e"))
     made = made_evaluation(tmp_path / "r", robustness=records)
     page = evaluation_page(made)
@@ -207,7 +207,7 @@ def test_what_disturbances_cost_is_drawn_and_tabulated(tmp_path: Path) -> None:
     assert "<h2>Robustness" not in evaluation_page(made_evaluation(tmp_path / "f")).source
 
 
-def test_what_adapting_to_speakers_brings_is_drawn_and_tabulated(tmp_path: Path) -> None:
+def test_scores_after_speaker_adaptation_are_drawn_and_tabulated(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e")
     page = evaluation_page(made)
     seeds = [seed["adaptation"] for seed in json.loads((made.folder / "metrics.json").read_text())["seeds"]]
@@ -228,7 +228,7 @@ def test_what_adapting_to_speakers_brings_is_drawn_and_tabulated(tmp_path: Path)
     )
 
 
-def test_speakers_that_a_model_knows_are_said_plainly(tmp_path: Path) -> None:
+def test_a_model_that_knows_the_speakers_has_a_warning(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e", model="default", seen_speakers=["01", "02"])
     page = evaluation_page(made)
     assert (
@@ -237,7 +237,7 @@ def test_speakers_that_a_model_knows_are_said_plainly(tmp_path: Path) -> None:
     assert "<h1>Evaluation of default</h1>" in page.source
 
 
-def test_every_number_of_an_evaluation_page_is_in_its_rows(tmp_path: Path) -> None:
+def test_every_number_of_an_evaluation_page_follows_from_its_rows(tmp_path: Path) -> None:
     """Captions and drawings: whatever is not on an axis can be computed again from the predictions."""
     made = made_evaluation(tmp_path / "e", ("calm", "angry"), n_seeds=1, with_curves=False)
     page = evaluation_page(made)
@@ -279,7 +279,7 @@ def test_every_number_of_an_evaluation_page_is_in_its_rows(tmp_path: Path) -> No
     assert [number for number in found if number not in known] == []
 
 
-def test_hostile_speakers_are_shown_and_do_nothing(tmp_path: Path) -> None:
+def test_hostile_names_of_speakers_are_shown_and_do_nothing(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e", n_seeds=1, actor_name="<script>{}</script>\u202e".format)
     page = evaluation_page(made)
     assert page.all("script") == []
@@ -306,7 +306,7 @@ def test_a_damaged_evaluation_is_refused(name: str, content: str, sentence: str,
 
 
 @pytest.mark.parametrize("name", ["e", "e/metrics.json/table.parquet"])
-def test_what_is_no_file_is_no_feature_table(name: str, tmp_path: Path) -> None:
+def test_a_folder_is_not_a_feature_table(name: str, tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e")
     with pytest.raises(UsageError, match=rf"{name} is (no|not a) feature table"):
         evaluation_report(str(made.folder), str(tmp_path / "r.html"), str(tmp_path / name))

@@ -21,7 +21,7 @@ from emosense.reports.figure import Figure
 from emosense.reports.markup import element
 
 
-def test_figures_are_saved_as_svg_that_stands_alone(tmp_path: Path) -> None:
+def test_figures_are_saved_as_self_contained_svg(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e")
     figures = evaluation_report(str(made.folder), str(tmp_path / "r.html"))
     written = save_figures(figures, str(tmp_path / "svg"))
@@ -85,7 +85,7 @@ def test_png_and_pdf_figures_are_as_wide_as_a_column(tmp_path: Path) -> None:
         assert [25.4 * float(points) / 72 for points in box.groups()] == pytest.approx([85, height_mm], abs=0.1)
 
 
-def test_pdf_figures_hold_their_letters_and_no_picture(tmp_path: Path) -> None:
+def test_pdf_figures_embed_their_fonts_and_no_images(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e", n_seeds=1)
     figures = evaluation_report(str(made.folder), str(tmp_path / "r.html"))
     save_figures([figure for figure in figures if figure.name == "confusion"], str(tmp_path), ("pdf",))

@@ -58,7 +58,7 @@ def test_emotions_are_tabulated_with_share_audio_and_median_confidence(tmp_path:
     assert [text for text in page.texts["emotions"] if "(" in text] == notes
 
 
-def test_every_number_in_the_label_page_is_one_of_the_tables(tmp_path: Path) -> None:
+def test_every_number_in_the_label_page_follows_from_the_table(tmp_path: Path) -> None:
     rows = made_rows(150)
     page = labels_page(tmp_path, rows)
     labelled = [row for row in rows if row.emotion]
@@ -97,7 +97,7 @@ def test_every_number_in_the_label_page_is_one_of_the_tables(tmp_path: Path) -> 
     assert [number for number in found if number not in known] == []
 
 
-def test_folders_and_speakers_are_counted_apart(tmp_path: Path) -> None:
+def test_folders_and_speakers_are_counted_separately(tmp_path: Path) -> None:
     rows = made_rows(0, names=tuple(f"{corpus}/Actor_{actor:02}/{i}.wav" for corpus in "ab" for actor in (1, 2, 3)
                                     for i in range(actor)))  # fmt: skip
     page = labels_page(tmp_path, rows)
@@ -140,7 +140,7 @@ def test_the_histograms_bars_add_up_to_the_rows(tmp_path: Path) -> None:
     assert sum(int(n) for label, _, _, n in bars if label == "recordings") == sum(bool(row.duration_s) for row in rows)
 
 
-def test_the_least_and_most_certain_recordings_are_named_in_order(tmp_path: Path) -> None:
+def test_recordings_with_lowest_and_highest_confidence_are_listed_in_order(tmp_path: Path) -> None:
     rows = made_rows(200)
     page = labels_page(tmp_path, rows)
     ordered = sorted((row for row in rows if row.emotion), key=lambda row: row.confidence or 0)
@@ -148,7 +148,7 @@ def test_the_least_and_most_certain_recordings_are_named_in_order(tmp_path: Path
     assert named == [row.path for row in ordered[:12]] + [row.path for row in ordered[-12:][::-1]]
 
 
-def test_no_recording_is_named_as_least_and_most_certain_at_once(tmp_path: Path) -> None:
+def test_no_recording_is_listed_twice(tmp_path: Path) -> None:
     named = r'<li class="clip"><bdi class="name">([^<]*)</bdi>'
     for n, heading in ((5, "All labelled recordings, lowest confidence first"), (15, "Highest confidence")):
         rows = [row for row in made_rows(40) if row.emotion][:n]
@@ -158,7 +158,7 @@ def test_no_recording_is_named_as_least_and_most_certain_at_once(tmp_path: Path)
         assert ("Lowest confidence" in page.source) is (n == 15)
 
 
-def test_emotions_that_come_first_together_are_named_together(tmp_path: Path) -> None:
+def test_equally_frequent_emotions_are_named_together(tmp_path: Path) -> None:
     def row(emotion: str, number: int) -> Row:
         return labelled_row(f"{emotion}{number}.wav", [float(name == emotion) for name in EMOTIONS], 1.0, 1.0)
 
@@ -199,7 +199,7 @@ def test_the_run_is_described_from_its_manifest(tmp_path: Path) -> None:
     assert 'class="warning"' not in page.source
 
 
-def test_a_run_without_new_labels_is_given_no_speed(tmp_path: Path) -> None:
+def test_a_run_without_new_labels_has_no_speed(tmp_path: Path) -> None:
     rows = [error_row("a.wav", RecordingError("empty", "no samples"))]
     facts = dict(labels_page(tmp_path, rows, manifest_of(rows)).body("From the run manifest"))
     assert "speed" not in facts
@@ -207,14 +207,14 @@ def test_a_run_without_new_labels_is_given_no_speed(tmp_path: Path) -> None:
     assert facts["engine"] == "none: all recordings were labelled by earlier runs"
 
 
-def test_a_run_that_max_errors_stopped_is_told(tmp_path: Path) -> None:
+def test_a_run_that_max_errors_stopped_has_a_warning(tmp_path: Path) -> None:
     rows = made_rows()
     counts = {"listed": 488, "recordings": len(rows)}
     page = labels_page(tmp_path, rows, manifest_of(rows, counts=counts))
     assert "it holds 60 of the 488 recordings in the inputs, because --max-errors stopped the run" in page.source
 
 
-def test_a_manifest_of_another_run_is_told(tmp_path: Path) -> None:
+def test_a_manifest_of_another_run_has_a_warning(tmp_path: Path) -> None:
     rows = made_rows()
     page = labels_page(tmp_path, rows[:-1], manifest_of(rows))
     assert "The manifest counts 60 recordings and the table has 59" in page.source
@@ -303,7 +303,7 @@ def test_a_name_that_is_not_utf8_is_linked_by_its_bytes(tmp_path: Path) -> None:
         assert audio_link(printable_path(f"{tmp_path}/caf\udce9.wav"), str(tmp_path / "r.html")) == "./caf%E9.wav"
 
 
-def test_what_is_not_on_this_machine_has_no_player(tmp_path: Path) -> None:
+def test_a_recording_that_is_not_on_this_machine_has_no_player(tmp_path: Path) -> None:
     page = labels_page(tmp_path, made_rows(30, names=("s3://bucket/a.wav", str(tmp_path))))
     assert page.all("audio") == []
     assert audio_link("s3://bucket/a.wav", str(tmp_path / "r.html")) == ""
@@ -321,7 +321,7 @@ def test_what_is_not_on_this_machine_has_no_player(tmp_path: Path) -> None:
         (b"\xff\xfe", "at its start"),
     ],
 )
-def test_what_is_no_table_of_labels_is_refused(content: bytes, sentence: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_table_of_labels_is_refused(content: bytes, sentence: str, tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_bytes(content)
     with pytest.raises(UsageError, match=re.escape(sentence)):
@@ -329,7 +329,7 @@ def test_what_is_no_table_of_labels_is_refused(content: bytes, sentence: str, tm
     assert list(tmp_path.iterdir()) == [table]
 
 
-def test_segments_damage_and_missing_files_are_refused(tmp_path: Path) -> None:
+def test_tables_of_segments_and_damaged_or_missing_files_are_refused(tmp_path: Path) -> None:
     output = str(tmp_path / "labels.html")
     segments = write_table(tmp_path / "s.jsonl", [dataclasses.replace(made_rows(2)[0], start_s=0.0, end_s=1.0)],
                            TableLayout(frozenset({"segments"})))  # fmt: skip

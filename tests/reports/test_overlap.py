@@ -13,7 +13,7 @@ from emosense.errors import UsageError
 from emosense.reports import feature_overlap
 
 
-def test_the_overlap_of_two_normal_densities_is_theorys(tmp_path: Path) -> None:
+def test_the_overlap_of_two_normal_densities_agrees_with_theory(tmp_path: Path) -> None:
     figure = feature_overlap(feature_table(tmp_path / "f.parquet", 2.0))
     # Inman & Bradley 1989: 2 Phi(-d / 2); effect d^2 / (d^2 + 4) for two classes of equal size.
     overlap, effect = (

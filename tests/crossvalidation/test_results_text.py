@@ -22,7 +22,7 @@ def metrics_of(emotions: tuple[str, ...]) -> dict[str, object]:
     return over_seeds(table, EMOTIONS, [found]) | {"model": "m", "protocol": "given", "last_epoch": {}}
 
 
-def test_emotions_that_nobody_spoke_have_no_recall_and_no_part_in_the_uar() -> None:
+def test_emotions_without_recordings_have_no_recall_and_do_not_count_in_the_uar() -> None:
     text = table_text(metrics_of(("calm", "happy", "sad", "angry", "disgust", "disgust")))
     assert text.startswith("m, given: 6 recordings, 1 seed\n")
     assert "UAR       100.0 % over 5 of 8 emotions" in text
@@ -33,12 +33,12 @@ def test_emotions_that_nobody_spoke_have_no_recall_and_no_part_in_the_uar() -> N
     }  # fmt: skip
 
 
-def test_a_uar_over_all_emotions_needs_no_word_and_one_recording_is_one() -> None:
+def test_the_number_of_emotions_is_stated_only_if_some_are_missing() -> None:
     assert "emotions" not in table_text(metrics_of(EMOTIONS)).split("accuracy")[0]
     assert table_text(metrics_of(("calm",))).startswith("m, given: 1 recording, 1 seed\n")
 
 
-def test_what_adapting_to_speakers_would_bring_is_named_by_its_option() -> None:
+def test_the_uar_after_speaker_adaptation_is_stated_with_its_option() -> None:
     (line,) = [line for line in table_text(metrics_of(EMOTIONS)).splitlines() if "adapted" in line]
     assert line.startswith("  UAR adapted (--speakers): ")
     assert line.count("%") == 4
