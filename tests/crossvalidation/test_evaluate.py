@@ -61,9 +61,7 @@ def predictions(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_scores_agree_with_scikit_learn_on_the_stored_predictions(
-    running_ray: None, table: str, tmp_path: Path
-) -> None:
+def test_scores_agree_with_scikit_learn_on_stored_predictions(running_ray: None, table: str, tmp_path: Path) -> None:
     metrics = evaluate(job(table, tmp_path, protocol="kfold", n_folds=3, n_seeds=2), Silent())
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
     rows = predictions(tmp_path)

@@ -11,7 +11,7 @@ from emosense.evaluation.splits import PROTOCOLS, Fold, folds, inner_split, is_s
 ACTORS = [f"{actor:02d}" for actor in range(1, 25)]
 BY_SPEAKER = ["lj5", "eb6", "loso", "kfold"]
 
-# Written out here from design.md section 2.5, not taken from the module.
+# Copied from the publications, not from the module.
 LJ5 = ["02 05 14 15 16", "03 06 07 13 18", "10 11 12 19 20", "08 17 21 23 24", "01 04 09 22"]
 EB6 = ["01 11 20 21", "04 10 12 14", "08 09 19 23", "03 05 07 24", "02 15 16 18", "06 13 17 22"]
 
