@@ -145,7 +145,7 @@ def intervals(rows: Sequence[tuple[str, str, float, tuple[float, float] | None]]
     for place, (name, colour, score, interval) in enumerate(rows):
         y = frame.top + 38.0 * place + 28
         span = "" if interval is None else f", {percent(interval[0])} to {percent(interval[1])}"
-        parts.append(label(4, y - 14, shorten(name, 50)))
+        parts.append(label(frame.left + 5, y - 14, shorten(name, 49)))
         if interval is not None:
             ends = {"x1": frame.at_x(interval[0]), "x2": frame.at_x(interval[1]), "y1": y, "y2": y}
             parts.append(element("line", **ends, class_=f"line l-{colour}"))
