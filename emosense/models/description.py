@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import reprlib
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from typing import Any, Final
 
 from emosense.emotions import EMOTIONS
@@ -19,6 +20,7 @@ from emosense.onnx_session import refers_to_other_files
 
 FORMAT: Final = 2
 KINDS: Final = ("mlp", "cnn", "ensemble")
+_FAMILIES_GROUP: Final = "emosense.families"
 DESCRIPTION_FILE: Final = "model.json"
 WEIGHTS_FILE: Final = "model.onnx"
 _MAX_WINDOW_S: Final = 3600.0
@@ -41,6 +43,11 @@ def _are_classes(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and [name for name in EMOTIONS if name in value] == value
 
 
+def _is_kind(value: Any) -> bool:
+    """Whether models of this kind are known: here, or to an installed package that adds a model family."""
+    return value in KINDS or (isinstance(value, str) and bool(entry_points(group=_FAMILIES_GROUP, name=value)))
+
+
 def _is_window(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _MAX_WINDOW_S
 
@@ -49,7 +56,7 @@ _FIELDS: Final[dict[str, _Field]] = {
     "format": _Field(f"{FORMAT}, the format that this version reads", lambda value: value == FORMAT),
     "name": _of_type(str, "text"),
     "version": _Field("the version that trained the model", lambda _: True),
-    "kind": _Field(f"one of {', '.join(KINDS)}", lambda value: value in KINDS),
+    "kind": _Field(f"one of {', '.join(KINDS)}, or a model family of an installed package", _is_kind),
     "emotions": _Field(f"{', '.join(EMOTIONS)} in this order", lambda value: value == list(EMOTIONS)),
     "classes": _Field(f"some of {', '.join(EMOTIONS)} in this order", _are_classes),
     "features": _of_type(list, "a list of feature configurations"),

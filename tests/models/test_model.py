@@ -94,6 +94,18 @@ def test_a_description_that_does_not_fit_is_refused_with_its_file_and_field(
         read_model(edit(written(tmp_path / "m"), change))
 
 
+def test_the_kind_may_be_a_model_family_of_an_installed_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = edit(written(tmp_path / "m"), lambda d: d.update(kind="forest"))
+    info = tmp_path / "forests-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: forests\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[emosense.families]\nforest = forests:FAMILY\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert read_model(folder).description["kind"] == "forest"
+
+
 def test_a_file_without_an_object_is_refused(tmp_path: Path) -> None:
     folder = written(tmp_path / "m")
     (tmp_path / "m" / "model.json").write_text("[]")
