@@ -9,15 +9,16 @@ import pytest
 from conftest import voice
 
 from emosense.features.config import default_config
+from emosense.features.functionals import functional_names
 from emosense.features.pitch import pitch_contour
-from emosense.features.sets import FEATURE_SETS, extract
+from emosense.features.sets import extract
 
 CONFIG = default_config("functionals")
 RATE = CONFIG.sample_rate
 
 
 def named(waveform: np.ndarray) -> dict[str, float]:
-    return dict(zip(FEATURE_SETS[CONFIG.set].names(CONFIG), extract(waveform, CONFIG).tolist(), strict=True))
+    return dict(zip(functional_names(CONFIG), extract(waveform, CONFIG).tolist(), strict=True))
 
 
 def glide(low_hz: float, high_hz: float, duration_s: float) -> np.ndarray:
@@ -33,13 +34,13 @@ def semitones(hz: float) -> float:
 
 
 def test_names_are_unique_and_as_many_as_values() -> None:
-    names = FEATURE_SETS[CONFIG.set].names(CONFIG)
+    names = functional_names(CONFIG)
     assert len(set(names)) == len(names) == len(extract(voice(1.0), CONFIG)) == 600
 
 
 def test_more_bands_have_names_for_all_values() -> None:
     config = dataclasses.replace(CONFIG, n_mels=40)
-    assert len(FEATURE_SETS[config.set].names(config)) == len(extract(voice(1.0), config))
+    assert len(functional_names(config)) == len(extract(voice(1.0), config))
 
 
 @pytest.mark.parametrize("pitch_hz", [90.0, 150.0, 233.0, 400.0])
@@ -159,3 +160,9 @@ def test_values_are_finite(waveform: np.ndarray) -> None:
     assert values.shape == (600,)
     assert values.dtype == np.float32
     assert np.isfinite(values).all()
+
+
+def test_nothing_is_cut_where_trimming_is_off() -> None:
+    config = dataclasses.replace(CONFIG, trim_db=0.0)
+    noise = np.random.default_rng(0).normal(0, 0.1, 3 * config.sample_rate).astype(np.float32)
+    assert extract(noise, config)[functional_names(config).index("rhythm_duration_s")] == pytest.approx(3.0, abs=0.05)

@@ -12,15 +12,11 @@ import sys
 import tomllib
 from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile
 from conftest import REPOSITORY, voice
 
 from emosense.emotions import EMOTIONS
-from emosense.errors import UsageError
-from emosense.features.config import FeatureConfig
-from emosense.features.sets import FEATURE_SETS, FeatureSet, extract
 
 
 def recipe(language: str) -> str:
@@ -80,22 +76,3 @@ def test_a_feature_set_of_an_installed_package_is_extracted_trained_on_and_label
     right = [row["path"].endswith(f"-{row['emotion']}.wav") for row in labels]
     assert sum(right) / len(right) > 0.5
     assert "mfcc, logmel, encoder, levels" in " ".join(run(["features", "--help"], tmp_path, installed).split())
-
-
-def nine_values(waveform: np.ndarray, config: FeatureConfig) -> np.ndarray:
-    return np.zeros(9, np.float32)
-
-
-def three_names(config: FeatureConfig) -> list[str]:
-    return ["a", "b", "c"]
-
-
-@pytest.mark.parametrize(("is_sequence", "shape"), [(False, "(3,)"), (True, "(n_frames, 3)")])
-def test_a_set_that_gives_another_shape_than_its_entry_says_is_refused_by_name(
-    is_sequence: bool, shape: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    functions = (f"{__name__}:nine_values", f"{__name__}:three_names")
-    entry = FeatureSet("nine values", *functions, {"sample_rate": 16_000}, is_sequence=is_sequence)
-    monkeypatch.setitem(FEATURE_SETS._entries, "nine", entry)
-    with pytest.raises(UsageError, match=rf"set nine gave .* shape \(9,\); .* shape {re.escape(shape)}$"):
-        extract(voice(), FeatureConfig("nine", 16_000))
