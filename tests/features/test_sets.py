@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import voice
+from conftest import REPOSITORY, voice
 
 from emosense.errors import UsageError
 from emosense.features.config import FeatureConfig, default_config
@@ -57,3 +57,9 @@ def test_a_set_that_gives_another_shape_than_its_entry_says_is_refused_by_name(
     monkeypatch.setitem(FEATURE_SETS._entries, "nine", entry)
     with pytest.raises(UsageError, match=rf"set nine gave .* shape \(9,\); .* shape {re.escape(shape)}$"):
         extract(voice(), FeatureConfig("nine", 16_000))
+
+
+def test_the_docs_list_every_set() -> None:
+    page = (REPOSITORY / "docs" / "architecture.md").read_text()
+    section = page.partition("\n## Feature sets\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(FEATURE_SETS)
