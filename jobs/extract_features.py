@@ -1,4 +1,4 @@
-"""Extract features on a cluster.
+"""Extract features on a Ray cluster.
 
 ray job submit --address http://HEAD:8265 --working-dir . -- \
     python jobs/extract_features.py s3://bucket/ravdess -o s3://bucket/logmel.parquet --set logmel

@@ -1,8 +1,8 @@
-"""Label recordings on a cluster.
+"""Label recordings on a Ray cluster.
 
 ray job submit --address http://HEAD:8265 --working-dir . -- python jobs/label.py s3://bucket/calls -o s3://bucket/labels.csv
 
-Takes the arguments of `emosense-batch label`; the cluster is the one that runs the job.
+Takes the arguments of `emosense-batch label`, and runs on the cluster that it is submitted to.
 """
 
 from emosense.cli.main import main

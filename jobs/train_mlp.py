@@ -1,4 +1,4 @@
-"""Train the MLP on a cluster.
+"""Train the MLP on a Ray cluster.
 
 ray job submit --address http://HEAD:8265 --working-dir . -- python jobs/train_mlp.py s3://bucket/ravdess -o s3://bucket/mlp
 

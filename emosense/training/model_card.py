@@ -9,8 +9,8 @@ from emosense.training.fitting import FAMILIES
 from emosense.training.presets import PRESETS
 
 _INTENDED_USE = """\
-Research on emotional speech, and sorting large collections of recordings for people to listen to. The label is what the
-voice sounds like to a model of acted speech; it is not what a person feels.
+Research on emotional speech, and sorting large collections of recordings for people to listen to. A label says what the
+voice sounds like to a model of acted speech. It does not say what a person feels.
 
 **Not for** judging people: not at work or in school, not for hiring, credit, insurance, policing or medicine, and not
 for any decision about one person. In the European Union, inferring emotions at work and in education is prohibited
@@ -18,14 +18,15 @@ for any decision about one person. In the European Union, inferring emotions at 
 
 _RAVDESS_LIMITS = """\
 - RAVDESS is acted: professional actors, two sentences, North American English, a studio, one microphone. Spontaneous
-  speech, other languages, telephone lines and noise give other and mostly worse results.
+  speech, other languages, telephone lines and noise give different and mostly worse results.
 - The actors are adults; children and old people are not represented.
-- Neutral and calm sound alike, and so do sad and calm: expect most confusion there, and at normal intensity.
-- Confidence is calibrated on RAVDESS; elsewhere it tends to be too high. Use `--min-confidence` and listen."""
+- Neutral and calm sound alike, and so do sad and calm: most confusions are between these, and at normal intensity.
+- Confidence is calibrated on RAVDESS. On other recordings it tends to be too high.
+  Use `--min-confidence`, and listen."""
 
 _OTHER_LIMITS = """\
-- A model hears what it was trained on: other languages, rooms, microphones and kinds of speech give other and mostly
-  worse results."""
+- A model knows only what it was trained on: other languages, rooms, microphones and kinds of speech give different and
+  mostly worse results."""
 
 
 def model_card(description: dict[str, Any]) -> str:
@@ -41,7 +42,7 @@ def model_card(description: dict[str, Any]) -> str:
     lines = [
         f"# {description['name']}",
         "",
-        f"{_family(description)} that tells {', '.join(description['classes'])} apart.",
+        f"{_family(description)} that recognises {', '.join(description['classes'])}.",
         "",
         "## Intended use",
         "",
@@ -85,7 +86,7 @@ def _described(features: dict[str, Any]) -> str:
 def _scores(scores: list[dict[str, Any]]) -> list[str]:
     """One paragraph a score, with the tables by sex and speaker where they are known."""
     if not scores:
-        return ["None was measured.", ""]
+        return ["No score was measured.", ""]
     lines = []
     for score in scores:
         sd = f" ± {100 * score['uar_sd']:.1f} over {score['n_seeds']} seeds" if score.get("uar_sd") is not None else ""
@@ -98,7 +99,7 @@ def _scores(scores: list[dict[str, Any]]) -> list[str]:
             "",
         ]
         if score.get("groups") and score.get("n_seeds", 1) > 1:
-            lines += ["By sex and by speaker, of the first seed:", ""]
+            lines += ["By sex and by speaker, for the first seed:", ""]
         for group, title in (("sex", "Sex"), ("speaker", "Speaker")):
             if group in score.get("groups", {}):
                 lines += [f"| {title} | recordings | UAR | accuracy |", "|---|--:|--:|--:|"]

@@ -28,7 +28,7 @@ N_RECORDINGS = 160
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A head that does no work, and two nodes of one CPU; with a token, as the documentation tells people to."""
+    """A head without work, and two nodes with one CPU each; with a token, as docs/cluster.md recommends."""
     if "RAY_AUTH_MODE" not in os.environ:
         assert "ray" not in sys.modules, "Ray reads its token when it is imported"
         os.environ["RAY_AUTH_MODE"] = "token"
@@ -106,7 +106,7 @@ def test_a_node_that_is_lost_costs_no_row_and_doubles_none(
     summary = run_label_job(dataclasses.replace(job, output=str(output), engine="ray", address=cluster.address))
     loser.join()
     assert parts_before
-    assert parts_before[0] < N_RECORDINGS // 8  # it was lost while there was work
+    assert parts_before[0] < N_RECORDINGS // 8  # the node was lost while there was work left
     assert summary.n_recordings == N_RECORDINGS
     assert output.read_bytes() == expected
     assert json.loads(Path(f"{output}.run.json").read_text())["counts"]["recordings"] == N_RECORDINGS
@@ -141,7 +141,7 @@ print("inside", len(ray.nodes()))
 """
 
 
-def test_a_local_ray_lets_nobody_in_without_its_token_and_leaves_no_token_file(tmp_path: Path) -> None:
+def test_a_local_ray_refuses_connections_without_its_token_and_leaves_no_token_file(tmp_path: Path) -> None:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     environment = clean | {"HOME": str(tmp_path), "RAY_USAGE_STATS_ENABLED": "0"}
     host = subprocess.Popen(
@@ -172,7 +172,7 @@ def test_a_local_ray_lets_nobody_in_without_its_token_and_leaves_no_token_file(t
 
 
 def command_lines_with(text: str) -> list[str]:
-    """Command lines, which every user of the machine can read, that hold a text."""
+    """Command lines that contain a text; every user of the machine can read them."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:

@@ -1,4 +1,4 @@
-"""Jobs as a user submits them: a real head with token authentication, on this machine."""
+"""Jobs, submitted as a user does, to a real head with token authentication on this machine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def free_ports(n: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def head() -> Iterator[tuple[str, dict[str, str]]]:
-    """A Ray head with a token of its own: its address, and the environment of a client that knows the token."""
+    """A Ray head with its own token: its address, and the environment of a client that has the token."""
     folder = tempfile.mkdtemp(prefix="es-", dir="/tmp")
     gcs, dashboard, client, agent = free_ports(4)
     environment = os.environ | {
@@ -65,7 +65,7 @@ def head() -> Iterator[tuple[str, dict[str, str]]]:
 def wait_until_up(url: str, token: str, process: subprocess.Popen[bytes]) -> None:
     deadline_s = time.monotonic() + 180
     while time.monotonic() < deadline_s:
-        assert process.poll() is None, "the head ended while it started"
+        assert process.poll() is None, "the head stopped while starting"
         with contextlib.suppress(OSError):
             request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
             with urllib.request.urlopen(request, timeout=5):
@@ -91,7 +91,7 @@ def test_a_submitted_label_job_writes_the_bytes_of_the_local_run(
     assert subprocess.run(local, timeout=120).returncode == 3
     done = submit(head, "jobs/label.py", tmp_path / "in", "-o", tmp_path / "job.csv", "-m", tiny_model)
     assert "41 recordings" in done.stdout, done.stdout + done.stderr
-    assert done.returncode == 1  # Ray's own for a job that fails; ours is in the message
+    assert done.returncode == 1  # the code of Ray for a failed job; the message has ours
     assert "3" in done.stdout
     assert (tmp_path / "job.csv").read_bytes() == (tmp_path / "local.csv").read_bytes()
 
@@ -106,7 +106,7 @@ def test_a_submission_without_the_token_is_refused(head: tuple[str, dict[str, st
         urllib.request.urlopen(f"{address}/api/jobs/", timeout=10)
 
 
-def test_the_cluster_file_passes_rays_own_check() -> None:
+def test_the_cluster_file_passes_rays_validation() -> None:
     import yaml
     from ray.autoscaler._private.util import prepare_config, validate_config
 
@@ -119,7 +119,7 @@ def test_the_cluster_file_passes_rays_own_check() -> None:
 
 
 @pytest.mark.parametrize("change", ["max_workers", "unknown"])
-def test_a_wrong_cluster_file_does_not_pass(change: str) -> None:
+def test_a_wrong_cluster_file_is_rejected(change: str) -> None:
     import yaml
     from ray.autoscaler._private.util import prepare_config, validate_config
 
@@ -129,7 +129,7 @@ def test_a_wrong_cluster_file_does_not_pass(change: str) -> None:
         validate_config(prepare_config(config))
 
 
-def test_the_help_of_a_job_shows_the_command_that_it_stands_for() -> None:
+def test_the_help_of_a_job_shows_the_usage_of_its_command() -> None:
     command = [sys.executable, str(REPOSITORY / "jobs" / "label.py"), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.lstrip().startswith("Usage: emosense-batch label [OPTIONS]")

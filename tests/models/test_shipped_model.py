@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
+import emosense
 from emosense._version import __version__
 from emosense.emotions import EMOTIONS
 from emosense.inputs.corpus import read_corpus
 from emosense.models.model import read_model
+from emosense.training.model_card import model_card
 
 
 @pytest.mark.ravdess
@@ -47,6 +49,13 @@ def test_the_samples_are_labelled_by_the_shipped_model(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [Path(row["path"]).suffix for row in rows] == [".flac", ".wav", ".mp3", ".wav", ".wav", ".ogg"]
     assert all(row["emotion"] in EMOTIONS for row in rows)
+
+
+@pytest.mark.parametrize("name", ["default", "accurate"])
+def test_the_card_of_a_shipped_model_follows_from_its_description(name: str) -> None:
+    files = read_model(name)
+    card = (Path(emosense.__file__).parent / "models" / name / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card == model_card(files.description)
 
 
 def test_the_models_commands_list_show_and_verify() -> None:
