@@ -42,7 +42,12 @@ def parse_emotion(text: str) -> str:
     Parameters
     ----------
     text : str
-        One of `EMOTIONS` or of `SYNONYMS`, in any case, spaces around it allowed.
+        One of `EMOTIONS` or `SYNONYMS`, in upper or lower case; surrounding spaces are ignored.
+
+    Returns
+    -------
+    str
+        One of `EMOTIONS`.
 
     Raises
     ------

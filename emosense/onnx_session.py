@@ -1,4 +1,4 @@
-"""ONNX graphs: each is one file, and runs on one thread."""
+"""ONNX graphs in ONNX Runtime: each is a single file and runs on one thread."""
 
 from __future__ import annotations
 
@@ -15,8 +15,19 @@ _LONGEST_HEAD: Final = 15
 
 
 def refers_to_other_files(graph: bytes | mmap.mmap) -> bool:
-    """Whether a serialised graph has tensors in files of their own, which anyone could exchange."""
-    # The key alone is found at the speed of memory, the whole expression at a hundredth of it: encoders are large.
+    """Check whether a graph keeps tensors in other files, which no hash of the graph covers.
+
+    Parameters
+    ----------
+    graph : bytes or mmap
+        The serialised graph.
+
+    Returns
+    -------
+    bool
+        Whether it names another file.
+    """
+    # A search for the key runs at the speed of memory, the whole expression at a hundredth of it: encoders are large.
     at = graph.find(_KEY)
     while at >= 0:
         if _EXTERNAL.search(graph, max(0, at - _LONGEST_HEAD), at + len(_KEY)):
@@ -26,11 +37,22 @@ def refers_to_other_files(graph: bytes | mmap.mmap) -> bool:
 
 
 def open_session(graph: bytes | str) -> Any:
-    """Load a graph, from its bytes or its file; onnxruntime raises what it likes for one that it refuses."""
+    """Load a graph. For a graph that it refuses, ONNX Runtime raises exceptions of many classes.
+
+    Parameters
+    ----------
+    graph : bytes or str
+        The serialised graph, or the path of its file.
+
+    Returns
+    -------
+    onnxruntime.InferenceSession
+        A session on the CPU with one thread.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    # One thread a worker: the workers are the parallelism, and threads that wait by spinning would fight.
+    # One thread per worker: the workers are the parallelism, and threads that spin while they wait would compete.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
@@ -38,15 +60,31 @@ def open_session(graph: bytes | str) -> Any:
 
 
 def run_session(session: Any, output: str, feeds: dict[str, Any], what: str) -> Any:
-    """Return one output of a graph that hears a recording; `what` names the graph where it fails.
+    """Run a graph on one recording.
+
+    Parameters
+    ----------
+    session : onnxruntime.InferenceSession
+        What `open_session` returns.
+    output : str
+        Name of the output to compute.
+    feeds : dict of str to ndarray
+        The inputs by name.
+    what : str
+        What the graph is called in the message of an error.
+
+    Returns
+    -------
+    ndarray
+        The output.
 
     Raises
     ------
     RecordingError
-        ``model_error``.
+        With the code ``model_error`` if the graph fails.
     """
     try:
         (found,) = session.run([output], feeds)
-    except Exception as err:  # of classes that derive from Exception alone
+    except Exception as err:  # ONNX Runtime's exceptions have no common base but Exception
         raise RecordingError("model_error", f"the {what} fails: {str(err).partition(chr(10))[0]}") from err
     return found

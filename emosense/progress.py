@@ -1,4 +1,4 @@
-"""What a running job says, on standard error: an animation, plain lines, JSON lines, or nothing."""
+"""Progress of a running job on standard error: an animated bar, plain lines, JSON lines, or nothing."""
 
 from __future__ import annotations
 
@@ -14,23 +14,43 @@ _JSON_EVERY_S: Final = 1.0
 
 
 class Progress(Protocol):
-    """Receives how far a job is and what it has to say."""
+    """Receives the progress and the messages of a job."""
 
     def start(self, total: int) -> None:
-        """Begin a stage of `total` steps."""
+        """Begin a stage.
+
+        Parameters
+        ----------
+        total : int
+            Number of steps in the stage.
+        """
         ...
 
     def advance(self, n_done: int, n_errors: int) -> None:
-        """Count finished steps, and errors among them."""
+        """Count finished steps.
+
+        Parameters
+        ----------
+        n_done : int
+            Steps finished since the last call.
+        n_errors : int
+            How many of them are errors.
+        """
         ...
 
     def message(self, text: str) -> None:
-        """Pass on one sentence for the user."""
+        """Show a message to the user.
+
+        Parameters
+        ----------
+        text : str
+            One sentence.
+        """
         ...
 
 
-class Silent:
-    """Says nothing; also the default of the library."""
+class Silent(Progress):
+    """Shows nothing; the default of the Python API."""
 
     def start(self, total: int) -> None:
         """Ignore it."""
@@ -42,20 +62,26 @@ class Silent:
         """Ignore it."""
 
 
-class Lines:
-    """A line every few seconds, for logs and for programs (``json``)."""
+class Lines(Progress):
+    """A line every few seconds.
+
+    Parameters
+    ----------
+    as_json : bool
+        JSON objects, for programs, instead of text, for logs.
+    """
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
         self.start(0)
 
     def start(self, total: int) -> None:
-        """Begin to count."""
+        """Start counting."""
         self._total, self._n_done, self._n_errors = total, 0, 0
         self._start_s = self._last_s = time.monotonic()
 
     def advance(self, n_done: int, n_errors: int) -> None:
-        """Count, and print where a line is due."""
+        """Count, and print a line if one is due."""
         self._n_done += n_done
         self._n_errors += n_errors
         now_s = time.monotonic()
@@ -76,12 +102,12 @@ class Lines:
         print(line, file=sys.stderr, flush=True)
 
     def message(self, text: str) -> None:
-        """Print the sentence."""
+        """Print the message."""
         print(json.dumps({"message": text}) if self._as_json else text, file=sys.stderr, flush=True)
 
 
-class Bar:
-    """An animated bar with rate and time left."""
+class Bar(Progress):
+    """An animated bar with rate and remaining time."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -98,7 +124,7 @@ class Bar:
         self._start_s = time.monotonic()
 
     def start(self, total: int) -> None:
-        """Begin a new bar."""
+        """Start a new bar."""
         self._n_done = self._n_errors = 0
         self._start_s = time.monotonic()
         self.display.reset(self._task, total=total, rate="", errors="", visible=True)
@@ -112,13 +138,24 @@ class Bar:
         self.display.update(self._task, advance=n_done, rate=f"{rate:.3g}/s", errors=errors)
 
     def message(self, text: str) -> None:
-        """Print the sentence above the bar."""
+        """Print the message above the bar."""
         self.display.console.print(text, markup=False, highlight=False)
 
 
 @contextlib.contextmanager
 def open_progress(mode: str) -> Iterator[Progress]:
-    """Give what `mode` asks for; ``auto`` is a bar on a terminal and plain lines elsewhere."""
+    """Open the progress display for a job.
+
+    Parameters
+    ----------
+    mode : str
+        ``auto`` (a bar on a terminal, lines of text elsewhere), ``plain`` (lines of text), ``json`` or ``none``.
+
+    Yields
+    ------
+    Progress
+        The display; it closes with the block.
+    """
     if mode == "none":
         yield Silent()
     elif mode == "auto" and sys.stderr.isatty():
@@ -130,7 +167,18 @@ def open_progress(mode: str) -> Iterator[Progress]:
 
 
 def duration_text(seconds: float) -> str:
-    """Return a duration as people say it: ``45 s``, ``12 min``, ``3 h 05 min``."""
+    """Format a duration.
+
+    Parameters
+    ----------
+    seconds : float
+        The duration, at least 0.
+
+    Returns
+    -------
+    str
+        For example ``45 s``, ``12 min`` or ``3 h 05 min``.
+    """
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -138,5 +186,18 @@ def duration_text(seconds: float) -> str:
 
 
 def plural(n: int, noun: str) -> str:
-    """Write a count with its noun: 1 recording, 2 recordings."""
+    """Format a count with its noun.
+
+    Parameters
+    ----------
+    n : int
+        The count.
+    noun : str
+        The noun in the singular.
+
+    Returns
+    -------
+    str
+        For example ``1 recording`` or ``2 recordings``.
+    """
     return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -1,7 +1,7 @@
-"""Ray, started for one job or joined: the only place that calls `ray.init`.
+"""A Ray session for one job, started here or joined: the only place that calls `ray.init`.
 
-A local Ray listens on every interface whatever it is told, so its token keeps others out: the run's own, in the
-environment of the run's own processes and never in a file. The dashboard stays off.
+A local Ray listens on every interface, whatever its settings, so a token keeps others out. Each run has its own token,
+in the environment of its processes and never in a file. The dashboard stays off.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LOCAL_ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_worker_niceness": "0",
-    # Without a bound Ray runs a task that was killed for memory again for ever (measured with 2.60).
+    # Without a limit Ray restarts a task that was killed for memory for ever (measured with 2.60).
     "RAY_task_oom_retries": "2",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -35,19 +35,24 @@ _CONNECT_TIMEOUT_S: Final = 5.0
 
 @contextlib.contextmanager
 def ray_session(address: str | None = None, n_workers: int | None = None) -> Iterator[int]:
-    """Give the number of CPUs of a running Ray, which is started here and ended with the block if no address is known.
+    """Join a Ray cluster, or start Ray on this machine and stop it at the end of the block.
 
     Parameters
     ----------
     address : str, optional
         See `cluster_address`.
     n_workers : int, optional
-        CPUs that a Ray started here may use; all of the machine where it is None.
+        CPUs that a Ray started here may use; all CPUs of the machine if None.
+
+    Yields
+    ------
+    int
+        Number of CPUs of the cluster.
 
     Raises
     ------
     StorageError
-        If a cluster was named and does not answer: never a silent fall-back to this machine.
+        If a cluster is named and does not answer. This machine is never used in its place.
     """
     address = cluster_address(address)
     for name, value in _LOCAL_ENVIRONMENT.items():
@@ -59,9 +64,19 @@ def ray_session(address: str | None = None, n_workers: int | None = None) -> Ite
 
 
 def cluster_address(address: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return the address of the cluster to join, as ``ray.init`` takes it; None to start a Ray here.
+    """Find the address of the cluster to join.
 
-    Without an `address` it is the environment's RAY_ADDRESS. ``local`` is Ray's word for a Ray of one's own.
+    Parameters
+    ----------
+    address : str, optional
+        The address as ``ray.init`` takes it. ``local`` asks for a new Ray on this machine.
+    environ : mapping of str to str
+        Environment variables: RAY_ADDRESS is the address if none is given.
+
+    Returns
+    -------
+    str or None
+        The address, None if a Ray is to be started on this machine.
     """
     address = address or environ.get("RAY_ADDRESS")
     return None if address == "local" else address
@@ -86,7 +101,7 @@ def _joined(address: str) -> Iterator[int]:
 
 
 def _started(n_workers: int) -> Iterator[int]:
-    # Ray reads its token when it is imported; where that has happened it takes its own, from the user's home.
+    # Ray reads the token when it is imported. If it already is, it uses its own token, from the user's home.
     if "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
