@@ -1,7 +1,11 @@
-"""Where the files of pretrained encoders lie: named by the user, or kept in the cache folder under their sha256.
+"""Files of pretrained encoders: local, from the Hugging Face Hub, from a web server or from object storage.
 
-An encoder is some hundred megabytes that EmoSense does not ship. A model names its encoder by sha256; the file is
-looked for and never fetched, since only the user's own command may make this machine open an address.
+An encoder is a file of some hundred megabytes that EmoSense does not ship. A model names its encoder by sha256. That
+file is looked for on this machine and never fetched: only the user's own ``--encoder`` opens an address.
+
+``hf://`` files stay in the cache of huggingface_hub. Others are kept in ``encoders/`` of the cache folder, under their
+sha256, rather than in one of fsspec's caches: after a download that broke off at half of the file, both simplecache and
+filecache go on to serve that half (measured with fsspec 2026.9), and a newly signed URL is fetched again.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from emosense.progress import Progress
 from emosense.storage.files import make_folder, remove, write_bytes
 from emosense.storage.locations import join, redact, without_credentials
 from emosense.storage.objects import fetch_object
-from emosense.storage.schemes import is_url
+from emosense.storage.schemes import is_url, scheme_of
 
 _PAUSE_S: Final = 1.0
 # No ONNX file is larger: protobuf's limit.
@@ -32,19 +36,47 @@ _SIGNED: Final = re.compile(r"(?i)[?&](?:x-amz-|x-goog-)?sig(?:nature)?=")
 
 
 def default_cache() -> str:
-    """Folder for feature tables and encoders: EMOSENSE_CACHE, else the user's cache folder."""
+    """Return the folder for feature tables and encoders.
+
+    Returns
+    -------
+    str
+        ``EMOSENSE_CACHE``, else ``emosense`` in ``XDG_CACHE_HOME``, else ``~/.cache/emosense``.
+    """
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     return os.environ.get("EMOSENSE_CACHE") or os.path.join(base, "emosense")
 
 
 def cached_encoder(sha256: str) -> str:
-    """Place of an encoder in the cache folder, whether it is there or not."""
+    """Return where an encoder lies in the cache folder, whether it is there or not.
+
+    Parameters
+    ----------
+    sha256 : str
+        Of its content, in hexadecimal digits.
+
+    Returns
+    -------
+    str
+        Local path.
+    """
     return join(default_cache(), f"encoders/{sha256}.onnx")
 
 
 def sha256_of(file: str) -> str:
-    """Sha256 of a regular file that may be an encoder, in hexadecimal digits; empty if there is none."""
-    # What a model from elsewhere names may be a FIFO or a device, which would never end, a disk's image, or a file of
+    """Return the sha256 of a file that may be an encoder.
+
+    Parameters
+    ----------
+    file : str
+        Local path.
+
+    Returns
+    -------
+    str
+        In hexadecimal digits; empty where there is no regular file of 1 byte to 2 GB.
+    """
+    # A path in a model from elsewhere may be a FIFO or a device, which would never end, a disk image, or a file of
     # /proc, whose size is 0 whatever it holds.
     try:
         if not os.path.isfile(file) or not 0 < os.path.getsize(file) <= _MAX_BYTES:
@@ -56,14 +88,20 @@ def sha256_of(file: str) -> str:
 
 
 def find_encoder(sha256: str, places: Iterable[str]) -> str:
-    """Return the absolute path of an encoder.
+    """Find an encoder on this machine; nothing is fetched.
 
     Parameters
     ----------
     sha256 : str
-        What its content must have.
+        Of its content.
     places : iterable of str
-        Where it may be; the cache folder comes last. URLs and places without it are passed over.
+        Paths and URLs where it may be; empty ones are skipped. Of an ``hf://`` URL the cache of huggingface_hub is
+        searched, of other URLs nothing. The cache folder is searched last.
+
+    Returns
+    -------
+    str
+        Absolute path.
 
     Raises
     ------
@@ -72,10 +110,11 @@ def find_encoder(sha256: str, places: Iterable[str]) -> str:
     """
     named = [place for place in places if place]
     for place in (*named, cached_encoder(sha256)):
-        if not is_url(place) and sha256_of(place) == sha256:
-            if _has_other_files(place):
-                raise ModelError(f"{redact(place)} refers to other files: an encoder is one file")
-            return os.path.abspath(place)
+        file = _local_file(place)
+        if file and sha256_of(file) == sha256:
+            if _has_other_files(file):
+                raise ModelError(f"{redact(file)} refers to other files: an encoder is one file")
+            return os.path.abspath(file)
     raise ModelError(
         f"the encoder {redact(''.join(named[-1:]))} with sha256 {sha256} is not on this machine: "
         "give its file with --encoder PATH, "
@@ -83,36 +122,71 @@ def find_encoder(sha256: str, places: Iterable[str]) -> str:
     )
 
 
+def _local_file(place: str) -> str:
+    if scheme_of(place).transport == "hub":
+        # Imported here, as in `obtain_encoder`: a labelling worker imports this module and never needs it.
+        from emosense.storage.hub import cached_from_hub
+
+        return cached_from_hub(place)
+    return "" if is_url(place) else place
+
+
 def obtain_encoder(location: str, progress: Progress) -> tuple[str, str]:
-    """Return the absolute path and the sha256 of an encoder that the user names; a URL is fetched once.
+    """Return the file of an encoder that the user names; a URL is fetched once.
 
     Parameters
     ----------
     location : str
-        Path or URL (http, https, or object storage). What came from a URL is kept in the cache folder.
+        Path or URL: ``hf://owner/repository/file.onnx``, http, https, or object storage.
+    progress : Progress
+        Receives how far a download is.
+
+    Returns
+    -------
+    tuple of str
+        Absolute path, and sha256 of the content.
 
     Raises
     ------
     UsageError
-        If there is no such file, or it is no ONNX graph in one file.
+        If there is no such file, or it is not an ONNX graph in one file.
     StorageError
-        If the server or storage does not answer.
+        If the server or storage does not answer, or sends a damaged file.
     """
+    if scheme_of(location).transport == "hub":
+        return _from_hub(location, progress)
     if is_url(location):
         return _fetched(location, progress)
     sha256 = sha256_of(location)
     if not sha256:
         raise UsageError(
-            f"no file that can be read at {redact(location)}: --encoder takes path or URL of an .onnx of at most 2 GB"
+            f"no readable file at {redact(location)}: --encoder takes the path or URL of an .onnx file of at most 2 GB"
         )
     _refuse_other_files(location, location)
     return os.path.abspath(location), sha256
 
 
+def _from_hub(url: str, progress: Progress) -> tuple[str, str]:
+    """Fetch an encoder through huggingface_hub, which checks its size, and check the sha256 that the hub publishes."""
+    from emosense.storage.hub import fetch_from_hub, recorded_sha256
+
+    progress.message(f"{redact(url)}: looking for it on the hub and in its cache")
+    for is_forced in (False, True):
+        file = fetch_from_hub(url, is_forced=is_forced)
+        sha256 = sha256_of(file)
+        if not sha256:
+            raise UsageError(f"{redact(url)} is empty or larger than 2 GB: this is not an ONNX file")
+        # What is damaged in the cache is fetched again.
+        if recorded_sha256(file) in ("", sha256):
+            _refuse_unusable(file, redact(url))
+            return os.path.abspath(file), sha256
+    raise StorageError(f"{redact(url)} is damaged: its sha256 is {sha256}, the hub says {recorded_sha256(file)}")
+
+
 def _fetched(url: str, progress: Progress) -> tuple[str, str]:
-    """Fetch an encoder, or find what an earlier command has fetched from the same address."""
+    """Fetch an encoder, or find what an earlier command fetched from the same address."""
     shown = without_credentials(url)
-    # A signature in the query is another one every time, and what it signs is the path.
+    # The signature in the query differs every time; what it signs is the path.
     address = shown.partition("?")[0] if _SIGNED.search(url) else shown
     note = cached_encoder(hashlib.sha256(address.encode()).hexdigest()[:32]).removesuffix(".onnx") + ".json"
     make_folder(os.path.dirname(note))
@@ -129,7 +203,12 @@ def _fetched(url: str, progress: Progress) -> tuple[str, str]:
             _download(url, arrived, progress)
             sha256 = sha256_of(arrived)
             file = cached_encoder(sha256)
-            _refuse_unusable(arrived, redact(url))
+            try:
+                _refuse_unusable(arrived, redact(url))
+            except UsageError:
+                # Not kept: the next start must not find it.
+                remove(arrived)
+                raise
             os.replace(arrived, file)
             write_bytes(note, json.dumps({"url": shown, "sha256": sha256}).encode())
     finally:
@@ -148,7 +227,7 @@ def _noted(note: str) -> str:
 
 
 def _download(url: str, file: str, progress: Progress) -> None:
-    if url.split("://")[0].lower() in ("http", "https"):
+    if scheme_of(url).transport == "http":
         # Imported here: a labelling worker imports this module, never downloads, and would start 0.05 s later.
         from emosense.storage.http import fetch, request_for
 
@@ -167,10 +246,10 @@ def _download(url: str, file: str, progress: Progress) -> None:
 
             fetch_object(url, target, refuse_too_much)
     except (FileNotFoundError, PermissionError, IsADirectoryError) as err:
-        raise UsageError(f"no encoder that can be read at {redact(url)}") from err
+        raise UsageError(f"no readable encoder at {redact(url)}") from err
     except MemoryError as err:
         remove(file)
-        raise StorageError(f"{redact(url)} has more than {_MAX_BYTES:,} bytes: this is no ONNX file") from err
+        raise StorageError(f"{redact(url)} has more than {_MAX_BYTES:,} bytes: this is not an ONNX file") from err
 
 
 def _has_other_files(file: str) -> bool:
@@ -189,12 +268,9 @@ def _refuse_other_files(file: str, shown: str) -> None:
 
 
 def _refuse_unusable(file: str, shown: str) -> None:
-    """Refuse what was fetched before it is kept, so that the next start does not find it again."""
+    """Refuse a fetched file that is not an encoder."""
+    _refuse_other_files(file, shown)
     try:
-        _refuse_other_files(file, shown)
         open_session(file)
     except Exception as err:  # onnxruntime raises no narrower class of its own for a graph that it refuses
-        remove(file)
-        if isinstance(err, UsageError):
-            raise
         raise UsageError(f"{shown} is not a usable ONNX graph: {redact(str(err))}") from err

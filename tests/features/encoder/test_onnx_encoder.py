@@ -283,10 +283,10 @@ def test_a_graph_with_tensors_in_other_files_is_refused(tmp_path: Path) -> None:
     ("choice", "message"),
     [
         (EncoderChoice(), "needs an encoder: give an ONNX file with --encoder"),
-        (EncoderChoice("no/such.onnx"), "no file that can be read at no/such.onnx"),
-        (EncoderChoice(os.devnull), "no file that can be read"),
+        (EncoderChoice("no/such.onnx"), "no readable file at no/such.onnx"),
+        (EncoderChoice(os.devnull), "no readable file at"),
         (EncoderChoice("sth://bucket/encoder.onnx"), "the scheme is unknown"),
-        (EncoderChoice("memory://no/such.onnx"), "no encoder that can be read at memory"),
+        (EncoderChoice("memory://no/such.onnx"), "no readable encoder at memory"),
     ],
 )
 def test_a_choice_that_cannot_work_is_refused(choice: EncoderChoice, message: str) -> None:
