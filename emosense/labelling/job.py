@@ -113,7 +113,7 @@ class LabelJob:
 
     @property
     def input_names(self) -> list[str]:
-        """What the manifest and the journal call the inputs; ``-`` stands for a list of names."""
+        """What the manifest and the journal call the inputs; ``-`` is a list of names."""
         return [*map(redact, self.inputs), *(["-"] if self.names is not None else [])]
 
 

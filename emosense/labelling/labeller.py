@@ -31,7 +31,7 @@ class Labeller:
     model : Model
     config : LabelConfig
     on_progress : callable, optional
-        Called after every window: it tells a long recording from one that hangs.
+        Called after every window, which distinguishes a long recording from one that hangs.
     """
 
     def __init__(self, model: Model, config: LabelConfig, on_progress: Callable[[], None] = lambda: None) -> None:

@@ -1,4 +1,4 @@
-"""A table of paths and speakers -> the names that each path may stand for, with the speaker.
+"""A table of paths and speakers -> the recordings that each line may mean, with the speaker.
 
 Read a few lines at a time, from this machine or from object storage.
 """
@@ -32,7 +32,7 @@ def read_speaker_table(location: str) -> Iterator[tuple[bytes, str]]:
     Yields
     ------
     name : bytes
-        A path that the line may stand for.
+        A path that the line may mean.
     speaker : str
 
     Raises

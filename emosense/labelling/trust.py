@@ -80,7 +80,7 @@ class QualityMeter:
         n_frames = max(int(self._counts.sum()), 1)
         share, loud_share = np.cumsum(self._counts) / n_frames, min(_LOUD_SHARE, _LOUD_FRAMES / n_frames)
         noise, speech = (float(_BINS_DB[int(np.searchsorted(share, part))]) for part in (0.1, 1 - loud_share))
-        # If all frames are about as loud, speech cannot be told from noise, and all of them count.
+        # If all frames are about as loud, speech cannot be separated from noise, and all of them count.
         above_noise = noise + _ABOVE_NOISE_DB if speech - noise > _ABOVE_NOISE_DB else _FLOOR_DB
         threshold = max(above_noise, speech - _BELOW_SPEECH_DB)
         speech_ratio = float(self._counts[threshold <= _BINS_DB].sum()) / n_frames

@@ -34,7 +34,7 @@ from emosense.labelling.labeller import Labeller
 from emosense.models.model import Model, ModelFiles
 
 _ALIVE_EVERY_S: Final = 1.0
-# The parent acts at the limit itself; the alarm is for a worker whose parent is gone.
+# The parent stops a worker at the limit; the alarm is for a worker whose parent has died.
 _ALARM_MARGIN_S: Final = 5
 
 

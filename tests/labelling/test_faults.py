@@ -139,7 +139,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_not_labelled_as_the_old_
     bucket: Path, job: LabelJob, expected: list[dict[str, str]]
 ) -> None:
     faulty_fs.plan(bucket, "read", "05.wav", "replaced", 1)
-    # Of the same size: nothing but its identity tells it from the one that was listed.
+    # Of the same size: only its identity distinguishes it from the one that was listed.
     soundfile.write(bucket.parent / "faults" / "new.wav", voice(0.3, 400.0), 16_000)
     (bucket.parent / "faults" / "new.wav").rename(bucket.parent / "faults" / "replacement")
     run_label_job(job)
@@ -276,21 +276,24 @@ def test_what_a_run_writes_into_its_input_is_never_labelled(bucket: Path, job: L
 def test_the_second_of_two_runs_on_one_bucket_is_refused_and_a_dead_one_is_replaced(
     bucket: Path, job: LabelJob
 ) -> None:
-    folder, said = f"{job.output}.run", []
-    with lock_folder(folder, said.append, renew_every_s=0.2), pytest.raises(UsageError, match="another run is writing"):
+    folder, messages = f"{job.output}.run", []
+    with (
+        lock_folder(folder, messages.append, renew_every_s=0.2),
+        pytest.raises(UsageError, match="another run is writing"),
+    ):
         run_label_job(job)
     assert not (bucket / "out.csv.run" / "lock.json").exists()
     # A silent owner on another machine, a dead one on this machine, and a damaged lease.
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    with lock_folder(folder, said.append, renew_every_s=0.2):
-        lock = json.loads((bucket / "out.csv.run" / "lock.json").read_text())
-    for content in ({**lock, "place": "elsewhere"}, {**lock, "pid": gone.pid}, []):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    with lock_folder(folder, messages.append, renew_every_s=0.2):
+        lease = json.loads((bucket / "out.csv.run" / "lock.json").read_text())
+    for content in ({**lease, "place": "elsewhere"}, {**lease, "pid": dead.pid}, []):
         (bucket / "out.csv.run" / "lock.json").write_text(json.dumps(content))
-        with lock_folder(folder, said.append, renew_every_s=0.2) as lock:
+        with lock_folder(folder, messages.append, renew_every_s=0.2) as lock:
             lock.assert_owned()
-    assert len(said) == 2  # a run that is known to be dead is not waited for
-    assert all("is locked by an earlier run" in text for text in said)
+    assert len(messages) == 2  # a run that is known to be dead is not waited for
+    assert all("is locked by an earlier run" in text for text in messages)
 
 
 def test_a_run_that_was_taken_over_stops(bucket: Path, job: LabelJob) -> None:
@@ -417,7 +420,7 @@ def test_a_recording_that_eats_memory_is_a_row_and_its_neighbours_keep_theirs(
 
 
 @pytest.mark.parametrize(
-    ("worker", "says"),
+    ("worker", "message"),
     [
         (("-c", "import sys; sys.exit('numpy is broken')"), "exit status 1: numpy is broken"),
         (("-c", "import os; os.kill(os.getpid(), 9)"), "killed"),
@@ -425,11 +428,11 @@ def test_a_recording_that_eats_memory_is_a_row_and_its_neighbours_keep_theirs(
     ],
 )
 def test_a_worker_that_cannot_start_ends_the_run_and_blames_no_recording(
-    tiny_model: str, write_voice: Callable[..., Path], worker: tuple[str, ...], says: str
+    tiny_model: str, write_voice: Callable[..., Path], worker: tuple[str, ...], message: str
 ) -> None:
     with (
         SubprocessLabeller(specification(tiny_model, worker)) as labeller,
-        pytest.raises(EmoSenseError, match=f"a worker process cannot start: .*{says}"),
+        pytest.raises(EmoSenseError, match=f"a worker process cannot start: .*{message}"),
     ):
         list(labeller.label_batch([recording(write_voice("a.wav"))]))
 
@@ -467,7 +470,7 @@ def test_a_worker_that_hangs_outlives_no_killed_parent(tiny_model: str, write_vo
     assert process is not None
     hang = recording(write_voice("hang.wav"))
     labeller.worker.send({"recordings": [dataclasses.astuple(hang)]})
-    assert process.wait(timeout=30) == -14  # the system's alarm: nobody read what it had to say
+    assert process.wait(timeout=30) == -14  # the system's alarm: nobody reads its messages
     labeller.worker.stop()
 
 

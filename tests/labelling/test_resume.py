@@ -115,9 +115,9 @@ def test_one_signal_stops_a_run_cleanly_within_ten_seconds(
     job: LabelJob, expected: bytes, tmp_path: Path, name: str, expected_code: int
 ) -> None:
     output = tmp_path / "out.csv"
-    code, said, seconds = strike(job, output, ".jsonl", 3, "after", name)
+    code, stderr, seconds = strike(job, output, ".jsonl", 3, "after", name)
     assert code == expected_code
-    assert said.splitlines()[-1].startswith("emosense-batch: stopped: finished work is kept")
+    assert stderr.splitlines()[-1].startswith("emosense-batch: stopped: finished work is kept")
     assert seconds < 10
     assert not output.exists()
     table, n_reused = finish(job, output)
@@ -127,9 +127,9 @@ def test_one_signal_stops_a_run_cleanly_within_ten_seconds(
 
 def test_a_second_interrupt_ends_a_run_at_once(job: LabelJob, expected: bytes, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
-    code, said, seconds = strike(job, output, ".jsonl", 3, "after", "SIGINT,SIGINT")
+    code, stderr, seconds = strike(job, output, ".jsonl", 3, "after", "SIGINT,SIGINT")
     assert code == -signal.SIGINT  # what a shell shows as 130
-    assert "Traceback" not in said
+    assert "Traceback" not in stderr
     assert seconds < 5
     table, n_reused = finish(job, output)
     assert n_reused == 3 * PART
@@ -140,8 +140,8 @@ def test_a_signal_while_the_table_is_written_leaves_no_half_table(
     job: LabelJob, expected: bytes, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.csv"
-    code, said, _ = strike(job, output, "out.csv", 1, "before", "SIGTERM")
-    assert (code, "Traceback" in said) == (143, False)
+    code, stderr, _ = strike(job, output, "out.csv", 1, "before", "SIGTERM")
+    assert (code, "Traceback" in stderr) == (143, False)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("out.csv.tmp")] == []
     assert not output.exists()
     table, n_reused = finish(job, output)

@@ -102,7 +102,7 @@ def test_the_table_does_not_depend_on_workers_or_other_recordings(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "says"),
+    ("arguments", "code", "message"),
     [
         (["nowhere"], 2, "cannot read nowhere"),
         (["in", "-m", "nobody"], 7, "no model at nobody"),
@@ -134,13 +134,13 @@ def test_the_table_does_not_depend_on_workers_or_other_recordings(
     ],
 )
 def test_what_cannot_work_is_one_sentence_and_an_exit_code(
-    folder: Path, tmp_path: Path, tiny_model: str, arguments: list[str], code: int, says: str
+    folder: Path, tmp_path: Path, tiny_model: str, arguments: list[str], code: int, message: str
 ) -> None:
     model = [] if "-m" in arguments else ["-m", tiny_model]
     before = sorted(tmp_path.iterdir())
     done = run("label", *arguments, *model, cwd=tmp_path)
     assert done.returncode == code, done.stderr
-    assert says in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     left = [path for path in sorted(tmp_path.iterdir()) if path not in before]
     assert not [path for path in left if path.suffix == ".csv"]
@@ -220,7 +220,7 @@ def test_another_model_or_parameter_is_refused_and_restart_discards(
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         (("-o", "made"), "cannot write made.csv: it is a folder"),
         (("-o", "out", "--segments", "made.csv"), "cannot write made.csv: it is a folder"),
@@ -231,7 +231,7 @@ def test_another_model_or_parameter_is_refused_and_restart_discards(
     ],
 )
 def test_a_place_that_cannot_be_written_is_refused_before_anything_is_labelled(
-    folder: Path, tmp_path: Path, tiny_model: str, options: tuple[str, ...], says: str
+    folder: Path, tmp_path: Path, tiny_model: str, options: tuple[str, ...], message: str
 ) -> None:
     for name in ("made.csv", "made.html"):
         (tmp_path / name).mkdir()
@@ -239,7 +239,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_labelled(
     options = ("-o", f"{options[1]}.csv", *options[2:], "-m", tiny_model, "--restart")
     done = run("label", folder, *options, cwd=tmp_path)
     assert done.returncode == 6
-    assert says in done.stderr
+    assert message in done.stderr
     assert not list(tmp_path.rglob("*.jsonl"))  # no part of a run
     assert not list(tmp_path.rglob("*.tmp-*"))
 

@@ -118,7 +118,7 @@ def test_the_sums_of_many_recordings_are_those_of_all_of_them_and_cost_no_memory
     assert sums.n == whole.n == 9000
     np.testing.assert_allclose(sums.total, whole.total, rtol=1e-9)
     np.testing.assert_allclose(sums.squares, whole.squares, rtol=1e-9)
-    # 9,000 recordings held together take 5 MB and more.
+    # 9,000 recordings in memory take 5 MB and more.
     assert peak < 4e6
 
 

@@ -61,7 +61,7 @@ class Finished:
 
     @property
     def is_tried_again(self) -> bool:
-        """Whether it is an error whose cause may be gone, so that another start of the run labels it again."""
+        """Whether it is an error whose cause may have passed, so that another start of the run labels it again."""
         code = self.labelled.row.error_code
         if code == "missing":
             # The file was there when it was listed, and is again. A file that was not there is still not.
@@ -87,7 +87,7 @@ class Finished:
         line : str
             One line of a part.
         decoders : str
-            What the header of the part says of the decoders.
+            The decoders in the header of the part.
 
         Returns
         -------

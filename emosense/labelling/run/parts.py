@@ -1,6 +1,6 @@
 """A labelling run on disk: parts beside the output, a journal, and the table that is assembled from them.
 
-    <output>.run/lock, lock.json     present while a run is at work (`emosense.labelling.run.lock`)
+    <output>.run/lock, lock.json     while a run is active (`emosense.labelling.run.lock`)
     <output>.run/journal.json        the settings of the run (`emosense.labelling.run.journal`)
     <output>.run/G-NNNNNN.jsonl      part N of generation G (each start of the run is a generation)
     <output>                         the table, assembled from the parts in order of path

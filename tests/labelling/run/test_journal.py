@@ -147,7 +147,7 @@ def test_a_table_is_named_from_where_the_run_lies(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "says"),
+    ("before", "now", "message"),
     [
         (
             {"model_sha256": "a4", "job": {"model": "accurate"}}, {"model_sha256": "ea", "job": {"model": "default"}},
@@ -165,11 +165,11 @@ def test_a_table_is_named_from_where_the_run_lies(tmp_path: Path, monkeypatch: p
     ],
 )  # fmt: skip
 def test_other_settings_are_named_as_the_options_are(
-    before: dict[str, object], now: dict[str, object], says: str
+    before: dict[str, object], now: dict[str, object], message: str
 ) -> None:
     with pytest.raises(UsageError) as raised:
         check_settings("o.csv.run", before, now)
     assert str(raised.value) == (
-        f"o.csv.run was started with other settings ({says}): use --restart to replace it, or choose another output"
+        f"o.csv.run was started with other settings ({message}): use --restart to replace it, or choose another output"
     )
     check_settings("o.csv.run", before, {**before, "job": {}})

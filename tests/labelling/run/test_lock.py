@@ -17,7 +17,7 @@ from emosense.labelling.run.lock import lock_folder
 
 
 def refuse_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Let the system say of every lock what a file system without locks says: none can be mounted in a test."""
+    """Make flock fail as on a file system without locks, which no test can mount."""
 
     def flock(_descriptor: int, _operation: int) -> None:
         raise OSError(number, os.strerror(number))

@@ -154,10 +154,10 @@ def test_names_cannot_drive_a_terminal_or_forge_a_line(tmp_path: Path, tiny_mode
     for arguments in ([evil], ["in"], ["in", "-m", evil]):
         command = [sys.executable, "-m", "emosense", "label", "-m", tiny_model, *arguments, "-o", evil]
         done = subprocess.run(command, capture_output=True, timeout=60, cwd=tmp_path)
-        said = done.stderr.decode()
+        stderr = done.stderr.decode()
         assert done.returncode in (2, 7, 9)
-        assert len(said.splitlines()) == 1
-        assert not set(said[:-1]) & set("\x1b\n\r\x9b\u202e")
+        assert len(stderr.splitlines()) == 1
+        assert not set(stderr[:-1]) & set("\x1b\n\r\x9b\u202e")
 
 
 def test_names_choose_no_counters_of_their_own() -> None:
@@ -185,7 +185,7 @@ def test_the_manifest_says_how_the_run_ended(tmp_path: Path, tiny_model: str, wr
         ("timeout", 1, True),
         ("corrupt", 1, False),
         ("missing", 1, True),
-        ("missing", -1, False),  # it was not there when it was listed, and the list says the same now
+        ("missing", -1, False),  # it was not there when it was listed, and it is still not there
         ("unsupported_encoding", 1, False),
         ("", 1, False),
     ],
