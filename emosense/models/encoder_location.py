@@ -1,4 +1,4 @@
-"""The pretrained encoder that a model names -> its file on this machine."""
+"""Model with the name of a pretrained encoder -> model with the encoder's file on this machine."""
 
 from __future__ import annotations
 
@@ -17,16 +17,23 @@ def with_encoder_file(files: ModelFiles, given: str = "", progress: Progress | N
     Parameters
     ----------
     files : ModelFiles
-        A model without an encoder is returned as it is.
+        The model; one without an encoder is returned unchanged.
     given : str
-        Path or URL from the user. What the model itself names is looked for on this machine and never fetched.
+        Path or URL from the user. If it is empty, the encoder is searched for on this machine and never fetched.
+    progress : Progress or None
+        Where a download is shown.
+
+    Returns
+    -------
+    ModelFiles
+        The model, with the path of the encoder's file in its description.
 
     Raises
     ------
     UsageError
         If an encoder is given for a model that has none.
     ModelError
-        If the encoder is not on this machine, or the given one is another.
+        If the encoder is not on this machine, or the given one is not the model's.
     """
     features = files.description["features"]
     wanted = [one["encoder"] for one in features if one.get("encoder")]
