@@ -305,7 +305,7 @@ def test_trust_columns_have_their_section_in_the_report(
         output = page.with_suffix(".csv")
         done = run("label", tmp_path / "in", "-o", output, "-m", tiny_model, "--report", page, *options)
         assert done.returncode == 3, done.stderr
-        assert ("Recordings whose label wants care" in page.read_text()) is expected
+        assert ("Labels to check" in page.read_text()) is expected
     with open(output, newline="") as file:
         levels = [float(row["level_dbfs"]) for row in csv.DictReader(file) if row["level_dbfs"]]
     assert len(levels) == 2
