@@ -48,9 +48,15 @@ RUNNABLE = [title for title, text in RECIPES.items() if "```" in text and "runs 
 
 def test_every_kind_of_extension_has_a_recipe() -> None:
     titles = " ".join(RECIPES)
-    for kind in ("feature set", "corpus With a table", "corpus With a reader", "model"):
-        assert f"Add a {kind}" in titles
-    assert {"Add a corpus With a table", "Add a corpus With a reader of its file names"} <= set(RUNNABLE)
+    for kind in ("a feature set", "a corpus With a table", "a corpus With a reader", "a model", "an output format"):
+        assert f"Add {kind}" in titles
+    assert {"Add a corpus With a table", "Add a corpus With a reader of its file names", "Add a model"} <= set(RUNNABLE)
+
+
+@pytest.mark.parametrize("title", sorted(RECIPES.keys() - {"Add a corpus", *RUNNABLE}))
+def test_a_recipe_that_is_not_run_here_is_run_by_the_test_that_it_names(title: str) -> None:
+    (test,) = re.findall(r"`(tests/[\w/]+\.py)` runs this recipe", RECIPES[title])
+    assert "CONTRIBUTING.md" in (REPOSITORY / test).read_text()
 
 
 def write_recordings(folder: Path) -> None:
