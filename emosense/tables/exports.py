@@ -1,6 +1,6 @@
 """Labels for the tools of neighbouring fields: Audacity label tracks, Raven selection tables, audformat databases.
 
-These formats hold labelled time spans of time, for one recording at a time. A recording without a label has no entry:
+These formats hold labelled time spans, for one recording at a time. A recording without a label has no entry:
 they have no place for an error, which only the table holds.
 """
 
@@ -22,8 +22,8 @@ from emosense.storage.locations import join
 from emosense.tables.formats import OUTPUT_FORMATS, OutputFormat, TableLayout, WriteRows, single_file
 from emosense.tables.row import Row, printable_path
 
-# File systems take 255 bytes, and .txt and .tmp-PID come behind; S3 takes keys of 1,024 bytes.
-_MAX_STEP_BYTES: Final = 235
+# File systems allow 255 bytes, and .txt and .tmp-PID are appended; S3 allows keys of 1,024 bytes.
+_MAX_PART_BYTES: Final = 235
 _MAX_NAME_BYTES: Final = 800
 
 
@@ -59,6 +59,8 @@ def audacity_tracks(folder: str, _layout: TableLayout) -> Iterator[WriteRows]:
     ----------
     folder : str
         Folder of the tracks.
+    _layout : TableLayout
+        Not used: the columns of a track are fixed.
 
     Yields
     ------
@@ -77,17 +79,26 @@ def audacity_tracks(folder: str, _layout: TableLayout) -> Iterator[WriteRows]:
 
 
 def relative_name(path: str) -> str:
-    """Return a path as a name below a folder, a name of its own for each path.
+    """Return a path as a name below a folder; different paths have different names.
 
-    What a folder cannot be called is percent-encoded: ``/data/x.wav`` gives ``%2Fdata/x.wav``, ``../x.wav`` gives
-    ``%2E%2E/x.wav`` and ``s3://b/x.wav`` gives ``s3:/%2Fb/x.wav``. What is too long is cut and ends in a digest.
+    Parameters
+    ----------
+    path : str
+        Path or URL of a recording.
+
+    Returns
+    -------
+    str
+        The path with whatever cannot be the name of a folder percent-encoded: ``/data/x.wav`` gives
+        ``%2Fdata/x.wav``, ``../x.wav`` gives ``%2E%2E/x.wav`` and ``s3://b/x.wav`` gives ``s3:/%2Fb/x.wav``. A name
+        that is too long is cut and ends in a digest.
     """
     text = re.sub(r"(?<![^/])/", "%2F", printable_path(path).replace("%", "%25"))
-    text = re.sub(r"(?<![^/])\.\.?(?![^/])", lambda step: "%2E" * len(step[0]), text)
-    # The folder x.wav.txt would lie where the track of x.wav does.
+    text = re.sub(r"(?<![^/])\.\.?(?![^/])", lambda match: "%2E" * len(match[0]), text)
+    # The folder x.wav.txt would be at the place of the track of x.wav.
     text = text.replace(".txt/", "%2Etxt/")
-    name = "/".join(_cut(step, _MAX_STEP_BYTES) for step in text.split("/"))
-    return name if len(name.encode()) <= _MAX_NAME_BYTES else _cut(text.replace("/", "%2F"), _MAX_STEP_BYTES)
+    name = "/".join(_cut(part, _MAX_PART_BYTES) for part in text.split("/"))
+    return name if len(name.encode()) <= _MAX_NAME_BYTES else _cut(text.replace("/", "%2F"), _MAX_PART_BYTES)
 
 
 def _cut(text: str, n_bytes: int) -> str:
@@ -120,6 +131,8 @@ def raven_table(file: BinaryIO, _layout: TableLayout) -> Iterator[WriteRows]:
     ----------
     file : binary file
         Opened for writing.
+    _layout : TableLayout
+        Not used: the columns are fixed.
 
     Yields
     ------
@@ -130,7 +143,7 @@ def raven_table(file: BinaryIO, _layout: TableLayout) -> Iterator[WriteRows]:
 
     def write(rows: Sequence[Row]) -> None:
         for start, end, row in spans(rows):
-            # A break within a cell would end its line for readers that know no quotes.
+            # Readers that do not support quotes would take a line break in a cell for the end of the line.
             path = printable_path(row.path).replace("\n", r"\n").replace("\r", r"\r")
             times = (f"{start:.3f}", f"{end:.3f}", path, f"{start:.3f}")
             cells = (str(next(numbers)), "Spectrogram 1", "1", *times, row.emotion, f"{row.confidence:.6f}")
@@ -150,6 +163,8 @@ def audformat_database(folder: str, _layout: TableLayout) -> Iterator[WriteRows]
     ----------
     folder : str
         Folder of the database.
+    _layout : TableLayout
+        Not used: the columns are fixed.
 
     Yields
     ------

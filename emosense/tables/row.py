@@ -1,7 +1,6 @@
-"""The table's schema: one row a recording, or a segment, and how names and cells are written.
+"""Rows: one per recording or segment, and how names and cells are written.
 
-The numbers of a `Row` are rounded when it is made, so that all formats agree to the last digit and do not depend on who
-computed it.
+The numbers of a `Row` are rounded when it is made, so that all formats agree to the last digit.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from emosense.tables.columns import (
     SPEAKER_COLUMNS,
 )
 
-# A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
+# A spreadsheet runs a cell that begins with one of these as a formula (OWASP, CSV injection).
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "'")
 _NAMES: Final = (*SEGMENT_COLUMNS, *QUALITY_COLUMNS, *SPEAKER_COLUMNS)
 _NO_PROBABILITIES: Final = (None,) * len(PROBABILITY_COLUMNS)
@@ -41,22 +40,22 @@ class Row:
     ----------
     path : str
         As given; bytes that are not UTF-8 are surrogate escapes.
-    probabilities : tuple of float, one an emotion in the order of `EMOTIONS`, or empty
-        Empty where the recording could not be labelled.
+    probabilities : tuple of float
+        One per emotion in the order of `EMOTIONS`; empty if the recording could not be labelled.
     duration_s, decoded_s : float or None
-        Seconds by the header and seconds decoded; None where they are not known.
+        Seconds by the header and seconds decoded; None if not known.
     status : str
         ``ok``, ``partial`` or ``error``.
     error_code, error : str
-        Why the status is not ``ok``; empty where it is.
+        Why the status is not ``ok``; empty if it is.
     start_s, end_s : float or None
-        The segment, in the table of segments.
-    quality : tuple of float or None, one a column of `QUALITY_COLUMNS`, or empty
-        Empty where it was not asked for.
+        Place of a segment in the recording, in seconds; None for a whole recording.
+    quality : tuple of float or None
+        One per column of `QUALITY_COLUMNS`; empty if not requested.
     speaker : str
-        Who speaks; empty where it was not asked for or is not known.
+        The speaker; empty if not requested or not known.
     speaker_recordings : int or None
-        The number of the speaker's recordings that the probabilities are adapted to; None where they are not adapted.
+        Number of the speaker's recordings that the probabilities are adapted to; None if they are not adapted.
     """
 
     path: str
@@ -74,27 +73,50 @@ class Row:
 
     @property
     def emotion(self) -> str:
-        """The most probable emotion, the first of equals; empty where there is none."""
+        """The most probable emotion, the first of equal ones; empty if there is no label."""
         return EMOTIONS[self.probabilities.index(max(self.probabilities))] if self.probabilities else ""
 
     @property
     def confidence(self) -> float | None:
-        """The probability of the emotion."""
+        """The probability of the emotion, None if there is no label."""
         return max(self.probabilities) if self.probabilities else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the values of all columns, by name; None where there is none."""
+        """Return the values by column.
+
+        Returns
+        -------
+        dict
+            All columns of the schema except ``uncertain``, which depends on the table; None where there is no value.
+        """
         values: dict[str, Any] = dict(zip(PROBABILITY_COLUMNS, self.probabilities or _NO_PROBABILITIES, strict=True))
         values |= zip(QUALITY_COLUMNS, self.quality or _NO_QUALITY, strict=True)
         return {name: values[name] if name in values else getattr(self, name) for name in _NAMES}
 
     def to_json(self) -> list[Any]:
-        """Return the fields as a plain list, for the journal and the workers' pipe."""
+        """Return the fields as a plain list, for the journal and the workers' pipe.
+
+        Returns
+        -------
+        list
+            Values that JSON can hold.
+        """
         return [getattr(self, field.name) for field in dataclasses.fields(self)]
 
     @classmethod
     def from_json(cls, values: list[Any]) -> Row:
-        """Rebuild a row from `to_json`."""
+        """Rebuild a row from what `to_json` returned.
+
+        Parameters
+        ----------
+        values : list
+            The fields.
+
+        Returns
+        -------
+        Row
+            The same row.
+        """
         named = dict(zip((field.name for field in dataclasses.fields(cls)), values, strict=True))
         return cls(**named | {name: tuple(named[name]) for name in ("probabilities", "quality")})
 
@@ -103,7 +125,33 @@ def labelled_row(
     path: str, probabilities: Iterable[float], duration_s: float, decoded_s: float, *, is_partial: bool = False,
     start_s: float | None = None, end_s: float | None = None, quality: tuple[float | None, ...] = (),
 ) -> Row:  # fmt: skip
-    """Make the row of a recording that has a label; its numbers are rounded here."""
+    """Make the row of a labelled recording or segment, with rounded numbers.
+
+    Parameters
+    ----------
+    path : str
+        As given.
+    probabilities : iterable of float
+        One per emotion in the order of `EMOTIONS`.
+    duration_s, decoded_s : float
+        Seconds by the header and seconds decoded.
+    is_partial : bool
+        Whether less could be decoded than the header states.
+    start_s, end_s : float, optional
+        Place of a segment in the recording, in seconds.
+    quality : tuple of float or None
+        One per column of `QUALITY_COLUMNS`, or empty.
+
+    Returns
+    -------
+    Row
+        Its status is ``ok`` or ``partial``.
+
+    Raises
+    ------
+    RecordingError
+        ``model_error`` if a probability is not finite.
+    """
     rounded = _rounded(probabilities)
     if not all(math.isfinite(p) for p in rounded):
         raise RecordingError("model_error", "the model gave a probability that is not a number")
@@ -121,31 +169,93 @@ def _rounded(probabilities: Iterable[float]) -> tuple[float, ...]:
 
 
 def with_probabilities(row: Row, probabilities: Iterable[float], speaker: str, n_recordings: int) -> Row:
-    """Return a row with probabilities that were adapted to its speaker."""
+    """Return a row with probabilities that are adapted to its speaker.
+
+    Parameters
+    ----------
+    row : Row
+        A labelled row.
+    probabilities : iterable of float
+        The adapted ones, in the order of `EMOTIONS`.
+    speaker : str
+        The speaker.
+    n_recordings : int
+        Number of the speaker's recordings.
+
+    Returns
+    -------
+    Row
+        The row with these values.
+    """
     rounded = _rounded(probabilities)
     return dataclasses.replace(row, probabilities=rounded, speaker=speaker, speaker_recordings=n_recordings)
 
 
 def error_row(path: str, error: RecordingError, start_s: float | None = None, end_s: float | None = None) -> Row:
-    """Make the row of a recording that could not be labelled."""
+    """Make the row of a recording or segment that could not be labelled.
+
+    Parameters
+    ----------
+    path : str
+        As given.
+    error : RecordingError
+        Its code and message become ``error_code`` and ``error``.
+    start_s, end_s : float, optional
+        Place of a segment in the recording, in seconds.
+
+    Returns
+    -------
+    Row
+        Its status is ``error``.
+    """
     return Row(path, (), None, None, "error", error.code, str(error), start_s, end_s)
 
 
 def escape_cell(text: str) -> str:
-    """Make a text safe for a spreadsheet; `unescape_cell` gives it back exactly."""
+    """Make a text safe for a spreadsheet.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        The text, preceded by ``'`` if it would be run as a formula; `unescape_cell` restores it.
+    """
     return "'" + text if text.startswith(_FORMULA_STARTS) else text
 
 
 def unescape_cell(cell: str) -> str:
-    """Give back the text that `escape_cell` was given."""
+    """Restore the text that `escape_cell` was given.
+
+    Parameters
+    ----------
+    cell : str
+        What `escape_cell` returned.
+
+    Returns
+    -------
+    str
+        The original text.
+    """
     return cell[1:] if cell.startswith("'") else cell
 
 
 def printable_path(path: str) -> str:
-    r"""Return a path as UTF-8 text; `original_path` gives it back exactly.
+    r"""Return a path as UTF-8 text.
 
-    A name that is not UTF-8 is written as ``bytes:`` and its bytes, the odd ones as ``\\xNN``; so is a name that begins
-    with ``bytes:`` itself.
+    Parameters
+    ----------
+    path : str
+        May hold surrogate escapes for bytes that are not UTF-8.
+
+    Returns
+    -------
+    str
+        The path itself if it is UTF-8. Otherwise, or if it begins with ``bytes:``, this mark and its bytes, with
+        invalid ones as ``\\xNN`` and a backslash doubled. `original_path` restores it.
     """
     if not path.startswith(_BYTES_MARK) and not any("\ud800" <= character <= "\udfff" for character in path):
         return path
@@ -153,7 +263,18 @@ def printable_path(path: str) -> str:
 
 
 def original_path(text: str) -> str:
-    """Return the path that `printable_path` was given, with surrogate escapes for bytes that are not UTF-8."""
+    """Restore the path that `printable_path` was given.
+
+    Parameters
+    ----------
+    text : str
+        What `printable_path` returned.
+
+    Returns
+    -------
+    str
+        The path, with surrogate escapes for bytes that are not UTF-8.
+    """
     if not text.startswith(_BYTES_MARK):
         return text
 
