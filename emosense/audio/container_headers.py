@@ -1,8 +1,8 @@
-"""What the bytes of a container say about its samples, where libsndfile keeps it to itself.
+"""What the header of a container says about its samples and libsndfile does not report.
 
-libsndfile clamps a recording that was cut off to what is there and reports no error; only the header, or the end of an
-Ogg stream, tells that something is missing. Everything here looks at the first 4 KiB, which are at hand, and reads
-more only where a header points further.
+libsndfile shortens a truncated recording to what is there, without an error. Only the header, or the end of an Ogg
+stream, tells that something is missing. All functions look at the first 4 KiB and read more only if a header points
+further.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-# Of both decoders.
+# Frames per block, and channels, of both decoders.
 BLOCK_FRAMES: Final = 65_536
 MAX_CHANNELS: Final = 64
-# A header may promise a little more than there is: encoders pad, and writers round to blocks.
+# A header may state a little more than there is: encoders pad, and writers round to blocks.
 TOLERANCE_S: Final = 0.05
 
 _HEAD_BYTES: Final = 4096
-# A fault test has 10 000 chunks before the samples; a file with ten times as many is no recording.
+# A test file has 10 000 chunks before the samples; a file with ten times as many is not a recording.
 _MAX_CHUNKS: Final = 100_000
-# What writers to a pipe leave as the size of the data: 0 (crashed recorders, GStreamer), 0x7FFFF000 to 0x80000000 (SoX,
-# arecord), 0xFFFFFFFF (FFmpeg, and with the header taken off).
+# Sizes of the data that writers to a pipe leave: 0 (crashed recorders, GStreamer), 0x7FFFF000 to 0x80000000 (SoX,
+# arecord), 0xFFFFFFFF (FFmpeg, and with the size of the header subtracted).
 _PIPE_SIZES: Final = (range(1), range(0x7FFF_F000, 0x8000_0001), range(0xFFFF_FF00, 1 << 32))
 _OGG_TAIL_BYTES: Final = 1 << 16
 
@@ -36,8 +36,9 @@ class Content:
     Parameters
     ----------
     descriptor : int
+        File descriptor.
     size : int
-        Bytes.
+        Size of the file in bytes.
     head : bytes
         The first 4 KiB.
     """
@@ -48,49 +49,109 @@ class Content:
 
     @classmethod
     def of(cls, descriptor: int) -> Content:
-        """Look at an open file."""
+        """Look at an open file.
+
+        Parameters
+        ----------
+        descriptor : int
+            File descriptor, opened for reading.
+
+        Returns
+        -------
+        Content
+            With the first bytes read.
+        """
         return cls(descriptor, os.fstat(descriptor).st_size, os.pread(descriptor, _HEAD_BYTES, 0))
 
     def at(self, offset: int, n: int) -> bytes:
-        """Return at most `n` bytes from `offset` on, fewer at the end of the file."""
+        """Read bytes at a position.
+
+        Parameters
+        ----------
+        offset, n : int
+            Position and number of bytes.
+
+        Returns
+        -------
+        bytes
+            Fewer than `n` at the end of the file.
+        """
         if offset + n <= len(self.head):
             return self.head[offset : offset + n]
         return os.pread(self.descriptor, n, offset) if offset < self.size else b""
 
 
 def declared_bytes(content: Content) -> tuple[int, int]:
-    """Return the bytes of samples that a header promises and those that the file has room for.
+    """Return how many bytes of samples the header declares and how many are present.
 
-    Both are equal where nothing is missing, or where the container does not say.
+    Parameters
+    ----------
+    content : Content
+        The open file.
+
+    Returns
+    -------
+    declared, present : int
+        (1, 1) if nothing is missing, or if the container does not say.
     """
     head = content.head
-    promised, start = 1, 0
+    declared, start = 1, 0
     if head[:4] in (b"RIFF", b"RIFX", b"RF64"):
-        promised, start = _riff_data(content)
+        declared, start = _riff_data(content)
     elif head[:4] == b"FORM":
         for name, length, body in chunks(content, ">"):
             if name == b"SSND":
-                promised, start = length - 8, body + 8
+                declared, start = length - 8, body + 8
                 break
     elif head[:4] == b"caff":
-        promised, start = _caf_data(content)
+        declared, start = _caf_data(content)
     elif head[:4] == b"riff":
-        promised, start = _w64_data(content)
+        declared, start = _w64_data(content)
     elif head[:4] == b".snd" and len(head) >= 12:
-        start, promised = struct.unpack_from(">2I", head, 4)
+        start, declared = struct.unpack_from(">2I", head, 4)
     present = content.size - start
-    is_known = start and present > 0 and not any(promised in sizes for sizes in _PIPE_SIZES)
-    return (promised, present) if is_known and promised > present else (1, 1)
+    is_known = start and present > 0 and not any(declared in sizes for sizes in _PIPE_SIZES)
+    return (declared, present) if is_known and declared > present else (1, 1)
 
 
 def nist_frames(content: Content) -> int:
-    """Return the frames that a NIST SPHERE header promises, 0 if it does not say."""
+    """Return the number of frames by a NIST SPHERE header.
+
+    Parameters
+    ----------
+    content : Content
+        The open file.
+
+    Returns
+    -------
+    int
+        0 if the header does not say.
+    """
     match = re.search(rb"\nsample_count -i (\d{1,15})\n", content.head[:1024])
     return int(match[1]) if match else 0
 
 
 def chunks(content: Content, order: str, start: int = 12) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, length and place of the body of each chunk of a RIFF or FORM file."""
+    """Yield the chunks of a RIFF or FORM file.
+
+    Parameters
+    ----------
+    content : Content
+        The open file.
+    order : str
+        Byte order: ``<`` or ``>``.
+    start : int
+        Position of the first chunk.
+
+    Yields
+    ------
+    name : bytes
+        Four bytes.
+    length : int
+        Bytes of the body by the chunk's header.
+    body : int
+        Position of the body.
+    """
     for _ in range(_MAX_CHUNKS):
         header = content.at(start, 8)
         if len(header) < 8:
@@ -101,7 +162,7 @@ def chunks(content: Content, order: str, start: int = 12) -> Iterator[tuple[byte
 
 
 def _riff_data(content: Content) -> tuple[int, int]:
-    """Length and place of the data chunk, (0, 0) if there is none."""
+    """Return length and position of the data chunk, (0, 0) if there is none."""
     order = ">" if content.head[:4] == b"RIFX" else "<"
     long_length = 0
     for name, length, body in chunks(content, order):
@@ -113,7 +174,7 @@ def _riff_data(content: Content) -> tuple[int, int]:
 
 
 def _caf_data(content: Content) -> tuple[int, int]:
-    """Length and place of the data chunk of a Core Audio file, (0, 0) if there is none or its length is not known."""
+    """Return length and position of the data chunk of a Core Audio file, (0, 0) if it has none or no length."""
     start = 8
     for _ in range(_MAX_CHUNKS):
         name, length = content.at(start, 4), int.from_bytes(content.at(start + 4, 8), "big", signed=True)
@@ -126,7 +187,7 @@ def _caf_data(content: Content) -> tuple[int, int]:
 
 
 def _w64_data(content: Content) -> tuple[int, int]:
-    """Length and place of the data chunk of Sony Wave64, whose chunks have 16-byte names and 64-bit lengths."""
+    """Return length and position of the data chunk of Sony Wave64: names have 16 bytes, lengths 64 bits."""
     start = 40
     for _ in range(_MAX_CHUNKS):
         header = content.at(start, 24)
@@ -140,9 +201,19 @@ def _w64_data(content: Content) -> tuple[int, int]:
 
 
 def has_unsized_data(content: Content) -> bool:
-    """Whether a WAV says that it has no samples and yet goes on, as a recorder leaves it that was cut off.
+    """Return whether a WAV says that it has no samples although data follow, as after a crash of the recorder.
 
-    Chunks that fill the rest of the file exactly are what they say, not samples.
+    Chunks that fill the rest of the file exactly are chunks, not samples.
+
+    Parameters
+    ----------
+    content : Content
+        The open file.
+
+    Returns
+    -------
+    bool
+        False for other containers.
     """
     if content.head[:4] not in (b"RIFF", b"RIFX"):
         return False
@@ -165,9 +236,9 @@ class OggEnd:
     Parameters
     ----------
     is_proper : bool
-        Whether its last page is whole and marked as the last.
+        Whether its last page is complete and marked as the last.
     position : int
-        The position that the last page gives, in samples; -1 if it gives none.
+        Position by the last page, in samples; -1 if it has none.
     """
 
     is_proper: bool
@@ -175,7 +246,18 @@ class OggEnd:
 
 
 def ogg_end(content: Content) -> OggEnd:
-    """Look for the last page of an Ogg stream; a chained file, whose last stream is not its first, counts as proper."""
+    """Find the last page of an Ogg stream.
+
+    Parameters
+    ----------
+    content : Content
+        The open file.
+
+    Returns
+    -------
+    OggEnd
+        A chained file, whose last stream is not its first, counts as proper.
+    """
     tail = content.at(max(0, content.size - _OGG_TAIL_BYTES), _OGG_TAIL_BYTES)
     place = tail.rfind(b"OggS\0")
     if place < 0 or len(tail) < place + 27:
@@ -190,7 +272,18 @@ def ogg_end(content: Content) -> OggEnd:
 
 
 def has_frame_count(content: Content) -> bool:
-    """Whether the first frame of an MP3 file says how many frames follow (Xing, Info and VBRI headers)."""
+    """Return whether an MP3 file says how many frames it has, in a Xing, Info or VBRI header.
+
+    Parameters
+    ----------
+    content : Content
+        The open file.
+
+    Returns
+    -------
+    bool
+        Whether its first frame holds such a header with a count.
+    """
     start = 0
     while (tag := content.at(start, 10))[:3] == b"ID3" and len(tag) == 10:
         start += 10 + sum((byte & 0x7F) << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))

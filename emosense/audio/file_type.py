@@ -1,7 +1,7 @@
-"""The first bytes of a file -> what it is: a recording, something that was taken for one, or a header beyond use.
+"""The first bytes of a file -> what it is: a recording, something else, or a recording with an unusable header.
 
-Names and extensions are not looked at. libsndfile and FFmpeg recognise what they read themselves; this says why they
-refused, and keeps FFmpeg away from what is no recording.
+Names and extensions do not matter here. libsndfile and FFmpeg detect the formats that they read; this module says why
+they refused a file, and keeps FFmpeg away from files that are not recordings.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _SNDFILE_STARTS: Final = (
     b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"ID3", b"caff", b".snd", b"riff", b"NIST", b"2BIT", b" paf",
     b"Creative Voice File", b"MATLAB",
 )  # fmt: skip
-# AAC in ADTS, AC-3, AMR, APE, WavPack, TTA, FLV, ASF (WMA) and Matroska (WebM); MP4 has its mark at byte 4.
+# AAC in ADTS, AC-3, AMR, APE, WavPack, TTA, FLV, ASF (WMA) and Matroska (WebM). MP4 is marked at byte 4.
 _FFMPEG_STARTS: Final = (
     b"\xff\xf1", b"\xff\xf9", b"\x0b\x77", b"#!AMR", b"MAC ", b"wvpk", b"TTA1", b"FLV\x01", b"0&\xb2u",
     b"\x1aE\xdf\xa3",
 )  # fmt: skip
-# The first atom of MP4 and QuickTime; empty ones may stand before the one that says more.
+# First atoms of MP4 and QuickTime; empty ones may precede the one that says more.
 _MP4_ATOMS: Final = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
-# What lies where a recording should be, and what to do about it.
+# What may be in the place of a recording, and what to do about it.
 _LOOKALIKES: Final[tuple[tuple[bytes, str], ...]] = (
     (b"version https://git-lfs", "a git-lfs pointer, not the recording: run git lfs pull"),
     (b"<", "an HTML or XML page, as a failed download leaves behind"),
@@ -34,7 +34,7 @@ _LOOKALIKES: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\0\0\0\0", "zeros, as an unfinished download leaves behind"),
 )
 _IMA_ADPCM: Final = 0x11
-# kbit/s by the four bits of a frame's header (ISO 11172-3 and 13818-3), a row a layer.
+# kbit/s by the four bits of a frame's header (ISO 11172-3 and 13818-3), one row per layer.
 _MPEG1_KBPS: Final = (
     (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -64,9 +64,18 @@ def is_audio_start(head: bytes) -> bool:
 
 
 def lookalike(content: Content) -> str | None:
-    """Say what a file is that holds no audio; None if it may be audio.
+    """Return what a file is instead of audio.
 
-    A RIFF header or MPEG frames that stand behind something else count as audio, though damaged.
+    Parameters
+    ----------
+    content : Content
+        The open file.
+
+    Returns
+    -------
+    str or None
+        What it is, and what to do about it; None if it may be audio. A RIFF header or MPEG frames after something else
+        count as audio, though damaged.
     """
     head = content.head
     if is_audio_start(head):
@@ -76,11 +85,22 @@ def lookalike(content: Content) -> str | None:
     for start, what in _LOOKALIKES:
         if head.lstrip(b" \t\r\n\xef\xbb\xbf").startswith(start):
             return what
-    return "no audio format that is known"
+    return "no known audio format"
 
 
 def header_fault(content: Content) -> RecordingError | None:
-    """Return why no decoder may read a file that libsndfile refused, None if another one may try."""
+    """Return why a file that libsndfile refused is not given to FFmpeg either.
+
+    Parameters
+    ----------
+    content : Content
+        The open file.
+
+    Returns
+    -------
+    RecordingError or None
+        None if FFmpeg may try.
+    """
     what = lookalike(content)
     if what is not None:
         return RecordingError("not_audio", f"the content is not audio: {what}")
@@ -93,14 +113,14 @@ def header_fault(content: Content) -> RecordingError | None:
     if len(fields) < 20 or not 16 <= length <= 1 << 16:
         return RecordingError("corrupt", f"the format chunk is cut off, or claims to have {length} bytes")
     if b"data" not in bodies:
-        # FFmpeg would believe the chunk that leads beyond the end, and ask for as much memory as it claims to have.
+        # FFmpeg would trust the chunk that leads beyond the end, and allocate as much memory as it claims to need.
         return RecordingError("corrupt", "there is no data chunk in the file")
     tag, n_channels, sample_rate, _, block_align, _, _, block_frames = struct.unpack(order + "HHIIHHHH", fields)
     if n_channels == 0 or not 0 < sample_rate < 1 << 31:
         return RecordingError("bad_header", f"the header says {n_channels} channels at {sample_rate} Hz")
     if n_channels > MAX_CHANNELS:
         return RecordingError("too_many_channels", f"the header says {n_channels} channels")
-    # IMA ADPCM: 4 bytes of state and one sample a channel, then 4 bits a sample. More overflows decoders
+    # IMA ADPCM: 4 bytes of state and one sample per channel, then 4 bits per sample. More overflows decoders
     # (CVE-2026-37555).
     if tag == _IMA_ADPCM and block_frames > 1 + 2 * max(0, block_align // n_channels - 4):
         return RecordingError("corrupt", f"a block of {block_align} bytes cannot hold {block_frames} samples")
@@ -108,7 +128,18 @@ def header_fault(content: Content) -> RecordingError | None:
 
 
 def mpeg_start(data: bytes) -> int | None:
-    """Return where three MPEG audio frames (layer I to III) follow each other, None if nowhere."""
+    """Find three MPEG audio frames (layer I to III) in a row.
+
+    Parameters
+    ----------
+    data : bytes
+        Part of a file.
+
+    Returns
+    -------
+    int or None
+        Position of the first of them; None if there are none.
+    """
     for match in re.finditer(rb"\xff[\xe2-\xff]", data):
         start = place = match.start()
         for _ in range(3):
@@ -122,7 +153,7 @@ def mpeg_start(data: bytes) -> int | None:
 
 
 def _mpeg_frame_bytes(header: bytes) -> int:
-    """Length of an MPEG audio frame, 0 if this is no header of one (ISO 11172-3, 2.4.2.3)."""
+    """Return the length of an MPEG audio frame, 0 if this is not a header of one (ISO 11172-3, 2.4.2.3)."""
     if len(header) < 4 or header[0] != 0xFF or header[1] < 0xE2:
         return 0
     version, layer = (header[1] >> 3) & 3, 4 - ((header[1] >> 1) & 3)

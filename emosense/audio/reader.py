@@ -1,7 +1,7 @@
-"""One open file -> mono waveforms at the sample rate that a model asks for.
+"""One open file -> mono waveforms at the sample rate of a model.
 
-Conventions: float32 in [-1, 1], mono as the mean of the channels, one resampler (`emosense.audio.resampling`). A
-recording is streamed: memory is bounded by one block and one segment, however long it is.
+Conventions: float32 in [-1, 1], mono by `emosense.audio.mono`, one resampler (`emosense.audio.resampling`). A recording
+is streamed: memory is bounded by one block and one segment, however long it is.
 """
 
 from __future__ import annotations
@@ -14,28 +14,27 @@ import numpy as np
 
 from emosense.arrays import Float32
 from emosense.audio.decoder import open_decoder
+from emosense.audio.mono import SILENCE_PEAK, MonoRule
 from emosense.audio.resampling import lent_stream
 from emosense.errors import RecordingError
 
 MIN_DURATION_S: Final = 0.25
-# Below -100 dBFS there is no speech: one step of 16-bit audio is -90 dBFS.
-SILENCE_PEAK: Final = 1e-5
-# A float file may overshoot full scale; 1000 times full scale is not sound.
+# A float file may exceed full scale, but 1000 times full scale is not sound.
 _ABSURD_PEAK: Final = 1e3
-# A stream that broke off has lost at least one codec frame, of which 20 ms are the usual length.
+# A stream that stops early has lost at least one codec frame, which is usually 20 ms long.
 _LOST_S: Final = 0.02
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of a recording.
+    """A time span of a recording.
 
     Parameters
     ----------
     start_s, end_s : float
         Its place in the recording, in seconds.
     waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
-        Mono, at the sample rate that was asked for.
+        Mono, at the sample rate of the reader.
     """
 
     start_s: float
@@ -44,26 +43,23 @@ class Segment:
 
 
 class RecordingReader:
-    """Streams one recording once; what it found out is there when the stream has ended.
+    """Streams one recording, once. `decoded_s`, `duration_s` and `is_partial` are final when the stream has ended.
 
     Parameters
     ----------
-    file : binary file with a descriptor, opened for reading
+    file : binary file
+        Opened for reading; it has a descriptor.
     sample_rate : int or None
-        Hz of the waveforms to give; None for the recording's own.
+        Sample rate of the waveforms in Hz; None for the recording's own.
     max_duration_s : float
-        Recordings that go on for longer are refused with ``too_long``.
+        Longer recordings are refused with ``too_long``.
     on_block : callable, optional
         Called after every block that is decoded.
 
     Attributes
     ----------
     sample_rate : int
-        Hz of the waveforms that are given.
-    decoded_s, duration_s : float
-        Seconds decoded so far, and seconds that the recording has by its header (by decoding where that is silent).
-    is_partial : bool
-        Whether less could be decoded than there was: the header promised more, or the stream broke off.
+        Sample rate of the waveforms in Hz.
     """
 
     def __init__(
@@ -88,7 +84,7 @@ class RecordingReader:
 
     @property
     def duration_s(self) -> float:
-        """Seconds that the recording has."""
+        """Duration in seconds by the header, or by decoding if the header does not say."""
         declared_s = (self._decoder.declared_frames or 0) / self._decoder.sample_rate
         is_short = declared_s - self.decoded_s > self._decoder.tolerance_s
         if self._decoder.is_broken:
@@ -97,27 +93,37 @@ class RecordingReader:
 
     @property
     def is_partial(self) -> bool:
-        """Whether less could be decoded than there was."""
+        """Whether less could be decoded than there is: the header states more, or the stream stopped early."""
         return self.decoded_s < self.duration_s
 
     def segments(self, window_s: float, hop_s: float) -> Iterator[Segment]:
-        """Yield the recording in windows; one that ends within the first window is a single segment.
+        """Yield the recording in windows.
 
-        The last segment is what remains; a remainder that is shorter than a recording may be is left out, and so is
-        one that the window before it has covered already.
+        The last segment holds the remainder. It is left out if it has less than `MIN_DURATION_S` that the window before
+        it does not cover. A recording shorter than a window is a single segment.
+
+        Parameters
+        ----------
+        window_s, hop_s : float
+            Length of a window, and distance between the starts of two, in seconds.
+
+        Yields
+        ------
+        Segment
+            In order of time.
 
         Raises
         ------
         RecordingError
-            ``no_samples``, ``too_short``, ``truncated``, ``no_speech``, ``non_finite``, ``too_long`` or what the
-            decoder found.
+            ``no_samples``, ``too_short``, ``truncated``, ``no_speech``, ``non_finite``, ``too_long``, or an error of
+            the decoder.
         """
         window, hop = round(window_s * self.sample_rate), round(hop_s * self.sample_rate)
         buffered, start, peak, n_given = _Buffer(), 0, 0.0, 0
         for waveform in self._resampled():
             peak = max(peak, _peak(waveform))
             buffered.append(waveform)
-            # One sample more than a window must be there, so that the last segment is never an empty one.
+            # Wait for one sample more than a window, so that the last segment is never empty.
             while len(buffered) > window:
                 yield self._segment(start, buffered.head(window))
                 n_given += 1
@@ -129,7 +135,18 @@ class RecordingReader:
             yield self._segment(start, buffered.head(window))
 
     def whole(self) -> Float32:
-        """Return all samples at once; for recordings that are known to be short."""
+        """Return all samples at once; for recordings that are known to be short.
+
+        Returns
+        -------
+        ndarray, shape (n_samples,), float32 in [-1, 1]
+            Mono, at the sample rate of the reader.
+
+        Raises
+        ------
+        RecordingError
+            As `segments` does.
+        """
         waveform = np.concatenate([np.empty(0, np.float32), *self._resampled()])
         self._check(len(waveform), _peak(waveform))
         return waveform
@@ -151,7 +168,7 @@ class RecordingReader:
             raise RecordingError("no_speech", "a constant value has no emotion")
 
     def _resampled(self) -> Iterator[Float32]:
-        """Mono blocks at the target rate; the last one carries the resampler's tail."""
+        """Yield mono blocks at the target rate; the last one holds the resampler's tail."""
         source_hz = self._decoder.sample_rate
         if source_hz == self.sample_rate:
             yield from self._mono_blocks()
@@ -162,7 +179,7 @@ class RecordingReader:
             yield stream.resample_chunk(np.empty(0, np.float32), last=True)
 
     def _mono_blocks(self) -> Iterator[Float32]:
-        mono = _MonoRule()
+        mono = MonoRule()
         for block in self._decoder.blocks():
             self._n_decoded += len(block)
             if self.decoded_s > self._max_duration_s:
@@ -180,39 +197,12 @@ class RecordingReader:
 
 
 def _peak(waveform: Float32) -> float:
-    """Largest absolute value; two reductions cost half of an array of absolute values and its maximum."""
+    """Return the largest absolute value: two reductions take half the time of an array of absolute values."""
     return max(-float(waveform.min(initial=0.0)), float(waveform.max(initial=0.0)))
 
 
-def _mean(block: Float32) -> Float32:
-    """Mean over the channels: of two, `ndarray.mean` over so short an axis takes thirty times as long."""
-    if block.shape[1] == 2:
-        return np.asarray((block[:, 0] + block[:, 1]) * np.float32(0.5))
-    return np.asarray(block.mean(axis=1, dtype=np.float32))
-
-
-class _MonoRule:
-    """The mean of the channels; where they cancel each other, the louder one. Decided on the first block with sound."""
-
-    def __init__(self) -> None:
-        self._channel: int | None = None
-        self._is_decided = False
-
-    def __call__(self, block: Float32) -> Float32:
-        if block.shape[1] == 1:
-            return np.ascontiguousarray(block[:, 0])
-        mean = _mean(block)
-        if not self._is_decided:
-            peaks = np.abs(block).max(axis=0)
-            if peaks.max() > SILENCE_PEAK:
-                self._is_decided = True
-                if np.abs(mean).max() < 1e-3 * peaks.max():
-                    self._channel = int(np.argmax(peaks))
-        return mean if self._channel is None else np.ascontiguousarray(block[:, self._channel])
-
-
 class _Buffer:
-    """Samples waiting for a full window; blocks are joined when a window is taken, not whenever one arrives."""
+    """Samples that wait for a full window. Blocks are joined only when a window is taken."""
 
     def __init__(self) -> None:
         self._blocks: list[Float32] = []
@@ -243,32 +233,47 @@ def read_waveform(file: BinaryIO, sample_rate: int, max_duration_s: float = floa
 
     Parameters
     ----------
-    file : binary file with a descriptor, opened for reading
+    file : binary file
+        Opened for reading; it has a descriptor.
     sample_rate : int
-        Hz of the result.
+        Sample rate of the result in Hz.
     max_duration_s : float
         Longer recordings are refused.
 
     Returns
     -------
     ndarray, shape (n_samples,), float32 in [-1, 1]
+        Mono.
 
     Raises
     ------
     RecordingError
-        If there is no speech to be had; see `RecordingReader.segments`.
+        If the recording cannot be read or has no speech; see `RecordingReader.segments`.
     """
     return RecordingReader(file, sample_rate, max_duration_s).whole()
 
 
 def read_native(file: BinaryIO, max_duration_s: float = float("inf")) -> tuple[Float32, int]:
-    """Read a whole recording at its own sample rate; else as `read_waveform`.
+    """Read a whole recording at its own sample rate.
+
+    Parameters
+    ----------
+    file : binary file
+        Opened for reading; it has a descriptor.
+    max_duration_s : float
+        Longer recordings are refused.
 
     Returns
     -------
     waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
+        Mono.
     sample_rate : int
         Hz.
+
+    Raises
+    ------
+    RecordingError
+        If the recording cannot be read or has no speech; see `RecordingReader.segments`.
     """
     reader = RecordingReader(file, None, max_duration_s)
     return reader.whole(), reader.sample_rate

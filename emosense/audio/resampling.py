@@ -1,7 +1,7 @@
-"""Waveforms at one sample rate -> the same at another: soxr's high quality, the only resampler.
+"""Waveforms at one sample rate -> the same at another, by soxr at high quality: the only resampler.
 
-Building a stream of soxr costs more than resampling a short recording, so streams are kept. Each is lent to one user
-at a time: a stream has a state, and works outside of Python's lock.
+Creating a soxr stream takes longer than resampling a short recording, so streams are kept and reused. A stream has a
+state and releases Python's lock, so only one caller has it at a time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _KEPT: Final = 8
 
 
 class _Idle(threading.local):
-    """The streams of a thread that nobody uses at the moment, by their pair of rates."""
+    """The unused streams of a thread, by their pair of rates."""
 
     def __init__(self) -> None:
         self.streams: dict[tuple[int, int], soxr.ResampleStream] = {}
@@ -31,7 +31,18 @@ _IDLE: Final = _Idle()
 
 @contextlib.contextmanager
 def lent_stream(source_hz: int, target_hz: int) -> Iterator[soxr.ResampleStream]:
-    """Lend a stream for mono float32 that has heard nothing yet."""
+    """Lend a cleared stream for mono float32.
+
+    Parameters
+    ----------
+    source_hz, target_hz : int
+        Sample rates of its input and output.
+
+    Yields
+    ------
+    soxr.ResampleStream
+        Taken back at the end of the block.
+    """
     rates = (source_hz, target_hz)
     stream = _IDLE.streams.pop(rates, None)
     if stream is None:
@@ -51,12 +62,14 @@ def resample(waveform: Float32, source_hz: int, target_hz: int) -> Float32:
     Parameters
     ----------
     waveform : ndarray, shape (n_samples,), float32
+        Mono.
     source_hz, target_hz : int
+        Sample rates of the waveform and of the result.
 
     Returns
     -------
     ndarray, shape (about n_samples * target_hz / source_hz,), float32
-        The values that `emosense.audio.reader.RecordingReader` gives.
+        The same values as `emosense.audio.reader.RecordingReader` gives.
     """
     if source_hz == target_hz:
         return waveform

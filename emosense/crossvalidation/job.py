@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from emosense.audio.disturbances import check_mp3
+from emosense.audio.mp3 import check_mp3
 from emosense.errors import UsageError
 from emosense.features.encoder.files import default_cache
 from emosense.storage.files import exists

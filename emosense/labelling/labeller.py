@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from emosense.audio.reader import SILENCE_PEAK, RecordingReader, Segment
+from emosense.audio.mono import SILENCE_PEAK
+from emosense.audio.reader import RecordingReader, Segment
 from emosense.emotions import EMOTIONS
 from emosense.errors import RECORDING_FAULTS, RecordingError, as_recording_error
 from emosense.features.sets import FEATURE_SETS

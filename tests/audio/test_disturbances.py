@@ -10,23 +10,20 @@ import pytest
 import soundfile
 from conftest import voice
 
-from emosense.audio import disturbances
-from emosense.audio.disturbances import (
-    CATALOGUE,
+from emosense.audio import effects
+from emosense.audio.disturbances import CATALOGUE, Disturbance
+from emosense.audio.effects import (
     FULL_SCALE,
-    Disturbance,
     active_power,
     at_rate,
-    check_mp3,
-    encode_mp3,
     gain,
     leading_silence,
-    mp3,
     pink_noise,
     room,
     telephone,
     white_noise,
 )
+from emosense.audio.mp3 import check_mp3, encode_mp3, mp3
 from emosense.audio.reader import read_native, read_waveform
 from emosense.audio.resampling import resample
 from emosense.errors import UsageError, as_recording_error
@@ -209,7 +206,7 @@ def test_every_disturbance_has_a_name_and_a_key_of_its_own() -> None:
 def test_the_key_changes_with_the_constants(monkeypatch: pytest.MonkeyPatch, name: str, value: object) -> None:
     # They are not settings, and a developer's change of one must not find what was extracted before.
     before = [found.key for found in CATALOGUE]
-    monkeypatch.setattr(disturbances, name, value)
+    monkeypatch.setattr(effects, name, value)
     assert not set(before) & {found.key for found in CATALOGUE}
 
 
