@@ -2,7 +2,7 @@
 
     python docs/make_cli.py
 
-Run it after every change of a command; tests/test_docs.py compares the file with what this makes.
+Run it after every change of a command; tests/test_docs.py checks that the file is up to date.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PROGRAM = "emosense-batch"
 _KINDS = {int: "integer", float: "number"}
 _HEAD = f"""# The command line
 
-Made by `python docs/make_cli.py` from the commands themselves. What the exit codes mean: [README](../README.md#label).
+Made by `python docs/make_cli.py` from the commands themselves. The exit codes are in the [README](../README.md#label).
 
     {PROGRAM} COMMAND [OPTIONS] [ARGUMENTS]
     {PROGRAM} --version
@@ -58,13 +58,13 @@ def _section(command: Any, name: str) -> str:
 
 
 def _shown(argument: Any) -> str:
-    """Return an argument as a usage line shows it."""
+    """Return an argument as it is written in a usage line."""
     shown = argument.name.upper() + ("..." if argument.nargs == -1 else "")
     return shown if argument.required else f"[{shown}]"
 
 
 def _takes(parameter: Any) -> str:
-    """Return the words that a parameter allows, or the kind of its value and its least one; a flag takes nothing."""
+    """Return the choices of a parameter, or its type and minimum; nothing for a flag."""
     if getattr(parameter, "is_flag", False):
         return ""
     kind = parameter.type_descriptor.annotation
@@ -75,11 +75,11 @@ def _takes(parameter: Any) -> str:
 
 
 def _default(parameter: Any) -> str:
-    """Return a parameter's default; one that is off, empty or absent is not worth a word."""
+    """Return a parameter's default; nothing if it is off, empty or described in the help text."""
     if parameter.required:
         return "required"
     value = parameter.default
-    is_silent = value in (None, "", ()) or value is False or callable(value)
+    is_silent = value in (None, "", ()) or value is False or callable(value) or parameter.show_default is False
     shown = value.value if isinstance(value, enum.Enum) else f"{value:g}" if isinstance(value, float) else value
     return "" if is_silent else f"`{shown}`"
 

@@ -40,8 +40,12 @@ def label(
     ] = EngineName.auto,
     workers: Workers = None,
     address: Address = None,
-    window: Annotated[float, typer.Option(help="Length of a window in seconds; default: the model's.")] = 0.0,
-    hop: Annotated[float, typer.Option(help="Seconds from one window to the next; default: the window.")] = 0.0,
+    window: Annotated[
+        float, typer.Option(help="Length of a window in seconds; default: the model's.", show_default=False)
+    ] = 0.0,
+    hop: Annotated[
+        float, typer.Option(help="Seconds from one window to the next; default: the window.", show_default=False)
+    ] = 0.0,
     segments: Annotated[str | None, typer.Option(help="Also write one row per window to this table.")] = None,
     formats: Annotated[
         list[str] | None,
