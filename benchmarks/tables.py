@@ -1,4 +1,4 @@
-"""What the benchmarks share: Markdown tables, and the machine that a figure is from."""
+"""Shared by the benchmarks: Markdown tables, and a description of the machine."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def markdown(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def machine() -> str:
-    """The processor, its cores, and how busy others keep it."""
+    """The processor, its cores, and its load before the benchmark."""
     model = platform.processor() or "unknown processor"
     for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else ():
         if line.startswith("model name"):
             model = line.split(":")[1].strip()
             break
     load = os.getloadavg()[0]
-    mood = "quiet machine" if load < 0.5 + 1.1 else "LOADED machine"
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, load {load:.1f} ({mood})"
+    state = "quiet machine" if load < 0.5 + 1.1 else "LOADED machine"
+    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, load {load:.1f} ({state})"
 
 
 def write(output: str | None, name: str, body: str) -> None:
-    """Write the table with the command that made it."""
+    """Print and write a table with the command that made it."""
     command = shlex.join(["python", *sys.argv])
     text = f"# Benchmark: {name}\n\n    {command}\n\n{datetime.date.today():%Y-%m-%d}. {body}"  # noqa: DTZ011
     if output:
@@ -40,7 +40,7 @@ def write(output: str | None, name: str, body: str) -> None:
 
 
 def model_for_benchmarks(scratch: Path) -> tuple[str, str]:
-    """Name and location of the default model, or of the tests' tiny one where none is shipped yet."""
+    """Name and location of the default model, or of the tiny one of the tests if none is shipped."""
     from emosense.models.model import shipped_models, write_model
 
     if "default" in shipped_models():

@@ -1,7 +1,8 @@
-"""Makes the odd and damaged recordings of the fault catalogue (cases 1 to 65), and says what becomes of each.
+"""Makes the odd and damaged recordings of the fault catalogue (cases 1 to 65), with the row that each must get.
 
-Every file holds about a second of a voice-like tone, so that a label on nothing would show. FLAC and Ogg are also built
-here byte by byte: no encoder writes 12-bit FLAC, a stream that changes its rate, or an Ogg without its end mark.
+Most files hold about one second of a voice-like tone, so that a label without a decoded signal would be noticed. Some
+FLAC and Ogg files are built here byte by byte: no encoder writes 12-bit FLAC, a stream that changes its rate, or an Ogg
+without its end mark.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ class Case:
     make : callable
         Makes the file in a folder and returns its path.
     status, code : str
-        What its row must say.
+        Status and error code of its row.
     seconds : float or None
-        The duration that its row gives, to a tenth of a second; None where damage leaves it open.
+        Duration in its row, to a tenth of a second; None if the damage leaves it open.
     """
 
     name: str
@@ -56,7 +57,7 @@ def case(
     code: str = "",
     seconds: float | None = 1.0,
 ) -> Callable[..., Any]:
-    """Add a function that gives the content of a file to the catalogue."""
+    """Register a function that returns the content of a file."""
 
     def add(content: Callable[[], bytes]) -> Callable[[], bytes]:
         def make(folder: Path) -> Path:
@@ -489,7 +490,7 @@ partial("cut.m4a", 4, 58, seconds=4.0)(
 )
 partial("cut.webm", 4, 58, seconds=4.0)(lambda: half(ffmpeg("webm", "libopus", 4.0, sample_rate=48_000)))
 error("cut_without_index.m4a", "corrupt", 4, 58)(lambda: half(ffmpeg("ipod", "aac")))
-error("picture_alone.mp4", "no_audio_stream", 59)(lambda: ffmpeg("mp4", None, video=True))
+error("only_a_picture.mp4", "no_audio_stream", 59)(lambda: ffmpeg("mp4", None, video=True))
 error("protected.m4p", "unsupported_encoding", 60)(lambda: ffmpeg("ipod", "aac").replace(b"mp4a", b"drms"))
 case("tag_that_is_no_text.mp4", 58)(lambda: ffmpeg("mp4", "aac").replace(b"mp4a", b"\xfe\xed\xfa\xce"))
 error("encrypted.mp4", "unsupported_encoding", 60)(lambda: ffmpeg("mp4", "aac").replace(b"mp4a", b"enca"))

@@ -1,4 +1,4 @@
-"""A model that gives the same probabilities for everything, and the row of a file by it."""
+"""A model that returns the same probabilities for every input, and the row of a file labelled with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from emosense.tables.row import Row
 
 
 class SteadyModel:
-    """Gives the same probabilities for everything: the row then shows what the reader found."""
+    """Returns the same probabilities for every input, so that a row shows only what the reader found."""
 
     features = (default_config("logmel"),)
     sample_rate = 16_000

@@ -1,4 +1,4 @@
-"""Every recording of the fault catalogue gets the row that the catalogue says, and no sound one is called damaged."""
+"""Every recording of the fault catalogue gets its row, and no undamaged recording is called damaged."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ def test_an_empty_atom_before_an_mp4_is_no_other_format(tmp_path: Path, atom: by
         np.testing.assert_array_equal(read_waveform(second, RATE), read_waveform(first, RATE))
 
 
-def test_a_bad_sector_is_a_fault_of_its_file_alone(tmp_path: Path) -> None:
+def test_a_bad_sector_affects_only_its_file(tmp_path: Path) -> None:
     path = tmp_path / "voice.wav"
     path.write_bytes(bad_audio.wav())
     with pytest.raises(RecordingError, match="cannot be read") as caught, open_recording(as_recording(path)):

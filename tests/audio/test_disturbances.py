@@ -167,7 +167,7 @@ def test_two_seconds_are_put_before_and_the_recording_stays(floor_dbfs: float, e
     np.testing.assert_array_equal(longer[2 * RATE :], waveform)
 
 
-def test_a_telephone_passes_its_band_alone() -> None:
+def test_a_telephone_passes_only_its_band() -> None:
     levels = {
         hz: decibel(power(telephone(tone(hz), RATE, 3400.0)[0][RATE // 2 :]) / 0.005)
         for hz in (100, 300, 1000, 3400, 6000)

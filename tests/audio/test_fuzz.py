@@ -1,7 +1,7 @@
 """Damaged recordings by the thousand: no crash, no hang, and one valid row for each.
 
-The seeds are short clips in every container and codec that can be written here. Each is mutated as the network, the
-disk and the careless do it, and labelled by the real worker process from memory, so that a crash is seen as one. The
+The seeds are short clips in every container and codec that can be written here. Each is damaged like by networks,
+disks and users, and labelled from memory by the real worker process, so that a crash is noticed. The
 mutations are seeded: file `i` of a seed is the same in every run, and `mutated` makes it again.
 """
 
@@ -116,8 +116,8 @@ HEADER_BYTES = 200
 Mutation = Callable[[bytearray, np.random.Generator], None]
 
 
-def stretch(data: bytearray, random: np.random.Generator) -> tuple[int, int]:
-    """Choose a stretch of the file, short ones more often than long ones."""
+def span(data: bytearray, random: np.random.Generator) -> tuple[int, int]:
+    """Choose a part of the file, short ones more often than long ones."""
     length = round(len(data) ** random.uniform(0, 1))
     start = int(random.integers(0, max(1, len(data) - length)))
     return start, start + length
@@ -133,16 +133,16 @@ def truncate(data: bytearray, random: np.random.Generator) -> None:
 
 
 def splice(data: bytearray, random: np.random.Generator) -> None:
-    """Write one stretch of the file over another."""
-    start, end = stretch(data, random)
+    """Overwrite one part of the file with another."""
+    start, end = span(data, random)
     target = int(random.integers(0, len(data)))
     data[target : target + end - start] = data[start:end]
 
 
 def cross(data: bytearray, random: np.random.Generator) -> None:
-    """Write a stretch of another format over one of this."""
+    """Overwrite a part with one of another format."""
     other = seed(list(SEEDS)[int(random.integers(0, len(SEEDS)))])
-    start, end = stretch(bytearray(other), random)
+    start, end = span(bytearray(other), random)
     target = int(random.integers(0, len(data)))
     data[target : target + end - start] = other[start:end]
 
@@ -158,9 +158,9 @@ def overwrite_field(data: bytearray, random: np.random.Generator) -> None:
 
 
 def duplicate_chunk(data: bytearray, random: np.random.Generator) -> None:
-    """Repeat what lies between the names of two chunks, or any stretch where there are none."""
+    """Repeat what lies between the names of two chunks, or any part if there are none."""
     names = [match.start() for match in re.finditer(rb"OggS|[A-Za-z][A-Za-z0-9 ]{3}", bytes(data))]
-    start, end = stretch(data, random)
+    start, end = span(data, random)
     if len(names) > 1 and random.random() < 0.7:
         i = int(random.integers(0, len(names) - 1))
         start, end = names[i], names[i + 1]
@@ -168,7 +168,7 @@ def duplicate_chunk(data: bytearray, random: np.random.Generator) -> None:
 
 
 def remove(data: bytearray, random: np.random.Generator) -> None:
-    start, end = stretch(data, random)
+    start, end = span(data, random)
     if end - start < len(data):
         del data[start:end]
 
@@ -353,6 +353,6 @@ def test_eight_channels_and_more_are_read(
     with (memory / "0.bin").open("rb", buffering=0) as file:
         waveform = read_waveform(file, 16_000)
     expected = 0.625 * bad_audio.voice(SECONDS)
-    # The mean of the channels; AAC loses a little, and the deep part alone of the subwoofer's channel.
+    # The mean of the channels; AAC loses a little, and only the low band of the subwoofer channel remains.
     assert np.corrcoef(waveform[: len(expected)], expected)[0, 1] > 0.98
     assert np.std(waveform[: len(expected)]) == pytest.approx(np.std(expected), rel=0.15)

@@ -105,11 +105,11 @@ def test_a_tone_keeps_its_pitch_level_and_length(sample_rate: int) -> None:
 def test_one_recording_leaves_nothing_in_the_resampler_for_the_next() -> None:
     loud, quiet = sine(300, 1.0, 44_100, 0.9), sine(700, 1.0, 44_100, 0.01)
     with opened(quiet, 44_100) as file:
-        alone = read_waveform(file, RATE)
+        expected = read_waveform(file, RATE)
     with opened(loud, 44_100) as file:
         next(RecordingReader(file, RATE).segments(0.3, 0.3))
     with opened(quiet, 44_100) as file:
-        np.testing.assert_array_equal(read_waveform(file, RATE), alone)
+        np.testing.assert_array_equal(read_waveform(file, RATE), expected)
 
 
 def test_recordings_that_are_read_at_once_do_not_disturb_each_other() -> None:
@@ -251,7 +251,7 @@ def test_a_recording_beyond_the_limit_is_refused_and_one_at_the_limit_is_not() -
 
 
 def test_a_sound_beyond_hearing_of_the_model_is_no_speech() -> None:
-    # Faded in and out: a tone that starts at once is a click, which is heard.
+    # Faded in and out: a tone that starts abruptly is a click, which has all frequencies.
     samples = sine(20_000, 1.0, 48_000) * np.hanning(48_000).astype(np.float32)
     with opened(samples, 48_000) as file, pytest.raises(RecordingError, match="silence") as caught:
         read_waveform(file, RATE)

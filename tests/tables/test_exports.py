@@ -1,4 +1,4 @@
-"""Exports: what Audacity, Raven and audformat read."""
+"""Formats of other tools: what Audacity, Raven and audformat read."""
 
 from __future__ import annotations
 
