@@ -27,7 +27,7 @@ from emosense.storage.locations import beside, redact, without_credentials
 _RAVDESS_NAME: Final = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.(?:wav|flac)", re.IGNORECASE)
 _TABLE_COLUMNS: Final = ("path", "emotion", "speaker")
 _MAX_LINE: Final = 1 << 20
-# The one reason to leave a recording out that is none of choice.
+# Unlike the other reasons to leave a recording out, this one is a fault of the data.
 MISSING: Final = "there is no such file"
 
 
@@ -73,10 +73,20 @@ class RavdessName:
 def parse_ravdess_name(name: str) -> RavdessName:
     """Read the fields of a RAVDESS file name.
 
+    Parameters
+    ----------
+    name : str
+        Without its folder: ``03-01-06-01-02-01-12.wav``.
+
+    Returns
+    -------
+    RavdessName
+        All seven fields.
+
     Raises
     ------
     ValueError
-        Saying which field is wrong.
+        If a field is missing or out of range; the message names it.
     """
     match = _RAVDESS_NAME.fullmatch(name)
     if not match:
@@ -99,12 +109,13 @@ class Utterance:
     Parameters
     ----------
     recording : Recording
+        The recording.
     emotion : str
         One of `EMOTIONS`, or empty where a recording has no label.
     speaker : str
-        Who speaks; folds are cut between speakers.
+        Name of the speaker; folds are split by it.
     sex : str
-        ``male``, ``female``, or empty where it is not known.
+        ``male``, ``female``, or empty if unknown.
     """
 
     recording: Recording
@@ -115,13 +126,16 @@ class Utterance:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Corpus:
-    """Utterances in order of path, and what was left out.
+    """The recordings of a corpus with their labels.
 
     Parameters
     ----------
     name : str
         Name in `CORPORA`; ``ravdess`` also for a table of its recordings; otherwise ``table`` or ``unlabelled``.
+    utterances : tuple of Utterance
+        In order of their paths.
     problems : tuple of (path, reason)
+        Recordings that cannot be used.
     """
 
     name: str
@@ -131,6 +145,16 @@ class Corpus:
 
 def read_corpus(location: str) -> Corpus:
     """Read a folder, a bucket or a table.
+
+    Parameters
+    ----------
+    location : str
+        Local path or URL of a folder, or of a .csv or .parquet table.
+
+    Returns
+    -------
+    Corpus
+        What can be used, and what cannot.
 
     Raises
     ------
@@ -191,10 +215,10 @@ def _read_table(location: str) -> Corpus:
             if not path or not speaker:
                 raise ValueError("path or speaker is empty")
             recording = named_recording(beside(location, path))
-            # A cell may write a path in another way, or with credentials.
+            # Cells may write the same path differently, or with credentials.
             known_as = without_credentials(recording.location)
             if known_as in found:
-                raise ValueError("the path stands in the table twice")
+                raise ValueError("the path is in the table twice")
             if recording.size < 0:
                 raise ValueError(MISSING)
         except ValueError as err:
@@ -209,7 +233,7 @@ def _read_table(location: str) -> Corpus:
 
 
 def _is_ravdess(path: str) -> bool:
-    """Whether a recording has a name of RAVDESS, whose licence holds for what is trained on it."""
+    """Return whether a recording has a name of RAVDESS, whose licence applies to models trained on it."""
     try:
         parse_ravdess_name(path.replace(os.sep, "/").rpartition("/")[2])
     except ValueError:
@@ -259,7 +283,7 @@ def _parquet_records(location: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _check_columns(location: str, columns: Any) -> None:
     if "emotion" in columns and "confidence" in columns and f"p_{EMOTIONS[0]}" in columns:
-        text = "holds labels that EmoSense gave: train and evaluate on what people say of the recordings"
+        text = "has labels predicted by EmoSense: train and evaluate on labels that people assigned"
         raise UsageError(f"{redact(location)} {text}")
     missing = [column for column in _TABLE_COLUMNS if column not in columns]
     if missing:

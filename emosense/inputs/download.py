@@ -1,8 +1,8 @@
 """A published corpus -> its folder: archives are fetched over HTTP, checked by hash, and unpacked.
 
-What a stopped download has is kept in a hidden folder of the corpus, and the next one goes on from there: the first
-part of an archive is continued by a range request, a whole one is unpacked further, and one that has been unpacked
-leaves a receipt. Credentials in a URL are sent to its host alone, and never shown.
+A download that was stopped resumes: its data is kept in a hidden folder of the corpus. A range request fetches the rest
+of an archive, the unpacking of a complete one continues, and an archive that has been unpacked leaves a receipt.
+Credentials in a URL are sent only to its host, and never shown.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from emosense.storage.locations import redact
 from emosense.storage.schemes import is_url
 from emosense.storage.zip_archive import Member, make_real_folder, unpack
 
-# Zenodo record 1188976 (Livingstone and Russo, 2018, CC BY-NC-SA 4.0), and the MD5 sums that it publishes. MD5 finds
-# damage; it would not stop an attacker, which is why `emosense.storage.zip_archive` trusts no member.
+# Zenodo record 1188976 (Livingstone and Russo, 2018, CC BY-NC-SA 4.0), and the MD5 sums that it publishes. MD5 detects
+# damage but would not stop an attacker, which is why `emosense.storage.zip_archive` trusts no member.
 RAVDESS_URL: Final = "https://zenodo.org/records/1188976/files"
 RAVDESS_SPEECH: Final = ("Audio_Speech_Actors_01-24.zip", "bc696df654c87fed845eb13823edef8a")
 RAVDESS_SONG: Final = ("Audio_Song_Actors_01-24.zip", "5411230427d67a21e18aa4d466e6d1b9")
@@ -35,18 +35,18 @@ _WORK_FOLDER: Final = ".emosense-download"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DownloadJob:
-    """What to download, and to where.
+    """What to download, and where to put it.
 
     Parameters
     ----------
     folder : str
         Local path of the corpus.
     archives : tuple of (name, md5)
-        In hexadecimal digits.
+        File names, and MD5 sums in hexadecimal digits.
     url : str
-        Where the archives lie, ``http`` or ``https``.
+        Folder of the archives, ``http`` or ``https``.
     pause_s : float
-        After the first failure; it doubles with each that follows.
+        Seconds to wait after the first failure; doubled after each further one.
     """
 
     folder: str
@@ -56,14 +56,26 @@ class DownloadJob:
 
 
 def download(job: DownloadJob, progress: Progress) -> int:
-    """Make a corpus complete and return the number of its archives that were not yet.
+    """Fetch and unpack the archives of a corpus that are not there yet.
+
+    Parameters
+    ----------
+    job : DownloadJob
+        What to download.
+    progress : Progress
+        Counts megabytes, then files.
+
+    Returns
+    -------
+    int
+        Number of archives that were fetched or unpacked.
 
     Raises
     ------
     UsageError
-        If an address or a hash cannot be right, or another download fills the folder.
+        If an address or a hash is malformed, or another download is writing to the folder.
     StorageError
-        If the server does not answer, or what it gives is damaged or refused; a rerun goes on.
+        If the server does not answer, or an archive is damaged or refused; a rerun resumes.
     OutputError
         If the folder cannot be written.
     """
@@ -74,12 +86,12 @@ def download(job: DownloadJob, progress: Progress) -> int:
         raise UsageError(f"archives are unpacked to a local folder, not to {redact(job.folder)}")
     requests = [request_for(job.url, name) for name, _ in job.archives]
     n_new = 0
-    with _held(job.folder) as work:
+    with _locked(job.folder) as work:
         for (name, md5), request in zip(job.archives, requests, strict=True):
             path = os.path.join(work, name)
             members = _unpacked(path + ".json", md5, job.folder)
             if members:
-                progress.message(f"{name}: complete already, {len(members):,} files in {redact(job.folder)}")
+                progress.message(f"{name}: already complete, {len(members):,} files in {redact(job.folder)}")
                 continue
             n_new += 1
             if md5_of(path) != md5:
@@ -89,8 +101,8 @@ def download(job: DownloadJob, progress: Progress) -> int:
 
 
 @contextlib.contextmanager
-def _held(folder: str) -> Iterator[str]:
-    """Hold the folder, so that no two downloads write the same files; give its hidden folder."""
+def _locked(folder: str) -> Iterator[str]:
+    """Lock the folder, so that no two downloads write the same files; yield its hidden folder."""
     make_folder(folder)
     work = os.path.join(folder, _WORK_FOLDER)
     make_real_folder(work)
@@ -102,14 +114,14 @@ def _held(folder: str) -> Iterator[str]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
-            raise UsageError(f"another download fills {redact(folder)}: wait for it") from err
+            raise UsageError(f"another download is writing to {redact(folder)}: wait for it to finish") from err
         yield work
     finally:
         os.close(descriptor)
 
 
 def _unpacked(receipt: str, md5: str, folder: str) -> list[Member]:
-    """Files of an archive that was unpacked and is all there, by its receipt; none if something is missing."""
+    """Return the files of an unpacked archive, by its receipt; none if a file is missing."""
     try:
         with open(receipt, "rb") as file:
             content = json.load(file)

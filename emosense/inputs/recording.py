@@ -1,7 +1,7 @@
-"""A recording of the list -> its content as a file with a descriptor, checked to be the one that was listed.
+"""A recording of the list -> its content as a file with a descriptor, checked against what was listed.
 
-Only regular files are opened, and nothing hangs on a FIFO. An object is fetched to a temporary file first. A fault of
-one file alone is a `RecordingError`, one of the storage a `StorageError`.
+Only regular files are opened, and a FIFO cannot block. An object is fetched to a temporary file first. A fault of one
+file is a `RecordingError`, a fault of the storage a `StorageError`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from emosense.errors import RecordingError
 from emosense.storage.objects import fetch_object
 from emosense.storage.schemes import is_url
 
-# Of one local file: a bad sector, a file on NFS that was replaced, a mount that does not answer.
+# Faults of one local file: a bad sector, a file on NFS that was replaced, a mount that does not answer.
 _READ_ERRNO: Final[frozenset[int]] = frozenset(
     {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, getattr(errno, "EREMOTEIO", errno.EIO)}
 )
@@ -32,7 +32,7 @@ class Recording:
     Parameters
     ----------
     path : str
-        As the table shows it; bytes that are not UTF-8 are kept as surrogate escapes.
+        As in the table; bytes that are not UTF-8 are kept as surrogate escapes.
     location : str
         Absolute local path, or URL.
     size : int
@@ -48,7 +48,18 @@ class Recording:
 
 
 def object_version(info: dict[str, Any]) -> str:
-    """Return what tells one content of an object from the next: its etag, else its time of change."""
+    """Return what changes with the content of an object.
+
+    Parameters
+    ----------
+    info : dict
+        What an fsspec driver says of the object.
+
+    Returns
+    -------
+    str
+        Its etag, else its modification time; empty where the driver gives neither.
+    """
     for key in ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "created"):
         if info.get(key):
             return str(info[key]).strip('"')
@@ -57,12 +68,19 @@ def object_version(info: dict[str, Any]) -> str:
 
 @contextlib.contextmanager
 def open_recording(recording: Recording, on_progress: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
-    """Open the content of a recording as a file with a descriptor; a remote one is fetched to a temporary file first.
+    """Open the content of a recording as a file with a descriptor; an object is fetched to a temporary file first.
 
     Parameters
     ----------
+    recording : Recording
+        The recording.
     on_progress : callable
-        Called after every block of a remote recording that has arrived.
+        Called after every block of an object that has arrived.
+
+    Yields
+    ------
+    binary file
+        At its start. When the block ends, a file that was written to meanwhile is refused.
 
     Raises
     ------
@@ -81,7 +99,7 @@ def open_recording(recording: Recording, on_progress: Callable[[], None] = lambd
         try:
             yield raw
         except RecordingError as err:
-            # What a file that is being written lacks is no fault of its content.
+            # A file that is still being written is not corrupt.
             _check_unchanged(recording, before, raw.fileno(), err)
             raise
         except OSError as err:
@@ -94,23 +112,23 @@ def open_recording(recording: Recording, on_progress: Callable[[], None] = lambd
 def _check_unchanged(
     recording: Recording, before: os.stat_result, descriptor: int, fault: RecordingError | None = None
 ) -> None:
-    """Refuse a file that is not the one that was listed, or that was written to while it was read."""
+    """Refuse a file that changed after it was listed, or while it was read."""
     after = os.fstat(descriptor)
     is_listed = recording.size < 0 or before.st_size == recording.size
-    # A new content of the same size.
+    # The version also finds new content of the same size.
     is_listed &= recording.version in ("", str(before.st_mtime_ns))
     if not is_listed or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise RecordingError("changed_during_read", "the file was written to since it was listed") from fault
+        raise RecordingError("changed_during_read", "the file was written to after it was listed") from fault
 
 
 def _open_regular(path: str) -> int:
-    """Open a local file without waiting for a writer at the other end of a FIFO."""
+    """Open a local file without waiting for the writer of a FIFO."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except ValueError as err:
-        raise RecordingError("missing", "there is no such file: a name holds no NUL") from err
+        raise RecordingError("missing", "there is no such file: a name cannot contain NUL") from err
     except FileNotFoundError as err:
-        raise RecordingError("missing", "there is no such file: it is gone, or was never there") from err
+        raise RecordingError("missing", "there is no such file: it was removed, or never existed") from err
     except PermissionError as err:
         raise RecordingError("permission_denied", "the file may not be read") from err
     except OSError as err:
@@ -127,10 +145,10 @@ def _fetch(recording: Recording, file: BinaryIO, on_progress: Callable[[], None]
     try:
         version = object_version(fetch_object(recording.location, file, on_progress))
     except FileNotFoundError as err:
-        raise RecordingError("missing", "there is no such object: it is gone, or was never there") from err
+        raise RecordingError("missing", "there is no such object: it was removed, or never existed") from err
     except PermissionError as err:
         raise RecordingError("permission_denied", "the object may not be read") from err
     is_listed_size = recording.size < 0 or file.tell() == recording.size
     if not is_listed_size or (version and recording.version and version != recording.version):
-        raise RecordingError("changed_during_read", "the object was replaced since it was listed")
+        raise RecordingError("changed_during_read", "the object was replaced after it was listed")
     file.seek(0)

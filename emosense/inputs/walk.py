@@ -1,6 +1,6 @@
-"""A location -> the recordings in it, as they come: a file, a folder with all below it, or a bucket.
+"""A location -> the recordings in it, in no order: a file, a folder with all below it, or a bucket.
 
-A walk that fails half-way is a `StorageError`: part of a folder is never taken for all of it.
+A walk that fails half-way is a `StorageError`: a partial listing is never labelled.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class ListingConfig:
     follow_links : bool
         Follow symbolic links that lead out of the input folder.
     any_extension : bool
-        Take files of every name; the content decides (``--sniff``).
+        Take files with any extension and judge them by their content (``--sniff``).
     excluded : tuple of str
-        Absolute paths and URLs of files and folders that are passed over: the run's own output.
+        Absolute paths and URLs of files and folders to skip: the run's own output.
     """
 
     follow_links: bool = False
@@ -55,15 +55,24 @@ def recordings_at(location: str, config: ListingConfig, ignored: collections.Cou
 
     Parameters
     ----------
+    location : str
+        Local path or URL.
+    config : ListingConfig
+        Which files count as recordings.
     ignored : Counter
-        Files that are passed over are counted here by reason: an extension, ``hidden``, ``link``, ``special``.
+        Counts skipped files by reason: an extension, ``hidden``, ``link``, ``special``.
+
+    Returns
+    -------
+    iterator of Recording
+        In no order.
 
     Raises
     ------
     UsageError
         If there is nothing at the location.
     StorageError
-        If it cannot be listed to its end.
+        If it cannot be listed completely.
     """
     location = local_path(location)
     walk = _walk_url if is_url(location) else _walk_local
@@ -71,14 +80,27 @@ def recordings_at(location: str, config: ListingConfig, ignored: collections.Cou
 
 
 def reason_to_ignore(name: str, config: ListingConfig) -> str | None:
-    """Say why a file's name rules it out, None where it does not."""
+    """Return why a file is skipped because of its name.
+
+    Parameters
+    ----------
+    name : str
+        Without its folder.
+    config : ListingConfig
+        Which files count as recordings.
+
+    Returns
+    -------
+    str or None
+        ``hidden``, an extension, ``no extension`` or ``other``; None if the file counts.
+    """
     extension = os.path.splitext(name)[1].lower()
     if name.startswith("."):
         return "hidden"
     if extension in _PARTIAL_DOWNLOADS:
         return extension
     if extension not in AUDIO_EXTENSIONS and not config.any_extension:
-        # Names choose no counter of their own: numbered files would fill it, and the terminal shows it.
+        # Unusual extensions share one counter: numbered files would otherwise fill it, and the terminal shows it.
         return "no extension" if not extension else extension if _EXTENSION.fullmatch(extension) else "other"
     return None
 
@@ -88,7 +110,7 @@ def _is_ignored_folder(name: str) -> bool:
 
 
 def _walk_local(root: str, config: ListingConfig, ignored: collections.Counter[str]) -> Iterator[Recording]:
-    """Walk a local folder; a folder that may not be read stops the run, since part of a list is never labelled."""
+    """Walk a local folder; a folder that cannot be read stops the run, since a partial listing is never labelled."""
     try:
         status = os.stat(root)
     except OSError as err:
@@ -111,7 +133,7 @@ def _walk_local(root: str, config: ListingConfig, ignored: collections.Counter[s
                 if entry.is_symlink():
                     target = os.path.realpath(entry.path)
                     inside = target == real_root or target.startswith(real_root + os.sep)
-                    # A folder within is listed under its own name, unless that one is passed over.
+                    # A linked folder inside the root is listed under its own name, unless that one is ignored.
                     steps = target[len(real_root) :].split(os.sep)
                     is_twice = inside and os.path.isdir(target) and not any(map(_is_ignored_folder, steps))
                     if is_twice or not (inside or config.follow_links) or not os.path.exists(target):
@@ -135,7 +157,7 @@ def _walk_local(root: str, config: ListingConfig, ignored: collections.Counter[s
 
 
 def _entry_recording(entry: os.DirEntry[str]) -> Recording:
-    """Identity of a file in a folder; one that has gone since, or may not be looked at, gets its row as well."""
+    """Return a file of a folder; one that was removed meanwhile, or denies access, gets a row as well."""
     try:
         return _local_recording(entry.path, entry.stat())
     except OSError:
@@ -143,7 +165,18 @@ def _entry_recording(entry: os.DirEntry[str]) -> Recording:
 
 
 def named_recording(location: str) -> Recording:
-    """Return the recording of a name; its size is -1 where there is no such file, or it may not be looked at."""
+    """Return the recording that a name stands for.
+
+    Parameters
+    ----------
+    location : str
+        Local path or URL.
+
+    Returns
+    -------
+    Recording
+        With size -1 where there is no such file, or access is denied.
+    """
     location = local_path(location)
     if is_url(location):
         fs, path = filesystem(location)
@@ -167,13 +200,13 @@ def _shown(path: str) -> str:
 
 
 def _object_recording(path: str, location: str, info: dict[str, Any]) -> Recording:
-    # A web server need not say how long an answer is.
+    # A web server need not send the length of its answer.
     size = info.get("size")
     return Recording(path, location, -1 if size is None else int(size), object_version(info))
 
 
 def _walk_url(root: str, config: ListingConfig, ignored: collections.Counter[str]) -> Iterator[Recording]:
-    """Walk a bucket folder by folder; a page that fails has its folder listed again, and stops the run if it lasts."""
+    """Walk a bucket folder by folder; if a page fails its folder is listed again, and a lasting fault stops the run."""
     fs, top = filesystem(root)
     try:
         info = retry(lambda: fs.info(top), f"listing {redact(root)}")
@@ -184,7 +217,7 @@ def _walk_url(root: str, config: ListingConfig, ignored: collections.Counter[str
     if info["type"] == "file":
         yield _object_recording(without_credentials(root), root, info)
         return
-    # Names are put behind the location as it was given: a driver's own names lack the host and the user.
+    # Names are appended to the location as it was given: a driver's own names lack host and user.
     prefix = root if root.endswith("://") else root.rstrip("/") + "/"
     shown = without_credentials(prefix)
     excluded = {fs._strip_protocol(location) for location in config.excluded if is_url(location)}
@@ -210,11 +243,11 @@ def _walk_url(root: str, config: ListingConfig, ignored: collections.Counter[str
 
 
 def _entries(fs: Any, folder: str, root: str) -> list[dict[str, Any]]:
-    """Entries of one folder of a bucket, or an error: never the part that could be listed."""
+    """Return all entries of one folder of a bucket, never only the part that could be listed."""
     try:
         entries = retry(lambda: fs.ls(folder, detail=True), f"listing {redact(root)}")
     except FileNotFoundError as err:
-        raise StorageError(f"cannot list all of {redact(root)}: a folder in it is gone") from err
+        raise StorageError(f"cannot list all of {redact(root)}: a folder in it was removed") from err
     except PermissionError as err:
         raise StorageError(f"cannot list all of {redact(root)}: access to a folder in it is denied") from err
     # An object whose name ends in a slash stands for its folder.

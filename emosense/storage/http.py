@@ -1,4 +1,4 @@
-"""One file over HTTP: goes on where it was, tries again after passing faults, and is checked by its hash."""
+"""One file over HTTP: a download resumes where it stopped, is retried after passing faults, and checked by its hash."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from emosense.storage.schemes import scheme_of
 _BLOCK_BYTES: Final = 1 << 18
 _MAX_BYTES: Final = 2 << 30
 _TIMEOUT_S: Final = 60.0
-# Failures in a row, without a byte more than before, until a rerun has to go on.
+# Failures in a row, without a new byte, after which a rerun has to resume.
 _N_TRIES: Final = 6
 _MAX_PAUSE_S: Final = 120.0
 _PASSING_STATUS: Final = (408, 425, 429, 500, 502, 503, 504)
@@ -41,7 +41,25 @@ class _PassingFault(Exception):
 
 
 def request_for(url: str, name: str) -> urllib.request.Request:
-    """Prepare the request for a file below a URL, whose query is kept."""
+    """Prepare the request for a file below a URL.
+
+    Parameters
+    ----------
+    url : str
+        Folder, ``http`` or ``https``; its query is kept, its credentials become a header.
+    name : str
+        Name of the file, quoted.
+
+    Returns
+    -------
+    Request
+        For `fetch`.
+
+    Raises
+    ------
+    UsageError
+        If the URL has another scheme, no host or a wrong port.
+    """
     parts = urllib.parse.urlsplit(url)
     try:
         port = f":{parts.port}" if parts.port else ""
@@ -55,26 +73,49 @@ def request_for(url: str, name: str) -> urllib.request.Request:
     request = urllib.request.Request(address, headers={"User-Agent": "emosense", "Accept-Encoding": "identity"})  # noqa: S310 - the scheme was checked
     if parts.username is not None:
         secret = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-        # Not passed on to the host that a redirection names.
+        # Not sent to the host of a redirection.
         request.add_unredirected_header("Authorization", "Basic " + base64.b64encode(secret.encode()).decode())
     return request
 
 
 def fetch(request: urllib.request.Request, path: str, md5: str, pause_s: float, progress: Progress) -> None:
-    """Fetch a file whole, going on after every passing fault, and check it; an empty MD5 sum checks nothing."""
+    """Fetch a file, resuming after every passing fault, and check it.
+
+    Parameters
+    ----------
+    request : Request
+        From `request_for`.
+    path : str
+        Local path at which the complete file appears; until then it is at ``path.part``.
+    md5 : str
+        MD5 sum in hexadecimal digits; empty to check nothing.
+    pause_s : float
+        Seconds to wait after the first failure; doubled after each further one.
+    progress : Progress
+        Counts megabytes.
+
+    Raises
+    ------
+    UsageError
+        If the server refuses the request.
+    StorageError
+        If the server does not answer, or the file is damaged or too large.
+    OutputError
+        If the file cannot be written.
+    """
     name, part = os.path.basename(path), path + ".part"
     n_most, n_failures = _size(part), 0
-    progress.message(f"{name}: downloading" + (f", going on behind the first {n_most / 1e6:.0f} MB" if n_most else ""))
+    progress.message(f"{name}: downloading" + (f", resuming after {n_most / 1e6:.0f} MB" if n_most else ""))
     while True:
         try:
             _transfer(request, part, progress)
             break
         except _PassingFault as fault:
-            # A server that ignores ranges and always breaks off at the same place makes no headway.
+            # A server that ignores ranges and always breaks off at the same byte makes no progress.
             n_failures = 1 if _size(part) > n_most else n_failures + 1
             n_most = max(n_most, _size(part))
             if n_failures == _N_TRIES:
-                kept = f"{_size(part) / 1e6:.0f} MB are kept, the same command goes on"
+                kept = f"{_size(part) / 1e6:.0f} MB are kept, run the same command again to resume"
                 raise StorageError(f"{redact(request.full_url)} cannot be fetched: {fault}; {kept}") from fault
             wait_s = min(max(fault.wait_s, pause_s * 2 ** (n_failures - 1)), _MAX_PAUSE_S)
             progress.message(f"{name}: {fault}; trying again in {wait_s:.0f} s")
@@ -88,7 +129,7 @@ def fetch(request: urllib.request.Request, path: str, md5: str, pause_s: float, 
 
 
 def _transfer(request: urllib.request.Request, part: str, progress: Progress) -> None:
-    """Bring a part to its end in one request, or as far as that goes."""
+    """Fetch the rest of a part in one request, or as much of it as arrives."""
     n_have, version = _size(part), _read_text(part + ".version")
     for header in ("Range", "If-range"):
         request.remove_header(header)
@@ -107,12 +148,12 @@ def _transfer(request: urllib.request.Request, part: str, progress: Progress) ->
         raise _PassingFault(_words(err)) from err
     with response:
         if response.headers.get_content_type() == "text/html":
-            # Of a proxy, or of a page that asks for a password: it must not take the place of a part.
+            # From a proxy, or a log-in page: it must not replace a part.
             raise StorageError(f"a web page came in place of the file from {redact(request.full_url)}")
         is_rest = response.status == 206
         if is_rest and not (response.headers.get("Content-Range") or "").startswith(f"bytes {n_have}-"):
             remove(part)
-            raise _PassingFault("the server gave another range than was asked for")
+            raise _PassingFault("the server sent another range than the one requested")
         _write_part(response, part, n_have if is_rest else 0, progress)
 
 
@@ -121,7 +162,7 @@ def _write_part(response: http.client.HTTPResponse, part: str, n_have: int, prog
     length = response.headers.get("Content-Length") or ""
     expected = n_have + int(length) if re.fullmatch(r"[0-9]{1,18}", length) else None
     if (expected or 0) > _MAX_BYTES:
-        raise StorageError(f"the server says {expected:,} bytes, and no file that is due has more than {_MAX_BYTES:,}")
+        raise StorageError(f"the server announces {expected:,} bytes, more than the limit of {_MAX_BYTES:,}")
     try:
         with open(part, "ab") as file:
             file.truncate(n_have)
@@ -133,7 +174,7 @@ def _write_part(response: http.client.HTTPResponse, part: str, n_have: int, prog
                 n_before, n_have = n_have, n_have + len(block)
                 progress.advance(round(n_have / 1e6) - round(n_before / 1e6), 0)
                 if n_have > _MAX_BYTES:
-                    raise StorageError(f"the server sends more than {_MAX_BYTES:,} bytes: no file that is due has them")
+                    raise StorageError(f"the server sends more than the limit of {_MAX_BYTES:,} bytes")
     except OSError as err:
         raise OutputError(f"cannot write {redact(part)}: {err.strerror}") from err
     if expected is not None and n_have < expected:
@@ -148,17 +189,17 @@ def _next_block(response: http.client.HTTPResponse) -> bytes:
 
 
 def _version(response: http.client.HTTPResponse) -> str:
-    """Return what If-Range may carry: a strong etag, else the time of change (RFC 9110, 13.1.5)."""
+    """Return what If-Range may contain: a strong etag, else the modification time (RFC 9110, 13.1.5)."""
     etag = response.headers.get("ETag") or ""
     version = etag if etag.startswith('"') else response.headers.get("Last-Modified") or ""
     return version if version.isascii() and version.isprintable() else ""
 
 
 def _http_fault(err: urllib.error.HTTPError, part: str, url: str) -> Exception:
-    """Tell a refusal that lasts from one that passes."""
+    """Return a lasting refusal as `UsageError`, a passing one as `_PassingFault`."""
     if err.code == 416:
         remove(part)
-        return _PassingFault("the server has another file now, which is fetched from its start")
+        return _PassingFault("the file on the server has changed, it is fetched from the start")
     if err.code in _PASSING_STATUS:
         return _PassingFault(f"the server says {err.code} {redact(str(err.reason))}", _retry_after_s(err.headers))
     hint = {404: "there is no such file", 401: "check the credentials", 403: "access is denied"}.get(
@@ -168,7 +209,7 @@ def _http_fault(err: urllib.error.HTTPError, part: str, url: str) -> Exception:
 
 
 def _retry_after_s(headers: Message) -> float:
-    """Seconds that a server asks to wait, which it gives as a number or as a date; 0 if it does not."""
+    """Return the seconds that a server asks to wait, given as a number or a date; 0 if it does not ask."""
     value = headers.get("Retry-After") or ""
     if value.isdecimal():
         return float(value)
@@ -194,7 +235,18 @@ def _read_text(path: str) -> str:
 
 
 def md5_of(path: str) -> str:
-    """MD5 sum of a file, empty if there is none."""
+    """Return the MD5 sum of a file.
+
+    Parameters
+    ----------
+    path : str
+        Local path.
+
+    Returns
+    -------
+    str
+        In hexadecimal digits; empty if there is no such file.
+    """
     if not os.path.exists(path):
         return ""
     with open(path, "rb") as file:
@@ -202,7 +254,7 @@ def md5_of(path: str) -> str:
 
 
 def _web_opener() -> urllib.request.OpenerDirector:
-    """Open http and https, through the proxies of the environment, and nothing that a redirection may name beside."""
+    """Open only http and https, through the environment's proxies: a redirection cannot lead to another scheme."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler, urllib.request.UnknownHandler, urllib.request.HTTPHandler,

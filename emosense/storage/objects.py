@@ -149,7 +149,7 @@ def fetch_object(url: str, file: BinaryIO, on_block: Callable[[], None] = lambda
     """
     fs, path = filesystem(url)
 
-    def copy() -> dict[str, Any]:
+    def _copy() -> dict[str, Any]:
         file.seek(0)
         file.truncate()
         with fs.open(path, "rb", cache_type="none", block_size=_BLOCK_BYTES) as source:
@@ -161,4 +161,4 @@ def fetch_object(url: str, file: BinaryIO, on_block: Callable[[], None] = lambda
             raise TimeoutError(f"{file.tell()} of {expected} bytes arrived")
         return details
 
-    return retry(copy, f"reading {redact(url)}")
+    return retry(_copy, f"reading {redact(url)}")

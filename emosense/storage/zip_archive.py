@@ -1,8 +1,8 @@
-"""A zip archive -> the files in it: every member is looked at before the first one is written.
+"""A zip archive -> the files in it: every member is checked before the first one is written.
 
-An archive may come from anywhere, so nothing in it is trusted: its members must be plain files and folders that lie
-below the folder they are unpacked to, in reasonable number and size. A file appears whole or not at all, files that are
-there already are not written again, and a file that is not the archive's is never replaced.
+An archive may come from anywhere, so nothing in it is trusted: its members must be regular files and folders below
+the folder they are unpacked to, in reasonable number and size. A file appears complete or not at all, files that exist
+already are not written again, and a file that is not from the archive is never replaced.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ _BLOCK_BYTES: Final = 1 << 20
 # Bits of the general purpose flag: encrypted, strongly encrypted, headers masked (APPNOTE.TXT 4.4.4).
 _ENCRYPTED_FLAGS: Final = 1 | 1 << 6 | 1 << 13
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# Deflate makes next to nothing of short files of one value: the ratio says nothing about them.
+# Deflate shrinks short files of one value to almost nothing: their ratio means nothing.
 _SHORT_BYTES: Final = 1 << 16
 _DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
-    """How large an archive may unpack; RAVDESS has 1440 members, 0.6 GB, at a ratio of 3.
+    """How much an archive may contain; RAVDESS has 1440 members, 0.6 GB, at a ratio of 3.
 
     Parameters
     ----------
     n_members : int
+        Number of files and folders.
     n_bytes : int
-        Of all members together.
+        Unpacked size of all members.
     ratio : int
         Unpacked to packed size, of the archive and of each member.
     """
@@ -61,7 +62,7 @@ class Member:
 
 
 def unpack(archive: str, folder: str, temporary: str, progress: Progress, limits: Limits | None = None) -> list[Member]:
-    """Unpack an archive; one that was unpacked in part is completed.
+    """Unpack an archive, or complete one that was unpacked in part.
 
     Parameters
     ----------
@@ -69,6 +70,10 @@ def unpack(archive: str, folder: str, temporary: str, progress: Progress, limits
         Local paths.
     temporary : str
         Name under which each file is written, on the same file system as `folder`.
+    progress : Progress
+        Counts members.
+    limits : Limits, optional
+        How much the archive may contain.
 
     Returns
     -------
@@ -80,7 +85,7 @@ def unpack(archive: str, folder: str, temporary: str, progress: Progress, limits
     StorageError
         If the archive is damaged or one of its members is refused; in the second case nothing has been written.
     OutputError
-        If a file cannot be written, or another one has its name.
+        If a file cannot be written, or another file has its name.
     """
     try:
         infos = _checked_infos(archive, limits or Limits())
@@ -130,7 +135,7 @@ def _check_number(archive: str, limits: Limits) -> None:
 
 
 def _fault(info: zipfile.ZipInfo, limits: Limits) -> str:
-    """Say why a member is refused; empty for one that is not."""
+    """Return why a member is refused; empty for one that is not."""
     name, kind = info.filename, stat.S_IFMT(info.external_attr >> 16)
     parts = name.removesuffix("/").split("/")
     if name != info.orig_filename or not name.isprintable() or "\\" in name:
@@ -179,7 +184,7 @@ def _unpack_member(source: zipfile.ZipFile, info: zipfile.ZipInfo, folder: str, 
     if os.path.lexists(target):
         if not _is_member(target, info):
             raise OutputError(
-                f"{redact(target)} is there and is not the archive's: move it away, or choose another folder"
+                f"{redact(target)} exists and is not from the archive: move it away, or choose another folder"
             )
         return
     with source.open(info) as packed, replaced_file(target, temporary) as file:
@@ -187,24 +192,29 @@ def _unpack_member(source: zipfile.ZipFile, info: zipfile.ZipInfo, folder: str, 
 
 
 def make_real_folder(path: str) -> None:
-    """Make a folder unless it is there; one that is a link leads elsewhere and is refused.
+    """Create a folder if it does not exist; a link in its place is refused.
+
+    Parameters
+    ----------
+    path : str
+        Local path.
 
     Raises
     ------
     OutputError
-        If something else has its name, or it cannot be made.
+        If something else has its name, or it cannot be created.
     """
     try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(path)
         if not stat.S_ISDIR(os.lstat(path).st_mode):
-            raise OutputError(f"{redact(path)} is there and is no folder")
+            raise OutputError(f"{redact(path)} exists and is not a folder")
     except OSError as err:
-        raise OutputError(f"cannot make the folder {redact(path)}: {err.strerror}") from err
+        raise OutputError(f"cannot create the folder {redact(path)}: {err.strerror}") from err
 
 
 def _is_member(path: str, info: zipfile.ZipInfo) -> bool:
-    """Whether a file is the member, by size and checksum."""
+    """Return whether a file is the member, by size and checksum."""
     status = os.lstat(path)
     if not stat.S_ISREG(status.st_mode) or status.st_size != info.file_size:
         return False

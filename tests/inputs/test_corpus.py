@@ -91,7 +91,7 @@ def test_a_table_describes_any_corpus(tmp_path: Path) -> None:
         ("b.wav", "happy", "s1", "female"),
     ]
     reasons = " | ".join(f"{path}: {reason}" for path, reason in corpus.problems)
-    for expected in ("line 5: a.wav: the path stands in the table twice", "line 6: c.wav: unknown emotion 'bored'",
+    for expected in ("line 5: a.wav: the path is in the table twice", "line 6: c.wav: unknown emotion 'bored'",
                      "line 7: d.wav: path or speaker is empty", "gone.wav: there is no such file"):  # fmt: skip
         assert expected in reasons
 
@@ -102,7 +102,7 @@ def test_a_table_in_the_working_folder_may_be_named_with_a_dot(tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     corpus = read_corpus("./table.csv")
     assert [u.recording.path for u in corpus.utterances] == ["a.wav"]
-    assert [reason for _, reason in corpus.problems] == ["the path stands in the table twice"]
+    assert [reason for _, reason in corpus.problems] == ["the path is in the table twice"]
 
 
 def test_credentials_in_a_cell_open_the_recording_and_are_not_its_name(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_parquet_table_is_read_like_a_csv(tmp_path: Path) -> None:
     ("content", "says"),
     [
         (b"path,emotion\r\na.wav,sad\r\n", "lacks speaker"),
-        (b"path,speaker,emotion,confidence,p_neutral\r\na.wav,1,sad,0.5,0.1\r\n", "labels that EmoSense gave"),
+        (b"path,speaker,emotion,confidence,p_neutral\r\na.wav,1,sad,0.5,0.1\r\n", "labels predicted by EmoSense"),
         ("path,emotion,speaker\r\nä,sad,1".encode("utf-16"), "not UTF-8"),
         (b'path,emotion,speaker\r\n"' + b"a" * 2_000_000 + b'",sad,1', "field larger than"),
     ],

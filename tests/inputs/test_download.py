@@ -192,7 +192,7 @@ def test_a_complete_corpus_is_left_as_it_is(server: Server, tmp_path: Path) -> N
     progress = Listener()
     assert download(job(server, tmp_path), progress) == 0
     assert server.seen == []
-    assert progress.said == [f"{NAME}: complete already, 6 files in {tmp_path}"]
+    assert progress.said == [f"{NAME}: already complete, 6 files in {tmp_path}"]
 
 
 def test_a_file_that_went_missing_comes_back_and_its_neighbours_are_not_written_again(
@@ -243,7 +243,7 @@ def test_a_server_that_ignores_ranges_is_asked_for_the_whole_again(server: Serve
 def test_a_server_that_always_breaks_off_at_the_same_place_is_given_up(server: Server, tmp_path: Path) -> None:
     server.has_ranges = False
     server.faults = [cut(50_000)] * 20
-    with pytest.raises(StorageError, match=r"the connection ended after 50,000 of .* the same command goes on"):
+    with pytest.raises(StorageError, match=r"the connection ended after 50,000 of .* run the same command again"):
         download(job(server, tmp_path), Silent())
     assert len(server.seen) == 6
 
@@ -355,7 +355,7 @@ def test_a_body_beyond_all_bounds_is_not_read(server: Server, tmp_path: Path) ->
         handler.end_headers()
 
     server.faults = [boast]
-    with pytest.raises(StorageError, match="no file that is due has more than"):
+    with pytest.raises(StorageError, match="more than the limit of"):
         download(job(server, tmp_path), Silent())
 
 
@@ -532,7 +532,7 @@ def test_a_link_in_the_folder_is_not_followed_out_of_it(server: Server, tmp_path
     link = tmp_path / "dest" / linked
     link.parent.mkdir(parents=True)
     link.symlink_to(outside / "sentinel" if linked.endswith(".wav") else outside)
-    with pytest.raises(OutputError, match="is there and is no"):
+    with pytest.raises(OutputError, match="exists and is not"):
         download(job(server, tmp_path / "dest"), Silent())
     assert list(outside.iterdir()) == []
 
@@ -541,7 +541,7 @@ def test_a_file_that_is_not_the_archives_is_never_replaced(server: Server, tmp_p
     mine = tmp_path / next(iter(FILES))
     mine.parent.mkdir()
     mine.write_bytes(b"mine")
-    with pytest.raises(OutputError, match="is there and is not the archive's: move it away"):
+    with pytest.raises(OutputError, match="exists and is not from the archive: move it away"):
         download(job(server, tmp_path), Silent())
     assert mine.read_bytes() == b"mine"
     mine.unlink()

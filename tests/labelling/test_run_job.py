@@ -165,7 +165,7 @@ def test_a_list_on_standard_input_is_labelled_by_name(folder: Path, tmp_path: Pa
         rows = {row["path"]: row["error_code"] for row in rows_of(tmp_path / "out.csv")}
         assert rows == {names[0]: "", names[1]: "", names[2]: "missing"}
         (error,) = [row["error"] for row in rows_of(tmp_path / "out.csv") if row["error"]]
-        assert error == "there is no such file: it is gone, or was never there"
+        assert error == "there is no such file: it was removed, or never existed"
 
 
 def test_a_list_keeps_every_name_as_it_stands(
