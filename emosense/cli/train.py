@@ -71,7 +71,7 @@ def train(
     """Train a model and write its directory: ONNX weights, model.json, model card and learning curves."""
     from emosense.progress import open_progress
     from emosense.training.encoder_choice import EncoderChoice
-    from emosense.training.train import TrainJob
+    from emosense.training.job import TrainJob
     from emosense.training.train import train as run
 
     job = TrainJob(

@@ -1,6 +1,6 @@
 """Corpus -> scores: cross-validation of a model family, or the score of a given model.
 
-Each network of each fold and seed is one Ray task (`emosense.training.fits_on_ray`). Scalers, augmentation and
+Each network of each fold and seed is one Ray task (`emosense.training.training_runs_on_ray`). Scalers, augmentation and
 calibration see only the training speakers of the fold. A random split is reported together with its leak gap.
 """
 
@@ -29,9 +29,10 @@ from emosense.training.encoder_choice import config_with_encoder
 from emosense.training.ensemble import features_of, settings_sha256
 from emosense.training.feature_cache import load_tables, settings_for
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fits_on_ray import NetworkStore, TrainingRuns
+from emosense.training.network_store import NetworkStore
 from emosense.training.presets import preset
 from emosense.training.train import classes_of
+from emosense.training.training_runs_on_ray import TrainingRuns
 
 # A random split tests a quarter of the rows; so do four folds by speaker.
 _LEAK_GAP_FOLDS: Final = 4

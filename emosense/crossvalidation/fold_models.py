@@ -15,9 +15,10 @@ from emosense.evaluation.splits import Fold, inner_split
 from emosense.progress import Progress
 from emosense.training.ensemble import assemble, members_of
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fits_on_ray import TrainingRun, TrainingRuns
-from emosense.training.fitting import TrainedNetwork, predict
+from emosense.training.fitting import TrainedNetwork
+from emosense.training.prediction import predict
 from emosense.training.settings import ModelConfig
+from emosense.training.training_runs_on_ray import TrainingRun, TrainingRuns
 
 _CALIBRATION_SHARE: Final = 0.2
 

@@ -12,7 +12,7 @@ from emosense.storage.files import exists
 from emosense.storage.locations import join, redact
 from emosense.training.encoder_choice import EncoderChoice
 from emosense.training.feature_cache import FeatureSource, check_recordings
-from emosense.training.fits_on_ray import holds_networks
+from emosense.training.network_store import holds_networks
 
 # Settings of training, which a given model has no use for. Kind, preset and protocol are missing: their defaults
 # cannot be distinguished from a choice.

@@ -18,7 +18,7 @@ from emosense.evaluation.intervals import compare_uar, mean_and_sd
 from emosense.evaluation.metrics import confusion_matrix, uar
 from emosense.progress import Progress, plural
 from emosense.training.feature_cache import FeatureSource, extract_variants
-from emosense.training.feature_table import FeatureTable, read_feature_table
+from emosense.training.feature_table import FeatureTable
 
 
 def robustness(
@@ -57,12 +57,12 @@ def robustness(
         If the source has no recordings.
     """
     configs = [table.config for table in scored.tables]
-    places = extract_variants(source, configs, catalogue, progress)
+    features = extract_variants(source, configs, catalogue, progress)
     progress.message(f"robustness: {len(catalogue)} disturbances of {plural(len(scored.tables[0]), 'recording')}")
     progress.start(len(catalogue))
     records = []
     for disturbance in catalogue:
-        tables = tuple(read_feature_table(places[config, disturbance]) for config in configs)
+        tables = tuple(features.table(config, disturbance) for config in configs)
         left, rows = _in_the_rows_of(scored.tables[0], tables)
         found = scored.predictions_of(left, rows)
         record = _scores(scored.tables[0], scored.classes, clean, found)

@@ -1,4 +1,4 @@
-"""Corpus -> feature table, with Ray Data: recordings are read and features extracted in one stage on all workers."""
+"""Recordings -> features, with Ray Data: each worker reads recordings and extracts their features in one stage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from emosense.errors import EmoSenseError, NothingToDo, from_wire, to_wire
 from emosense.features.config import FeatureConfig
-from emosense.inputs.corpus import Corpus, Utterance
+from emosense.inputs.corpus import Corpus
 from emosense.inputs.recording import Recording
 from emosense.progress import Progress, Silent
 from emosense.ray_session import quiet, ray_session
@@ -21,14 +21,22 @@ from emosense.storage.locations import redact
 from emosense.training.extraction import Variant, extract_recordings
 from emosense.training.feature_table import FeatureTableWriter
 
-# One Ray Data task has a fixed cost of some 10 ms; 256 clips are half a second of work.
-_RECORDINGS_A_BLOCK: Final = 256
+# A Ray Data task has a fixed cost of some 10 ms; 256 clips are half a second of work.
+_RECORDINGS_PER_BLOCK: Final = 256
 _BATCH_ROWS: Final = 256
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Extraction:
-    """What `extract_corpus` did: number of utterances, and errors by code."""
+    """What `extract_corpus` did.
+
+    Parameters
+    ----------
+    n_utterances : int
+        Number of rows in the table.
+    by_error : Counter
+        Number of recordings that could not be read, by error code.
+    """
 
     n_utterances: int
     by_error: Counter[str]
@@ -42,7 +50,7 @@ def _extract_batch(batch: dict[str, Any], config: FeatureConfig, variant: Varian
     try:
         results = extract_recordings(recordings, config, variant)
     except EmoSenseError as err:
-        # Ray Data would give an error of its own in its place, without the cause (seen with 2.60): it goes as rows.
+        # Ray Data replaces an exception with its own, without the cause (seen with 2.60), so the error is sent as rows.
         fault, text = to_wire(err)
         results = [{"features": [], "n_frames": 0, "error_code": "", "error": text}] * len(batch["index"])
     features = np.empty(len(results), object)
@@ -56,62 +64,86 @@ def extract_corpus(
     config: FeatureConfig,
     output: str,
     *,
-    variant: Variant | None = None,
     address: str | None = None,
     n_workers: int | None = None,
     progress: Progress | None = None,
 ) -> Extraction:
-    """Extract the features of a corpus into a Parquet file.
+    """Extract the features of a corpus into a feature table.
 
     Parameters
     ----------
+    corpus : Corpus
+        Utterances to extract.
+    config : FeatureConfig
+        Settings of the features.
     output : str
         Location of the table, local or URL; it appears when it is complete.
-    variant : Speed, Disturbance or None
-        See `extract_recordings`.
     address, n_workers
         See `ray_session`.
+    progress : Progress, optional
+        Receives the number of recordings done.
+
+    Returns
+    -------
+    Extraction
+        What was done.
 
     Raises
     ------
-    UsageError, ModelError
-        If the variant or the encoder cannot work where the recordings are read.
-    StorageError
-        If storage or cluster does not answer.
     OutputError
         If the table cannot be written.
     """
-    progress = progress or Silent()
-    progress.start(len(corpus.utterances))
-    by_error: Counter[str] = Counter()
-    n_done = 0
+    n_done, by_error = 0, Counter[str]()
+    recordings = [utterance.recording for utterance in corpus.utterances]
     with (
         atomic_writer(output) as file,
         contextlib.closing(FeatureTableWriter(file, config, corpus.name)) as writer,
         ray_session(address, n_workers) as n_cpus,
     ):
-        for results in _results(corpus.utterances, config, variant, n_cpus):
-            utterances = corpus.utterances[n_done : n_done + len(results)]
-            writer.write(utterances, results)
+        for results in extract_on_ray(recordings, config, None, n_cpus, progress or Silent()):
+            writer.write(corpus.utterances[n_done : n_done + len(results)], results)
             n_done += len(results)
-            codes = [result["error_code"] for result in results if result["error_code"]]
-            by_error.update(codes)
-            progress.advance(len(results), len(codes))
+            by_error.update(result["error_code"] for result in results if result["error_code"])
     return Extraction(n_done, by_error)
 
 
-def _results(
-    utterances: Sequence[Utterance], config: FeatureConfig, variant: Variant | None, n_cpus: int
+def extract_on_ray(
+    recordings: Sequence[Recording], config: FeatureConfig, variant: Variant | None, n_cpus: int, progress: Progress
 ) -> Iterator[list[dict[str, Any]]]:
-    """Run the extraction on Ray Data and yield its results in the order of the utterances."""
+    """Extract features on the Ray that this process is connected to.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+        Recordings to extract.
+    config : FeatureConfig
+        Settings of the features.
+    variant : Speed, Disturbance or None
+        See `emosense.training.extraction.extract_recordings`.
+    n_cpus : int
+        Number of CPUs to use.
+    progress : Progress
+        Receives the number of recordings done.
+
+    Yields
+    ------
+    list of dict
+        What `emosense.training.extraction.extract_recordings` returns, in the order of the recordings.
+
+    Raises
+    ------
+    EmoSenseError
+        An error of a worker that is not of one recording: a wrong variant or encoder, or storage that does not answer.
+    """
+    progress.start(len(recordings))
     import ray.data
 
     quiet()
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     context.print_on_execution_start = False
-    items = [{"index": index, **dataclasses.asdict(u.recording)} for index, u in enumerate(utterances)]
-    n_blocks = max(min(len(items), n_cpus), len(items) // _RECORDINGS_A_BLOCK)
+    items = [{"index": index, **dataclasses.asdict(recording)} for index, recording in enumerate(recordings)]
+    n_blocks = max(min(len(items), n_cpus), len(items) // _RECORDINGS_PER_BLOCK)
     dataset = ray.data.from_items(items, override_num_blocks=n_blocks)
     dataset = dataset.map_batches(_extract_batch, batch_size=None, fn_kwargs={"config": config, "variant": variant})
     expected = 0
@@ -121,15 +153,16 @@ def _results(
             if result["fault"]:
                 raise from_wire(result["fault"], result["error"])
             if result["index"] != expected:
-                raise RuntimeError(f"Ray Data gave row {result['index']} where {expected} was due")
+                raise RuntimeError(f"Ray Data returned row {result['index']} instead of {expected}")
             expected += 1
         yield results
+        progress.advance(len(results), sum(bool(result["error_code"]) for result in results))
     if expected != len(items):
-        raise RuntimeError(f"Ray Data gave {expected} rows for {len(items)} recordings")
+        raise RuntimeError(f"Ray Data returned {expected} rows for {len(items)} recordings")
 
 
 def _rows(batch: Any) -> list[dict[str, Any]]:
-    """Rows of an Arrow batch with the features as arrays: Python lists of floats would cost more than the STFT."""
+    """Rows of an Arrow batch, features as arrays: Python lists of floats would take longer than the STFT."""
     columns = {name: batch[name].to_pylist() for name in ("index", "fault", "n_frames", "error_code", "error")}
     features = [np.asarray(value.values if hasattr(value, "values") else value) for value in batch["features"]]
     return [
@@ -138,12 +171,19 @@ def _rows(batch: Any) -> list[dict[str, Any]]:
 
 
 def report_problems(corpus: Corpus, progress: Progress) -> None:
-    """Name every recording that cannot be used.
+    """Report every recording that cannot be used.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        What was read.
+    progress : Progress
+        Receives a message per problem.
 
     Raises
     ------
     NothingToDo
-        If there is none that can.
+        If no recording can be used.
     """
     for path, reason in corpus.problems:
         progress.message(f"left out: {redact(path)}: {reason}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -19,10 +19,11 @@ from emosense.arrays import Float32
 from emosense.errors import UsageError
 from emosense.features.config import FeatureConfig
 from emosense.inputs.corpus import Utterance
-from emosense.storage.files import atomic_writer, read_bytes
 from emosense.storage.locations import redact
 from emosense.tables.row import printable_path
+from emosense.training.parquet import WrongContentError, feature_arrays, read_parquet
 
+_LABELS: Final = ("path", "emotion", "speaker", "sex")
 _METADATA_KEY: Final = b"emosense_features"
 _CORPUS_KEY: Final = b"emosense_corpus"
 
@@ -89,7 +90,7 @@ class FeatureTableWriter:
         import pyarrow.parquet as pq
 
         self._pa = pa
-        text = [(name, pa.string()) for name in ("path", "emotion", "speaker", "sex", "error_code", "error")]
+        text = [(name, pa.string()) for name in (*_LABELS, "error_code", "error")]
         fields = [*text, ("n_frames", pa.int32()), ("features", pa.list_(pa.float32()))]
         metadata = {_METADATA_KEY: json.dumps(config.to_dict(), sort_keys=True).encode(), _CORPUS_KEY: corpus.encode()}
         self._schema = pa.schema(fields, metadata=metadata)
@@ -98,8 +99,7 @@ class FeatureTableWriter:
     def write(self, utterances: Sequence[Utterance], results: Sequence[dict[str, Any]]) -> None:
         """Append utterances with what `emosense.training.extraction.extract_recordings` gave for them."""
         labels = [(printable_path(u.recording.path), u.emotion, u.speaker, u.sex) for u in utterances]
-        names = ("path", "emotion", "speaker", "sex")
-        columns: dict[str, Any] = dict(zip(names, zip(*labels, strict=True), strict=True))
+        columns: dict[str, Any] = dict(zip(_LABELS, zip(*labels, strict=True), strict=True))
         for name in ("error_code", "error", "n_frames", "features"):
             columns[name] = [result[name] for result in results]
         arrays = {name: self._pa.array(columns[name], self._schema.field(name).type) for name in self._schema.names}
@@ -111,67 +111,64 @@ class FeatureTableWriter:
 
 
 def is_feature_table(location: str) -> bool:
-    """Whether the location is a Parquet file with features, and not a corpus table."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    """Whether the location is a Parquet file with features, rather than a corpus table; only its footer is read.
 
+    Parameters
+    ----------
+    location : str
+        Local path or URL.
+
+    Returns
+    -------
+    bool
+        False also for what cannot be read: reading it as a corpus says why.
+    """
     if not location.lower().endswith(".parquet"):
         return False
     try:
-        return _METADATA_KEY in (pq.read_schema(pa.BufferReader(read_bytes(location))).metadata or {})
-    except (OSError, pa.ArrowInvalid):
-        # Who reads it as a corpus table says what is wrong with it.
+        return _METADATA_KEY in read_parquet(location, lambda file: file.schema_arrow.metadata or {})
+    except (OSError, WrongContentError):
         return False
 
 
 def read_feature_table(location: str) -> FeatureTable:
-    """Read a feature table; recordings that could not be read are left out.
+    """Read a feature table once; its arrays share the memory that the file was read into.
+
+    Parameters
+    ----------
+    location : str
+        Local path or URL.
+
+    Returns
+    -------
+    FeatureTable
+        Without the recordings that could not be read, which are counted in `FeatureTable.by_error`.
 
     Raises
     ------
     UsageError
-        If the file is no feature table.
+        If the file is not a feature table.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    def read(file: Any) -> FeatureTable:
+        metadata = file.schema_arrow.metadata or {}
+        config = FeatureConfig.from_dict(json.loads(metadata[_METADATA_KEY]))
+        by_error: Counter[str] = Counter()
+        labels: list[tuple[str, ...]] = []
+        features: list[Float32] = []
+        for group in range(file.num_row_groups):
+            for batch in file.read_row_group(group).to_batches():
+                codes = batch["error_code"].to_pylist()
+                by_error.update(code for code in codes if code)
+                readable = batch.filter(pa.array([not code for code in codes])) if any(codes) else batch
+                labels += zip(*(readable[name].to_pylist() for name in _LABELS), strict=True)
+                features += feature_arrays(readable)
+        paths, emotions, speakers, sexes = zip(*labels, strict=True) if labels else ((),) * len(_LABELS)
+        corpus = metadata.get(_CORPUS_KEY, b"").decode()
+        return FeatureTable(config, paths, emotions, speakers, sexes, features, corpus=corpus, by_error=by_error)
 
     try:
-        table = pq.read_table(pa.BufferReader(read_bytes(location)))
-        config = FeatureConfig.from_dict(json.loads(table.schema.metadata[_METADATA_KEY]))
-    except (pa.ArrowInvalid, KeyError, TypeError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as err:
+        return read_parquet(location, read)
+    except (WrongContentError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as err:
         raise UsageError(f"{redact(location)} is no feature table: make one with emosense-batch features") from err
-    corpus = table.schema.metadata.get(_CORPUS_KEY, b"").decode()
-    by_error = Counter(code for code in table["error_code"].to_pylist() if code)
-    table = table.filter(pa.compute.equal(table["error_code"], ""))
-    paths, emotions, speakers, sexes = (
-        tuple(table[name].to_pylist()) for name in ("path", "emotion", "speaker", "sex")
-    )
-    features = []
-    for chunk in table.select(["n_frames", "features"]).to_batches():
-        for n_frames, values in zip(chunk["n_frames"].to_pylist(), chunk["features"], strict=True):
-            flat = values.values.to_numpy().astype(np.float32)
-            features.append(flat.reshape(n_frames, -1) if n_frames else flat)
-    return FeatureTable(config, paths, emotions, speakers, sexes, features, corpus=corpus, by_error=by_error)
-
-
-def rows_with_error(location: str, codes: Collection[str]) -> list[int]:
-    """Rows of a stored feature table whose recordings could not be read for one of the given reasons."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    found = pq.read_table(pa.BufferReader(read_bytes(location)), columns=["error_code"])["error_code"]
-    return [row for row, code in enumerate(found.to_pylist()) if code in codes]
-
-
-def replace_rows(location: str, rows: Sequence[int], other: str) -> None:
-    """Put the rows of another stored table, in their order, in the place of the given rows, which are ascending."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table, new = (pq.read_table(pa.BufferReader(read_bytes(file))) for file in (location, other))
-    pieces, at = [], 0
-    for place, row in enumerate(rows):
-        pieces += [table.slice(at, row - at), new.slice(place, 1)]
-        at = row + 1
-    with atomic_writer(location) as file:
-        pq.write_table(pa.concat_tables([*pieces, table.slice(at)]).replace_schema_metadata(new.schema.metadata), file)

@@ -1,26 +1,18 @@
-"""One interface over the model families: a feature table in, ONNX weights and learning curves out.
-
-Held-out predictions are always made with the exported ONNX graph, one recording per call, as labelling does with
-recordings of up to a model's window: what is measured is what is shipped.
-"""
+"""One interface over the model families: a feature table in, ONNX weights and learning curves out."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import numpy as np
 
-from emosense.arrays import Float64
-from emosense.models.model import input_names
-from emosense.onnx_session import open_session
 from emosense.registry import Registry
 from emosense.training import cnn, mlp
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.ensemble import copy_speeds
 from emosense.training.feature_table import FeatureTable
-from emosense.training.graphs import PROBABILITIES
 from emosense.training.mlp_settings import MlpConfig
 from emosense.training.settings import NetworkConfig
 
@@ -67,12 +59,15 @@ class Family:
         Begins the model card: ``A multilayer perceptron``.
     packages : tuple of str
         Distributions whose versions ``model.json`` states.
+    modules : tuple of str
+        Modules whose code decides the weights: networks that are kept are trained again after it changes.
     train : Trainer
         Trains a network from the family's settings, a subclass of `NetworkConfig`.
     """
 
     description: str
     packages: tuple[str, ...]
+    modules: tuple[str, ...]
     train: Trainer
 
 
@@ -191,8 +186,29 @@ def fit_cnn(
     return TrainedNetwork(cnn.to_onnx(model, config, table.features[0].shape[-1]), history)
 
 
-FAMILIES.register("mlp", Family("A multilayer perceptron", ("scikit-learn",), fit_mlp))
-FAMILIES.register("cnn", Family("A convolutional network", ("keras",), fit_cnn))
+FAMILIES.register(
+    "mlp",
+    Family(
+        "A multilayer perceptron", ("scikit-learn",), ("emosense.training.fitting", "emosense.training.mlp"), fit_mlp
+    ),
+)
+FAMILIES.register(
+    "cnn",
+    Family(
+        "A convolutional network",
+        ("keras",),
+        (
+            "emosense.features.filterbanks",
+            "emosense.features.mel",
+            "emosense.training.augmentation",
+            "emosense.training.cnn",
+            "emosense.training.fitting",
+            "emosense.training.gradients_on_ray",
+            "emosense.training.networks",
+        ),
+        fit_cnn,
+    ),
+)
 
 
 def epoch_record(result: cnn.EpochResult) -> dict[str, Any]:
@@ -210,29 +226,3 @@ def epoch_record(result: cnn.EpochResult) -> dict[str, Any]:
     """
     values = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
     return {name: value for name, value in values.items() if isinstance(value, int | float)}
-
-
-def predict(weights: bytes, tables: Sequence[FeatureTable], n_classes: int) -> Float64:
-    """Return the probabilities of the classes for each utterance.
-
-    Parameters
-    ----------
-    weights : bytes
-        Graph of a model.
-    tables : sequence of FeatureTable
-        The same utterances in each; one for every feature set that the model takes, in the order of its inputs.
-    n_classes : int
-        Number of classes.
-
-    Returns
-    -------
-    ndarray, shape (n_utterances, n_classes), float64 in [0, 1]
-        Each row sums to 1.
-    """
-    session = open_session(weights)
-    names = input_names(len(tables))
-    probabilities = []
-    for utterance in zip(*(table.features for table in tables), strict=True):
-        feeds = {name: features[np.newaxis] for name, features in zip(names, utterance, strict=True)}
-        probabilities.append(session.run([PROBABILITIES], feeds)[0][0])
-    return np.array(probabilities, np.float64).reshape(len(tables[0]), n_classes)

@@ -1,4 +1,4 @@
-"""What is known about a model from speakers that it was not fitted to: score, temperature and learning curves."""
+"""What speakers that a model was not trained on say about it: score, temperature and learning curves."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ from emosense.training.settings import ModelConfig
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class HeldOutScore:
-    """What is known about the settings from speakers that a fit had not seen.
+    """Score, calibration and learning curves on held-out speakers.
 
     Parameters
     ----------
     score : dict
-        For ``model.json``; ``ece`` is that with a temperature: of a cross-validation, fitted on the other folds'
-        speakers; of one held-out part, on these very rows.
+        For ``model.json``. ``ece`` is measured after temperature scaling; the temperature was fitted on the speakers of
+        the other folds in a cross-validation, and on the same rows where one part was held out.
     temperature : float
+        Divides the logits; above 0.
     curves : list of dict
-        Learning curves with held-out speakers.
+        One record per epoch.
     """
 
     score: dict[str, Any]
@@ -41,13 +42,29 @@ class HeldOutScore:
 
 
 def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, classes: tuple[str, ...]) -> HeldOutScore:
-    """Take score, temperature and curves from the ``metrics.json`` of a cross-validation and the files beside it.
+    """Read score, temperature and curves from the ``metrics.json`` of a cross-validation and the files beside it.
+
+    Parameters
+    ----------
+    place : str
+        Path or URL of ``metrics.json``.
+    kind, preset : str
+        Names of the preset that is trained.
+    config : NetworkConfig or EnsembleConfig
+        Settings of the model that is trained.
+    classes : tuple of str
+        Classes of the model that is trained.
+
+    Returns
+    -------
+    HeldOutScore
+        What the cross-validation measured.
 
     Raises
     ------
     UsageError
-        If the file is of another model family, preset, settings, features or classes, of some folds of its protocol
-        alone or of a split that is not by speaker, or its predictions are calibrated already or not all there.
+        If the file belongs to another model family, preset, settings, features or classes, has only some folds of its
+        protocol or a split that is not by speaker, or its predictions are calibrated or incomplete.
     """
     folder = place.rpartition("/")[0] or "."
     try:
@@ -61,10 +78,10 @@ def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, cla
         raise UsageError(f"{redact(place)} is of {found}, needed is {(kind, preset, classes, False)}")
     if metrics.get("only_folds"):
         taken = ", ".join(metrics["only_folds"])
-        raise UsageError(f"{redact(place)} is of {taken} alone: a model's score needs every fold, so leave out --fold")
+        raise UsageError(f"{redact(place)} has only {taken}: a model's score needs every fold, so leave out --fold")
     if not is_fair:
         raise UsageError(f"{redact(place)} is of a random split, which scores known speakers: take another --protocol")
-    if features != [heard.key for heard in features_of(config)]:
+    if features != [feature.key for feature in features_of(config)]:
         raise UsageError(f"{redact(place)} was measured with other features, or with another encoder")
     if "settings_sha256" not in metrics:
         raise UsageError(
@@ -106,13 +123,30 @@ def _predictions(place: str, classes: tuple[str, ...], n_rows: int) -> tuple[NDA
     return labels, probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
-def held_out(
+def score_held_out(
     speakers: tuple[str, ...],
     labels: NDArray[np.int64],
     probabilities: NDArray[np.float64],
     curves: list[dict[str, Any]],
 ) -> HeldOutScore:
-    """Score and calibrate on recordings of speakers that a fit did without."""
+    """Score and calibrate a model on recordings of held-out speakers.
+
+    Parameters
+    ----------
+    speakers : tuple of str
+        Speaker of each recording.
+    labels : ndarray, shape (n,), int64
+        Class indices.
+    probabilities : ndarray, shape (n, n_classes), float64 in [0, 1]
+        Predictions of the model.
+    curves : list of dict
+        Its learning curves, one record per epoch.
+
+    Returns
+    -------
+    HeldOutScore
+        Score, temperature and curves.
+    """
     temperature = round(fit_temperature(probabilities, labels), 4)
     confusion = confusion_matrix(labels, np.argmax(probabilities, axis=1), probabilities.shape[1])
     score = {

@@ -39,11 +39,12 @@ from emosense.training.ensemble import without_copies
 from emosense.training.extraction import extract_recordings
 from emosense.training.feature_cache import FeatureSource
 from emosense.training.feature_table import FeatureTable, read_feature_table
-from emosense.training.fits_on_ray import NetworkStore, TrainingRun, TrainingRuns
-from emosense.training.fitting import predict
 from emosense.training.graphs import Part, combine
 from emosense.training.held_out_score import cross_validated
+from emosense.training.network_store import NetworkStore
+from emosense.training.prediction import predict
 from emosense.training.presets import preset
+from emosense.training.training_runs_on_ray import TrainingRun, TrainingRuns
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,7 @@ def test_some_folds_are_reported_as_such_and_are_not_a_models_score(
     assert evaluate(every, Silent())["only_folds"] == []
     config = without_copies(preset("mlp", "default"))
     wanted = ("mlp", "default", config, CLASSES)
-    with pytest.raises(UsageError, match=r"is of kfold-2 alone: a model's score needs every fold"):
+    with pytest.raises(UsageError, match=r"has only kfold-2: a model's score needs every fold"):
         cross_validated(str(tmp_path / "one" / "metrics.json"), *wanted)
     assert cross_validated(str(tmp_path / "all" / "metrics.json"), *wanted).score["n"] == 144
     evaluation_report(str(tmp_path / "one"), str(tmp_path / "one.html"))
@@ -282,7 +283,8 @@ def test_calibration_sees_only_training_speakers_and_keeps_the_labels(
 def test_a_given_model_is_scored_and_known_speakers_are_named(table: str, tmp_path: Path) -> None:
     from conftest import tiny_description
 
-    from emosense.training.train import TrainJob, train
+    from emosense.training.job import TrainJob
+    from emosense.training.train import train
 
     train(TrainJob("mlp", table, str(tmp_path / "model"), emotions=CLASSES, validation_share=0.3), Silent())
 
@@ -353,7 +355,7 @@ def test_robustness_is_the_score_of_the_same_models_on_disturbed_recordings(
         assert f"{100 * record['change']['mean']:+.1f}" in line
     progress = Listener()
     assert evaluate(wanted, progress) == metrics
-    assert "4 of 4 fits are done already" in progress.said
+    assert "4 of 4 networks are trained already" in progress.said
     assert not [text for text in progress.said if text.startswith("features")]
 
 

@@ -20,9 +20,10 @@ from emosense.labelling.run_job import run_label_job
 from emosense.models.model import Model, read_model
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
+from emosense.training.job import TrainJob
 from emosense.training.presets import preset
 from emosense.training.settings import EnsembleConfig, Member
-from emosense.training.train import TrainJob, train
+from emosense.training.train import train
 
 CLASSES = ("calm", "angry")
 

@@ -1,22 +1,200 @@
-"""What is refused before features are extracted."""
+"""The feature cache: each recording is extracted once, until the recording or the code that extracts it changes."""
 
 from __future__ import annotations
 
+import csv
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from conftest import Listener, load_table
+from made_tables import write_corpus
 
 from emosense.errors import UsageError
-from emosense.features.config import default_config
-from emosense.progress import Silent
+from emosense.features.config import FeatureConfig, default_config
+from emosense.inputs.corpus import read_corpus
+from emosense.inputs.recording import Recording
+from emosense.progress import Progress, Silent
+from emosense.ray_session import ray_session
+from emosense.training import corpus_features, source_digest
+from emosense.training.extraction import extract_recordings
 from emosense.training.feature_cache import FeatureSource, load_tables
+from emosense.training.feature_store import FeatureStore
+from emosense.training.feature_table import FeatureTable
+
+MFCC = default_config("mfcc")
+
+
+@pytest.fixture(scope="module")
+def running_ray() -> Iterator[None]:
+    with ray_session(None, 2):
+        yield
+
+
+@pytest.fixture
+def corpus_folder(running_ray: None, tmp_path: Path, write_voice: Callable[..., Path]) -> Path:
+    return write_corpus(write_voice, tmp_path)
+
+
+class Counted(Listener):
+    """Counts the recordings that are extracted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_extracted = 0
+
+    def advance(self, n_done: int, n_errors: int) -> None:
+        self.n_extracted += n_done
+
+
+def load(data: Path, cache: Path, *speeds: float) -> tuple[FeatureTable, int]:
+    """MFCC of a corpus, and how many recordings were extracted for them."""
+    progress = Counted()
+    source = FeatureSource(str(data), str(cache), n_workers=2)
+    return load_table(source, MFCC, *speeds, progress=progress), progress.n_extracted
+
+
+def write_table(path: Path, rows: list[tuple[str, str, str]]) -> Path:
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows([("path", "emotion", "speaker"), *rows])
+    return path
 
 
 def test_a_folder_without_labels_is_refused_before_anything_is_extracted(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.wav").write_bytes(b"x")
-    # Nobody answers there: who extracts fails with a StorageError.
+    # No cluster answers there: an extraction would fail with a StorageError.
     source = FeatureSource(str(tmp_path / "in"), str(tmp_path / "cache"), "127.0.0.1:1")
     with pytest.raises(UsageError, match=r"no recording of .* has a label"):
-        load_tables(source, {default_config("mfcc"): (0.9, 1.1)}, Silent())
+        load_tables(source, {MFCC: (0.9, 1.1)}, Silent())
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_row_more_extracts_one_recording_and_a_row_less_or_another_label_none(
+    corpus_folder: Path, tmp_path: Path
+) -> None:
+    wavs = sorted(corpus_folder.rglob("*.wav"))
+    rows = [(str(wav), ("calm", "happy")[number % 2], f"s{number % 3}") for number, wav in enumerate(wavs)]
+    cache, data = tmp_path / "cache", tmp_path / "corpus.csv"
+    first, n_first = load(write_table(data, rows[:-1]), cache)
+    assert (len(first), n_first) == (11, 11)
+    more, n_more = load(write_table(data, rows), cache)
+    assert (len(more), n_more) == (12, 1)
+    less, n_less = load(write_table(data, rows[3:]), cache)
+    assert (less.paths, n_less) == (more.paths[3:], 0)
+    other, n_other = load(write_table(data, [(path, "sad", "x") for path, _, _ in rows]), cache)
+    assert (set(other.emotions), set(other.speakers), n_other) == ({"sad"}, {"x"}, 0)
+    whole, n_whole = load(corpus_folder, tmp_path / "empty")
+    assert (len(whole), n_whole) == (12, 12)
+    for table, expected in ((more, whole.features), (less, whole.features[3:]), (other, whole.features)):
+        for found, features in zip(table.features, expected, strict=True):
+            np.testing.assert_array_equal(found, features)
+
+
+def test_a_changed_recording_is_extracted_again_and_a_copy_at_another_speed_for_itself(
+    corpus_folder: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    assert load(corpus_folder, cache)[1] == 12
+    assert load(corpus_folder, cache)[1] == 0
+    changed = next(corpus_folder.rglob("*.wav"))
+    os.utime(changed, ns=(1, 1))
+    assert load(corpus_folder, cache)[1] == 1
+    table, n_extracted = load(corpus_folder, cache, 1.25)
+    assert n_extracted == 12
+    assert not np.array_equal(table.copies[1.25][0], table.features[0])
+
+
+@pytest.mark.parametrize(("module", "is_used"), [("emosense.features.mfcc", True), ("emosense.reports.charts", False)])
+def test_features_are_extracted_again_when_the_code_that_extracts_them_changes(
+    corpus_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, is_used: bool
+) -> None:
+    assert load(corpus_folder, tmp_path / "cache")[1] == 12
+    sources = source_digest._sources
+
+    def edited(name: str) -> Iterator[tuple[str, str]]:
+        yield from ((found, source + "\nN = 1\n" * (found == module)) for found, source in sources(name))
+
+    monkeypatch.setattr(source_digest, "_sources", edited)
+    source_digest.source_digest.cache_clear()
+    try:
+        assert load(corpus_folder, tmp_path / "cache")[1] == (12 if is_used else 0)
+    finally:
+        source_digest.source_digest.cache_clear()
+
+
+def test_two_processes_that_extract_the_same_recordings_at_once_agree(corpus_folder: Path, tmp_path: Path) -> None:
+    first, _ = load(corpus_folder, tmp_path / "cache")
+    recordings = [utterance.recording for utterance in read_corpus(str(corpus_folder)).utterances]
+    store = FeatureStore(str(tmp_path / "cache"), MFCC, None)
+    rows = [{"error_code": "", "n_frames": len(each), "features": each.ravel()} for each in first.features]
+    # Another process found nothing in the cache either, and wrote its own file.
+    with store.writer() as write:
+        write(recordings[:5], rows[:5])
+        write(recordings[5:], rows[5:])
+        # It is not read before it is whole.
+        assert len(list(Path(store.folder).glob("*.parquet"))) == 1
+    assert len(list(Path(store.folder).iterdir())) == 2
+    again, n_extracted = load(corpus_folder, tmp_path / "cache")
+    assert n_extracted == 0
+    for before, after in zip(first.features, again.features, strict=True):
+        np.testing.assert_array_equal(after, before)
+
+
+def test_a_writer_that_fails_leaves_no_file(tmp_path: Path, corpus_folder: Path) -> None:
+    recordings = [utterance.recording for utterance in read_corpus(str(corpus_folder)).utterances]
+    store = FeatureStore(str(tmp_path / "cache"), MFCC, None)
+    row = {"error_code": "", "n_frames": 0, "features": np.ones(1, np.float32)}
+    with pytest.raises(KeyError, match="features"), store.writer() as write:
+        write(recordings[:2], [row, {"error_code": "", "n_frames": 0}])
+    assert not list((tmp_path / "cache").rglob("*.parquet*"))
+    assert store.missing(recordings) == recordings
+
+
+def test_recordings_that_cannot_be_read_are_counted_on_every_load(corpus_folder: Path, tmp_path: Path) -> None:
+    (corpus_folder / "Actor_01" / "03-01-05-02-01-01-01.wav").write_bytes(b"")
+    (corpus_folder / "Actor_02" / "03-01-05-02-01-01-02.wav").write_bytes(b"text")
+    source = FeatureSource(str(corpus_folder), str(tmp_path / "cache"), n_workers=2)
+    for _ in range(2):
+        progress = Listener()
+        assert len(load_table(source, MFCC, progress=progress)) == 12
+        (said,) = [text for text in progress.said if "could not be read" in text]
+        assert said.startswith("mfcc: recordings that could not be read: 1 ")
+        assert "1 empty_file" in said
+        assert "1 not_audio" in said
+
+
+def test_a_corpus_of_unreadable_recordings_is_not_called_unlabelled(corpus_folder: Path, tmp_path: Path) -> None:
+    for path in corpus_folder.rglob("*.wav"):
+        path.write_bytes(b"")
+    with pytest.raises(UsageError, match="can be used: recordings that could not be read: 12 empty_file"):
+        load_table(FeatureSource(str(corpus_folder), str(tmp_path / "cache")), MFCC)
+
+
+def test_a_fault_of_the_machine_is_counted_and_not_kept(
+    corpus_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(
+        recordings: Sequence[Recording], config: FeatureConfig, variant: None, n_cpus: int, progress: Progress
+    ) -> Iterator[list[dict[str, Any]]]:
+        fault = {"features": [], "n_frames": 0, "error_code": "io_error", "error": ""}
+        yield [fault, *extract_recordings(recordings[1:], config)]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(corpus_features, "extract_on_ray", faulty)
+        table, _ = load(corpus_folder, tmp_path / "cache")
+        assert (len(table), table.by_error) == (11, {"io_error": 1})
+        (kept,) = (tmp_path / "cache").glob("*/*.parquet")
+        assert load(corpus_folder, tmp_path / "cache")[0].by_error == {"io_error": 1}
+        # What was not kept leaves no file behind, however often it is tried.
+        assert list((tmp_path / "cache").glob("*/*.parquet")) == [kept]
+    table, n_extracted = load(corpus_folder, tmp_path / "cache")
+    assert (len(table), table.by_error, n_extracted) == (12, {}, 1)
+
+
+def test_the_corpus_is_known_by_its_recordings_whatever_is_in_the_cache(corpus_folder: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert load(corpus_folder, tmp_path / "cache")[0].corpus == "ravdess"

@@ -21,7 +21,7 @@ from emosense.inputs.corpus import Utterance
 from emosense.inputs.recording import Recording
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run_job import run_label_job
-from emosense.models import model
+from emosense.models import description
 from emosense.models.model import read_model
 from emosense.progress import Silent
 from emosense.training.extraction import extract_recordings
@@ -30,7 +30,8 @@ from emosense.training.fitting import FAMILIES, Family, TrainedNetwork
 from emosense.training.mlp_settings import MlpConfig
 from emosense.training.presets import PRESETS, Preset
 from emosense.training.settings import NetworkConfig
-from emosense.training.train import TrainJob, train
+from emosense.training.job import TrainJob
+from emosense.training.train import train
 
 CLASSES = ("calm", "angry")
 FEATURE = default_config("summary")
@@ -124,10 +125,10 @@ def fit_centroids(
 
 
 def test_a_made_up_family_is_trained_and_labels(features: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "KINDS", (*model.KINDS, "centroid"))
+    monkeypatch.setattr(description, "KINDS", (*description.KINDS, "centroid"))
     monkeypatch.setattr(PRESETS, "_entries", {**PRESETS})
     monkeypatch.setattr(FAMILIES, "_entries", {**FAMILIES})
-    FAMILIES.register("centroid", Family("A nearest-centroid classifier", ("onnx",), fit_centroids))
+    FAMILIES.register("centroid", Family("A nearest-centroid classifier", ("onnx",), (__name__,), fit_centroids))
     settings = CentroidConfig("made-up", FEATURE)
     PRESETS.register("centroid-made-up", Preset(settings, "nearest mean"))
     rows = trained_and_labelled("centroid", features, tmp_path)
@@ -135,4 +136,4 @@ def test_a_made_up_family_is_trained_and_labels(features: str, tmp_path: Path, m
     assert read_model(str(tmp_path / "model")).description["versions"]["onnx"] == onnx.__version__
     card = (tmp_path / "model" / "MODEL_CARD.md").read_text()
     assert "A nearest-centroid classifier on means of MFCC" in card
-    assert set(FAMILIES) < set(model.KINDS)
+    assert set(FAMILIES) < set(description.KINDS)

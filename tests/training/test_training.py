@@ -28,10 +28,12 @@ from emosense.training import cnn, mlp
 from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.feature_table import FeatureTable, FeatureTableWriter
-from emosense.training.fitting import fit_cnn, predict
+from emosense.training.fitting import fit_cnn
 from emosense.training.graphs import with_temperature
+from emosense.training.job import TrainJob
+from emosense.training.prediction import predict
 from emosense.training.presets import preset
-from emosense.training.train import TrainJob, train
+from emosense.training.train import train
 
 
 def short(name: str, **changes: object) -> CnnConfig:

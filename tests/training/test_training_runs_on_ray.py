@@ -1,4 +1,4 @@
-"""TrainingRuns are made once: found again by all that they were made of, in this evaluation's folder or another's."""
+"""Networks are trained once, and found again by everything that decides them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from emosense.ray_session import ray_session
 from emosense.storage.files import write_bytes
 from emosense.training.ensemble import assemble, members_of
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fits_on_ray import NetworkStore, TrainingRun, TrainingRuns, holds_networks
-from emosense.training.fitting import TrainedNetwork, fit, predict
+from emosense.training.fitting import TrainedNetwork, fit
 from emosense.training.mlp_settings import MlpConfig
+from emosense.training.network_store import NetworkStore, holds_networks
+from emosense.training.prediction import predict
 from emosense.training.presets import preset
 from emosense.training.settings import EnsembleConfig
+from emosense.training.training_runs_on_ray import TrainingRun, TrainingRuns
 
 CLASSES = ("calm", "angry")
 ALL = np.arange(12)
@@ -46,7 +48,7 @@ def small() -> MlpConfig:
     return dataclasses.replace(config, hidden_units=4, max_iter=2, speeds=(1.0,))
 
 
-def fits(table: FeatureTable, *folders: Path, classes: tuple[str, ...] = CLASSES) -> TrainingRuns:
+def training_runs(table: FeatureTable, *folders: Path, classes: tuple[str, ...] = CLASSES) -> TrainingRuns:
     places = NetworkStore(tuple(str(folder) for folder in folders))
     return TrainingRuns({table.config: table}, classes, places, None, 1)
 
@@ -55,28 +57,28 @@ def n_kept(folder: Path) -> int:
     return len(list(folder.glob("*.json")))
 
 
-def test_what_was_fitted_is_not_fitted_again(running_ray: None, tmp_path: Path) -> None:
-    unit = TrainingRun(small(), 0, ALL)
-    (first,) = fits(made(), tmp_path).run([unit], Silent())
+def test_a_trained_network_is_not_trained_again(running_ray: None, tmp_path: Path) -> None:
+    run = TrainingRun(small(), 0, ALL)
+    (first,) = training_runs(made(), tmp_path).run([run], Silent())
     (kept,) = tmp_path.glob("*.json")
     marked = json.loads(kept.read_text()) | {"history": ["marked"]}
     kept.write_text(json.dumps(marked))
-    again = fits(made(), tmp_path).run([unit, unit], Silent())
+    again = training_runs(made(), tmp_path).run([run, run], Silent())
     assert again == [TrainedNetwork(first.weights, ["marked"])] * 2
     assert first.history != []
 
 
-def test_another_folders_fits_are_taken_and_not_copied(running_ray: None, tmp_path: Path) -> None:
-    unit = TrainingRun(small(), 0, ALL)
-    (first,) = fits(made(), tmp_path / "first").run([unit], Silent())
-    (second,) = fits(made(), tmp_path / "second", tmp_path / "first").run([unit], Silent())
+def test_networks_of_another_folder_are_used_and_not_copied(running_ray: None, tmp_path: Path) -> None:
+    run = TrainingRun(small(), 0, ALL)
+    (first,) = training_runs(made(), tmp_path / "first").run([run], Silent())
+    (second,) = training_runs(made(), tmp_path / "second", tmp_path / "first").run([run], Silent())
     assert second == first
     assert n_kept(tmp_path / "first") == 1
     assert not (tmp_path / "second").exists()
 
 
 @pytest.mark.parametrize(
-    ("unit", "table", "is_same"),
+    ("run", "table", "is_same"),
     [
         (TrainingRun(small(), 1, ALL), made(), False),
         (TrainingRun(dataclasses.replace(small(), alpha=3.0), 0, ALL), made(), False),
@@ -87,63 +89,63 @@ def test_another_folders_fits_are_taken_and_not_copied(running_ray: None, tmp_pa
     ],
     ids=["seed", "setting", "rows", "validation", "features", "name"],
 )
-def test_a_fit_is_another_when_anything_that_it_is_made_of_is(
-    running_ray: None, tmp_path: Path, unit: TrainingRun, table: FeatureTable, is_same: bool
+def test_a_network_is_trained_again_when_anything_that_decides_it_changes(
+    running_ray: None, tmp_path: Path, run: TrainingRun, table: FeatureTable, is_same: bool
 ) -> None:
-    fits(made(), tmp_path).run([TrainingRun(small(), 0, ALL)], Silent())
-    fits(table, tmp_path).run([unit], Silent())
+    training_runs(made(), tmp_path).run([TrainingRun(small(), 0, ALL)], Silent())
+    training_runs(table, tmp_path).run([run], Silent())
     assert n_kept(tmp_path) == (1 if is_same else 2)
 
 
-def test_copies_that_a_network_does_not_train_on_make_no_other_fit() -> None:
+def test_copies_that_a_network_does_not_train_on_do_not_count() -> None:
     table, copy = made(), made(1).features
     slow, both = (
         dataclasses.replace(table, copies=copies) for copies in ({0.9: copy}, {0.9: copy, 1.1: made(2).features})
     )
-    unit = TrainingRun(dataclasses.replace(small(), speeds=(0.9, 1.0)), 0, ALL)
+    run = TrainingRun(dataclasses.replace(small(), speeds=(0.9, 1.0)), 0, ALL)
     nowhere = Path("nowhere")
-    assert fits(slow, nowhere)._key(unit) == fits(both, nowhere)._key(unit)
+    assert training_runs(slow, nowhere).key(run) == training_runs(both, nowhere).key(run)
     other = dataclasses.replace(table, copies={0.9: made(2).features})
-    assert fits(slow, nowhere)._key(unit) != fits(other, nowhere)._key(unit)
-    assert fit(slow, CLASSES, unit.config, seed=0) == fit(both, CLASSES, unit.config, seed=0)
-    assert fit(slow, CLASSES, unit.config, seed=0).history != fit(table, CLASSES, small(), seed=0).history
+    assert training_runs(slow, nowhere).key(run) != training_runs(other, nowhere).key(run)
+    assert fit(slow, CLASSES, run.config, seed=0) == fit(both, CLASSES, run.config, seed=0)
+    assert fit(slow, CLASSES, run.config, seed=0).history != fit(table, CLASSES, small(), seed=0).history
 
 
-def test_views_of_a_network_are_no_other_fit() -> None:
+def test_views_of_a_network_do_not_count() -> None:
     config = preset("cnn", "default")
     table = dataclasses.replace(made(), config=config.feature)
-    trainer = fits(table, Path("nowhere"))
+    trainer = training_runs(table, Path("nowhere"))
     one_view = dataclasses.replace(config, views=(1.0,))
-    assert trainer._key(TrainingRun(config, 0, ALL)) == trainer._key(TrainingRun(one_view, 0, ALL))
+    assert trainer.key(TrainingRun(config, 0, ALL)) == trainer.key(TrainingRun(one_view, 0, ALL))
     assert config.views != (1.0,)
 
 
-def test_a_fit_without_its_history_is_as_good_as_none(running_ray: None, tmp_path: Path) -> None:
-    unit = TrainingRun(small(), 0, ALL)
-    fits(made(), tmp_path).run([unit], Silent())
+def test_a_network_without_its_history_is_trained_again(running_ray: None, tmp_path: Path) -> None:
+    run = TrainingRun(small(), 0, ALL)
+    training_runs(made(), tmp_path).run([run], Silent())
     (kept,) = tmp_path.glob("*.json")
     kept.unlink()
     (weights,) = tmp_path.glob("*.onnx")
     weights.write_bytes(b"half")
-    (fitted,) = fits(made(), tmp_path).run([unit], Silent())
-    assert fitted.weights != b"half"
+    (network,) = training_runs(made(), tmp_path).run([run], Silent())
+    assert network.weights != b"half"
     assert n_kept(tmp_path) == 1
 
 
 @pytest.mark.parametrize("part", ["json", "onnx"])
-def test_a_fit_that_is_broken_off_is_as_good_as_none(running_ray: None, tmp_path: Path, part: str) -> None:
-    unit = TrainingRun(small(), 0, ALL)
-    (first,) = fits(made(), tmp_path / "old").run([unit], Silent())
+def test_a_network_with_a_truncated_file_is_trained_again(running_ray: None, tmp_path: Path, part: str) -> None:
+    run = TrainingRun(small(), 0, ALL)
+    (first,) = training_runs(made(), tmp_path / "old").run([run], Silent())
     (kept,) = (tmp_path / "old").glob(f"*.{part}")
     whole = kept.read_bytes()
     kept.write_bytes(whole[: len(whole) // 2])
-    (again,) = fits(made(), tmp_path / "new", tmp_path / "old").run([unit], Silent())
+    (again,) = training_runs(made(), tmp_path / "new", tmp_path / "old").run([run], Silent())
     assert again == first
     assert n_kept(tmp_path / "new") == 1
 
 
 @pytest.mark.parametrize("other", [b"[]", b"{}", b'{"sha256": 1}'])
-def test_a_fit_that_says_something_else_is_as_good_as_none(tmp_path: Path, other: bytes) -> None:
+def test_a_network_with_other_content_is_not_found(tmp_path: Path, other: bytes) -> None:
     places = NetworkStore((str(tmp_path),))
     places.keep("key", TrainedNetwork(b"weights", [{"epoch": 1}]))
     assert places.find("key") == TrainedNetwork(b"weights", [{"epoch": 1}])
@@ -152,10 +154,10 @@ def test_a_fit_that_says_something_else_is_as_good_as_none(tmp_path: Path, other
     assert places.find("key") is None
 
 
-def test_a_folder_holds_fits_when_one_is_finished(running_ray: None, tmp_path: Path) -> None:
+def test_a_folder_holds_networks_when_one_is_complete(running_ray: None, tmp_path: Path) -> None:
     assert not holds_networks(str(tmp_path / "nowhere"))
     assert not holds_networks(str(tmp_path))
-    fits(made(), tmp_path).run([TrainingRun(small(), 0, ALL)], Silent())
+    training_runs(made(), tmp_path).run([TrainingRun(small(), 0, ALL)], Silent())
     assert holds_networks(str(tmp_path))
     (kept,) = tmp_path.glob("*.json")
     kept.unlink()
@@ -165,15 +167,15 @@ def test_a_folder_holds_fits_when_one_is_finished(running_ray: None, tmp_path: P
     assert holds_networks("memory://test-fits/evaluation/fits")
 
 
-def test_an_ensemble_of_fits_answers_with_their_geometric_mean(running_ray: None, tmp_path: Path) -> None:
+def test_an_ensemble_gives_the_geometric_mean_of_its_networks(running_ray: None, tmp_path: Path) -> None:
     table = made()
     ensemble = EnsembleConfig(
         "two", tuple(dataclasses.replace(m, config=small()) for m in preset("ensemble", "default").members[:2])
     )
-    fitted: list[TrainedNetwork] = fits(table, tmp_path).run(
+    networks: list[TrainedNetwork] = training_runs(table, tmp_path).run(
         [TrainingRun(member.config, member.seed, ALL) for member in members_of(ensemble, 0)], Silent()
     )
-    found = predict(assemble(ensemble, [network.weights for network in fitted]), [table], 2)
-    product = np.prod([predict(network.weights, [table], 2) for network in fitted], axis=0) ** 0.5
+    found = predict(assemble(ensemble, [network.weights for network in networks]), [table], 2)
+    product = np.prod([predict(network.weights, [table], 2) for network in networks], axis=0) ** 0.5
     np.testing.assert_allclose(found, product / product.sum(axis=1, keepdims=True), atol=1e-6)
-    assert fitted[0].weights != fitted[1].weights
+    assert networks[0].weights != networks[1].weights

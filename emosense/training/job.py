@@ -1,0 +1,154 @@
+"""What `train` is asked to do, and what is refused before anything is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from emosense.errors import UsageError
+from emosense.models.description import WEIGHTS_FILE
+from emosense.models.model import read_model
+from emosense.storage.files import exists
+from emosense.storage.locations import join, redact
+from emosense.training.cnn_settings import CnnConfig
+from emosense.training.encoder_choice import EncoderChoice
+from emosense.training.ensemble import members_of
+from emosense.training.presets import model_name
+from emosense.training.settings import ModelConfig
+
+# Options without a meaning for scikit-learn.
+_FOR_THE_CNN: Final = {
+    "storage": "--storage",
+    "resume": "--resume",
+    "max_failures": "--max-failures",
+    "n_workers": "--train-workers",
+    "use_gpu": "--gpu",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TrainJob:
+    """What to train.
+
+    Parameters
+    ----------
+    kind, preset : str
+        Names of an entry of `emosense.training.presets.PRESETS`.
+    data : str
+        A corpus or a feature table; see `FeatureSource`.
+    output : str
+        Directory of the model.
+    emotions : tuple of str
+        Classes to train; empty for the preset's own.
+    seed : int
+        Decides initial weights, order, augmentation and the choice of held-out speakers.
+    validation_share : float
+        Share of speakers, in [0, 1), that the first training leaves out; 0 skips it, and the model is not calibrated.
+    metrics : str or None
+        A ``metrics.json`` of `evaluate` with the same kind, preset and settings: score, temperature and curves are
+        taken from it, and the first training is skipped.
+    cache : str or None
+        Folder of the feature cache; None for the default.
+    storage : str or None
+        Folder or URL for checkpoints; None for a folder beside the model.
+    resume : bool
+        Resume the CNN from the last checkpoints of the same training.
+    max_failures : int
+        How often failed training workers are restarted.
+    n_workers : int
+        Data-parallel training workers of the CNN.
+    use_gpu : bool
+        Whether each training worker gets a GPU.
+    epochs : int or None
+        Epochs of the CNN; None for the preset's.
+    address : str or None
+        See `ray_session`.
+    overwrite : bool
+        Whether an existing model is replaced.
+    encoder : EncoderChoice
+        The pretrained encoder of the presets that need one.
+    """
+
+    kind: str
+    data: str
+    output: str
+    preset: str = "default"
+    emotions: tuple[str, ...] = ()
+    seed: int = 0
+    validation_share: float = 0.2
+    metrics: str | None = None
+    cache: str | None = None
+    storage: str | None = None
+    resume: bool = False
+    max_failures: int = 2
+    n_workers: int = 1
+    use_gpu: bool = False
+    epochs: int | None = None
+    address: str | None = None
+    overwrite: bool = False
+    encoder: EncoderChoice = dataclasses.field(default_factory=EncoderChoice)
+
+    @property
+    def written(self) -> list[str]:
+        """Every file that the job writes, except checkpoints."""
+        return [join(self.output, name) for name in ("curves.json", "MODEL_CARD.md", WEIGHTS_FILE, "model.json")]
+
+
+def check_job(job: TrainJob, config: ModelConfig) -> None:
+    """Refuse options that would be ignored, and an output directory that has something else.
+
+    Parameters
+    ----------
+    job : TrainJob
+        What to train.
+    config : NetworkConfig or EnsembleConfig
+        Settings of its preset.
+
+    Raises
+    ------
+    UsageError
+        If an option or the output directory is wrong.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(job)}
+    given = [option for name, option in _FOR_THE_CNN.items() if getattr(job, name) != defaults[name]]
+    if given and not has_cnn(config):
+        raise UsageError(f"{given[0]} is for the CNN: leave it out")
+    if not 0 <= job.validation_share < 1:
+        raise UsageError(f"--validation is a share of the speakers, from 0 to below 1, not {job.validation_share:g}")
+    # 0 skips the first training, as metrics do.
+    if job.metrics is not None and job.validation_share not in (0, defaults["validation_share"]):
+        raise UsageError("--metrics gives score and calibration in place of held-out speakers: leave out --validation")
+    if not job.overwrite:
+        _check_place(job)
+
+
+def _check_place(job: TrainJob) -> None:
+    """Refuse a folder that holds another model, or an evaluation, whose curves have the same name."""
+    found = [place.rpartition("/")[2] for place in job.written if exists(place)]
+    other = ""
+    if "model.json" in found and job.resume:
+        name = read_model(job.output).description["name"]
+        other = "" if name == model_name(job.kind, job.preset) else f"the model {name}"
+    elif "model.json" in found:
+        other = "a model"
+    elif found and (not job.resume or exists(join(job.output, "metrics.json"))):
+        # A training that is resumed may have been stopped while it wrote; a folder with metrics is an evaluation.
+        other = f"{found[0]} of something else"
+    if other:
+        raise UsageError(f"{redact(job.output)} holds {other}: choose another folder, or --overwrite")
+
+
+def has_cnn(config: ModelConfig) -> bool:
+    """Whether one of a model's networks is a CNN.
+
+    Parameters
+    ----------
+    config : NetworkConfig or EnsembleConfig
+        Settings of the model.
+
+    Returns
+    -------
+    bool
+        Then training needs Ray.
+    """
+    return any(isinstance(member.config, CnnConfig) for member in members_of(config, 0))

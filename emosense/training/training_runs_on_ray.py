@@ -1,0 +1,173 @@
+"""Networks that an evaluation needs -> trained networks, each a Ray task on one CPU and no GPU."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.features.config import FeatureConfig
+from emosense.progress import Progress
+from emosense.ray_session import ray_session
+from emosense.training.ensemble import copy_speeds
+from emosense.training.feature_table import FeatureTable
+from emosense.training.fitting import TrainedNetwork, fit
+from emosense.training.network_store import NetworkStore, row_digests, run_key
+from emosense.training.settings import NetworkConfig
+
+# A network of this size trains no faster on a GPU, and folds on GPUs would differ from folds on CPUs in their last
+# digits. Ray hides GPUs from tasks that ask for none, but newer versions only do so on request, so the variable is set.
+# TensorFlow uses every core it finds unless it is told that the task has one.
+TASK_OPTIONS: Final = {
+    "num_cpus": 1,
+    "num_gpus": 0,
+    "max_retries": 1,
+    "runtime_env": {
+        "env_vars": {
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "TF_NUM_INTRAOP_THREADS": "1",
+            "TF_NUM_INTEROP_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+    },
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class TrainingRun:
+    """One network to train.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        Settings of the network.
+    seed : int
+        Seed of its training.
+    train : ndarray, shape (n,), int64
+        Rows of the feature table.
+    validation : ndarray, shape (n,), int64, or None
+        Rows that the learning curves are measured on; they change no weight.
+    """
+
+    config: NetworkConfig
+    seed: int
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64] | None = None
+
+
+class TrainingRuns:
+    """Trains networks, each once, and keeps them.
+
+    Parameters
+    ----------
+    tables : mapping of FeatureConfig to FeatureTable
+        The same utterances in each.
+    classes : tuple of str
+        Emotions to tell apart.
+    store : NetworkStore
+        Networks that are there already, and the place for new ones.
+    address, n_workers
+        See `ray_session`.
+    """
+
+    def __init__(
+        self,
+        tables: Mapping[FeatureConfig, FeatureTable],
+        classes: tuple[str, ...],
+        store: NetworkStore,
+        address: str | None,
+        n_workers: int | None,
+    ) -> None:
+        self._tables, self._classes, self._store = tables, classes, store
+        self._address, self._n_workers = address, n_workers
+        self._digests: dict[tuple[FeatureConfig, tuple[float, ...]], list[str]] = {}
+
+    def run(self, runs: Sequence[TrainingRun], progress: Progress) -> list[TrainedNetwork]:
+        """Train the networks that are not in the store.
+
+        Parameters
+        ----------
+        runs : sequence of TrainingRun
+            Networks to train; equal ones are trained once.
+        progress : Progress
+            Receives the number of networks done.
+
+        Returns
+        -------
+        list of TrainedNetwork
+            In the order of `runs`.
+        """
+        keys = [self.key(run) for run in runs]
+        networks = {key: network for key in dict.fromkeys(keys) if (network := self._store.find(key))}
+        missing = {key: run for key, run in zip(keys, runs, strict=True) if key not in networks}
+        progress.start(len(set(keys)))
+        progress.advance(len(networks), 0)
+        if networks:
+            progress.message(f"{len(networks)} of {len(set(keys))} networks are trained already")
+        if missing:
+            with ray_session(self._address, self._n_workers):
+                self._train(missing, networks, progress)
+        return [networks[key] for key in keys]
+
+    def _train(self, missing: dict[str, TrainingRun], networks: dict[str, TrainedNetwork], progress: Progress) -> None:
+        import ray
+
+        task: Any = ray.remote(**TASK_OPTIONS)(train_rows)
+        shared = {config: ray.put(self._tables[config]) for config in {run.config.feature for run in missing.values()}}
+        keys = {task.remote(shared[run.config.feature], self._classes, run): key for key, run in missing.items()}
+        waiting = list(keys)
+        while waiting:
+            ready, waiting = ray.wait(waiting, num_returns=1)
+            try:
+                network = ray.get(ready[0])
+            except ray.exceptions.RayTaskError as err:
+                raise err.cause from err
+            networks[keys[ready[0]]] = network
+            self._store.keep(keys[ready[0]], network)
+            progress.advance(1, 0)
+
+    def key(self, run: TrainingRun) -> str:
+        """Return the key of a run in the store.
+
+        Parameters
+        ----------
+        run : TrainingRun
+            A network to train.
+
+        Returns
+        -------
+        str
+            Its `run_key`; rows are digested once for all networks that take the same features.
+        """
+        takes = (run.config.feature, copy_speeds(run.config))
+        if takes not in self._digests:
+            self._digests[takes] = row_digests(self._tables[run.config.feature], run.config)
+        digests = self._digests[takes]
+        train = [digests[row] for row in run.train]
+        validation = [] if run.validation is None else [digests[row] for row in run.validation]
+        return run_key(run.config, run.seed, self._classes, train, validation)
+
+
+def train_rows(table: FeatureTable, classes: tuple[str, ...], run: TrainingRun) -> TrainedNetwork:
+    """Train one network on its rows of a table.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        Rows for training and validation.
+    classes : tuple of str
+        Emotions to tell apart.
+    run : TrainingRun
+        The network.
+
+    Returns
+    -------
+    TrainedNetwork
+        Weights and learning curves.
+    """
+    validation = None if run.validation is None else table.select(run.validation)
+    return fit(table.select(run.train), classes, run.config, seed=run.seed, validation=validation)
