@@ -41,6 +41,7 @@ from emosense.models.model import ModelFiles, read_model, write_model
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
 from emosense.training.encoder_choice import EncoderChoice, config_with_encoder, with_encoder
+from emosense.training.extract_on_ray import extract_corpus
 from emosense.training.extraction import extract_recordings
 from emosense.training.feature_cache import FeatureSource
 from emosense.training.feature_table import read_feature_table
@@ -574,16 +575,19 @@ def test_ray_gives_the_local_values_and_they_are_cached(
     # Sequentially and in reverse: the features of a recording do not depend on its neighbours.
     local = [result["features"] for result in extract_recordings(recordings[::-1], config)][::-1]
     np.testing.assert_array_equal(np.stack(table.features), np.stack(local))
-    (kept,) = cache.glob("features-encoder-*.parquet")
+    (kept,) = cache.glob("features-encoder-*/*.parquet")
     written_ns = kept.stat().st_mtime_ns
     (tmp_path / "moved").mkdir()
     moved = config_of(tmp_path / "moved", waveform_graph())
     np.testing.assert_array_equal(np.stack(load_table(source, moved).features), np.stack(local))
+    assert [*cache.glob("features-encoder-*/*.parquet")] == [kept]
     assert kept.stat().st_mtime_ns == written_ns
+    stored = FeatureSource(str(tmp_path / "f.parquet"), "")
+    extract_corpus(read_corpus(str(corpus_folder)), config, stored.data)
     with pytest.raises(UsageError, match="holds encoder_normalise True, needed is False"):
-        load_table(FeatureSource(str(kept), ""), config_of(tmp_path, waveform_graph(), normalise=False))
+        load_table(stored, config_of(tmp_path, waveform_graph(), normalise=False))
     with pytest.raises(UsageError, match="holds set encoder, needed is logmel"):
-        load_table(FeatureSource(str(kept), ""), default_config("logmel"))
+        load_table(stored, default_config("logmel"))
 
 
 def linear_model(folder: Path, config: FeatureConfig) -> str:
@@ -606,7 +610,7 @@ def test_an_error_in_ray_data_is_the_error_itself(running_ray: None, corpus_fold
     source = FeatureSource(str(corpus_folder), str(tmp_path / "features"), n_workers=2)
     with pytest.raises(ModelError, match=f"with sha256 {gone.sha256} is not on this machine"):
         load_table(source, dataclasses.replace(config, encoder=gone))
-    assert not list((tmp_path / "features").iterdir())
+    assert not (tmp_path / "features").exists()
 
 
 def test_robustness_and_feature_tables_keep_the_encoder_that_was_given(
@@ -623,9 +627,10 @@ def test_robustness_and_feature_tables_keep_the_encoder_that_was_given(
     metrics = evaluate(job, Silent())
     assert {(record["n"], record["n_lost"]) for record in metrics["robustness"]} == {(12, 0)}
     source = FeatureSource(str(corpus_folder), str(cache))
-    (kept,) = (file for file in cache.glob("features-encoder-*.parquet") if file.name.count("-") == 2)
+    stored = FeatureSource(str(tmp_path / "f.parquet"), "")
+    extract_corpus(read_corpus(str(corpus_folder)), config_of(tmp_path, waveform_graph()), stored.data)
     moved = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, file=str(given)))
-    for found in (load_table(source, moved), load_table(FeatureSource(str(kept), ""), moved)):
+    for found in (load_table(source, moved), load_table(stored, moved)):
         assert found.config.encoder is not None
         assert found.config.encoder.file == str(given)
 

@@ -1,0 +1,139 @@
+"""A feature table is read once: what it costs in memory and in bytes read."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from fsspec.implementations.memory import MemoryFile
+
+from emosense.errors import UsageError
+from emosense.features.config import default_config
+from emosense.inputs.corpus import Utterance
+from emosense.inputs.recording import Recording
+from emosense.progress import Silent
+from emosense.training.feature_cache import FeatureSource, load_tables
+from emosense.training.feature_table import FeatureTableWriter, is_feature_table, read_feature_table
+
+LOGMEL = default_config("logmel")
+# Beside the values there are Arrow's offsets, one row group in Parquet's encoding, and what the allocator keeps.
+MAX_TIMES_THE_VALUES = 1.5
+N_BANDS = 128
+
+
+def write_table(path: Path, n_rows: int, n_frames: int, *, error_every: int = 0) -> None:
+    """Random values, which no encoding makes smaller."""
+    rng = np.random.default_rng(0)
+    with open(path, "wb") as file:
+        writer = FeatureTableWriter(file, LOGMEL)
+        for start in range(0, n_rows, 50):
+            names = [f"{row:05d}.wav" for row in range(start, min(start + 50, n_rows))]
+            utterances = [Utterance(Recording(name, name, 1, "1"), "calm", "s") for name in names]
+            results = []
+            for row in range(start, start + len(names)):
+                is_error = bool(error_every) and row % error_every == 0
+                values = rng.normal(size=0 if is_error else n_frames * N_BANDS).astype(np.float32)
+                results.append(
+                    {
+                        "features": values,
+                        "n_frames": 0 if is_error else n_frames,
+                        "error": "",
+                        "error_code": "empty_file" if is_error else "",
+                    }
+                )
+            writer.write(utterances, results)
+        writer.close()
+
+
+def test_the_peak_memory_of_loading_is_about_that_of_the_values(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    n_rows, n_frames = 1500, 250
+    write_table(tmp_path / "f.parquet", n_rows, n_frames)
+    script = (
+        "import resource, sys\n"
+        "import pyarrow.parquet\n"
+        "from emosense.progress import Silent\n"
+        "from emosense.features.config import default_config\n"
+        "from emosense.training.feature_cache import FeatureSource, load_tables\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024\n"
+        "before = peak()\n"
+        "source = FeatureSource(sys.argv[1], '')\n"
+        "(table,) = load_tables(source, {default_config('logmel'): ()}, Silent())\n"
+        "print(len(table), peak() - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "f.parquet")], capture_output=True, text=True, check=True
+    )
+    n_found, n_bytes = map(int, done.stdout.split())
+    times = n_bytes / (n_rows * n_frames * N_BANDS * 4)
+    record_property("peak memory of loading a feature table, times its values", round(times, 2))
+    assert n_found == n_rows
+    # The values themselves must be in it, or the figure says nothing.
+    assert 0.8 < times < MAX_TIMES_THE_VALUES
+
+
+def test_rows_with_errors_are_left_out_and_counted_whichever_row_group_they_are_in(tmp_path: Path) -> None:
+    write_table(tmp_path / "f.parquet", 120, 3, error_every=7)
+    table = read_feature_table(str(tmp_path / "f.parquet"))
+    rows = [row for row in range(120) if row % 7]
+    assert table.paths == tuple(f"{row:05d}.wav" for row in rows)
+    assert table.by_error == {"empty_file": 18}
+    # Values by another reader.
+    stored = pq.read_table(tmp_path / "f.parquet")["features"].to_pylist()
+    for features, row in zip(table.features, rows, strict=True):
+        np.testing.assert_array_equal(features, np.array(stored[row], np.float32).reshape(3, N_BANDS))
+
+
+def test_a_remote_table_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_table(tmp_path / "f.parquet", 100, 20)
+    content = (tmp_path / "f.parquet").read_bytes()
+    fsspec.filesystem("memory").pipe_file("/tables/f.parquet", content)
+    n_read = 0
+    read = io.BytesIO.read
+
+    def counted(self: MemoryFile, size: int = -1) -> bytes:
+        nonlocal n_read
+        found = read(self, size)
+        n_read += len(found)
+        return found
+
+    monkeypatch.setattr(MemoryFile, "read", counted, raising=False)
+    (table,) = load_tables(FeatureSource("memory://tables/f.parquet", ""), {LOGMEL: ()}, Silent())
+    assert len(table) == 100
+    # Footers are read more than once: to see what the file is, and to find the row groups.
+    assert len(content) < n_read < 1.2 * len(content)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"no Parquet at all, and longer than a footer would be"])
+def test_what_is_not_parquet_is_not_a_feature_table(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "f.parquet").write_bytes(content)
+    fsspec.filesystem("memory").pipe_file("/tables/other.parquet", content)
+    for place in (str(tmp_path / "f.parquet"), "memory://tables/other.parquet"):
+        assert not is_feature_table(place)
+        with pytest.raises(UsageError, match="is no feature table"):
+            read_feature_table(place)
+
+
+def test_another_parquet_file_is_not_a_feature_table(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"path": ["a.wav"]}), tmp_path / "f.parquet")
+    assert not is_feature_table(str(tmp_path / "f.parquet"))
+    with pytest.raises(UsageError, match="is no feature table"):
+        read_feature_table(str(tmp_path / "f.parquet"))
+
+
+def test_a_table_without_the_name_of_its_corpus_is_of_an_unknown_corpus(tmp_path: Path) -> None:
+    write_table(tmp_path / "f.parquet", 2, 3)
+    stored = pq.read_table(tmp_path / "f.parquet")
+    metadata = {key: value for key, value in stored.schema.metadata.items() if key != b"emosense_corpus"}
+    assert len(metadata) < len(stored.schema.metadata)
+    pq.write_table(stored.replace_schema_metadata(metadata), tmp_path / "f.parquet")
+    assert read_feature_table(str(tmp_path / "f.parquet")).corpus == ""
