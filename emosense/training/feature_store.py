@@ -21,7 +21,7 @@ from emosense.inputs.recording import Recording
 from emosense.storage.files import atomic_writer, list_folder, make_folder
 from emosense.storage.locations import join
 from emosense.training.extraction import Variant
-from emosense.training.parquet import feature_arrays, read_parquet
+from emosense.training.parquet import read_parquet, read_rows
 from emosense.training.source_digest import source_digest
 
 # The modules that decide the values of features, besides that of the feature set itself.
@@ -45,7 +45,7 @@ class StoredFeatures:
     Parameters
     ----------
     values : ndarray, float32
-        Shape (n_values,) or (n_frames, n_bands); empty where the recording cannot be read. Read-only.
+        Shape (n_values,) or (n_frames, n_bands); empty where the recording cannot be read.
     error_code : str
         Empty where the recording could be read.
     """
@@ -108,11 +108,8 @@ class FeatureStore:
         wanted = {recording_key(each) for each in recordings}
         found: dict[str, StoredFeatures] = {}
         for file in self._files():
-            missing = wanted - found.keys()
-            for table in read_parquet(file, functools.partial(_wanted_rows, wanted=missing)):
-                for batch in table.to_batches():
-                    columns = batch["key"].to_pylist(), feature_arrays(batch), batch["error_code"].to_pylist()
-                    found |= {key: StoredFeatures(values, code) for key, values, code in zip(*columns, strict=True)}
+            read = functools.partial(_read_keys, keys=wanted - found.keys())
+            found |= read_parquet(file, read)
         return found
 
     @contextlib.contextmanager
@@ -188,14 +185,9 @@ def recording_key(recording: Recording) -> str:
     return hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def _wanted_rows(parquet: Any, wanted: Collection[str]) -> list[Any]:
-    """Rows of a file by their keys, as a table for each row group that has some."""
-    import pyarrow as pa
+def _read_keys(file: Any, keys: Collection[str]) -> dict[str, StoredFeatures]:
+    def is_wanted(batch: Any) -> list[bool]:
+        return [key in keys for key in batch["key"].to_pylist()]
 
-    tables = []
-    for number in range(parquet.num_row_groups):
-        is_wanted = [key in wanted for key in parquet.read_row_group(number, columns=["key"])["key"].to_pylist()]
-        if any(is_wanted):
-            table = parquet.read_row_group(number)
-            tables.append(table if all(is_wanted) else table.filter(pa.array(is_wanted)))
-    return tables
+    rows, features = read_rows(file, ("key", "error_code"), is_wanted)
+    return {key: StoredFeatures(values, code) for (key, code), values in zip(rows, features, strict=True)}

@@ -21,7 +21,7 @@ from emosense.features.config import FeatureConfig
 from emosense.inputs.corpus import Utterance
 from emosense.storage.locations import redact
 from emosense.tables.row import printable_path
-from emosense.training.parquet import WrongContentError, feature_arrays, read_parquet
+from emosense.training.parquet import WrongContentError, read_parquet, read_rows
 
 _LABELS: Final = ("path", "emotion", "speaker", "sex")
 _METADATA_KEY: Final = b"emosense_features"
@@ -132,7 +132,7 @@ def is_feature_table(location: str) -> bool:
 
 
 def read_feature_table(location: str) -> FeatureTable:
-    """Read a feature table once; its arrays share the memory that the file was read into.
+    """Read a feature table, once.
 
     Parameters
     ----------
@@ -149,21 +149,18 @@ def read_feature_table(location: str) -> FeatureTable:
     UsageError
         If the file is not a feature table.
     """
-    import pyarrow as pa
 
     def read(file: Any) -> FeatureTable:
         metadata = file.schema_arrow.metadata or {}
         config = FeatureConfig.from_dict(json.loads(metadata[_METADATA_KEY]))
         by_error: Counter[str] = Counter()
-        labels: list[tuple[str, ...]] = []
-        features: list[Float32] = []
-        for group in range(file.num_row_groups):
-            for batch in file.read_row_group(group).to_batches():
-                codes = batch["error_code"].to_pylist()
-                by_error.update(code for code in codes if code)
-                readable = batch.filter(pa.array([not code for code in codes])) if any(codes) else batch
-                labels += zip(*(readable[name].to_pylist() for name in _LABELS), strict=True)
-                features += feature_arrays(readable)
+
+        def is_readable(batch: Any) -> list[bool]:
+            codes = batch["error_code"].to_pylist()
+            by_error.update(code for code in codes if code)
+            return [not code for code in codes]
+
+        labels, features = read_rows(file, _LABELS, is_readable)
         paths, emotions, speakers, sexes = zip(*labels, strict=True) if labels else ((),) * len(_LABELS)
         corpus = metadata.get(_CORPUS_KEY, b"").decode()
         return FeatureTable(config, paths, emotions, speakers, sexes, features, corpus=corpus, by_error=by_error)

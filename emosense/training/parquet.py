@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -62,24 +62,47 @@ def read_parquet(location: str, action: Callable[[Any], T]) -> T:
     return retry(fetch, f"reading {redact(location)}")
 
 
-def feature_arrays(batch: Any) -> list[Float32]:
-    """Return the features of each row as views of the batch's memory.
+def read_rows(
+    file: Any, columns: Sequence[str], is_wanted: Callable[[Any], Sequence[bool]]
+) -> tuple[list[tuple[Any, ...]], list[Float32]]:
+    """Read rows with their features into one array, so that the peak of memory is near the size of the values.
 
     Parameters
     ----------
-    batch : pyarrow.RecordBatch
+    file : pyarrow.parquet.ParquetFile
         With the columns ``n_frames`` and ``features``.
+    columns : sequence of str
+        Further columns to read.
+    is_wanted : callable
+        Says for a record batch which of its rows to keep.
 
     Returns
     -------
-    list of ndarray, float32
-        Shape (n_values,) or (n_frames, n_bands); read-only.
+    rows : list of tuple
+        The values of `columns` in each row that is kept.
+    features : list of ndarray, float32
+        Shape (n_values,) or (n_frames, n_bands) each.
     """
-    column = batch["features"]
-    values = column.values.to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-    spans = itertools.pairwise(column.offsets.to_numpy())
-    rows = [values[start:end] for start, end in spans]
-    return [
-        row.reshape(n_frames, -1) if n_frames else row
-        for row, n_frames in zip(rows, batch["n_frames"].to_pylist(), strict=True)
-    ]
+    import pyarrow as pa
+
+    metadata = file.metadata
+    leaves = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path.startswith("features.")]
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    # At least as many as there are; memory that is not written to is not used.
+    values = np.empty(sum(group.column(leaf).num_values for group in groups for leaf in leaves), np.float32)
+    rows: list[tuple[Any, ...]] = []
+    features: list[Float32] = []
+    end = 0
+    for number in range(len(groups)):
+        for whole in file.read_row_group(number, use_threads=False).to_batches():
+            mask = is_wanted(whole)
+            batch = whole if all(mask) else whole.filter(pa.array(mask))
+            offsets = batch["features"].offsets.to_numpy()
+            flat = batch["features"].values.to_numpy(zero_copy_only=False)[offsets[0] : offsets[-1]]
+            spans = itertools.pairwise(offsets - offsets[0] + end)
+            end += len(flat)
+            values[end - len(flat) : end] = flat
+            rows += zip(*(batch[name].to_pylist() for name in columns), strict=True)
+            for (first, last), n_frames in zip(spans, batch["n_frames"].to_pylist(), strict=True):
+                features.append(values[first:last].reshape(n_frames, -1) if n_frames else values[first:last])
+    return rows, features
