@@ -27,10 +27,10 @@ from emosense.progress import Silent
 from emosense.training.extraction import extract_recordings
 from emosense.training.feature_table import FeatureTable, FeatureTableWriter
 from emosense.training.fitting import FAMILIES, Family, TrainedNetwork
+from emosense.training.job import TrainJob
 from emosense.training.mlp_settings import MlpConfig
 from emosense.training.presets import PRESETS, Preset
 from emosense.training.settings import NetworkConfig
-from emosense.training.job import TrainJob
 from emosense.training.train import train
 
 CLASSES = ("calm", "angry")
