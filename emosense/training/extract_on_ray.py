@@ -150,15 +150,23 @@ def extract_on_ray(
     for batch in dataset.iter_batches(batch_size=_BATCH_ROWS, batch_format="pyarrow"):
         results = _rows(batch)
         for result in results:
-            if result["fault"]:
-                raise from_wire(result["fault"], result["error"])
-            if result["index"] != expected:
-                raise RuntimeError(f"Ray Data returned row {result['index']} instead of {expected}")
+            _check(result, expected)
             expected += 1
         yield results
         progress.advance(len(results), sum(bool(result["error_code"]) for result in results))
-    if expected != len(items):
-        raise RuntimeError(f"Ray Data returned {expected} rows for {len(items)} recordings")
+    _check_count(expected, len(items))
+
+
+def _check(result: dict[str, Any], expected: int) -> None:
+    if result["fault"]:
+        raise from_wire(result["fault"], result["error"])
+    if result["index"] != expected:
+        raise RuntimeError(f"Ray Data returned row {result['index']} instead of {expected}")
+
+
+def _check_count(n_rows: int, n_recordings: int) -> None:
+    if n_rows != n_recordings:
+        raise RuntimeError(f"Ray Data returned {n_rows} rows for {n_recordings} recordings")
 
 
 def _rows(batch: Any) -> list[dict[str, Any]]:
