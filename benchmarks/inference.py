@@ -24,8 +24,9 @@ from tables import machine, markdown, write
 from emosense.audio.reader import read_waveform
 from emosense.features.sets import extract
 from emosense.models.model import Model, read_model, shipped_models
-from emosense.training import cnn
+from emosense.training.cnn_export import to_onnx
 from emosense.training.ensemble import features_of
+from emosense.training.networks import build
 from emosense.training.presets import preset
 
 # Log-mel and functionals, as the ensemble hears them; the CNN hears the first.
@@ -51,12 +52,12 @@ def contenders(clips: list[Clip]) -> dict[str, Callable[[Clip], np.ndarray]]:
         clips[0][0].shape[1],
         np.concatenate([clip[0] for clip in clips]),
     )
-    model = cnn.build(config, n_bands, None, 8)
+    model = build(config, n_bands, None, 8)
     # As training does: without it every probability is 0 or 1, and any two implementations agree.
     model.get_layer("standardise").set_weights([frames.mean(axis=0), frames.var(axis=0)])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(cnn.to_onnx(model, config, n_bands), options, ["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(to_onnx(model, config, n_bands), options, ["CPUExecutionProvider"])
     return {
         "onnxruntime": lambda clip: session.run(["probabilities"], {"features": clip[0][None]})[0][0],
         "Keras, predict in a loop": lambda clip: model.predict(clip[0][None], verbose=0)[0],

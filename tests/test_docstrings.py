@@ -23,7 +23,7 @@ PACKAGE = REPOSITORY / "emosense"
 CHECKED = (
     "__init__", "__main__", "_version", "api", "arrays", "audio", "cli", "crossvalidation", "emotions", "errors",
     "evaluation", "features", "inputs", "labelling", "models", "onnx_session", "progress", "ray_session", "registry",
-    "reports", "storage", "tables",
+    "reports", "storage", "tables", "training",
 )  # fmt: skip
 
 

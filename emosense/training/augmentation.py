@@ -1,8 +1,8 @@
-"""Log-mel -> another log-mel that could have come from another speaker, room or recording chain.
+"""Augmentation: a log-mel spectrogram -> one that could be of another speaker, room or recording chain.
 
-Takes and gives log-mel arrays as `features.logmel` makes them: axes (frames, bands), dB below the recording's peak, in
-[-80, 0]. All randomness comes from the generator that is passed in. A waveform is never needed: what adds up in air
-(noise, reverberation) is added as power, what multiplies (microphone, codec) is added in dB.
+Takes and returns log-mel arrays of the feature set ``logmel``: axes (frames, bands), dB relative to the recording's
+peak, in [-80, 0]. All randomness comes from the generator that is passed in. No waveform is needed: sounds that add up
+in air (noise, reverberation) are added as power, and filters (microphone, codec) are added in dB.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ FLOOR_DB: Final = -80.0
 
 
 def augment(log_mel: Float32, rng: np.random.Generator, config: AugmentConfig) -> Float32:
-    """Return one random variant of a recording.
+    """Return a random variant of a recording.
 
     Parameters
     ----------
     log_mel : ndarray, shape (n_frames, n_bands), float32 in [-80, 0]
-        dB below the peak; not changed.
+        dB relative to the peak; not modified.
     rng : numpy.random.Generator
-        The only source of randomness.
+        Source of randomness.
     config : AugmentConfig
-        How strong.
+        Strengths.
 
     Returns
     -------
     ndarray, shape (n_frames', n_bands), float32 in [-80, 0]
-        Again dB below its own peak.
+        dB relative to its own peak.
     """
     tempo, pitch, formant = np.exp(rng.uniform(-1, 1, 3) * np.log1p([config.tempo, config.pitch, config.formant]))
     varied = change_voice(change_tempo(log_mel, tempo), pitch, formant, config)
@@ -58,16 +58,45 @@ def augment(log_mel: Float32, rng: np.random.Generator, config: AugmentConfig) -
 
 
 def change_tempo(log_mel: Float32, tempo: float) -> Float32:
-    """Make speech `tempo` times as fast, shape (round(n_frames / tempo), n_bands)."""
+    """Change the speed of speech, by linear interpolation between frames.
+
+    Parameters
+    ----------
+    log_mel : ndarray, shape (n_frames, n_bands), float32
+        In dB.
+    tempo : float
+        Factor; 2 halves the number of frames.
+
+    Returns
+    -------
+    ndarray, shape (round(n_frames / tempo), n_bands), float32
+        At least one frame.
+    """
     positions = np.linspace(0, len(log_mel) - 1, max(1, round(len(log_mel) / tempo)))
     return _interpolation(positions, len(log_mel)) @ log_mel
 
 
 def change_voice(log_mel: Float32, pitch: float, formant: float, config: AugmentConfig) -> Float32:
-    """Multiply the harmonics' frequencies by `pitch` and those of the spectral envelope by `formant`.
+    """Shift the harmonics and the spectral envelope along the frequency axis.
 
     The envelope is the low-order part of the cepstrum. With 128 bands up to 8 kHz, its 16 coefficients hold formants
     and leave out harmonics that are less than 390 Hz apart.
+
+    Parameters
+    ----------
+    log_mel : ndarray, shape (n_frames, n_bands), float32
+        In dB.
+    pitch : float
+        Factor of the harmonics' frequencies.
+    formant : float
+        Factor of the envelope's frequencies.
+    config : AugmentConfig
+        Has the frequency range of the bands.
+
+    Returns
+    -------
+    ndarray, shape (n_frames, n_bands), float32
+        In dB, at least -80.
     """
     n_bands = log_mel.shape[1]
     low_mel, high_mel = hz_to_mel(config.f_min_hz), hz_to_mel(config.f_max_hz)
@@ -81,14 +110,44 @@ def change_voice(log_mel: Float32, pitch: float, formant: float, config: Augment
 
 
 def reverberate(log_mel: Float32, decay_frames: float, wet: float) -> Float32:
-    """Add a tail that falls by 1/e of its power in `decay_frames` and starts at `wet` of the direct sound's power."""
+    """Add an exponential tail to every frame.
+
+    Parameters
+    ----------
+    log_mel : ndarray, shape (n_frames, n_bands), float32
+        In dB.
+    decay_frames : float
+        Frames in which the power of the tail falls to 1/e.
+    wet : float
+        Power at the start of the tail, relative to the direct sound.
+
+    Returns
+    -------
+    ndarray, shape (n_frames, n_bands), float32
+        In dB.
+    """
     decay = np.exp(-1 / decay_frames)
     tail = scipy.signal.lfilter([0, wet], [1, -decay], _power(log_mel), axis=0)
     return _decibel(_power(log_mel) + tail)
 
 
 def equaliser(n_bands: int, rng: np.random.Generator, eq_db: float) -> Float32:
-    """Return a smooth random gain in dB per band, shape (n_bands,): a tilt and two broad bumps."""
+    """Return a smooth random gain per band: a tilt and two broad bumps.
+
+    Parameters
+    ----------
+    n_bands : int
+        Number of bands.
+    rng : numpy.random.Generator
+        Source of randomness.
+    eq_db : float
+        Standard deviation of the tilt and of each bump, in dB.
+
+    Returns
+    -------
+    ndarray, shape (n_bands,), float32
+        In dB.
+    """
     position = np.linspace(-1, 1, n_bands)
     centres, widths = rng.uniform(-1, 1, 2), rng.uniform(0.1, 0.5, 2)
     bumps = np.exp(-0.5 * ((position[:, None] - centres) / widths) ** 2)
@@ -97,15 +156,45 @@ def equaliser(n_bands: int, rng: np.random.Generator, eq_db: float) -> Float32:
 
 
 def add_noise(log_mel: Float32, rng: np.random.Generator, level_db: float) -> Float32:
-    """Add tilted stationary noise whose mean level is `level_db` below the peak."""
+    """Add stationary noise with a spectral tilt.
+
+    Parameters
+    ----------
+    log_mel : ndarray, shape (n_frames, n_bands), float32
+        In dB.
+    rng : numpy.random.Generator
+        Source of randomness.
+    level_db : float
+        Mean level relative to the peak, in dB; below 0.
+
+    Returns
+    -------
+    ndarray, shape (n_frames, n_bands), float32
+        In dB.
+    """
     tilt_db = rng.uniform(-12, 4) * np.linspace(-1, 1, log_mel.shape[1])
-    # The dB of a mel band's noise power scatters by 2 to 4 dB from frame to frame.
+    # The noise power of a mel band varies by 2 to 4 dB from frame to frame.
     noise_db = level_db + tilt_db + np.float32(3) * rng.standard_normal(log_mel.shape, np.float32)
     return _decibel(_power(log_mel) + _power(noise_db.astype(np.float32)))
 
 
 def mask(log_mel: Float32, rng: np.random.Generator, config: AugmentConfig) -> Float32:
-    """Set random runs of frames and of bands to the recording's mean."""
+    """Set random ranges of frames and of bands to the recording's mean (SpecAugment, Park et al. 2019).
+
+    Parameters
+    ----------
+    log_mel : ndarray, shape (n_frames, n_bands), float32
+        Not modified.
+    rng : numpy.random.Generator
+        Source of randomness.
+    config : AugmentConfig
+        Number and largest width of the masks.
+
+    Returns
+    -------
+    ndarray, shape (n_frames, n_bands), float32
+        A masked copy.
+    """
     masked = log_mel.copy()
     fill = log_mel.mean()
     for _ in range(config.n_masks):
@@ -119,7 +208,22 @@ def mask(log_mel: Float32, rng: np.random.Generator, config: AugmentConfig) -> F
 
 
 def fit_length(log_mel: Float32, rng: np.random.Generator, n_frames: int) -> Float32:
-    """Cut a random stretch of `n_frames`, or repeat a shorter recording from a random frame on."""
+    """Cut a random section, or repeat a shorter recording, starting at a random frame.
+
+    Parameters
+    ----------
+    log_mel : ndarray, shape (n, n_bands), float32
+        At least one frame.
+    rng : numpy.random.Generator
+        Source of randomness.
+    n_frames : int
+        Length of the result.
+
+    Returns
+    -------
+    ndarray, shape (n_frames, n_bands), float32
+        Frames of the recording.
+    """
     if len(log_mel) > n_frames:
         start = int(rng.integers(0, len(log_mel) - n_frames + 1))
         return log_mel[start : start + n_frames]
@@ -132,14 +236,19 @@ def mix(batch: Float32, targets: Float32, rng: np.random.Generator, alpha: float
 
     Parameters
     ----------
-    batch : ndarray, shape (n_rows, n_frames, n_bands)
-        Inputs of one length.
-    targets : ndarray, shape (n_rows, n_classes)
+    batch : ndarray, shape (n_rows, n_frames, n_bands), float32
+        Inputs.
+    targets : ndarray, shape (n_rows, n_classes), float32
         Class probabilities.
     rng : numpy.random.Generator
-        Source of partners and shares.
+        Source of randomness.
     alpha : float
-        Both parameters of the Beta distribution of the share; 0 mixes nothing.
+        Both parameters of the Beta distribution of a row's share; 0 returns the inputs unchanged.
+
+    Returns
+    -------
+    inputs, targets : ndarray
+        Mixed, in the shapes of the arguments.
     """
     if not alpha:
         return batch, targets

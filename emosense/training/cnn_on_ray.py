@@ -1,8 +1,8 @@
-"""Ray Train around the CNN: workers, gradient averaging, checkpoints, resume and the failure budget.
+"""Training of the CNN with Ray Train: workers, gradient averaging, checkpoints, resuming and restarts after failures.
 
-Keras 3's `model.fit` fails under MultiWorkerMirroredStrategy (ray issue 47464), so the step is a plain one and the
-gradients are averaged between the workers by an actor: every worker applies the same mean to the same weights, and the
-weights stay equal to the last bit, which is checked after every epoch.
+Keras 3's `model.fit` fails under MultiWorkerMirroredStrategy (ray issue 47464), so an actor averages the gradients of
+the workers. Every worker applies the same mean to the same weights, which therefore stay equal to the last bit. This is
+checked after every epoch.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ import numpy as np
 from emosense.errors import EmoSenseError
 from emosense.storage.objects import filesystem
 from emosense.storage.schemes import is_url
-from emosense.training.cnn import EpochResult, TrainingState
+from emosense.training.cnn import EpochResult
 from emosense.training.cnn_settings import CnnConfig
+from emosense.training.cnn_steps import TrainingState
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import TrainedNetwork, epoch_record, fit_cnn
 from emosense.training.gradients_on_ray import ActorAllReduce, AllReduceActor
@@ -33,7 +34,7 @@ _WEIGHTS_FILE: Final = "model.onnx"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RayTraining:
-    """How the workers are run.
+    """How training workers are run.
 
     Parameters
     ----------
@@ -42,11 +43,11 @@ class RayTraining:
     n_workers : int
         Data-parallel workers, each on its slice of every batch.
     use_gpu : bool
-        Give every worker a GPU.
+        Whether each worker gets a GPU.
     resume : bool
-        Go on from the last checkpoint of the run of this name.
+        Whether to resume from the last checkpoint of the run with the same name.
     max_failures : int
-        How often a failed worker group is started again from its last checkpoint.
+        How often failed workers are restarted from their last checkpoint.
     """
 
     storage: str
@@ -70,8 +71,19 @@ def fit_with_ray(
 
     Parameters
     ----------
+    table, classes, config
+        See `emosense.training.fitting.fit`.
     name : str
-        Of the run in the storage folder; the same name with ``resume`` goes on from its last checkpoint.
+        Name of the run in the storage folder.
+    seed, validation
+        See `emosense.training.fitting.fit`.
+    training : RayTraining
+        Workers and checkpoints.
+
+    Returns
+    -------
+    TrainedNetwork
+        Its curves have all epochs, those before a resume included.
 
     Raises
     ------
@@ -115,7 +127,7 @@ def fit_with_ray(
 
 
 def _storage(location: str) -> tuple[Any, str]:
-    """File system and path as Ray Train takes them."""
+    """Return file system and path in the form that Ray Train takes."""
     if not is_url(location):
         return None, os.path.abspath(location)
     from pyarrow.fs import FSSpecHandler, PyFileSystem
@@ -125,7 +137,7 @@ def _storage(location: str) -> tuple[Any, str]:
 
 
 def _discard(location: str, name: str) -> None:
-    """Remove an earlier run of the same name, which Ray Train would go on from without a word."""
+    """Remove an earlier run of the same name, which Ray Train would resume without a message."""
     from emosense.storage.files import remove
     from emosense.storage.locations import join
 
@@ -140,7 +152,7 @@ def _train_loop(loop_config: dict[str, Any]) -> None:
     table, validation = ray.get(loop_config["data"])
     context = ray.train.get_context()
     rank, n_workers = context.get_world_rank(), context.get_world_size()
-    all_reduce = _exchange(rank, n_workers) if n_workers > 1 else None
+    all_reduce = _connect(rank, n_workers) if n_workers > 1 else None
     state, history = _restore(ray.train.get_checkpoint())
 
     def on_epoch(result: EpochResult) -> None:
@@ -168,8 +180,8 @@ def _train_loop(loop_config: dict[str, Any]) -> None:
     _report(rank, history[-1], {_WEIGHTS_FILE: fitted.weights, _STATE_FILE: state, _HISTORY_FILE: history})
 
 
-def _exchange(rank: int, n_workers: int) -> ActorAllReduce:
-    """Create the actor on rank 0 and share it; a new one for each start of the group, so that no step is left over."""
+def _connect(rank: int, n_workers: int) -> ActorAllReduce:
+    """Create the actor on rank 0 and send it to all; a new one per start, so that no unfinished step is left in it."""
     import ray
     from ray.train.collective import broadcast_from_rank_zero
 
@@ -194,12 +206,12 @@ def _restore(checkpoint: Any) -> tuple[TrainingState | None, list[dict[str, Any]
 
 
 def _report(rank: int, metrics: dict[str, Any], files: dict[str, Any]) -> None:
-    """Report an epoch; rank 0 brings the checkpoint."""
+    """Report an epoch to Ray Train; rank 0 adds the checkpoint."""
     import ray.train
 
-    shown = {key: value for key, value in metrics.items() if isinstance(value, int | float)}
+    figures = {key: value for key, value in metrics.items() if isinstance(value, int | float)}
     if rank != 0:
-        ray.train.report(shown)
+        ray.train.report(figures)
         return
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
@@ -210,4 +222,4 @@ def _report(rank: int, metrics: dict[str, Any], files: dict[str, Any]) -> None:
                 path.write_text(json.dumps(content))
             else:
                 path.write_bytes(content)
-        ray.train.report(shown, checkpoint=ray.train.Checkpoint.from_directory(folder))
+        ray.train.report(figures, checkpoint=ray.train.Checkpoint.from_directory(folder))

@@ -1,4 +1,4 @@
-"""A trained model -> the content of its `model.json`."""
+"""A trained model -> the content of its ``model.json``."""
 
 from __future__ import annotations
 
@@ -34,12 +34,27 @@ def describe(
     table: FeatureTable,
     held_out_score: HeldOutScore | None,
 ) -> dict[str, Any]:
-    """Return everything but the digest of the weights, which `write_model` adds.
+    """Return the content of ``model.json``, except the digest of the weights, which `write_model` adds.
 
     Parameters
     ----------
+    kind, preset : str
+        Names of the preset.
+    seed : int
+        Seed of the training.
+    config : NetworkConfig or EnsembleConfig
+        Settings of the model.
+    classes : tuple of str
+        Emotions, in the order of the model's output.
     table : FeatureTable
-        What the model was trained on, with the first of the features that it hears.
+        Training data, with the first of the features that the model takes.
+    held_out_score : HeldOutScore or None
+        Score and temperature; None where none was measured.
+
+    Returns
+    -------
+    dict
+        Can be written as JSON.
     """
     kinds = sorted({member.config.kind for member in members_of(config, 0)}, reverse=True)
     packages = ("numpy", "onnxruntime", *(package for name in kinds for package in FAMILIES[name].packages))
@@ -48,7 +63,7 @@ def describe(
         "version": __version__,
         "kind": kind,
         "classes": list(classes),
-        "features": [heard.to_dict() for heard in features_of(config)],
+        "features": [feature.to_dict() for feature in features_of(config)],
         "window_s": WINDOW_S,
         "calibration": {
             "method": "temperature" if held_out_score else "none",
@@ -73,7 +88,7 @@ def describe(
 
 
 def _settings(config: ModelConfig) -> dict[str, Any]:
-    """Return the settings of the preset, without the features, which stand beside them."""
+    """Return the settings without features and classes, which ``model.json`` has as entries of their own."""
     if isinstance(config, EnsembleConfig):
         members = members_of(config, 0)
         return {"members": [{"seed": member.seed} | _settings(member.config) for member in members]}

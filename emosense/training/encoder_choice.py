@@ -1,4 +1,4 @@
-"""What the user says about a pretrained encoder -> a feature configuration that names it."""
+"""The encoder that the user chose -> a feature configuration with it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from emosense.training.settings import EnsembleConfig, ModelConfig
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EncoderChoice:
-    """What the user asked for.
+    """The encoder that the user chose.
 
     Parameters
     ----------
     location : str
         Path or URL of an ONNX file; empty for none.
     output : str
-        Name of the graph's output; empty for the encoder's last.
+        Name of the graph's output; empty for the last one.
     normalise : bool or None
-        Scale each recording's waveform to mean 0 and variance 1; None does so for every encoder of waveforms.
+        Whether each recording's waveform is scaled to mean 0 and variance 1; None means yes for encoders of waveforms.
     """
 
     location: str = ""
@@ -39,17 +39,27 @@ class EncoderChoice:
 
 
 def with_encoder(feature: FeatureConfig, choice: EncoderChoice, progress: Progress | None = None) -> FeatureConfig:
-    """Put the chosen encoder into a feature configuration, after it was run once.
+    """Put the chosen encoder into a feature configuration, after running it once.
 
     Parameters
     ----------
     feature : FeatureConfig
-        Of any set; one that needs no encoder is returned as it is.
+        Settings of the features.
+    choice : EncoderChoice
+        The encoder.
+    progress : Progress, optional
+        Receives the progress of a download, and a description of the encoder.
+
+    Returns
+    -------
+    FeatureConfig
+        With the encoder; unchanged where the feature set needs none.
 
     Raises
     ------
     UsageError
-        If the set needs an encoder and none is given, or the other way round, or the file is no encoder.
+        If the set needs an encoder and none is given, if one is given and the set needs none, or if the file is not an
+        encoder.
     StorageError
         If an encoder cannot be fetched.
     """
@@ -72,7 +82,7 @@ def with_encoder(feature: FeatureConfig, choice: EncoderChoice, progress: Progre
         output=loaded.output,
         n_dims=n_dims,
         normalise=loaded.input == "waveform" and choice.normalise is not False,
-        # Absolute, so that the model finds it from every folder.
+        # Absolute, so that the model finds it from any working directory.
         location=without_credentials(choice.location) if is_url(choice.location) else file,
         file=file,
     )
@@ -80,7 +90,27 @@ def with_encoder(feature: FeatureConfig, choice: EncoderChoice, progress: Progre
 
 
 def config_with_encoder(config: ModelConfig, choice: EncoderChoice, progress: Progress) -> ModelConfig:
-    """Put the chosen encoder into the settings of a model to train; see `with_encoder`."""
+    """Put the chosen encoder into the settings of a model.
+
+    Parameters
+    ----------
+    config : NetworkConfig or EnsembleConfig
+        Settings of the model.
+    choice : EncoderChoice
+        The encoder.
+    progress : Progress
+        See `with_encoder`.
+
+    Returns
+    -------
+    NetworkConfig or EnsembleConfig
+        With the encoder; unchanged where the features need none.
+
+    Raises
+    ------
+    UsageError
+        See `with_encoder`; also if an encoder is given for an ensemble.
+    """
     if isinstance(config, EnsembleConfig):
         if choice != EncoderChoice():
             raise UsageError("--encoder is for the feature set encoder and its presets, not for an ensemble")
@@ -89,11 +119,11 @@ def config_with_encoder(config: ModelConfig, choice: EncoderChoice, progress: Pr
 
 
 def _run_once(loaded: Encoder) -> tuple[int, int]:
-    """Return the mel bands that an encoder takes, 0 for a waveform, and the length of its frames."""
+    """Return the number of mel bands that an encoder takes (0 for a waveform) and the number of values in a frame."""
     if loaded.input == "waveform":
         tries = [(0, np.zeros(loaded.length or MIN_SAMPLES, np.float32))]
     else:
-        # Many exports leave the bands open in the graph: the first number that runs is the encoder's.
+        # Many exported graphs do not state the number of bands: take the first that runs.
         bands = (loaded.n_bands,) if loaded.n_bands else WHISPER_BANDS
         tries = [(n_bands, np.zeros((n_bands, loaded.length), np.float32)) for n_bands in bands]
     problem: RecordingError | None = None
@@ -102,5 +132,5 @@ def _run_once(loaded: Encoder) -> tuple[int, int]:
             return n_bands, loaded.frames(values).shape[-1]
         except RecordingError as err:
             problem = problem or err
-    heard = "log-mel" if loaded.input == "log-mel" else f"{len(tries[0][1]) / SAMPLE_RATE:g} s of silence"
-    raise UsageError(f"the encoder cannot be run on {heard}: {problem}") from problem
+    tried = "log-mel" if loaded.input == "log-mel" else f"{len(tries[0][1]) / SAMPLE_RATE:g} s of silence"
+    raise UsageError(f"the encoder cannot be run on {tried}: {problem}") from problem

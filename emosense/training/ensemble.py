@@ -1,6 +1,6 @@
-"""Which networks make up a model, and how their graphs become one.
+"""The networks of a model, and their graphs joined to one.
 
-A single network counts as an ensemble of one: evaluation and training treat every model as its members.
+A single network counts as an ensemble of one, so evaluation and training treat all models alike.
 """
 
 from __future__ import annotations
@@ -17,15 +17,27 @@ from emosense.training.graphs import Part, combine
 from emosense.training.mlp_settings import PASSES_WITHOUT_COPIES, MlpConfig
 from emosense.training.settings import EnsembleConfig, Member, ModelConfig, NetworkConfig
 
-# What a network answers does not depend on its name; features and classes are stated beside its settings.
+# The name does not change a network's output; features and classes are compared separately.
 _BESIDE_SETTINGS: Final = frozenset({"name", "feature", "classes"})
 
 
 def members_of(config: ModelConfig, seed: int) -> tuple[Member, ...]:
-    """Return the networks of a model that is trained with `seed`, with the seeds that they are trained with.
+    """Return the networks of a model, each with its own seed.
 
-    Two ensembles share no network: where one takes the first three seeds of the CNN and the first of the MLP, the next
-    takes the three and the one that follow. An evaluation of the CNN with nine seeds thus trained those of three.
+    Ensembles of different seeds share no network: the first uses seeds 0 to 2 of the CNN and 0 of the MLP, the second
+    seeds 3 to 5 and 1. An evaluation of the CNN with nine seeds has therefore trained the CNNs of three ensembles.
+
+    Parameters
+    ----------
+    config : NetworkConfig or EnsembleConfig
+        Settings of the model.
+    seed : int
+        Seed of the model.
+
+    Returns
+    -------
+    tuple of Member
+        One for each network.
     """
     if not isinstance(config, EnsembleConfig):
         return (Member(config, seed),)
@@ -34,12 +46,34 @@ def members_of(config: ModelConfig, seed: int) -> tuple[Member, ...]:
 
 
 def copy_speeds(config: NetworkConfig) -> tuple[float, ...]:
-    """Speeds of the copies that a network trains on besides the recordings themselves."""
+    """Return the speeds of the copies that a network is trained on, in addition to the recordings themselves.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        Settings of the network.
+
+    Returns
+    -------
+    tuple of float
+        Without 1.0.
+    """
     return tuple(speed for speed in config.speeds if speed != 1.0) if isinstance(config, MlpConfig) else ()
 
 
 def features_of(config: ModelConfig) -> dict[FeatureConfig, tuple[float, ...]]:
-    """Return what a model hears, in the order of its graph's inputs, with the speeds of all copies to train on."""
+    """Return the features that a model takes, with the speeds of all copies to train on.
+
+    Parameters
+    ----------
+    config : NetworkConfig or EnsembleConfig
+        Settings of the model.
+
+    Returns
+    -------
+    dict of FeatureConfig to tuple of float
+        In the order of the inputs of the model's graph.
+    """
     speeds: dict[FeatureConfig, tuple[float, ...]] = {}
     for member in members_of(config, 0):
         known = speeds.get(member.config.feature, ())
@@ -48,7 +82,18 @@ def features_of(config: ModelConfig) -> dict[FeatureConfig, tuple[float, ...]]:
 
 
 def without_copies(config: ModelConfig) -> ModelConfig:
-    """Return the settings for features that have no copies at other speeds: an MLP then takes more passes."""
+    """Return the settings for training without copies at other speeds: an MLP then needs more passes.
+
+    Parameters
+    ----------
+    config : NetworkConfig or EnsembleConfig
+        Settings of the model.
+
+    Returns
+    -------
+    NetworkConfig or EnsembleConfig
+        Unchanged where no network uses copies.
+    """
     if isinstance(config, EnsembleConfig):
         members = tuple(Member(_without_copies(member.config), member.seed) for member in config.members)
         return dataclasses.replace(config, members=members)
@@ -62,21 +107,58 @@ def _without_copies(config: NetworkConfig) -> NetworkConfig:
 
 
 def settings_sha256(config: ModelConfig) -> str:
-    """Digest of all that decides what a model answers but its features, its classes and its data."""
+    """Return a digest of everything that decides a model's output, except its features, classes and data.
+
+    Parameters
+    ----------
+    config : NetworkConfig or EnsembleConfig
+        Settings of the model.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
     members = [(member.seed, settings_of(member.config, _BESIDE_SETTINGS)) for member in members_of(config, 0)]
     return hashlib.sha256(repr(members).encode()).hexdigest()
 
 
 def settings_of(config: NetworkConfig, left_out: Collection[str]) -> list[tuple[str, Any]]:
-    """Return the settings of a network but some, by name."""
+    """Return the settings of a network, except some.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        Settings of the network.
+    left_out : collection of str
+        Names of the settings to leave out.
+
+    Returns
+    -------
+    list of (str, object)
+        Names and values, in the order of the fields.
+    """
     names = [field.name for field in dataclasses.fields(config) if field.name not in left_out]
     return [(name, getattr(config, name)) for name in names]
 
 
 def assemble(config: ModelConfig, weights: Sequence[bytes]) -> bytes:
-    """Join the graphs of a model's networks, in the order of `members_of`, each with its views of a recording."""
-    heard, parts = list(features_of(config)), []
+    """Join the graphs of a model's networks, each with its views of a recording.
+
+    Parameters
+    ----------
+    config : NetworkConfig or EnsembleConfig
+        Settings of the model.
+    weights : sequence of bytes
+        ONNX graphs of the networks, in the order of `members_of`.
+
+    Returns
+    -------
+    bytes
+        ONNX graph of the model.
+    """
+    features, parts = list(features_of(config)), []
     for member, network in zip(members_of(config, 0), weights, strict=True):
         views = member.config.views if isinstance(member.config, CnnConfig) else (1.0,)
-        parts += [Part(network, heard.index(member.config.feature), tempo) for tempo in views]
+        parts += [Part(network, features.index(member.config.feature), tempo) for tempo in views]
     return weights[0] if len(parts) == 1 and parts[0].tempo == 1.0 else combine(parts)

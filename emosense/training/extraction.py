@@ -51,12 +51,16 @@ def extract_recordings(
 
     Parameters
     ----------
+    recordings : iterable of Recording
+        Recordings to read.
+    config : FeatureConfig
+        Settings of the features.
     variant : Speed, Disturbance or None
         What is done to the recordings first; None leaves them as they are.
 
     Returns
     -------
-    list of dict, one a recording, in order
+    list of dict, one per recording, in order
         ``features`` (flat float32 array), ``n_frames`` (0 for a vector), ``error_code`` and ``error`` (empty where the
         recording could be read).
 

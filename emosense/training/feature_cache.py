@@ -1,4 +1,4 @@
-"""Features of a corpus for training: extracted once, kept, and found again by what they were made of."""
+"""Features of a corpus for training: from a feature table, or extracted once and kept in the feature cache."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from emosense.training.settings import ModelConfig
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FeatureSource:
-    """Where features come from, and where they are kept.
+    """Where features come from, and where they are cached.
 
     Parameters
     ----------
@@ -40,7 +40,22 @@ class FeatureSource:
 
 
 def settings_for(source: FeatureSource, config: ModelConfig, progress: Progress) -> ModelConfig:
-    """Return the settings as they come to bear on a source: a feature table has no copies at other speeds."""
+    """Return the settings that apply to a source: a feature table has no copies at other speeds.
+
+    Parameters
+    ----------
+    source : FeatureSource
+        Where features come from.
+    config : NetworkConfig or EnsembleConfig
+        Settings of the model.
+    progress : Progress
+        Receives a message where copies are left out.
+
+    Returns
+    -------
+    NetworkConfig or EnsembleConfig
+        Settings to train with.
+    """
     if not is_feature_table(source.data):
         return config
     if any(features_of(config).values()):
@@ -51,17 +66,21 @@ def settings_for(source: FeatureSource, config: ModelConfig, progress: Progress)
 def load_tables(
     source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[float]], progress: Progress
 ) -> tuple[FeatureTable, ...]:
-    """Return every feature set that a model hears: the same utterances in each, in the same order.
+    """Return the features that a model takes, one table per configuration, with the same utterances in each.
 
     Parameters
     ----------
+    source : FeatureSource
+        Where features come from.
     wanted : mapping of FeatureConfig to sequence of float
-        The speeds at which copies of the recordings are made, for training.
+        Configurations, with the speeds at which copies of the recordings are made for training.
+    progress : Progress
+        Receives messages and the number of recordings done.
 
     Returns
     -------
     tuple of FeatureTable
-        With the keys of `wanted` themselves: what is stored does not say where the file of an encoder lies.
+        In the order of `wanted`. Each has its key as configuration: a stored one does not have the path of an encoder.
 
     Raises
     ------
@@ -153,6 +172,11 @@ def extract_variants(
 def check_recordings(source: FeatureSource) -> None:
     """Refuse a source that has features and no recordings.
 
+    Parameters
+    ----------
+    source : FeatureSource
+        Where features come from.
+
     Raises
     ------
     UsageError
@@ -163,7 +187,18 @@ def check_recordings(source: FeatureSource) -> None:
 
 
 def describe_difference(found: FeatureConfig, expected: FeatureConfig) -> str:
-    """Name the settings in which two configurations differ."""
+    """Describe the settings in which two configurations differ.
+
+    Parameters
+    ----------
+    found, expected : FeatureConfig
+        Settings to compare.
+
+    Returns
+    -------
+    str
+        Each setting with both values; empty where there is no difference.
+    """
     before, after = found.settings(), expected.settings()
     changed = [key for key in before | after if before.get(key) != after.get(key)]
     return ", ".join(f"{key} {before.get(key)}, needed is {after.get(key)}" for key in changed)

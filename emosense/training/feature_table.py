@@ -1,7 +1,7 @@
-"""Features of a corpus in one Parquet file: what training reads and `emosense-batch features` writes.
+"""Features of a corpus in one Parquet file: what `emosense-batch features` writes and training reads.
 
-One row an utterance, in order of path. The array lies flat in `features`, with its number of frames in `n_frames`
-(0 for a vector); the `FeatureConfig` and the corpus's name lie in the file's metadata and so travel with the values.
+One row per utterance, in order of path. `features` has the flattened array and `n_frames` its number of frames (0 for a
+vector). The `FeatureConfig` and the corpus's name are in the file's metadata.
 """
 
 from __future__ import annotations
@@ -35,16 +35,17 @@ class FeatureTable:
     Parameters
     ----------
     config : FeatureConfig
+        Settings of the features.
     paths, emotions, speakers, sexes : tuple of str
         Labels; an emotion is empty where a recording has none.
     features : list of ndarray, float32
         Shape (n_values,) or (n_frames, n_bands) each.
     copies : mapping of float to list of ndarray
-        The same recordings at other speeds, for training alone.
+        The same recordings at other speeds, for training only.
     corpus : str
-        The name of the corpus (see `Corpus`); empty where it is not known.
+        Name of the corpus (see `Corpus`); empty where it is not known.
     by_error : Counter
-        Number of recordings that are left out since they could not be read, by error code.
+        Number of recordings that could not be read and are left out, by error code.
     """
 
     config: FeatureConfig
@@ -62,7 +63,18 @@ class FeatureTable:
         return len(self.paths)
 
     def select(self, rows: Sequence[int] | NDArray[np.int64]) -> FeatureTable:
-        """Return the given rows, in the given order."""
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        rows : sequence of int
+            Row numbers.
+
+        Returns
+        -------
+        FeatureTable
+            In the order of `rows`.
+        """
         return dataclasses.replace(
             self,
             paths=tuple(self.paths[row] for row in rows),
@@ -74,16 +86,48 @@ class FeatureTable:
         )
 
     def with_emotions(self, classes: Sequence[str]) -> FeatureTable:
-        """Return the utterances of the given emotions."""
+        """Return the utterances of some emotions.
+
+        Parameters
+        ----------
+        classes : sequence of str
+            Emotions to keep.
+
+        Returns
+        -------
+        FeatureTable
+            In the same order.
+        """
         return self.select([row for row, emotion in enumerate(self.emotions) if emotion in classes])
 
     def labels(self, classes: Sequence[str]) -> NDArray[np.int64]:
-        """Return each utterance's place in `classes`, shape (n,)."""
+        """Return the class index of each utterance.
+
+        Parameters
+        ----------
+        classes : sequence of str
+            Has every emotion of the table.
+
+        Returns
+        -------
+        ndarray, shape (n_utterances,), int64
+            Indices into `classes`.
+        """
         return np.array([list(classes).index(emotion) for emotion in self.emotions], np.int64)
 
 
 class FeatureTableWriter:
-    """Writes a feature table batch by batch, so that it never has to be in memory as a whole."""
+    """Writes a feature table batch by batch, so that the whole table is never in memory.
+
+    Parameters
+    ----------
+    file : binary file
+        Open for writing.
+    config : FeatureConfig
+        Settings of the features.
+    corpus : str
+        Name of the corpus.
+    """
 
     def __init__(self, file: BinaryIO, config: FeatureConfig, corpus: str = "") -> None:
         import pyarrow as pa
@@ -97,7 +141,15 @@ class FeatureTableWriter:
         self._writer = pq.ParquetWriter(file, self._schema)
 
     def write(self, utterances: Sequence[Utterance], results: Sequence[dict[str, Any]]) -> None:
-        """Append utterances with what `emosense.training.extraction.extract_recordings` gave for them."""
+        """Append utterances.
+
+        Parameters
+        ----------
+        utterances : sequence of Utterance
+            Paths and labels.
+        results : sequence of dict
+            What `emosense.training.extraction.extract_recordings` returned for their recordings.
+        """
         labels = [(printable_path(u.recording.path), u.emotion, u.speaker, u.sex) for u in utterances]
         columns: dict[str, Any] = dict(zip(_LABELS, zip(*labels, strict=True), strict=True))
         for name in ("error_code", "error", "n_frames", "features"):
@@ -168,4 +220,4 @@ def read_feature_table(location: str) -> FeatureTable:
     try:
         return read_parquet(location, read)
     except (WrongContentError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as err:
-        raise UsageError(f"{redact(location)} is no feature table: make one with emosense-batch features") from err
+        raise UsageError(f"{redact(location)} is not a feature table: make one with emosense-batch features") from err

@@ -9,8 +9,9 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from emosense.registry import Registry
-from emosense.training import cnn, mlp
+from emosense.training import cnn, cnn_export, mlp
 from emosense.training.cnn_settings import CnnConfig
+from emosense.training.cnn_steps import AllReduce, TrainingState
 from emosense.training.ensemble import copy_speeds
 from emosense.training.feature_table import FeatureTable
 from emosense.training.mlp_settings import MlpConfig
@@ -60,7 +61,7 @@ class Family:
     packages : tuple of str
         Distributions whose versions ``model.json`` states.
     modules : tuple of str
-        Modules whose code decides the weights: networks that are kept are trained again after it changes.
+        Modules whose code decides the weights: stored networks are trained again after it changes.
     train : Trainer
         Trains a network from the family's settings, a subclass of `NetworkConfig`.
     """
@@ -147,9 +148,9 @@ def fit_cnn(
     *,
     seed: int,
     validation: FeatureTable | None = None,
-    state: cnn.TrainingState | None = None,
+    state: TrainingState | None = None,
     on_epoch: Callable[[cnn.EpochResult], None] | None = None,
-    all_reduce: cnn.AllReduce | None = None,
+    all_reduce: AllReduce | None = None,
 ) -> TrainedNetwork:
     """Train a CNN.
 
@@ -183,7 +184,7 @@ def fit_cnn(
         on_epoch=record,
         all_reduce=all_reduce,
     )
-    return TrainedNetwork(cnn.to_onnx(model, config, table.features[0].shape[-1]), history)
+    return TrainedNetwork(cnn_export.to_onnx(model, config, table.features[0].shape[-1]), history)
 
 
 FAMILIES.register(
@@ -202,9 +203,12 @@ FAMILIES.register(
             "emosense.features.mel",
             "emosense.training.augmentation",
             "emosense.training.cnn",
+            "emosense.training.cnn_export",
+            "emosense.training.cnn_steps",
             "emosense.training.fitting",
             "emosense.training.gradients_on_ray",
             "emosense.training.networks",
+            "emosense.training.optimizer",
         ),
         fit_cnn,
     ),

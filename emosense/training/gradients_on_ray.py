@@ -1,4 +1,4 @@
-"""Data-parallel workers all_reduce their gradients: an actor at which they meet, and the worker's side of it."""
+"""All-reduce for data-parallel workers: the actor that combines their arrays, and the worker's side of it."""
 
 from __future__ import annotations
 
@@ -13,32 +13,68 @@ Arrays = list[NDArray[Any]]
 
 
 class AllReduceActor:
-    """Where the workers wait for each other, step by step; an asyncio actor, so that all of them can wait in it."""
+    """Combines what the workers send in each step; an asyncio actor, so that all of them can wait in it.
+
+    Parameters
+    ----------
+    n_workers : int
+        Number of workers that take part in every step.
+    """
 
     def __init__(self, n_workers: int) -> None:
         self._n_workers = n_workers
-        self._brought: dict[int, dict[int, Any]] = {}
+        self._received: dict[int, dict[int, Any]] = {}
         self._results: dict[int, asyncio.Future[Any]] = {}
 
     async def mean(self, step: int, rank: int, arrays: Arrays) -> Arrays:
-        """Return the mean over all workers of the arrays that they bring for this step."""
+        """Return the mean over all workers of the arrays that they send in this step.
+
+        Parameters
+        ----------
+        step : int
+            Number of the step, the same on all workers.
+        rank : int
+            Rank of the calling worker.
+        arrays : list of ndarray
+            The same shapes on all workers.
+
+        Returns
+        -------
+        list of ndarray
+            Equal to the last bit on all workers.
+        """
         means: Arrays = await self._meet(step, rank, arrays, _mean)
         return means
 
     async def gather(self, step: int, rank: int, item: str) -> list[str]:
-        """Return what all workers bring, in order of rank."""
+        """Return the texts that all workers send in this step.
+
+        Parameters
+        ----------
+        step : int
+            Number of the step, the same on all workers.
+        rank : int
+            Rank of the calling worker.
+        item : str
+            Text of this worker.
+
+        Returns
+        -------
+        list of str
+            In order of rank.
+        """
         items: list[str] = await self._meet(step, rank, item, list)
         return items
 
     async def _meet(self, step: int, rank: int, item: Any, combine: Callable[[list[Any]], Any]) -> Any:
         future = self._results.setdefault(step, asyncio.get_running_loop().create_future())
-        brought = self._brought.setdefault(step, {})
-        brought[rank] = item
-        if len(brought) == self._n_workers:
-            # Combined in order of rank, whoever came first: the order of a float sum decides its last bit.
-            future.set_result(combine([brought[worker] for worker in range(self._n_workers)]))
-            # Those who wait hold the future themselves.
-            del self._brought[step], self._results[step]
+        received = self._received.setdefault(step, {})
+        received[rank] = item
+        if len(received) == self._n_workers:
+            # In order of rank, not of arrival: the last bit of a float sum depends on the order.
+            future.set_result(combine([received[worker] for worker in range(self._n_workers)]))
+            # The workers that wait keep the future alive.
+            del self._received[step], self._results[step]
         return await future
 
 
@@ -47,14 +83,35 @@ def _mean(columns: list[Arrays]) -> Arrays:
 
 
 class ActorAllReduce:
-    """The worker's side of `AllReduceActor`; satisfies `emosense.training.cnn.AllReduce`."""
+    """The worker's side of `AllReduceActor`; satisfies `emosense.training.cnn_steps.AllReduce`.
+
+    Parameters
+    ----------
+    actor : ray.actor.ActorHandle
+        The `AllReduceActor` of all workers.
+    rank : int
+        Rank of this worker.
+    n_workers : int
+        Number of workers.
+    """
 
     def __init__(self, actor: Any, rank: int, n_workers: int) -> None:
         self._actor, self.rank, self.n_workers = actor, rank, n_workers
         self._step = 0
 
     def mean(self, arrays: Arrays) -> Arrays:
-        """Return the mean over all workers; every worker calls this the same number of times."""
+        """Return the mean over all workers; every worker must call this the same number of times.
+
+        Parameters
+        ----------
+        arrays : list of ndarray
+            The same shapes on all workers.
+
+        Returns
+        -------
+        list of ndarray
+            Equal to the last bit on all workers.
+        """
         import ray
 
         self._step += 1
@@ -62,7 +119,18 @@ class ActorAllReduce:
         return means
 
     def gather(self, text: str) -> list[str]:
-        """Return the texts of all workers, in order of rank."""
+        """Return the texts of all workers; every worker must call this the same number of times.
+
+        Parameters
+        ----------
+        text : str
+            Text of this worker.
+
+        Returns
+        -------
+        list of str
+            In order of rank.
+        """
         import ray
 
         self._step += 1

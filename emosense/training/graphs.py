@@ -1,8 +1,8 @@
 """ONNX graphs of trained networks -> one graph: several members, several views of a recording, a temperature.
 
-A graph takes ``features`` (or ``features_0``, ``features_1``, ... where its members hear different features), axes
-(batch, ...), and gives ``probabilities``, axes (batch, classes). Everything a model does stays in one graph, so that
-inference knows neither members nor views.
+A graph takes ``features`` (or ``features_0``, ``features_1``, ... where its members take different features), axes
+(batch, ...), and returns ``probabilities``, axes (batch, classes). One graph is the whole model, so inference needs to
+know neither members nor views.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from emosense.models.model import input_names
 
 FEATURES: Final = "features"
 PROBABILITIES: Final = "probabilities"
-# Far below what float32 softmax gives to an emotion that is not thought of; keeps the logarithm finite.
+# Far below any probability that matters; keeps the logarithm finite.
 _SMALLEST: Final = 1e-12
 
 
@@ -28,11 +28,11 @@ class Part:
     Parameters
     ----------
     weights : bytes
-        Its own ONNX graph.
+        ONNX graph of the network.
     position : int
-        Place of its features among those that the combined graph takes.
+        Index of its features among the inputs of the combined graph.
     tempo : float
-        It hears the recording this much faster: its frames are interpolated to a length of n_frames / tempo.
+        Speed-up of the recording: its frames are interpolated to a length of n_frames / tempo.
     """
 
     weights: bytes
@@ -48,7 +48,17 @@ def combine(parts: Sequence[Part]) -> bytes:
     Parameters
     ----------
     parts : sequence of Part
-        With equal classes; parts with the same weights share their tensors.
+        Networks with the same classes; parts with the same weights share their tensors.
+
+    Returns
+    -------
+    bytes
+        The combined ONNX graph.
+
+    Raises
+    ------
+    ValueError
+        If parts use different operator sets.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -77,7 +87,7 @@ def combine(parts: Sequence[Part]) -> bytes:
 
 
 class _Merged:
-    """The nodes and tensors of a graph that is put together; every name is unique by its part's number."""
+    """Nodes and tensors of the combined graph; names are prefixed with the number of their part."""
 
     def __init__(self, names: list[str]) -> None:
         self.nodes: list[Any] = []
@@ -90,7 +100,7 @@ class _Merged:
         self._by_content: dict[bytes, str] = {}
 
     def node(self, kind: str, inputs: list[str], **attributes: Any) -> str:
-        """Add a node with one output and return the name of that."""
+        """Add a node with one output; return the name of the output."""
         from onnx import helper
 
         name = f"combined_{len(self.nodes)}"
@@ -104,7 +114,7 @@ class _Merged:
         return name
 
     def add(self, model: Any, number: int, features: str, tempo: float) -> str:
-        """Take over a part's nodes and tensors; return the name of its probabilities."""
+        """Add a part's nodes and tensors; return the name of its probabilities."""
         graph, prefix = model.graph, f"part_{number}_"
         renamed = {FEATURES: features if tempo == 1.0 else self._faster(features, tempo), "": ""}
         if self.inputs[features] is None:
@@ -125,14 +135,14 @@ class _Merged:
         self.output = self.output or graph.output[0]
         used = {node.domain for node in graph.node}
         for opset in model.opset_import:
-            # Converters name operator sets that no node is of, each its own version.
+            # Converters also list operator sets that no node uses, in different versions.
             if opset.domain in used and self.opsets.setdefault(opset.domain, opset.version) != opset.version:
                 raise ValueError(f"parts use the operator sets {opset.version} and {self.opsets[opset.domain]}")
         self.ir_version = max(self.ir_version, model.ir_version)
         return prefix + PROBABILITIES
 
     def _faster(self, features: str, tempo: float) -> str:
-        """Interpolate the frames linearly, ends on ends, as `augmentation.change_tempo` does in training."""
+        """Interpolate the frames linearly, as `augmentation.change_tempo` does in training."""
         import onnx
 
         lengths = self.node("Cast", [self.node("Shape", [features])], to=onnx.TensorProto.FLOAT)
@@ -147,8 +157,20 @@ class _Merged:
 def with_temperature(weights: bytes, temperature: float) -> bytes:
     """Put temperature scaling into an ONNX graph.
 
-    The softmax of ``logits / T`` is ``p ** (1 / T)``, normalised (Guo et al. 2017, arXiv 1706.04599), so that no logits
-    are needed.
+    The softmax of ``logits / T`` is ``p ** (1 / T)``, normalised (Guo et al. 2017, arXiv 1706.04599), so no logits are
+    needed.
+
+    Parameters
+    ----------
+    weights : bytes
+        ONNX graph with the output ``probabilities``.
+    temperature : float
+        Above 0; 1 returns the graph unchanged.
+
+    Returns
+    -------
+    bytes
+        ONNX graph with the same inputs and output.
     """
     if temperature == 1.0:
         return weights

@@ -1,4 +1,4 @@
-"""What speakers that a model was not trained on say about it: score, temperature and learning curves."""
+"""Score, temperature and learning curves of a model on speakers that it was not trained on."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, cla
         features, is_fair = metrics["features"], metrics["speaker_independent"]
         n_rows = sum(seed["n"] for seed in metrics["seeds"])
     except (FileNotFoundError, ValueError, LookupError, TypeError) as err:
-        raise UsageError(f"{redact(place)} is no metrics.json of a cross-validation") from err
+        raise UsageError(f"{redact(place)} is not the metrics.json of a cross-validation") from err
     if found != (kind, preset, classes, False):
         raise UsageError(f"{redact(place)} is of {found}, needed is {(kind, preset, classes, False)}")
     if metrics.get("only_folds"):
@@ -86,7 +86,7 @@ def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, cla
     if "settings_sha256" not in metrics:
         raise UsageError(
             f"{redact(place)} does not state its settings: evaluate again with --reuse {redact(folder)}, "
-            "which trains nothing anew"
+            "which trains no network again"
         )
     if metrics["settings_sha256"] != settings_sha256(config):
         raise UsageError(f"{redact(place)} was measured with other settings of {kind} {preset} (epochs, copies, views)")
@@ -103,7 +103,7 @@ def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, cla
         "uar_interval": first["uar"]["interval"],
         "accuracy": scores["accuracy"]["mean"],
         "ece_before": scores["ece"]["mean"],
-        # Not of the very rows that the temperature was fitted to.
+        # Measured on other rows than the temperature was fitted to.
         "ece": scores["ece_scaled"]["mean"],
         "groups": {name: first["groups"][name] for name in ("sex", "speaker")},
     }

@@ -1,7 +1,7 @@
 """Feature vectors and labels -> a scikit-learn MLP with one hidden layer, and its ONNX form.
 
 Features are (n, n_values), labels are indices into the configuration's classes, which are the model's output columns in
-that order. Scaling is the pipeline's first step and part of the ONNX graph, which needs nothing beside it.
+that order. Scaling is the pipeline's first step and part of the ONNX graph, which is the whole model.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 
-# Those of the CNN's export (tf2onnx): networks of one graph must have the same operator set.
+# As in the CNN's export (tf2onnx): networks of one graph must use the same operator set.
 _OPSET: Final = 17
 _IR_VERSION: Final = 8
 
@@ -32,13 +32,13 @@ def fit(features: NDArray[Any], labels: NDArray[np.int64], config: MlpConfig, *,
     Parameters
     ----------
     features : ndarray, shape (n, n_values)
-        Finite; copies at other speeds are rows like any other.
+        Finite; copies at other speeds are further rows.
     labels : ndarray, shape (n,), int64
         Indices into ``config.classes``, each of which must occur.
     config : MlpConfig
-        The preset, or a variant of it.
+        Settings of the network.
     seed : int
-        Decides the first weights and the order of the rows.
+        Decides the initial weights and the order of the rows.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def fit(features: NDArray[Any], labels: NDArray[np.int64], config: MlpConfig, *,
     Raises
     ------
     UsageError
-        If a class has no recording, so that columns would shift, or a label is no class.
+        If a class has no recording, or a label is not the index of a class.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
@@ -59,7 +59,7 @@ def fit(features: NDArray[Any], labels: NDArray[np.int64], config: MlpConfig, *,
     if len(n_rows) > len(config.classes) or not n_rows.all():
         missing = [name for name, n in zip(config.classes, n_rows, strict=False) if n == 0]
         raise UsageError(f"training needs recordings of each class and of no other; none of: {', '.join(missing)}")
-    # Without a hidden layer the loss is convex, and L-BFGS goes to its minimum.
+    # Without a hidden layer the loss is convex, and L-BFGS finds its minimum.
     hidden, solver = ((config.hidden_units,), "adam") if config.hidden_units else ((), "lbfgs")
     network = MLPClassifier(
         hidden, solver=solver, alpha=config.alpha, batch_size=min(config.batch_size, len(labels)),
@@ -74,11 +74,11 @@ def fit(features: NDArray[Any], labels: NDArray[np.int64], config: MlpConfig, *,
     transform = None if config.whitening is None else _whitening(values, labels, config.whitening)
     weight = len(labels) / (len(n_rows) * n_rows[labels]) if config.balance else None
     with warnings.catch_warnings():
-        # The number of passes is a setting: more of them fit the training speakers only.
+        # The number of passes is a setting: more passes only fit the training speakers better.
         warnings.simplefilter("ignore", ConvergenceWarning)
         network.fit(values if transform is None else values @ transform, labels, sample_weight=weight)
     if solver == "lbfgs":
-        # scikit-learn keeps the last loss alone.
+        # scikit-learn keeps only the last loss.
         network.loss_curve_ = [network.loss_]
     if transform is not None:
         network.coefs_[0] = transform @ network.coefs_[0]

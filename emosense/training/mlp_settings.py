@@ -28,7 +28,7 @@ class MlpConfig(NetworkConfig):
         Whether each value is scaled to mean 0 and variance 1 first.
     whitening : float or None
         Trains in coordinates where the covariance within classes, shrunk by this share (0 to 1) towards the identity,
-        is the identity, as in linear discriminant analysis: differences between speakers and takes are made small.
+        is the identity, as in linear discriminant analysis: differences between speakers and takes become small.
         The transform is linear and is folded into the hidden layer, so the model stays an MLP on standardised values.
         None trains on the values as they are.
     balance : bool

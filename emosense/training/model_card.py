@@ -36,6 +36,11 @@ def model_card(description: dict[str, Any]) -> str:
     ----------
     description : dict
         Content of ``model.json``.
+
+    Returns
+    -------
+    str
+        The text of ``MODEL_CARD.md``.
     """
     trained_on = description["trained_on"]
     is_ravdess = "RAVDESS" in description["licence"]
@@ -84,7 +89,7 @@ def _described(features: dict[str, Any]) -> str:
 
 
 def _scores(scores: list[dict[str, Any]]) -> list[str]:
-    """One paragraph a score, with the tables by sex and speaker where they are known."""
+    """One paragraph per score, with the tables by sex and speaker where they are known."""
     if not scores:
         return ["No score was measured.", ""]
     lines = []

@@ -1,6 +1,6 @@
 """The CNN's architectures in Keras: feature sequence in, probabilities out.
 
-Standardisation is the first layer and softmax the last, so that the exported graph needs nothing beside it.
+Standardisation is the first layer and softmax the last, so the exported graph is the whole model.
 """
 
 from __future__ import annotations
@@ -15,21 +15,28 @@ if TYPE_CHECKING:
 
 
 def build(config: CnnConfig, n_bands: int, n_frames: int | None, n_classes: int) -> keras.Model:
-    """Build the untrained network, input (n_clips, n_frames, n_bands), output (n_clips, n_classes) probabilities.
+    """Build the untrained network.
 
     Parameters
     ----------
     config : CnnConfig
         Architecture and widths.
-    n_bands, n_classes : int
-        Sizes of the last axes.
+    n_bands : int
+        Number of bands in a frame.
     n_frames : int or None
         Length of all inputs; None for any length, which ``architecture="reference"`` does not allow.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    keras.Model
+        Input (n_clips, n_frames, n_bands), output (n_clips, n_classes): probabilities.
     """
     import keras
 
     features = keras.Input((n_frames, n_bands), name="features")
-    # Not keras.layers.Normalization: tf2onnx makes its constants two more inputs.
+    # Not keras.layers.Normalization: tf2onnx turns its constants into two further inputs.
     standardise = keras.layers.BatchNormalization(center=False, scale=False, trainable=False, name="standardise")
     hidden = ARCHITECTURES[config.architecture](standardise(features), config)
     probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(hidden)
@@ -37,7 +44,7 @@ def build(config: CnnConfig, n_bands: int, n_frames: int | None, n_classes: int)
 
 
 def _reference(x: Any, config: CnnConfig) -> Any:
-    """Two Conv1D layers, in the shapes of the well-known tutorial."""
+    """Two Conv1D layers, with the sizes of the well-known tutorial."""
     from keras import layers
 
     x = layers.Conv1D(128, 5, padding="same", activation="relu")(x)
@@ -49,7 +56,7 @@ def _reference(x: Any, config: CnnConfig) -> Any:
 
 
 def _residual_mean(x: Any, config: CnnConfig) -> Any:
-    """2-D residual stages that shrink the band axis, then a time convolution and the mean over time."""
+    """2-D residual stages that shrink the band axis, a convolution over time, and the mean over time."""
     from keras import layers
 
     x, _ = _frames(x, config)
@@ -69,7 +76,7 @@ def _residual_attentive(x: Any, config: CnnConfig) -> Any:
 
 
 def _frames(x: Any, config: CnnConfig) -> tuple[Any, int]:
-    """Turn log-mel frames into a quarter as many frames of what the stages found in them, and their width."""
+    """Output frames of the residual stages, a quarter as many as log-mel frames, and the number of values in each."""
     from keras import layers
 
     stem, *stages, width = config.channels

@@ -1,6 +1,6 @@
 """The presets: a model that can be trained by name is one entry here, beside its settings.
 
-An entry's key is the name of the model that it gives, such as ``cnn-default``. An installed package adds entries under
+An entry's key is the name of its model, such as ``cnn-default``. An installed package adds entries under
 the entry-point group ``emosense.presets``. Listing the presets loads no numeric library.
 """
 
@@ -62,7 +62,7 @@ def preset(kind: str, name: str) -> ModelConfig:
 
 
 def model_name(kind: str, name: str) -> str:
-    """Return the name of the model that a preset gives, which is its key in `PRESETS`.
+    """Return the name of a preset's model, which is its key in `PRESETS`.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ _MLP: Final = _add(
     ),
     "functionals of spectrum, energy and pitch, with whitening and copies at other speeds",
 )
-# What a part of the default contributes (docs/results.md).
+# To measure what each part of the default contributes (docs/results.md).
 _add(
     dataclasses.replace(_MLP, name="no-copies", speeds=(1.0,), max_iter=PASSES_WITHOUT_COPIES),
     "the default without copies at other speeds",

@@ -1,6 +1,6 @@
 """What every model family's settings have, and the settings of several networks together.
 
-The modules of settings load neither NumPy nor a framework, so that the presets can be listed at once.
+The modules of settings load neither NumPy nor a framework, so that listing the presets is fast.
 """
 
 from __future__ import annotations

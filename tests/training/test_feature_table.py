@@ -123,14 +123,14 @@ def test_what_is_not_parquet_is_not_a_feature_table(tmp_path: Path, content: byt
     fsspec.filesystem("memory").pipe_file("/tables/other.parquet", content)
     for place in (str(tmp_path / "f.parquet"), "memory://tables/other.parquet"):
         assert not is_feature_table(place)
-        with pytest.raises(UsageError, match="is no feature table"):
+        with pytest.raises(UsageError, match="is not a feature table"):
             read_feature_table(place)
 
 
 def test_another_parquet_file_is_not_a_feature_table(tmp_path: Path) -> None:
     pq.write_table(pa.table({"path": ["a.wav"]}), tmp_path / "f.parquet")
     assert not is_feature_table(str(tmp_path / "f.parquet"))
-    with pytest.raises(UsageError, match="is no feature table"):
+    with pytest.raises(UsageError, match="is not a feature table"):
         read_feature_table(str(tmp_path / "f.parquet"))
 
 

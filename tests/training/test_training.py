@@ -24,7 +24,7 @@ from emosense.inputs.recording import Recording
 from emosense.models.model import Model, read_model
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
-from emosense.training import cnn, mlp
+from emosense.training import cnn, cnn_export, mlp
 from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.feature_table import FeatureTable, FeatureTableWriter
@@ -59,7 +59,7 @@ def test_the_cnns_onnx_graph_gives_keras_probabilities(name: str) -> None:
     config = short(name)
     table = made_table(config)
     model = cnn.fit(table.features, table.labels(CLASSES), config, n_classes=3, seed=0)
-    found = predict(cnn.to_onnx(model, config, table.features[0].shape[1]), [table], 3)
+    found = predict(cnn_export.to_onnx(model, config, table.features[0].shape[1]), [table], 3)
     expected = np.concatenate([np.asarray(model(features[np.newaxis], training=False)) for features in table.features])
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
