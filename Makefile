@@ -65,14 +65,14 @@ try-wheel: wheel ## Install the wheel into an empty environment and label sample
 	cd dist && venv/bin/emosense-batch label ../samples -o labels.csv
 	cd dist && venv/bin/emosense-batch models verify
 
-lock: ## Write the locks anew after a change of pyproject.toml; versions stay where they can.
+lock: ## Update the locks after a change of pyproject.toml; versions change only where they must.
 	$(COMPILE) pyproject.toml --extra test -o requirements-test.lock
 	echo hatchling | $(COMPILE) pyproject.toml - -c requirements-test.lock -o requirements.lock
 	printf 'hatchling\nray[default]\n' | $(COMPILE) pyproject.toml --extra s3 - -c requirements-test.lock \
 		-o deploy/requirements.lock
 	echo 'filelock<4' | $(COMPILE) --upgrade --resolution lowest-direct pyproject.toml --extra test - -o requirements-lowest.lock
 
-upgrade: ## Write the locks anew with the newest versions that pyproject.toml allows.
+upgrade: ## Update the locks to the newest versions that pyproject.toml allows.
 	$(MAKE) lock COMPILE='$(COMPILE) --upgrade'
 
 lowest: ## Run the tests with the lowest versions that pyproject.toml allows, in .venv-lowest.

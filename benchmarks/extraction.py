@@ -2,8 +2,8 @@
 
     python benchmarks/extraction.py RAVDESS_WAV_FOLDER --files 20000 --repeats 3 -o docs/benchmarks/extraction.md
 
-Every command is a process of its own, from start to exit, and they take turns; CPU time is that of all its processes,
-Ray's daemons among them. Both write the same feature table.
+Every command is a process of its own, measured from start to exit; the commands take turns. CPU time is that of all
+processes, Ray's daemons included. Both write the same feature table.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--sets", default="summary,functionals")
     args = parser.parse_args()
     rows, verdicts = [], []
-    # Beside the recordings, so that they can be linked.
+    # On the file system of the recordings, so that they can be linked.
     with tempfile.TemporaryDirectory(dir=args.folder.parent) as scratch:
         many, few = Path(scratch, "many"), Path(scratch, "few")
         fill(many, args.folder, args.files)

@@ -1,9 +1,9 @@
-"""The model part of a label: onnxruntime, one clip a call, against Keras.
+"""The model part of a label: onnxruntime, one clip per call, against Keras.
 
     python benchmarks/inference.py RAVDESS_WAV_FOLDER -o docs/benchmarks/inference.md
 
-The CNN of the default preset, untrained, exported as training does it, and the shipped models, which hear a recording
-twice or are several networks; one thread each.
+The CNN of the default preset, untrained, exported as training does it, and the shipped models, which take a recording
+at two speeds or are several networks; one thread each.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from emosense.training.ensemble import features_of
 from emosense.training.networks import build
 from emosense.training.presets import preset
 
-# Log-mel and functionals, as the ensemble hears them; the CNN hears the first.
+# Log-mel and functionals, as the ensemble takes them; the CNN takes the first.
 Clip = list[np.ndarray]
 
 
-def heard(folder: Path, n_files: int) -> list[Clip]:
+def read_clips(folder: Path, n_files: int) -> list[Clip]:
     configs = tuple(features_of(preset("ensemble", "default")))
     paths = sorted(folder.glob("Actor_*/*.wav"))
     found = []
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=60)
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
-    clips = heard(args.folder, args.files)
+    clips = read_clips(args.folder, args.files)
     found = contenders(clips)
     elapsed = {name: np.empty((args.repeats, len(clips))) for name in found}
     results: dict[str, list[np.ndarray]] = {name: [] for name in found}

@@ -100,8 +100,8 @@ def recording_rows(source: Path, scratch: Path, model: str, *, bomb: bool) -> li
     for name, (path, options) in cases.items():
         usage, row = label(path, model, scratch / "out.csv", "-j", "1", *options)
         worker_mb, driver_mb = peak_mb(usage, "emosense.labelling.worker"), peak_mb(usage, "emosense label")
-        says = f"{row['status']} {row['error_code']}".strip()
-        rows.append((name, f"{path.stat().st_size / 1e6:.0f}", says, f"{worker_mb:.0f}", f"{driver_mb:.0f}",
+        result = f"{row['status']} {row['error_code']}".strip()
+        rows.append((name, f"{path.stat().st_size / 1e6:.0f}", result, f"{worker_mb:.0f}", f"{driver_mb:.0f}",
                      f"{usage.wall_s:.1f}", f"{usage.cpu_s:.1f}", f"{HOUR_S / usage.cpu_s:.0f}",
                      "met" if worker_mb < LIMIT_MB else "MISSED"))  # fmt: skip
     return rows

@@ -1,6 +1,6 @@
 """Other extractors: librosa, the oracle, and those that may be installed.
 
-What the latter compute is not the same, so their times are a scale alone.
+The latter compute something else, so their times only give a scale.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def segment(waveform: np.ndarray, config: FeatureConfig) -> np.ndarray:
 
 
 def read(path: str, rate: int = RATE) -> np.ndarray:
-    """Read with our reader, so that the peers differ in their features alone."""
+    """Read with our reader, so that the peers differ only in their features."""
     with open(path, "rb", buffering=0) as file:
         return read_waveform(file, rate)
 

@@ -50,7 +50,7 @@ def first_uses(text: str) -> dict[str, tuple[int, int]]:
         match = pattern.search(blank)
         if match:
             found[term] = match.span()
-        # "confidence interval" is no use of "confidence".
+        # "confidence interval" is not a use of "confidence".
         blank = pattern.sub(lambda match: re.sub(r"\S", "\0", match[0]), blank)
     return found
 

@@ -52,7 +52,7 @@ def tables() -> dict[str, str]:
 
 
 def page() -> str:
-    """Return the page with all its tables made anew."""
+    """Return the page with all its tables generated again."""
     text = PAGE.read_text(encoding="utf-8")
     for name, table in tables().items():
         place = rf"(?s)(<!-- {name}: made by docs/make_rows.py -->\n\n).*?(<!-- end -->)"

@@ -1,7 +1,7 @@
 """A hook of mkdocs: the pages that are outside of docs/, and links that work both on GitHub and in the site.
 
 On GitHub a link leads to a file of the repository. In the site, README.md is the start page, CONTRIBUTING.md is
-contributing.md, and so on. A link to a file that is no page of the site becomes the name of that file.
+contributing.md, and so on. A link to a file that is not a page of the site becomes the name of that file.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from typing import Final
 
 from emosense.errors import StorageError, UsageError
 
-# Set before Ray is imported. Niceness: Ray's workers run at 15 by default and starve beside anything else.
+# Set before Ray is imported. Niceness: Ray's workers run at 15 by default and starve next to any other process.
 _LOCAL_ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
@@ -132,13 +132,13 @@ def _started(n_workers: int) -> Iterator[int]:
 
 
 def quiet() -> None:
-    """Keep Ray's own messages off the terminal; Ray Data sets its loggers anew when it is imported."""
+    """Keep Ray's own messages off the terminal; Ray Data resets its loggers when it is imported."""
     for name in ("ray", "ray.data", "ray.train"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _check_reachable(address: str) -> None:
-    """Say at once that nobody listens; Ray itself would try for a minute."""
+    """Refuse an address at which nothing listens; Ray itself would try for a minute."""
     host, _, port = address.split("://")[-1].rstrip("/").rpartition(":")
     if not host or not port.isdigit():
         return

@@ -60,7 +60,7 @@ def test_a_recipe_that_is_not_run_here_is_run_by_the_test_that_it_names(title: s
 
 
 def write_recordings(folder: Path) -> None:
-    """Speakers who each say all emotions, named in the ways that the recipes expect; pitch tells the emotions apart."""
+    """Write recordings of all emotions by each speaker, named as the recipes expect; the emotions differ in pitch."""
     rows = []
     for index, speaker in enumerate(SPEAKERS):
         for number, emotion in enumerate(EMOTIONS):

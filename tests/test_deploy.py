@@ -1,4 +1,4 @@
-"""The image and the manifest, checked without an engine or a cluster: what they say, and that what they name exists."""
+"""The image and the manifest, checked without an engine or a cluster: their content, and the files they name."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def pods() -> dict[str, dict[str, Any]]:
     }
 
 
-def test_the_manifest_has_known_fields_of_the_right_types_alone() -> None:
+def test_the_manifest_has_only_known_fields_of_the_right_types() -> None:
     assert list(faults(manifest(), SCHEMA)) == []
 
 

@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).parents[1]
 TOP = [REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
 PAGES = [*TOP, *sorted((REPOSITORY / "docs").rglob("*.md"))]
 PROGRAM = "emosense-batch"
-# Typer brings the base of all complaints about a command line under this name alone.
+# Typer has the base class of all usage errors only under this name.
 Complaint: Any = typer.BadParameter.__base__
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))

@@ -63,7 +63,7 @@ def room_of(module: str) -> str:
 
 
 def room_imports() -> set[tuple[str, str]]:
-    """Every pair of rooms of which one imports the other; the face names the API for type checkers alone."""
+    """Pairs of rooms of which one imports the other; `emosense/__init__.py` imports the API only for type checkers."""
     pairs = set()
     for path in modules():
         room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
@@ -101,7 +101,7 @@ def test_the_tests_have_the_folders_of_the_package() -> None:
 
 
 @pytest.mark.parametrize("package", OWNERS)
-def test_heavy_packages_are_imported_by_their_owners_alone(package: str) -> None:
+def test_heavy_packages_are_imported_only_by_their_owners(package: str) -> None:
     for path in modules():
         if any(name.split(".")[0] == package for name in imports(path)):
             module = path.relative_to(PACKAGE).with_suffix("").as_posix()

@@ -212,7 +212,7 @@ def test_the_notice_names_every_folder_of_weights(wheel: zipfile.ZipFile) -> Non
     assert all(folder in notice for folder in folders)
 
 
-def test_the_wheel_has_the_package_alone_and_stays_small(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_has_only_the_package_and_stays_small(wheel: zipfile.ZipFile) -> None:
     assert {name.split("/")[0] for name in wheel.namelist()} == {"emosense", f"emosense-{__version__}.dist-info"}
     assert "emosense/py.typed" in wheel.namelist()
     assert sum(item.compress_size for item in wheel.infolist()) < 30_000_000

@@ -118,7 +118,7 @@ def _cross_validated(job: EvaluateJob, progress: Progress) -> ScoredModels:
         raise UsageError(f"unknown protocol {job.protocol!r}: choose one of {', '.join(PROTOCOLS)}")
     tables = tuple(table.with_emotions(classes) for table in load_tables(job.source, features_of(config), progress))
     table = tables[0]
-    # A random split is drawn anew for every seed; folds by speaker stay the same, so that seeds differ only in the fit.
+    # A random split differs for every seed; folds by speaker stay the same, so that seeds differ only in the fit.
     is_random = not is_speaker_independent(job.protocol)
     protocol_folds = [
         (seed, fold)

@@ -53,7 +53,7 @@ def object_version(info: dict[str, Any]) -> str:
     Parameters
     ----------
     info : dict
-        What an fsspec driver says of the object.
+        What an fsspec driver reports about the object.
 
     Returns
     -------

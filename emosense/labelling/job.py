@@ -118,7 +118,7 @@ class LabelJob:
 
 
 def run_settings(job: LabelJob) -> dict[str, Any]:
-    """Return what the journal keeps of a job beside the settings that change results.
+    """Return what the journal keeps of a job besides the settings that change results.
 
     Parameters
     ----------

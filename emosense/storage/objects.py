@@ -66,7 +66,7 @@ def filesystem(url: str) -> tuple[Any, str]:
 
 
 def _missing(url: str, err: Exception) -> str:
-    """Say what to install for a scheme; fsspec learns some schemes only from the package that opens them."""
+    """Return what to install for a scheme; fsspec learns some schemes only from the package that opens them."""
     known = scheme_of(url)
     if known.install_command and (isinstance(err, ImportError) or importlib.util.find_spec(known.package) is None):
         return f"install its driver with: {known.install_command}"
@@ -140,7 +140,7 @@ def fetch_object(url: str, file: BinaryIO, on_block: Callable[[], None] = lambda
     Returns
     -------
     dict
-        What the driver says of the object: its size, its etag and the like.
+        What the driver reports about the object: its size, its etag and the like.
 
     Raises
     ------

@@ -27,7 +27,7 @@ class TableLayout:
     Parameters
     ----------
     groups : set of str
-        Groups of columns beside those that are always there (`emosense.tables.columns.Column.group`).
+        Optional groups of columns that it has (`emosense.tables.columns.Column.group`).
     min_confidence : float or None
         Rows below it are ``uncertain``; None for a table without that column.
     """

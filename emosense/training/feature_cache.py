@@ -96,7 +96,7 @@ def load_tables(
         if table.by_error:
             progress.message(f"{config.set}: {_unread(table.by_error)}")
         if table.by_error and not len(table):
-            raise UsageError(f"nothing of {redact(source.data)} can be used: {_unread(table.by_error)}")
+            raise UsageError(f"no recording of {redact(source.data)} can be used: {_unread(table.by_error)}")
         labelled = table.select([row for row, emotion in enumerate(table.emotions) if emotion])
         if not len(labelled):
             raise _without_labels(source)

@@ -187,7 +187,7 @@ def test_flac_with_a_wrong_total_is_decoded_to_its_end(name: str, seconds: float
     np.testing.assert_allclose(waveform(made(name, tmp_path)), bad_audio.voice(seconds), atol=1 / 2**15)
 
 
-def test_ffmpeg_goes_on_at_the_sample_where_libsndfile_breaks_off(tmp_path: Path) -> None:
+def test_ffmpeg_continues_at_the_sample_where_libsndfile_breaks_off(tmp_path: Path) -> None:
     # Damage in the second of libsndfile's blocks of 65 536 frames.
     expected = bad_audio.voice(8.0)
     path = tmp_path / "damaged.flac"

@@ -166,7 +166,7 @@ def test_scores_of_other_settings_are_not_a_models_score(running_ray: None, tabl
     Path(metrics).write_text(json.dumps(values))
     with pytest.raises(UsageError, match=f"does not state its settings: evaluate again with --reuse {tmp_path}, which"):
         cross_validated(metrics, *wanted)
-    # As it says: nothing is trained.
+    # As the message says, nothing is trained.
     fits = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "fits").iterdir())
     again = evaluated(table, tmp_path, reuse=(str(tmp_path),))
     assert sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "fits").iterdir()) == fits
@@ -370,13 +370,13 @@ def test_a_model_of_several_feature_sets_gets_the_disturbance_in_each(
     noisy = next(disturbance for disturbance in CATALOGUE if disturbance.name == "white noise, 10 dB")
     (record,) = robustness(source, tested, tested.predictions(), Silent(), [noisy])
     recordings = [utterance.recording for utterance in read_corpus(corpus).utterances]
-    heard = []
+    disturbed = []
     for table, config in zip(tables, configs, strict=True):
         found = extract_recordings(recordings, config, noisy)
         shapes = [(result["n_frames"], -1) for result in found]
         features = [result["features"].reshape(shape) for result, shape in zip(found, shapes, strict=True)]
-        heard.append(dataclasses.replace(table, features=features))
-    predicted = predict(weights, heard, 3).argmax(axis=1)
+        disturbed.append(dataclasses.replace(table, features=features))
+    predicted = predict(weights, disturbed, 3).argmax(axis=1)
     assert record["uar"]["mean"] == pytest.approx(balanced_accuracy_score(tables[0].labels(CLASSES), predicted))
     assert not np.array_equal(predicted, predict(weights, tables, 3).argmax(axis=1))
 

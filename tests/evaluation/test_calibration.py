@@ -34,11 +34,11 @@ def test_a_fold_is_scaled_by_the_temperature_of_the_others():
     spoilt = softmax(logits * 2.5)
     assert ece(labels, spoilt) > 0.15
     assert scaled_ece(labels, spoilt, folds) < 0.03
-    # One fold alone is spoilt: its own temperature would mend it, that of the others leaves it as it is.
+    # Only one fold is spoilt: its own temperature would calibrate it, that of the others leaves it as it is.
     mixed = np.where((folds == "a")[:, np.newaxis], spoilt, softmax(logits))
     ones = folds == "a"
-    alone = ece(labels[ones], apply_temperature(spoilt[ones], fit_temperature(mixed[~ones], labels[~ones])))
-    assert alone > 0.15
+    spoilt_ece = ece(labels[ones], apply_temperature(spoilt[ones], fit_temperature(mixed[~ones], labels[~ones])))
+    assert spoilt_ece > 0.15
     expected = mixed.copy()
     for fold in "abc":
         here = folds == fold

@@ -53,7 +53,7 @@ def md5(content: bytes) -> str:
 
 
 class Listener(Silent):
-    """Keeps what a user would be told."""
+    """Keeps the messages to the user."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
             self.give(self.server.content)
 
     def give(self, content: bytes, n_sent: int | None = None) -> None:
-        """Answer as a good server does, with the first bytes of the body alone if asked for."""
+        """Answer as a good server does, with only the first bytes of the body if asked for."""
         asked = self.headers.get("Range")
         is_same = self.headers.get("If-Range") in (None, self.server.etag)
         start = int(asked[len("bytes=") : -1]) if asked and is_same and self.server.has_ranges else None
@@ -225,7 +225,7 @@ def test_the_published_archives_are_fetched_from_zenodo() -> None:
 # --------------------------------------------------------------------------------------------------------- bad networks
 
 
-def test_a_download_that_is_cut_goes_on_at_the_byte_where_it_was_cut(server: Server, tmp_path: Path) -> None:
+def test_a_download_that_is_cut_resumes_at_the_byte_where_it_was_cut(server: Server, tmp_path: Path) -> None:
     server.faults = [cut(50_000), cut(20_000)]
     download(job(server, tmp_path), Silent())
     assert unpacked(tmp_path) == FILES
@@ -297,7 +297,7 @@ def test_an_archive_that_changed_on_the_server_is_fetched_from_its_start(server:
     assert server.header("If-Range") == [None, '"one"']
 
 
-def test_a_part_that_is_longer_than_the_archive_is_fetched_anew(server: Server, tmp_path: Path) -> None:
+def test_a_part_that_is_longer_than_the_archive_is_fetched_again(server: Server, tmp_path: Path) -> None:
     (tmp_path / WORK).mkdir()
     (tmp_path / WORK / f"{NAME}.part").write_bytes(bytes(len(ARCHIVE) + 1))
     download(job(server, tmp_path), Silent())
@@ -377,7 +377,7 @@ def test_a_server_that_is_not_there_is_a_fault_of_storage(tmp_path: Path) -> Non
 # ------------------------------------------------------------------------------------------- addresses and credentials
 
 
-def test_credentials_are_sent_to_their_host_alone_and_never_shown(server: Server, tmp_path: Path) -> None:
+def test_credentials_are_sent_only_to_their_host_and_never_shown(server: Server, tmp_path: Path) -> None:
     there = f"http://localhost:{server.server_port}/other/{NAME}"
     server.faults = [says(302, Location=there), says(503), *[says(503)] * 11]
     progress = Listener()
@@ -617,7 +617,7 @@ def command(server: Server, folder: Path, *options: str) -> list[str]:
     return [sys.executable, "-m", "emosense", "download", "ravdess", str(folder), "--url", server.url, *options]
 
 
-def test_a_killed_download_goes_on_from_what_it_has(server: Server, tmp_path: Path) -> None:
+def test_a_killed_download_resumes_from_what_it_has(server: Server, tmp_path: Path) -> None:
     def stall(handler: Handler) -> None:
         handler.give(ARCHIVE, 50_000)
         server.released.wait(30)

@@ -1,4 +1,4 @@
-"""What is found in a folder, what is passed over, and in which order."""
+"""What is found in a folder, what is skipped, and in which order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shipped models on the recordings that they were trained on: this checks the code, it is no score."""
+"""The shipped models on the recordings that they were trained on: this checks the code and is not a score."""
 
 from __future__ import annotations
 

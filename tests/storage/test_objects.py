@@ -66,7 +66,7 @@ def await_answer(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3fs.S3FileSystem]:
-    """A bucket ``audio``, its credentials in the environment alone."""
+    """A bucket ``audio``, with credentials only in the environment."""
     root = tmp_path_factory.mktemp("weed")
     master, volume, filer, s3, *grpc = free_ports(8)
     identity = {
@@ -143,7 +143,7 @@ def test_a_bucket_gives_the_bytes_of_a_folder(store: s3fs.S3FileSystem, job: Lab
 @pytest.mark.parametrize(
     ("suffix", "count", "moment", "n_reused"), [(".jsonl", 3, "after", 24), ("cut1.csv", 1, "before", 40)]
 )
-def test_a_run_that_is_killed_goes_on_in_the_bucket(
+def test_a_run_that_is_killed_resumes_in_the_bucket(
     store: s3fs.S3FileSystem,
     job: LabelJob,
     expected: bytes,

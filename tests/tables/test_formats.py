@@ -28,7 +28,7 @@ def recipe() -> dict[str, str]:
 
 @pytest.fixture
 def run_with_the_recipe(tmp_path: Path) -> Run:
-    """The command line beside the package of the recipe, installed as pip installs it."""
+    """The command line with the package of the recipe, installed as pip installs it."""
     site = tmp_path / "site"
     info = site / "emosense_sentences-1.dist-info"
     info.mkdir(parents=True)
@@ -55,16 +55,16 @@ def test_a_format_of_an_installed_package_is_written(
     (tmp_path / "in" / "b.wav").write_bytes(b"")
     run = run_with_the_recipe
     assert "sentences" in run("label", "--help").stdout
-    for output, options in (("beside.csv", ("-f", "sentences")), ("main.sentences", ())):
+    for output, options in (("second.csv", ("-f", "sentences")), ("main.sentences", ())):
         done = run("label", "in", "-o", output, "-m", tiny_model, *options, "--engine", "local")
         assert done.returncode == 3, done.stderr
     refused = run("label", "in", "-o", "main.sentences", "--report", "page.html")
     assert (refused.returncode, "a report cannot read sentences" in refused.stderr) == (2, True)
-    main, beside = ((tmp_path / f"{name}.sentences").read_text() for name in ("main", "beside"))
+    main, added = ((tmp_path / f"{name}.sentences").read_text() for name in ("main", "second"))
     first, second = main.splitlines()
     assert first.startswith("in/a.wav: ")
     assert second == "in/b.wav: empty_file"
-    assert beside == main
+    assert added == main
 
 
 def test_a_format_that_needs_segments_gets_a_span_per_window() -> None:

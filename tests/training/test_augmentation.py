@@ -56,7 +56,7 @@ def test_the_low_cut_reaches_where_telephone_lines_begin() -> None:
     assert min(n_cut) < 11 < max(n_cut) <= 20
 
 
-def test_the_generator_alone_decides() -> None:
+def test_only_the_generator_decides() -> None:
     first, second, other = (augment(log_mel(), rng(seed), AugmentConfig()) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, second)
     assert first.shape != other.shape or not np.array_equal(first, other)

@@ -106,12 +106,12 @@ def test_an_ensemble_is_evaluated_trained_and_labels(
         train(dataclasses.replace(training, kind="mlp", preset="default", output=str(tmp_path / "other")), Silent())
 
 
-def test_the_evaluation_of_a_network_gives_the_ensemble_its_fits(
+def test_an_ensemble_reuses_the_networks_of_an_evaluation(
     running_ray: None, corpus: str, tiny_ensemble: EnsembleConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     network = tiny_ensemble.members[1].config
     add_preset(monkeypatch, "mlp", "tiny", network)
-    add_preset(monkeypatch, "ensemble", "alone", EnsembleConfig("alone", (Member(network),)))
+    add_preset(monkeypatch, "ensemble", "single", EnsembleConfig("single", (Member(network),)))
     settings = {
         "protocol": "kfold",
         "n_folds": 2,
@@ -119,12 +119,19 @@ def test_the_evaluation_of_a_network_gives_the_ensemble_its_fits(
         "cache": str(tmp_path / "cache"),
         "n_workers": 2,
     }
-    alone = evaluate(EvaluateJob(corpus, str(tmp_path / "mlp"), kind="mlp", preset="tiny", **settings), Silent())
-    together = evaluate(
+    network_result = evaluate(
+        EvaluateJob(corpus, str(tmp_path / "mlp"), kind="mlp", preset="tiny", **settings), Silent()
+    )
+    ensemble_result = evaluate(
         EvaluateJob(
-            corpus, str(tmp_path / "alone"), kind="ensemble", preset="alone", reuse=(str(tmp_path / "mlp"),), **settings
+            corpus,
+            str(tmp_path / "single"),
+            kind="ensemble",
+            preset="single",
+            reuse=(str(tmp_path / "mlp"),),
+            **settings,
         ),
         Silent(),
     )
-    assert not (tmp_path / "alone" / "fits").exists()
-    assert together["seeds"][0]["confusion"] == alone["seeds"][0]["confusion"]
+    assert not (tmp_path / "single" / "fits").exists()
+    assert ensemble_result["seeds"][0]["confusion"] == network_result["seeds"][0]["confusion"]

@@ -1,4 +1,4 @@
-"""Features of a corpus through Ray Data: the local values, in order, with the configuration beside them."""
+"""Features of a corpus through Ray Data: the local values, in order, with the configuration."""
 
 from __future__ import annotations
 

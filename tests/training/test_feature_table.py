@@ -24,7 +24,7 @@ from emosense.training.feature_cache import FeatureSource, load_tables
 from emosense.training.feature_table import FeatureTableWriter, is_feature_table, read_feature_table
 
 LOGMEL = default_config("logmel")
-# Beside the values there are one row group, in Parquet's encoding and in Arrow's, and what the allocators keep.
+# Besides the values there are one row group, in Parquet's encoding and in Arrow's, and what the allocators keep.
 MAX_TIMES_THE_VALUES = 1.5
 N_BANDS = 128
 
@@ -81,7 +81,7 @@ def test_the_peak_memory_of_loading_is_about_that_of_the_values(
     times = n_bytes / (n_rows * n_frames * N_BANDS * 4)
     record_property("peak memory of loading a feature table, times its values", round(times, 2))
     assert n_found == n_rows
-    # The values themselves must be in it, or the figure says nothing.
+    # The values themselves must be in it, or the figure means nothing.
     assert 0.8 < times < MAX_TIMES_THE_VALUES
 
 

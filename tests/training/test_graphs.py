@@ -102,7 +102,7 @@ def test_combined_graphs_can_be_combined_again() -> None:
     np.testing.assert_allclose(run(nested, log_mel), run(combine([Part(g) for g in graphs]), log_mel), atol=1e-6)
 
 
-def test_a_model_of_two_feature_sets_is_read_and_heard(tmp_path: object) -> None:
+def test_a_model_of_two_feature_sets_is_read_and_applied(tmp_path: object) -> None:
     configs = [default_config("logmel"), default_config("functionals")]
     weights = combine([Part(tiny_graph(seed=1)), Part(vector_graph(600, 2), 1)])
     description = tiny_description(kind="ensemble", features=[config.to_dict() for config in configs])
@@ -130,12 +130,12 @@ def test_members_of_one_feature_set_are_given_the_copies_of_all_of_them() -> Non
     )
     config = EnsembleConfig("two", (Member(first), Member(second)))
     assert features_of(config) == {first.feature: (0.9, 1.2)}
-    alone = without_copies(config)
-    assert features_of(alone) == {first.feature: ()}
-    assert {member.config.max_iter for member in alone.members} == {PASSES_WITHOUT_COPIES}
+    single = without_copies(config)
+    assert features_of(single) == {first.feature: ()}
+    assert {member.config.max_iter for member in single.members} == {PASSES_WITHOUT_COPIES}
 
 
-def test_what_decides_the_answer_of_a_model_decides_its_digest() -> None:
+def test_what_decides_the_output_of_a_model_decides_its_digest() -> None:
     config = preset("ensemble", "default")
     first = config.members[0]
     renamed = dataclasses.replace(first.config, name="other", classes=("calm", "sad"))
@@ -164,4 +164,4 @@ def test_the_seeds_of_an_ensemble_share_no_member() -> None:
     assert seeds == {CnnConfig: list(range(9)), MlpConfig: list(range(3))}
     assert {member.config.classes for member in config.members} == {EMOTIONS}
     assert len(features_of(config)) == 2
-    assert len({heard.sample_rate for heard in features_of(config)}) == 1
+    assert len({feature.sample_rate for feature in features_of(config)}) == 1

@@ -117,7 +117,7 @@ def run(storage: Path, table: FeatureTable, config: CnnConfig, **training: objec
 def test_two_workers_hold_equal_weights_after_every_epoch_and_learn_as_one_does(
     running_ray: None, tmp_path: Path
 ) -> None:
-    # Without what is drawn anew for every worker, so that they differ in the batches of the normalisation alone.
+    # Without what is random for each worker, so that they differ only in the batches of the normalisation.
     config = short("default", batch_size=8, mixup=0.0, augment=None, dropout=0.0, average=0.5)
     config = dataclasses.replace(config, epochs=8)
     table = made_table(config)
@@ -149,7 +149,7 @@ def training_workers() -> list[int]:
     return found
 
 
-def test_a_worker_killed_in_training_goes_on_from_its_checkpoint(running_ray: None, tmp_path: Path) -> None:
+def test_a_training_whose_worker_is_killed_resumes_from_its_checkpoint(running_ray: None, tmp_path: Path) -> None:
     config = dataclasses.replace(short("default", batch_size=8), epochs=12)
     table = made_table(config, 60)
     killed: list[int] = []
@@ -265,7 +265,7 @@ def tiny_cnn(monkeypatch: pytest.MonkeyPatch) -> CnnConfig:
     return config
 
 
-def test_a_training_is_resumed_with_its_own_data_alone(running_ray: None, tmp_path: Path, tiny_cnn: CnnConfig) -> None:
+def test_a_training_is_resumed_only_with_its_own_data(running_ray: None, tmp_path: Path, tiny_cnn: CnnConfig) -> None:
     table, output = made_table(tiny_cnn), tmp_path / "m"
     data = store(table, tmp_path / "features.parquet")
     job = TrainJob("cnn", data, str(output), "tiny", CLASSES, validation_share=0)
@@ -282,15 +282,15 @@ def test_a_training_is_resumed_with_its_own_data_alone(running_ray: None, tmp_pa
     scored = train(dataclasses.replace(resumed, metrics=str(tmp_path / "e" / "metrics.json")), Silent())
     assert scored.curves["final"] == marked
     assert scored.description["scores"][0]["n"] == len(table)
-    # Other recordings under the same names: nothing of the old training is left in the model.
+    # Other recordings under the same names: nothing of the old training is left.
     store(made_table(tiny_cnn, seed=1), tmp_path / "features.parquet")
     again = train(resumed, Silent()).curves["final"]
     assert [record["epoch"] for record in again] == [record["epoch"] for record in history]
     assert all(record["train_loss"] > 0 for record in again)
-    # The first data once more, and anew: the checkpoint that is there is not gone on from.
+    # The first data again, without resuming: the checkpoint that is there is not used.
     store(table, tmp_path / "features.parquet")
-    anew = train(dataclasses.replace(job, overwrite=True), Silent()).curves["final"]
-    assert [record["train_loss"] for record in anew] == pytest.approx([record["train_loss"] for record in history])
+    restarted = train(dataclasses.replace(job, overwrite=True), Silent()).curves["final"]
+    assert [record["train_loss"] for record in restarted] == pytest.approx([record["train_loss"] for record in history])
     other = dataclasses.replace(resumed, preset="default")
     with pytest.raises(UsageError, match="holds the model cnn-tiny"):
         train(other, Silent())

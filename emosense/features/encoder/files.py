@@ -5,7 +5,7 @@ file is looked for on this machine and never fetched: only the user's own ``--en
 
 ``hf://`` files stay in the cache of huggingface_hub. Others are kept in ``encoders/`` of the cache folder, under their
 sha256, rather than in one of fsspec's caches: after a download that broke off at half of the file, both simplecache and
-filecache go on to serve that half (measured with fsspec 2026.9), and a newly signed URL is fetched again.
+filecache keep serving that half (measured with fsspec 2026.9), and a newly signed URL is fetched again.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class Encoder:
     Raises
     ------
     UsageError
-        If the graph is no encoder; the message says what was found and what is needed.
+        If the graph is not an encoder; the message states what was found and what is needed.
     """
 
     def __init__(self, file: str, output: str = "") -> None:
