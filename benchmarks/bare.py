@@ -1,4 +1,4 @@
-"""The bare work that `labelling.py` and `extraction.py` measure the product against; each mode is a process of its own.
+"""The plain work that `labelling.py` and `extraction.py` compare the product with; each mode is a process of its own.
 
 python benchmarks/bare.py inline MODEL FOLDER     label in this process, no engine, no table
 python benchmarks/bare.py pool MODEL FOLDER       the same batch function in multiprocessing.Pool(2)

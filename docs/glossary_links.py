@@ -56,7 +56,7 @@ def first_uses(text: str) -> dict[str, tuple[int, int]]:
 
 
 def missing_links(text: str, page: Path) -> dict[str, tuple[int, int]]:
-    """Return the first uses that stand before the page's link to their term, or have none."""
+    """Return the first uses that come before the page's link to their term, or have none."""
     missing = {}
     for term, (start, end) in first_uses(text).items():
         link = text.find(f"]({link_to(term, page)})")

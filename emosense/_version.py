@@ -1,3 +1,3 @@
-"""The version: one place, so that nobody imports the package's face to know it."""
+"""The version, in a module that imports nothing."""
 
 __version__ = "0.1.0"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from emosense.errors import RecordingError
 
-# The key of a tensor that lies in another file, in every encoding that protobuf reads; onnxruntime would open it.
+# The key of a tensor that is stored in another file, in every encoding that protobuf reads; onnxruntime would open it.
 _EXTERNAL: Final = re.compile(rb"(?:\x0a|\x8a\x80{0,3}\x00)(?:\x08|\x88\x80{0,8}\x00)location")
 _KEY: Final = b"location"
 _LONGEST_HEAD: Final = 15

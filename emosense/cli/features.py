@@ -9,7 +9,6 @@ import typer
 
 from emosense.cli.options import (
     Address,
-    Data,
     EncoderFile,
     EncoderNormalise,
     EncoderOutput,
@@ -27,7 +26,12 @@ from emosense.storage.locations import real_location, redact
 
 def features(
     context: typer.Context,
-    data: Data,
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="RAVDESS folder or URL, or a table (.csv, .parquet) with the columns path, emotion and speaker."
+        ),
+    ],
     output: Annotated[str, typer.Option("-o", "--output", help="Feature table to write (.parquet).")],
     set_: FeatureSet = "summary",
     encoder: EncoderFile = "",

@@ -38,13 +38,13 @@ def train(
     validation: Annotated[
         float,
         typer.Option(
-            help="Share of speakers held out in a first fit, for learning curves, calibration and score; the final fit "
-            "uses all speakers."
+            help="Share of speakers held out in a first training, for learning curves, calibration and score; the "
+            "final training uses all speakers. 0: no first training."
         ),
     ] = 0.2,
     metrics: Annotated[
         str | None,
-        typer.Option(help="metrics.json of evaluate: take score and calibration from it and skip the first fit."),
+        typer.Option(help="metrics.json of evaluate: take score and calibration from it and skip the first training."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the CNN; default: the preset's.")] = None,
     train_workers: Annotated[

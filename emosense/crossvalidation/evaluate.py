@@ -154,7 +154,7 @@ def _cross_validated(job: EvaluateJob, progress: Progress) -> ScoredModels:
 
 
 def _selected_folds(job: EvaluateJob, work: list[tuple[int, Fold]], names: list[str]) -> list[tuple[int, Fold]]:
-    """Keep the folds that were asked for by name."""
+    """Keep the folds that the user named."""
     unknown = [name for name in job.only_folds if name not in names]
     if unknown:
         raise UsageError(f"{job.protocol} has no fold {unknown[0]!r}: choose from {', '.join(names)}")

@@ -28,7 +28,7 @@ _TRAINING_OPTIONS: Final = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EvaluateJob:
-    """What the user asked for: a `model` to score, or a `kind` and `preset` to cross-validate.
+    """An evaluation: a `model` to score, or a `kind` and `preset` to cross-validate.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ N_BINS: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """The rows whose confidence lies in (`low`, `high`].
+    """The rows whose confidence is in (`low`, `high`].
 
     Attributes
     ----------

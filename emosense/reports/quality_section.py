@@ -43,7 +43,7 @@ def _above(values: Values, limit: float) -> NDArray[np.bool_]:
 
 
 _MEASURES: Final = {
-    # One in 200 of the training recordings lies below it.
+    # One in 200 of the training recordings is below it.
     "level_dbfs": _Measure("Level", "dBFS", -60.0, _below),
     "clipping_ratio": _Measure("Clipped samples", "share", 0.001, _above),
     "speech_ratio": _Measure("Speech", "share", 0.1, _below),

@@ -71,7 +71,7 @@ def real_location(location: str) -> str:
 
 
 def is_within(location: str, folder: str) -> bool:
-    """Return whether a location is a folder or lies in it.
+    """Return whether a location is a folder or inside it.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def join(folder: str, name: str) -> str:
     Parameters
     ----------
     folder, name : str
-        Local path or URL, and what lies below it.
+        Local path or URL, and everything below it.
 
     Returns
     -------

@@ -23,7 +23,7 @@ class Scheme:
     Parameters
     ----------
     summary : str
-        What lies there, for the documentation.
+        What is stored there, for the documentation.
     transport : str
         ``path``: the operating system, which renames and locks files. ``objects``: whole objects through fsspec, which
         cannot be renamed. ``http``: a web server. ``hub``: a repository of the Hugging Face Hub. For recordings and

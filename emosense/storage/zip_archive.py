@@ -112,7 +112,7 @@ def _checked_infos(archive: str, limits: Limits) -> list[zipfile.ZipInfo]:
     n_packed = os.path.getsize(archive)
     for info in infos:
         if not 0 <= info.header_offset < n_packed:
-            raise zipfile.BadZipFile("a member lies outside the file")
+            raise zipfile.BadZipFile("a member is outside the file")
         fault = _fault(info, limits)
         if fault:
             raise _refusal(archive, info.filename, fault)

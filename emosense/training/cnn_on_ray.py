@@ -167,7 +167,7 @@ def _train_loop(loop_config: dict[str, Any]) -> None:
         history.append(record)
         _report(rank, record, {_STATE_FILE: snapshot, _HISTORY_FILE: history})
 
-    fitted = fit_cnn(
+    network = fit_cnn(
         table,
         loop_config["classes"],
         loop_config["config"],
@@ -177,7 +177,7 @@ def _train_loop(loop_config: dict[str, Any]) -> None:
         on_epoch=on_epoch,
         all_reduce=all_reduce,
     )
-    _report(rank, history[-1], {_WEIGHTS_FILE: fitted.weights, _STATE_FILE: state, _HISTORY_FILE: history})
+    _report(rank, history[-1], {_WEIGHTS_FILE: network.weights, _STATE_FILE: state, _HISTORY_FILE: history})
 
 
 def _connect(rank: int, n_workers: int) -> ActorAllReduce:

@@ -1,4 +1,4 @@
-"""Features of a corpus from the cache; what is missing there is extracted and added first."""
+"""Features of a corpus from the cache; missing ones are extracted and added first."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CorpusFeatures:
     Parameters
     ----------
     corpus : Corpus
-        Utterances, with the labels that the tables have.
+        Utterances, with the labels of the tables.
     cache : str
         Folder or URL of the feature cache (see `FeatureStore`).
     wanted : sequence of (FeatureConfig, Speed, Disturbance or None)
@@ -79,9 +79,9 @@ class CorpusFeatures:
         Parameters
         ----------
         config : FeatureConfig
-            One of those that were asked for.
+            One of `wanted`.
         variant : Speed, Disturbance or None
-            As `config`.
+            The variant of that entry.
         speeds : sequence of float
             Speeds of the copies in the table. A recording that is too short at a speed is its own copy.
 

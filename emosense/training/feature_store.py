@@ -40,7 +40,7 @@ _PASSING: Final = frozenset(
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class StoredFeatures:
-    """The features of a recording, or why it has none.
+    """The features of a recording, or the code of the error.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ class TrainedNetwork:
     weights : bytes
         ONNX graph from ``features`` to ``probabilities``; `ensemble.assemble` makes a model of it.
     history : list of dict
-        One record per epoch: ``epoch``, ``train_loss`` and what else is known.
+        One record per epoch: ``epoch``, ``train_loss`` and other figures where they are known.
     """
 
     weights: bytes
@@ -57,7 +57,7 @@ class Family:
     Parameters
     ----------
     description : str
-        Begins the model card: ``A multilayer perceptron``.
+        The first words of the model card, such as ``A multilayer perceptron``.
     packages : tuple of str
         Distributions whose versions ``model.json`` states.
     modules : tuple of str

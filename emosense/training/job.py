@@ -1,4 +1,4 @@
-"""What `train` is asked to do, and what is refused before anything is trained."""
+"""The settings of a training, and the checks before it starts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from emosense.training.ensemble import members_of
 from emosense.training.presets import model_name
 from emosense.training.settings import ModelConfig
 
-# Options without a meaning for scikit-learn.
+# Options that have no effect on scikit-learn.
 _FOR_THE_CNN: Final = {
     "storage": "--storage",
     "resume": "--resume",
@@ -123,7 +123,7 @@ def check_job(job: TrainJob, config: ModelConfig) -> None:
 
 
 def _check_place(job: TrainJob) -> None:
-    """Refuse a folder that holds another model, or an evaluation, whose curves have the same name."""
+    """Refuse a folder that has another model, or an evaluation, whose curves have the same name."""
     found = [place.rpartition("/")[2] for place in job.written if exists(place)]
     other = ""
     if "model.json" in found and job.resume:

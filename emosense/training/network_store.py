@@ -1,7 +1,7 @@
-"""Trained networks, kept under a digest of everything that they were made from.
+"""Trained networks, stored under a digest of everything that decides their weights.
 
-An evaluation that was stopped resumes with the networks that it has, and an ensemble takes its members from the
-evaluations of its networks.
+An evaluation that was stopped resumes with the networks that it has, and an ensemble takes its members from
+evaluations of the single networks.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class NetworkStore:
     folders: tuple[str, ...]
 
     def find(self, key: str) -> TrainedNetwork | None:
-        """Return a network that was kept.
+        """Return a stored network.
 
         Parameters
         ----------
@@ -70,7 +70,7 @@ class NetworkStore:
         key : str
             Its `run_key`.
         network : TrainedNetwork
-            What was trained.
+            The trained network.
         """
         make_folder(self.folders[0])
         write_bytes(join(self.folders[0], f"{key}.onnx"), network.weights)

@@ -1,4 +1,4 @@
-"""Parquet files of features, opened where they are: only the parts that are asked for are read, and only once."""
+"""Parquet files of features, local or remote: only the parts that are needed are read, and only once."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def read_parquet(location: str, action: Callable[[Any], T]) -> T:
 def read_rows(
     file: Any, columns: Sequence[str], is_wanted: Callable[[Any], Sequence[bool]]
 ) -> tuple[list[tuple[Any, ...]], list[Float32]]:
-    """Read rows with their features into one array, so that the peak of memory is near the size of the values.
+    """Read rows with their features into one array, so that peak memory stays near the size of the values.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def read_rows(
     columns : sequence of str
         Further columns to read.
     is_wanted : callable
-        Says for a record batch which of its rows to keep.
+        Returns for a record batch which of its rows to keep.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""Digests of source code, so that results that are kept are computed again after the code that computes them changes.
+"""Digests of source code, so that stored results are computed again after the code that computes them changes.
 
-Comments, docstrings, formatting, line endings and the place of the files do not count.
+Comments, docstrings, formatting, line endings and the location of the files do not matter.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def source_digest(*names: str) -> str:
     Parameters
     ----------
     *names : str
-        Dotted names; a package stands for all modules in it.
+        Dotted names; a package means all modules in it.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""Corpus -> model directory: a training without some speakers for the score, then one with all speakers.
+"""Corpus -> model directory: a first training without some speakers for the score, then one with all speakers.
 
-The learning curves, the temperature and the score in `model.json` come from speakers that the first training does not
-see, or from a cross-validation; the model that is written is then trained on all speakers with the same settings.
+The learning curves, the temperature and the score in `model.json` come from speakers that the first training leaves
+out, or from a cross-validation. The model that is written is trained on all speakers with the same settings.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def classes_of(emotions: tuple[str, ...], config: ModelConfig) -> tuple[str, ...
     Parameters
     ----------
     emotions : tuple of str
-        Emotions that the user asked for; empty for the preset's own.
+        Emotions that the user chose; empty for the preset's own.
     config : NetworkConfig or EnsembleConfig
         Settings of the model.
 
@@ -188,7 +188,7 @@ class _Training:
         )
 
     def score_unseen_speakers(self, tables: Sequence[FeatureTable]) -> HeldOutScore:
-        """Train without some of the speakers, and score, calibrate and draw curves on those."""
+        """Train without some of the speakers, and score and calibrate on those."""
         seen, unseen = inner_split(tables[0].speakers, self.job.seed, self.job.validation_share)
         validation = [table.select(unseen) for table in tables]
         model = self.train_model("validation", [table.select(seen) for table in tables], validation)

@@ -20,7 +20,7 @@ from emosense.training.settings import NetworkConfig
 
 # A network of this size trains no faster on a GPU, and folds on GPUs would differ from folds on CPUs in their last
 # digits. Ray hides GPUs from tasks that ask for none, but newer versions only do so on request, so the variable is set.
-# TensorFlow uses every core it finds unless it is told that the task has one.
+# Without the numbers of threads, TensorFlow would use all cores, although the task has one.
 TASK_OPTIONS: Final = {
     "num_cpus": 1,
     "num_gpus": 0,
@@ -69,7 +69,7 @@ class TrainingRuns:
     classes : tuple of str
         Emotions to tell apart.
     store : NetworkStore
-        Networks that are there already, and the place for new ones.
+        Has the networks that are trained already, and receives new ones.
     address, n_workers
         See `ray_session`.
     """

@@ -274,8 +274,8 @@ def test_training_keeps_its_checkpoints_and_its_model_in_a_bucket(store: s3fs.S3
     with ray_session(None, 2):
         for resume in (False, True):
             options = RayTraining("s3://audio/checkpoints", resume=resume)
-            fitted = fit_with_ray(table, CLASSES, config, training=options, **arguments)
-            assert [record["epoch"] for record in fitted.history] == [1, 2]
+            network = fit_with_ray(table, CLASSES, config, training=options, **arguments)
+            assert [record["epoch"] for record in network.history] == [1, 2]
     assert store.glob("audio/checkpoints/run/checkpoint_*/state.npz")
-    write_model("s3://audio/trained", tiny_description(kind="cnn"), fitted.weights)
-    assert read_model("s3://audio/trained").weights == fitted.weights
+    write_model("s3://audio/trained", tiny_description(kind="cnn"), network.weights)
+    assert read_model("s3://audio/trained").weights == network.weights

@@ -110,8 +110,8 @@ def running_ray() -> Iterator[None]:
 
 def run(storage: Path, table: FeatureTable, config: CnnConfig, **training: object) -> tuple[bytes, list[dict]]:
     options = RayTraining(str(storage), **training)
-    fitted = fit_with_ray(table, CLASSES, config, name="run", seed=0, validation=table, training=options)
-    return fitted.weights, fitted.history
+    network = fit_with_ray(table, CLASSES, config, name="run", seed=0, validation=table, training=options)
+    return network.weights, network.history
 
 
 def test_two_workers_hold_equal_weights_after_every_epoch_and_learn_as_one_does(

@@ -48,7 +48,7 @@ def default_cache() -> str:
 
 
 def cached_encoder(sha256: str) -> str:
-    """Return where an encoder lies in the cache folder, whether it is there or not.
+    """Return the path of an encoder in the cache folder, whether it is there or not.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from emosense.tables.row import Row
 
 # The packages that decode audio.
 _DECODERS: Final = ("soundfile", "av")
-# Error rows whose cause lies outside the recording.
+# Error rows whose cause is not in the recording.
 _PASSING: Final = frozenset({"permission_denied", "io_error", "timeout", "out_of_memory"})
 # Error rows that another decoder, or another version of one, may avoid.
 _OF_A_DECODER: Final = frozenset({"unsupported_encoding", "corrupt", "no_samples"})
