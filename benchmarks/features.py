@@ -33,7 +33,7 @@ from emosense.features.spectrum import block_frames
 
 TURN = 10
 # What users of librosa write: `chroma_stft` estimates the tuning of each recording unless a tuning is given.
-USUAL = "librosa as it comes, tuning estimated"
+USUAL = "librosa with its defaults, tuning estimated"
 # Targets: at least this many times cheaper than librosa, at most this many times the floor.
 CHEAPER = {48_000: 12.0, 22_050: 7.5, 16_000: 7.5}
 ABOVE_FLOOR = {"summary 48000 Hz": 1.5, "summary 16000 Hz": 1.3, "functionals": 1.3, "logmel": 1.3}
@@ -146,7 +146,7 @@ def report(found: list[Contender], elapsed: np.ndarray, values: list[list[np.nda
 def verdict(group: str, cheaper: float, than_usual: float, above: float) -> Iterator[tuple[str, ...]]:
     wanted = next((factor for rate, factor in CHEAPER.items() if group == f"summary {rate} Hz"), None)
     if wanted:
-        for what, found in (("librosa with the same tuning", cheaper), ("librosa as it comes", than_usual)):
+        for what, found in (("librosa with the same tuning", cheaper), ("librosa with its defaults", than_usual)):
             is_met = "met" if found >= wanted else "MISSED"
             yield (f"{group}: cheaper than {what}", f">= {wanted}", f"{found:.1f}", is_met)
     if group in ABOVE_FLOOR:

@@ -76,7 +76,7 @@ def cluster_address(address: str | None, environ: Mapping[str, str] = os.environ
     Returns
     -------
     str or None
-        The address, None if a Ray is to be started on this machine.
+        The address; None to start Ray on this machine.
     """
     address = address or environ.get("RAY_ADDRESS")
     return None if address == "local" else address

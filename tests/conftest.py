@@ -112,13 +112,13 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class Listener(Silent):
-    """Keeps what is said."""
+    """Keeps the messages."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.messages: list[str] = []
 
     def message(self, text: str) -> None:
-        self.said.append(text)
+        self.messages.append(text)
 
 
 def load_table(

@@ -58,7 +58,7 @@ def test_the_image_runs_as_a_numbered_user_who_is_not_root() -> None:
     (user,) = of("USER")
     assert re.fullmatch(r"(\d+):(\d+)", user)
     assert int(user.split(":")[0]) >= 10_000
-    # No instruction behind it runs as somebody else.
+    # No instruction behind it runs as another user.
     assert [name for name, _ in INSTRUCTIONS][-3:] == ["USER", "ENTRYPOINT", "CMD"]
 
 

@@ -31,7 +31,7 @@ def check_job(job: LabelJob) -> None:
     UsageError
         Naming the setting.
     OutputError
-        If a folder is in the place of a file that is to be written, or a file in the place of a folder.
+        If there is a folder where a file would be written, or a file where a folder would be.
     """
     format_of(job.output)
     if job.segments_output:

@@ -103,7 +103,7 @@ class LabelRun:
     job : LabelJob
     spec : LabelSpec
     listing : Listing
-        What is to be in the table.
+        Recordings of the table.
     speakers : Speakers or None
         Speakers to adapt to.
     folder : RunFolder
@@ -163,7 +163,7 @@ class LabelRun:
         self.summary.n_reused = len(self.listing) - self.listing.n_pending()
         if self.summary.n_reused:
             n_listed = plural(len(self.listing), "recording")
-            self.progress.message(f"{self.summary.n_reused:,} of {n_listed} are done already")
+            self.progress.message(f"{self.summary.n_reused:,} of {n_listed} are already done")
             self.progress.advance(self.summary.n_reused, 0)
         if self.job.max_errors is None:
             return 0

@@ -196,7 +196,7 @@ def write_model(folder: str, description: dict[str, Any], weights: bytes) -> Non
     folder : str
         Existing directory or URL.
     description : dict
-        Content of ``model.json`` but for ``format``, ``emotions`` and ``weights``, which are added.
+        Content of ``model.json`` except ``format``, ``emotions`` and ``weights``, which are added.
     weights : bytes
         Content of ``model.onnx``.
 

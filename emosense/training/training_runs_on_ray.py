@@ -69,7 +69,7 @@ class TrainingRuns:
     classes : tuple of str
         Emotions to tell apart.
     store : NetworkStore
-        Has the networks that are trained already, and receives new ones.
+        Has the networks that are already trained, and receives new ones.
     address, n_workers
         See `ray_session`.
     """
@@ -107,7 +107,7 @@ class TrainingRuns:
         progress.start(len(set(keys)))
         progress.advance(len(networks), 0)
         if networks:
-            progress.message(f"{len(networks)} of {len(set(keys))} networks are trained already")
+            progress.message(f"{len(networks)} of {len(set(keys))} networks are already trained")
         if missing:
             with ray_session(self._address, self._n_workers):
                 self._train(missing, networks, progress)

@@ -108,10 +108,13 @@ def test_a_random_split_of_few_speakers_has_the_leak_that_can_be_measured(
     progress = Listener()
     metrics = evaluate(job(str(few), tmp_path / "e", protocol="random", calibrate=calibrate), progress)
     assert metrics["n"] == 6 * n_speakers
-    assert any(text.startswith("only one speaker") for text in progress.said) is (n_speakers == 1)
+    assert any(text.startswith("only one speaker") for text in progress.messages) is (n_speakers == 1)
     assert ("leak_gap" in metrics) is (n_speakers > 1)
     assert ("leak gap" in table_text(metrics)) is (n_speakers > 1)
-    assert f"mlp default, kfold: {n_speakers} folds of {24 * n_speakers} recordings" in progress.said or n_speakers == 1
+    assert (
+        f"mlp default, kfold: {n_speakers} folds of {24 * n_speakers} recordings" in progress.messages
+        or n_speakers == 1
+    )
 
 
 def test_the_only_fold_of_a_random_split_can_be_selected(running_ray: None, table: str, tmp_path: Path) -> None:
@@ -183,7 +186,7 @@ def test_incomplete_predictions_are_not_a_models_score(
     metrics = evaluated(table, tmp_path)
     lines = (tmp_path / "predictions.csv").read_text().splitlines()
     whole = lines[: 1 + int(kept * 144)]
-    # A copy that was broken off ends in the middle of a row.
+    # An interrupted copy ends in the middle of a row.
     text = "\n".join(whole if kept in (0.0, 0.5) else [*whole, lines[len(whole)][:30]])
     (tmp_path / "predictions.csv").write_text(text)
     with pytest.raises(UsageError, match=says):
@@ -268,7 +271,7 @@ def test_calibration_sees_only_training_speakers_and_keeps_the_labels(
     shares, labels = predict(short.weights, [held_out], len(CLASSES)), held_out.labels(CLASSES)
     assert calibrated.temperature == pytest.approx(likeliest_temperature(shares, labels), rel=1e-3)
     assert calibrated.temperature != pytest.approx(1.0, rel=1e-2)
-    # What the test rows are said to be decides nothing.
+    # The labels of the test rows decide nothing.
     emotions = list(features.emotions)
     for row in fold.test:
         emotions[row] = CLASSES[(CLASSES.index(emotions[row]) + 1) % 3]
@@ -291,7 +294,7 @@ def test_a_given_model_is_scored_and_known_speakers_are_named(table: str, tmp_pa
     progress = Listener()
     metrics = evaluate(EvaluateJob(table, str(tmp_path / "e"), model=str(tmp_path / "model")), progress)
     assert metrics["seen_speakers"] == ["01", "02", "03", "04", "05", "06"]
-    assert any("not a held-out score" in text for text in progress.said)
+    assert any("not a held-out score" in text for text in progress.messages)
     # In another corpus the same names are other people.
     model_file = tmp_path / "model" / "model.json"
     description = json.loads(model_file.read_text())
@@ -300,7 +303,7 @@ def test_a_given_model_is_scored_and_known_speakers_are_named(table: str, tmp_pa
     progress = Listener()
     metrics = evaluate(EvaluateJob(table, str(tmp_path / "f"), model=str(tmp_path / "model")), progress)
     assert metrics["seen_speakers"] == []
-    assert not any("not a held-out score" in text for text in progress.said)
+    assert not any("not a held-out score" in text for text in progress.messages)
     assert metrics["scores"]["uar"]["mean"] > 0.9
     (tmp_path / "other").mkdir()
     write_model(str(tmp_path / "other"), tiny_description(), b"x")
@@ -355,8 +358,8 @@ def test_robustness_is_the_score_of_the_same_models_on_disturbed_recordings(
         assert f"{100 * record['change']['mean']:+.1f}" in line
     progress = Listener()
     assert evaluate(wanted, progress) == metrics
-    assert "4 of 4 networks are trained already" in progress.said
-    assert not [text for text in progress.said if text.startswith("features")]
+    assert "4 of 4 networks are already trained" in progress.messages
+    assert not [text for text in progress.messages if text.startswith("features")]
 
 
 def test_a_model_of_several_feature_sets_gets_the_disturbance_in_each(

@@ -20,10 +20,10 @@ def test_calibration_recovers_the_temperature_that_distorted_the_probabilities(t
     rng = np.random.default_rng(10)
     logits = rng.normal(scale=2, size=(20_000, 8))
     labels = np.array([rng.choice(8, p=row) for row in softmax(logits)])
-    spoilt = softmax(logits * temperature)
-    fitted = fit_temperature(spoilt, labels)
+    overconfident = softmax(logits * temperature)
+    fitted = fit_temperature(overconfident, labels)
     assert fitted == pytest.approx(temperature, rel=0.04)
-    assert ece(labels, apply_temperature(spoilt, fitted)) < 0.015
+    assert ece(labels, apply_temperature(overconfident, fitted)) < 0.015
 
 
 def test_a_fold_is_scaled_by_the_temperature_of_the_others():
@@ -31,20 +31,22 @@ def test_a_fold_is_scaled_by_the_temperature_of_the_others():
     logits = rng.normal(scale=2, size=(6000, 8))
     labels = np.array([rng.choice(8, p=row) for row in softmax(logits)])
     folds = np.repeat(["a", "b", "c"], 2000)
-    spoilt = softmax(logits * 2.5)
-    assert ece(labels, spoilt) > 0.15
-    assert scaled_ece(labels, spoilt, folds) < 0.03
-    # Only one fold is spoilt: its own temperature would calibrate it, that of the others leaves it as it is.
-    mixed = np.where((folds == "a")[:, np.newaxis], spoilt, softmax(logits))
+    overconfident = softmax(logits * 2.5)
+    assert ece(labels, overconfident) > 0.15
+    assert scaled_ece(labels, overconfident, folds) < 0.03
+    # Only one fold is overconfident: its own temperature would calibrate it, that of the others leaves it as it is.
+    mixed = np.where((folds == "a")[:, np.newaxis], overconfident, softmax(logits))
     ones = folds == "a"
-    spoilt_ece = ece(labels[ones], apply_temperature(spoilt[ones], fit_temperature(mixed[~ones], labels[~ones])))
-    assert spoilt_ece > 0.15
+    overconfident_ece = ece(
+        labels[ones], apply_temperature(overconfident[ones], fit_temperature(mixed[~ones], labels[~ones]))
+    )
+    assert overconfident_ece > 0.15
     expected = mixed.copy()
     for fold in "abc":
         here = folds == fold
         expected[here] = apply_temperature(mixed[here], fit_temperature(mixed[~here], labels[~here]))
     assert scaled_ece(labels, mixed, folds) == pytest.approx(ece(labels, expected))
-    assert scaled_ece(labels, spoilt, ["a"] * 6000) is None
+    assert scaled_ece(labels, overconfident, ["a"] * 6000) is None
 
 
 @given(seed=st.integers(0, 500), scale=st.floats(0.1, 10))

@@ -15,7 +15,7 @@ def softmax(logs: np.ndarray) -> np.ndarray:
 
 
 def made(n_speakers: int = 6, n_each: int = 10, bias: float = 3.0, seed: int = 0) -> tuple[np.ndarray, ...]:
-    """Predictions that would be right but for a bias of the speaker's own; with labels and speakers."""
+    """Predictions that are right except for a bias of each speaker, with labels and speakers."""
     rng = np.random.default_rng(seed)
     labels = np.tile(np.repeat(np.arange(8), n_each), n_speakers)
     speakers = np.repeat([f"s{i}" for i in range(n_speakers)], 8 * n_each)

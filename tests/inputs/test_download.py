@@ -56,7 +56,7 @@ class Listener(Silent):
     """Keeps the messages to the user."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.stages: list[list[int]] = []
 
     def start(self, total: int) -> None:
@@ -66,7 +66,7 @@ class Listener(Silent):
         self.stages[-1][1] += n_done
 
     def message(self, text: str) -> None:
-        self.said.append(text)
+        self.messages.append(text)
 
 
 # ------------------------------------------------------------------------------------------------ a server with faults
@@ -155,7 +155,7 @@ def cut(n_sent: int) -> Fault:
 
 
 def reset(handler: Handler) -> None:
-    """Close without a word."""
+    """Close the connection without an answer."""
     handler.close_connection = True
 
 
@@ -192,7 +192,7 @@ def test_a_complete_corpus_is_left_as_it_is(server: Server, tmp_path: Path) -> N
     progress = Listener()
     assert download(job(server, tmp_path), progress) == 0
     assert server.seen == []
-    assert progress.said == [f"{NAME}: already complete, 6 files in {tmp_path}"]
+    assert progress.messages == [f"{NAME}: already complete, 6 files in {tmp_path}"]
 
 
 def test_a_file_that_went_missing_comes_back_and_its_neighbours_are_not_written_again(
@@ -386,7 +386,7 @@ def test_credentials_are_sent_only_to_their_host_and_never_shown(server: Server,
         download(DownloadJob(str(tmp_path), url=url, pause_s=0.01), progress)
     assert server.seen[0][0] == f"/record/files/{NAME}?token=t0psecret"
     assert server.header("Authorization")[:2] == ["Basic dXNlcjpoaWRkZW5Ad29yZA==", None]
-    everything = " ".join([str(caught.value), *progress.said])
+    everything = " ".join([str(caught.value), *progress.messages])
     assert not [secret for secret in ("hidden", "t0psecret", "dXNlc") if secret in everything]
 
 

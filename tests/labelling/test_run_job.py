@@ -192,12 +192,12 @@ def test_a_rerun_does_nothing_twice_and_a_changed_file_again(folder: Path, tmp_p
     run(*command)
     first = (tmp_path / "out.csv").read_bytes()
     again = run(*command, "--progress", "plain")
-    assert "12 of 12 recordings are done already" in again.stderr
+    assert "12 of 12 recordings are already done" in again.stderr
     assert (tmp_path / "out.csv").read_bytes() == first
     changed = sorted(folder.rglob("*.wav"))[4]
     soundfile.write(changed, voice(2.0, 300.0), 16_000)
     third = run(*command, "--progress", "plain")
-    assert "11 of 12 recordings are done already" in third.stderr
+    assert "11 of 12 recordings are already done" in third.stderr
     fresh = run("label", folder, "-o", tmp_path / "fresh.csv", "-m", tiny_model)
     assert fresh.returncode == 0
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "fresh.csv").read_bytes() != first

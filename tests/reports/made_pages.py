@@ -313,7 +313,7 @@ def made_robustness(made: Made) -> list[dict[str, object]]:
 
 
 def feature_table(path: Path, shift: float, n: int = 400) -> str:
-    """Noise, but for one feature whose mean is `shift` standard deviations higher in angry than in calm speech."""
+    """Noise, except for one feature whose mean is `shift` standard deviations higher in angry than in calm speech."""
     rng = np.random.default_rng(0)
     config = default_config("summary")
     width = len(FEATURE_SETS[config.set].names(config))

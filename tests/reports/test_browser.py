@@ -40,7 +40,7 @@ def browser() -> Callable[..., str]:
         pytest.skip("EMOSENSE_NO_BROWSER is set: no page is looked at in a browser")
     if not CHROMIUM.exists():
         pytest.fail(
-            f"{CHROMIUM} is missing, and the reports are to be looked at in a browser: apt-get install chromium, "
+            f"{CHROMIUM} is missing, and the reports are tested in a browser: apt-get install chromium, "
             "or set EMOSENSE_NO_BROWSER=1 to go without"
         )
 

@@ -30,7 +30,7 @@ class Hub:
         self.address = address
         self.files: dict[str, bytes] = {"onnx/encoder.onnx": tiny_graph(), "config.json": b"{}"}
         self.asked: list[tuple[str, str, str]] = []
-        # What the hub says of the content, if not the truth; where it breaks off; status in place of an answer.
+        # What the hub reports about the content instead of the truth; where it breaks off; a status to answer with.
         self.sha256 = ""
         self.break_at = 0
         self.status = 0
@@ -217,7 +217,7 @@ def test_the_download_draws_nothing_of_its_own(hub: Hub, capfd: pytest.CaptureFi
     progress: Any = Listener()
     obtain_encoder(URL, progress)
     assert capfd.readouterr() == ("", "")
-    assert len(progress.said) == 1
+    assert len(progress.messages) == 1
 
 
 def test_without_huggingface_hub_the_install_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

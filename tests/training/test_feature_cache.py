@@ -161,10 +161,10 @@ def test_recordings_that_cannot_be_read_are_counted_on_every_load(corpus_folder:
     for _ in range(2):
         progress = Listener()
         assert len(load_table(source, MFCC, progress=progress)) == 12
-        (said,) = [text for text in progress.said if "could not be read" in text]
-        assert said.startswith("mfcc: recordings that could not be read: 1 ")
-        assert "1 empty_file" in said
-        assert "1 not_audio" in said
+        (message,) = [text for text in progress.messages if "could not be read" in text]
+        assert message.startswith("mfcc: recordings that could not be read: 1 ")
+        assert "1 empty_file" in message
+        assert "1 not_audio" in message
 
 
 def test_a_corpus_of_unreadable_recordings_is_not_called_unlabelled(corpus_folder: Path, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def digest_in(place: Path, names: tuple[str, ...]) -> str:
-    """The digest that a process finds whose package lies in a folder or a zip file."""
+    """The digest in a process whose package is in a folder or a zip file."""
     code = (
         f"import sys; sys.path.insert(0, {str(place)!r}); import emosense\nassert {str(place)!r} in emosense.__file__\n"
     )

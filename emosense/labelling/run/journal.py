@@ -107,7 +107,7 @@ def check_replaced(output: str, places: Iterable[str], run_settings: dict[str, A
     output : str
         Location of the table.
     places : iterable of str
-        Every table that is to be written.
+        All tables that will be written.
     run_settings : dict
         What the journal is to keep under ``job``.
 
