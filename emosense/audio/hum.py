@@ -1,0 +1,120 @@
+"""Waveform and its pauses -> the same without mains hum: what hums in the pauses also hums under the speech.
+
+Lines at multiples of 50 or 60 Hz are looked for in the pauses. Where there are some, their amplitudes and phases are
+fitted to the pauses by least squares and subtracted everywhere. A waveform whose pauses do not hum stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.arrays import Float32
+
+_MAINS_HZ: Final = (50.0, 60.0)
+_HIGHEST_HZ: Final = 2000.0
+# Lines are looked for below 1 kHz, at a sample rate of about 2 kHz.
+_SEARCH_HZ: Final = 2000.0
+_SEARCHED: Final = range(2, 15)
+# A line is this much above the spectrum beside it; noise has one such line in a thousand at most.
+_LINE_RATIO: Final = 100.0
+_FEWEST_LINES: Final = 2
+# Mains deviate by less than half a percent.
+_WIDEST_HZ: Final = 2.0
+_BESIDE_HZ: Final = (8.0, 20.0)
+MIN_PAUSE_S: Final = 0.2
+# Samples of a fit that are held in memory at once.
+_BLOCK: Final = 1 << 14
+
+
+def without_hum(waveform: Float32, is_pause: NDArray[np.bool_], sample_rate: int) -> Float32:
+    """Subtract the hum that the pauses have.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (n_samples,), float32
+        High-passed (`emosense.audio.high_pass`).
+    is_pause : ndarray, shape (n_samples,), bool
+        Which samples are certainly no speech.
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    ndarray, shape (n_samples,), float32
+        `waveform` itself where the pauses do not hum or are shorter than `MIN_PAUSE_S`.
+    """
+    if np.count_nonzero(is_pause) < MIN_PAUSE_S * sample_rate:
+        return waveform
+    found = _mains(np.where(is_pause, waveform, np.float32(0)), sample_rate)
+    if found is None:
+        return waveform
+    pauses = np.flatnonzero(is_pause)
+    fits = [_fit(waveform, pauses, hz, sample_rate) for hz in found]
+    hz, (amplitudes, _) = min(zip(found, fits, strict=True), key=lambda each: each[1][1])
+    cleaned = waveform.copy()
+    for start in range(0, len(waveform), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(waveform)))
+        cleaned[block] -= _waves(block, hz, sample_rate) @ amplitudes
+    return cleaned
+
+
+def _mains(pauses: Float32, sample_rate: int) -> tuple[float, float] | None:
+    """Return the nominal and the measured frequency of the mains, None where fewer than two harmonics stand out."""
+    import scipy.fft
+
+    step = max(1, round(sample_rate / _SEARCH_HZ))
+    n = len(pauses) // step
+    coarse = pauses[: n * step].reshape(n, step).mean(axis=1)
+    n_fft = scipy.fft.next_fast_len(n, real=True)
+    power = np.abs(scipy.fft.rfft(coarse * np.hanning(n), n_fft)) ** 2
+    per_hz = n_fft * step / sample_rate
+    best: tuple[int, float, float] = (_FEWEST_LINES - 1, 0.0, 0.0)
+    for nominal in _MAINS_HZ:
+        lines = [line for k in _SEARCHED if (line := _line(power, k * nominal, per_hz)) is not None]
+        if len(lines) > best[0]:
+            orders = np.array([round(hz / nominal) for hz, _ in lines])
+            weights = np.array([strength for _, strength in lines]) * orders
+            measured = float(np.sum(weights * [hz for hz, _ in lines]) / np.sum(weights * orders))
+            best = (len(lines), nominal, measured)
+    return best[1:] if best[1] else None
+
+
+def _line(power: NDArray[np.floating], hz: float, per_hz: float) -> tuple[float, float] | None:
+    """Return place and strength of a line near a frequency, None where there is none."""
+    reach, near, far = (max(2, round(width * per_hz)) for width in (_WIDEST_HZ, *_BESIDE_HZ))
+    centre = round(hz * per_hz)
+    if centre + far >= len(power) or centre - far < 0:
+        return None
+    peak = centre - reach + int(np.argmax(power[centre - reach : centre + reach + 1]))
+    beside = np.concatenate((power[centre - far : centre - near], power[centre + near : centre + far]))
+    if not power[peak] > _LINE_RATIO * np.median(beside):
+        return None
+    before, here, after = np.log(power[peak - 1 : peak + 2] + np.finfo(np.float32).tiny)
+    bend = before - 2 * here + after
+    shift = 0.5 * (before - after) / bend if bend else 0.0
+    return (peak + shift) / per_hz, float(power[peak] ** 0.5)
+
+
+def _waves(samples: NDArray[np.int64], hz: float, sample_rate: int) -> Float32:
+    """Cosines and sines of all harmonics at the samples, shape (n_samples, 2 * n_harmonics)."""
+    highest_hz = min(_HIGHEST_HZ, 0.45 * sample_rate)
+    orders = np.arange(1, int(highest_hz / hz) + 1)
+    # The phase in cycles, reduced before it is rounded to float32.
+    cycles = np.outer(samples * (hz / sample_rate), orders) % 1.0
+    phase = (2 * np.pi * cycles).astype(np.float32)
+    return np.concatenate((np.cos(phase), np.sin(phase)), axis=1)
+
+
+def _fit(waveform: Float32, pauses: NDArray[np.int64], hz: float, sample_rate: int) -> tuple[Float32, float]:
+    """Return the harmonics' amplitudes in the pauses, and the power that they leave there."""
+    gram, moment, energy = 0.0, 0.0, 0.0
+    for start in range(0, len(pauses), _BLOCK):
+        block = pauses[start : start + _BLOCK]
+        waves, values = _waves(block, hz, sample_rate), waveform[block]
+        gram, moment = gram + (waves.T @ waves).astype(np.float64), moment + (waves.T @ values).astype(np.float64)
+        energy += float(values @ values)
+    amplitudes = np.linalg.lstsq(np.asarray(gram), np.asarray(moment), rcond=1e-6)[0]
+    return amplitudes.astype(np.float32), energy - float(np.asarray(moment) @ amplitudes)
