@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import made_sounds
 import numpy as np
 import soundfile
 
@@ -83,11 +84,10 @@ def partial(name: str, *numbers: int, seconds: float | None = 1.0) -> Callable[.
 
 
 def voice(seconds: float = 1.0, sample_rate: int = RATE) -> np.ndarray:
-    """Return harmonics of 150 Hz, modulated as syllables are, and a little noise; at most 0.5, float32."""
-    t = np.arange(round(seconds * sample_rate)) / sample_rate
-    tone = sum(np.sin(2 * np.pi * 150 * k * t) / k for k in range(1, 12)) * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * t))
-    noise = np.random.default_rng(0).standard_normal(len(t))
-    return np.asarray(0.45 * tone / np.abs(tone).max() + 0.01 * noise, np.float32)
+    """Return a made voice with a little noise; at most 0.5, float32."""
+    spoken = made_sounds.voice(seconds, 150, sample_rate)
+    noise = np.random.default_rng(0).standard_normal(len(spoken))
+    return np.asarray(0.9 * spoken + 0.002 * noise, np.float32)
 
 
 def pcm16(samples: np.ndarray) -> bytes:

@@ -11,6 +11,7 @@ import onnx
 import pytest
 import soundfile
 from hypothesis import settings
+from made_sounds import voice
 from made_tables import write_functionals
 from onnx import TensorProto, helper, numpy_helper
 
@@ -27,15 +28,6 @@ settings.load_profile("emosense")
 
 REPOSITORY = Path(__file__).parents[1]
 RAVDESS = Path(os.environ.get("EMOSENSE_RAVDESS") or REPOSITORY.parent / "shared" / "ravdess")
-
-
-def voice(duration_s: float = 1.0, pitch_hz: float = 150.0, sample_rate: int = 16_000) -> np.ndarray:
-    """A harmonic tone that swells and fades four times a second, as syllables do; float32, peak about 0.5."""
-    time_s = np.arange(round(duration_s * sample_rate)) / sample_rate
-    partials = sum(
-        np.sin(2 * np.pi * n * pitch_hz * time_s) / n for n in range(1, 12) if n * pitch_hz < sample_rate / 2
-    )
-    return (0.25 * partials * (0.6 + 0.4 * np.sin(2 * np.pi * 4 * time_s))).astype(np.float32)
 
 
 @pytest.fixture(scope="session")

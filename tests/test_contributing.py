@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from conftest import REPOSITORY, voice
+from conftest import REPOSITORY
+from made_sounds import voice
 
 from emosense.emotions import EMOTIONS
 

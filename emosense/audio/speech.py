@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 from emosense.arrays import Float32
 from emosense.audio.high_pass import high_pass
 from emosense.audio.hum import without_hum
+from emosense.errors import RecordingError
 
 FRAME_S: Final = 0.032
 # Less speech than this is none: a click, or a guess.
 MIN_SPEECH_S: Final = 0.12
+NO_SPEECH: Final = f"less than {MIN_SPEECH_S} s of speech was found"
 # What stays before the first and after the last frame of speech.
 MARGIN_S: Final = 0.15
 _N_BANDS: Final = 20
@@ -86,6 +88,32 @@ def find_speech(waveform: Float32, sample_rate: int) -> Speech | None:
     frame, margin = _frame_length(sample_rate), round(MARGIN_S * sample_rate)
     first, last = int(frames[0]) * frame - margin, (int(frames[-1]) + 1) * frame + margin
     return Speech(cleaned[max(0, first) : last], speech_s, float(level_db[frames].max()))
+
+
+def speech_of(waveform: Float32, sample_rate: int) -> Float32:
+    """Cut a waveform to its speech; as `find_speech`, for a whole recording.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
+        Mono.
+    sample_rate : int
+        Hz, at least 8000.
+
+    Returns
+    -------
+    ndarray, shape (n_samples,), float32
+        The speech.
+
+    Raises
+    ------
+    RecordingError
+        ``no_speech`` where there is none.
+    """
+    speech = find_speech(waveform, sample_rate)
+    if speech is None:
+        raise RecordingError("no_speech", NO_SPEECH)
+    return speech.waveform
 
 
 def speech_frames(waveform: Float32, sample_rate: int) -> tuple[NDArray[np.bool_], Float32]:
@@ -199,7 +227,8 @@ def _filters(sample_rate: int) -> tuple[Float32, Float32, slice]:
     n = _frame_length(sample_rate)
     window = np.hanning(n + 1)[:-1] * (4 / n)
     hz = np.arange(n // 2 + 1) * (sample_rate / n)
-    mels = np.linspace(*(np.log10(1 + edge / 700) for edge in _BAND_RANGE_HZ), _N_BANDS + 2)
+    lowest, highest = (np.log10(1 + edge / 700) for edge in _BAND_RANGE_HZ)
+    mels = np.linspace(lowest, highest, _N_BANDS + 2)
     edges = 700 * (10**mels - 1)
     rising = (hz[:, np.newaxis] - edges[:-2]) / np.diff(edges)[:-1]
     falling = (edges[2:] - hz[:, np.newaxis]) / np.diff(edges)[1:]

@@ -43,6 +43,9 @@ class FeatureConfig:
         Start and length of the segment that a set of fixed length uses; ``segment_s=0`` stands for the whole recording.
     trim_db : float
         Frames at both ends that are more than this below the loudest frame are cut off; 0 cuts none.
+    speech_only : bool
+        Use the speech of a recording only (`emosense.audio.speech.find_speech`): cut at both ends, without hum and
+        what lies below the voice. False uses the recording as it is.
     encoder : EncoderConfig or None
         The pretrained encoder, for a set that needs one.
 
@@ -65,6 +68,7 @@ class FeatureConfig:
     segment_start_s: float = 0.0
     segment_s: float = 0.0
     trim_db: float = 0.0
+    speech_only: bool = True
     encoder: EncoderConfig | None = None
 
     def __post_init__(self) -> None:
@@ -78,6 +82,8 @@ class FeatureConfig:
             value, largest = getattr(self, name), _MAX_SEGMENT_S if name.endswith("_s") else _LARGEST_SIZE
             if not _is_number(value) or not 0 <= value <= largest:
                 raise UsageError(f"{name} must be a number from 0 to {largest:,}")
+        if type(self.speech_only) is not bool:
+            raise UsageError("speech_only must be true or false")
         if self.tuning is not None and not _is_number(self.tuning):
             raise UsageError("tuning must be a fraction of a chroma bin, or null to estimate it")
         if not self.f_min_hz < (self.f_max_hz or self.sample_rate / 2) <= self.sample_rate / 2:

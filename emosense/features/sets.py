@@ -75,7 +75,7 @@ FEATURE_SETS.register(
         function="emosense.features.summary:summary",
         names_function="emosense.features.summary:summary_names",
         # RAVDESS's own sample rate, as the reference MLP uses it.
-        settings={"sample_rate": 48_000, "n_mfcc": 40, "n_chroma": 12},
+        settings={"sample_rate": 48_000, "n_mfcc": 40, "n_chroma": 12, "speech_only": False},
         smallest={"n_mfcc": 1, "n_chroma": 1},
     ),
 )
@@ -99,7 +99,13 @@ FEATURE_SETS.register(
         function="emosense.features.mfcc:mfcc",
         names_function="emosense.features.mfcc:mfcc_names",
         # librosa's default sample rate, as the reference CNN uses it.
-        settings={"sample_rate": 22_050, "n_mfcc": 13, "segment_start_s": 0.5, "segment_s": 3.0},
+        settings={
+            "sample_rate": 22_050,
+            "n_mfcc": 13,
+            "segment_start_s": 0.5,
+            "segment_s": 3.0,
+            "speech_only": False,
+        },
         smallest={"n_mfcc": 1},
         is_sequence=True,
     ),

@@ -13,6 +13,7 @@ from emosense.audio.disturbances import Disturbance
 from emosense.audio.mono import SILENCE_PEAK
 from emosense.audio.reader import read_native, read_waveform
 from emosense.audio.resampling import resample
+from emosense.audio.speech import speech_of
 from emosense.errors import RECORDING_FAULTS, RecordingError, as_recording_error
 from emosense.features.config import FeatureConfig
 from emosense.features.sets import extract
@@ -75,7 +76,8 @@ def extract_recordings(
     for recording in recordings:
         try:
             with open_recording(recording) as file:
-                values = extract(_waveform(file, config.sample_rate, variant), config)
+                waveform = _waveform(file, config.sample_rate, variant)
+            values = extract(speech_of(waveform, config.sample_rate) if config.speech_only else waveform, config)
         except RECORDING_FAULTS as fault:
             err = as_recording_error(fault)
             results.append({"features": [], "n_frames": 0, "error_code": err.code, "error": str(err)})

@@ -15,7 +15,7 @@ import pytest
 import scipy.io
 import soundfile
 from bad_audio import CASES, RATE, Case
-from conftest import voice
+from made_sounds import voice
 from steady_model import SteadyModel, as_recording, label
 
 from emosense.audio.reader import RecordingReader, read_waveform

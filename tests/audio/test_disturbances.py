@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import voice
+from made_sounds import harmonic_tone as voice
 
 from emosense.audio import effects
 from emosense.audio.disturbances import CATALOGUE, Disturbance

@@ -7,7 +7,8 @@ import re
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY, voice
+from conftest import REPOSITORY
+from made_sounds import harmonic_tone as voice
 
 from emosense.errors import UsageError
 from emosense.features.config import FeatureConfig, default_config

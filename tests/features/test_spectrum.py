@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import voice
+from made_sounds import harmonic_tone as voice
 
 from emosense.features.config import default_config
 from emosense.features.sets import extract

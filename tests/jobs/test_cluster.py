@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import soundfile
-from conftest import voice
+from made_sounds import voice
 
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run_job import run_label_job

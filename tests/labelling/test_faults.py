@@ -17,9 +17,10 @@ from pathlib import Path
 import faulty_fs
 import pytest
 import soundfile
-from conftest import REPOSITORY, voice
+from conftest import REPOSITORY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made_sounds import voice
 
 from emosense.errors import EmoSenseError, OutputError, StorageError, UsageError
 from emosense.inputs.recording import Recording

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from conftest import REPOSITORY, voice
+from conftest import REPOSITORY
+from made_sounds import voice
 
 from emosense.errors import EmoSenseError, UsageError
 from emosense.inputs.recording import Recording

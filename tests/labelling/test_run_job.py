@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import tiny_description, tiny_graph, voice
+from conftest import tiny_description, tiny_graph
+from made_sounds import voice
 
 from emosense.models.model import write_model
 from emosense.tables.columns import COLUMNS, PROBABILITY_COLUMNS

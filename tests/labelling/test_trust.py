@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import voice
+from made_sounds import harmonic_tone as voice
 
 from emosense.audio.reader import Segment
 from emosense.labelling.trust import QualityMeter

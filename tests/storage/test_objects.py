@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 import s3fs
 import soundfile
-from conftest import REPOSITORY, tiny_description, voice
+from conftest import REPOSITORY, tiny_description
+from made_sounds import voice
 from made_tables import CLASSES, made_table
 
 from emosense.audio.reader import read_waveform

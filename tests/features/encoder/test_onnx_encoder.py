@@ -19,7 +19,8 @@ import librosa
 import numpy as np
 import onnx
 import pytest
-from conftest import load_table, tiny_description, tiny_graph, voice
+from conftest import load_table, tiny_description, tiny_graph
+from made_sounds import harmonic_tone as voice
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner, Result
 
