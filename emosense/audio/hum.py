@@ -98,10 +98,13 @@ def _line(power: NDArray[np.floating], hz: float, per_hz: float) -> tuple[float,
     return (peak + shift) / per_hz, float(power[peak] ** 0.5)
 
 
+def _n_harmonics(hz: float, sample_rate: int) -> int:
+    return int(min(_HIGHEST_HZ, 0.45 * sample_rate) / hz)
+
+
 def _waves(samples: NDArray[np.int64], hz: float, sample_rate: int) -> Float32:
     """Cosines and sines of all harmonics at the samples, shape (n_samples, 2 * n_harmonics)."""
-    highest_hz = min(_HIGHEST_HZ, 0.45 * sample_rate)
-    orders = np.arange(1, int(highest_hz / hz) + 1)
+    orders = np.arange(1, _n_harmonics(hz, sample_rate) + 1)
     # The phase in cycles, reduced before it is rounded to float32.
     cycles = np.outer(samples * (hz / sample_rate), orders) % 1.0
     phase = (2 * np.pi * cycles).astype(np.float32)
@@ -110,11 +113,13 @@ def _waves(samples: NDArray[np.int64], hz: float, sample_rate: int) -> Float32:
 
 def _fit(waveform: Float32, pauses: NDArray[np.int64], hz: float, sample_rate: int) -> tuple[Float32, float]:
     """Return the harmonics' amplitudes in the pauses, and the power that they leave there."""
-    gram, moment, energy = 0.0, 0.0, 0.0
+    n = 2 * _n_harmonics(hz, sample_rate)
+    gram, moment, energy = np.zeros((n, n)), np.zeros(n), 0.0
     for start in range(0, len(pauses), _BLOCK):
         block = pauses[start : start + _BLOCK]
         waves, values = _waves(block, hz, sample_rate), waveform[block]
-        gram, moment = gram + (waves.T @ waves).astype(np.float64), moment + (waves.T @ values).astype(np.float64)
+        gram += waves.T @ waves
+        moment += waves.T @ values
         energy += float(values @ values)
-    amplitudes = np.linalg.lstsq(np.asarray(gram), np.asarray(moment), rcond=1e-6)[0]
-    return amplitudes.astype(np.float32), energy - float(np.asarray(moment) @ amplitudes)
+    amplitudes = np.linalg.lstsq(gram, moment, rcond=1e-6)[0]
+    return amplitudes.astype(np.float32), energy - float(moment @ amplitudes)

@@ -10,6 +10,8 @@ from emosense.arrays import Float32
 
 # Below -100 dBFS there is no speech: one step of 16-bit audio is -90 dBFS.
 SILENCE_PEAK: Final = 1e-5
+# Channels cancel where their mean has less than this share of the power that unrelated channels would leave.
+_CANCELLED: Final = 0.25
 
 
 class MonoRule:
@@ -28,8 +30,9 @@ class MonoRule:
             peaks = np.abs(block).max(axis=0)
             if peaks.max() > SILENCE_PEAK:
                 self._is_decided = True
-                if np.abs(mean).max() < 1e-3 * peaks.max():
-                    self._channel = int(np.argmax(peaks))
+                powers = np.square(block, dtype=np.float64).sum(axis=0)
+                if np.square(mean, dtype=np.float64).sum() < _CANCELLED * powers.sum() / len(powers) ** 2:
+                    self._channel = int(np.argmax(powers))
         return mean if self._channel is None else np.ascontiguousarray(block[:, self._channel])
 
 

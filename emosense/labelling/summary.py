@@ -168,7 +168,7 @@ def result_settings(spec: LabelSpec) -> dict[str, Any]:
         JSON values.
     """
     # The schema's number changes when a release computes another value or writes another column.
-    return {"schema": 2, "model_sha256": spec.model.sha256, **dataclasses.asdict(spec.config)}
+    return {"schema": 3, "model_sha256": spec.model.sha256, **dataclasses.asdict(spec.config)}
 
 
 def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary) -> None:

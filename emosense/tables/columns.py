@@ -60,6 +60,7 @@ for _column in (
         "duration_s", "seconds by the file's header, or by decoding if the header does not say", digits=SECONDS_DIGITS
     ),
     Column("decoded_s", "seconds that could be decoded", digits=SECONDS_DIGITS),
+    Column("speech_s", "seconds of speech that the label is from; empty without a label", digits=SECONDS_DIGITS),
     Column("status", "`ok`; `partial`: labelled on the part that could be decoded; `error`: no label", "text"),
     Column("error_code", "why the status is not `ok`: a code of the table below", "text"),
     Column("error", "the same as a sentence for people", "text"),

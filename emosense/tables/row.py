@@ -70,6 +70,7 @@ class Row:
     quality: tuple[float | None, ...] = ()
     speaker: str = ""
     speaker_recordings: int | None = None
+    speech_s: float | None = None
 
     @property
     def emotion(self) -> str:
@@ -124,6 +125,7 @@ class Row:
 def labelled_row(
     path: str, probabilities: Iterable[float], duration_s: float, decoded_s: float, *, is_partial: bool = False,
     start_s: float | None = None, end_s: float | None = None, quality: tuple[float | None, ...] = (),
+    speech_s: float | None = None,
 ) -> Row:  # fmt: skip
     """Make the row of a labelled recording or segment, with rounded numbers.
 
@@ -141,6 +143,8 @@ def labelled_row(
         Place of a segment in the recording, in seconds.
     quality : tuple of float or None
         One per column of `QUALITY_COLUMNS`, or empty.
+    speech_s : float, optional
+        Seconds of speech.
 
     Returns
     -------
@@ -160,8 +164,10 @@ def labelled_row(
     status, code, error = "ok", "", ""
     if is_partial:
         status, code, error = "partial", "truncated", f"{decoded_s} of {duration_s} s could be decoded"
-    start_s, end_s = (None if value is None else round(value, SECONDS_DIGITS) for value in (start_s, end_s))
-    return Row(path, rounded, duration_s, decoded_s, status, code, error, start_s, end_s, quality)
+    start_s, end_s, speech_s = (
+        None if value is None else round(value, SECONDS_DIGITS) for value in (start_s, end_s, speech_s)
+    )
+    return Row(path, rounded, duration_s, decoded_s, status, code, error, start_s, end_s, quality, speech_s=speech_s)
 
 
 def _rounded(probabilities: Iterable[float]) -> tuple[float, ...]:

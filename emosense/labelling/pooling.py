@@ -1,0 +1,56 @@
+"""Windows -> one answer for the recording: the mean of their probabilities, weighted by the speech in them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.audio.speech import Speech
+
+# A window whose loudest speech is this much below the recording's has none: a distant voice, or noise that passes.
+_BELOW_LOUDEST_DB: Final = 30.0
+
+
+class SpeechMean:
+    """Weights the windows of one recording.
+
+    A window weighs as much as the seconds of speech in it. Memory grows by some 100 bytes per window.
+    """
+
+    def __init__(self) -> None:
+        self._probabilities: list[NDArray[np.float64]] = []
+        self._seconds: list[tuple[float, float]] = []
+        self._levels_db: list[float] = []
+
+    def add(self, probabilities: NDArray[np.float64], speech: Speech, new_share: float) -> None:
+        """Take a window with speech into account.
+
+        Parameters
+        ----------
+        probabilities : ndarray, shape (n_emotions,)
+            Of the window.
+        speech : Speech
+            Its speech.
+        new_share : float
+            Share of the window that no window before it had, 0 to 1.
+        """
+        self._probabilities.append(probabilities)
+        self._seconds.append((speech.speech_s, speech.speech_s * new_share))
+        self._levels_db.append(speech.level_db)
+
+    def result(self) -> tuple[NDArray[np.float64], float] | None:
+        """Return the answer for the whole recording.
+
+        Returns
+        -------
+        tuple or None
+            Probabilities, shape (n_emotions,), and the seconds of speech that they are from; None without speech.
+        """
+        if not self._probabilities:
+            return None
+        levels_db, seconds = np.array(self._levels_db), np.array(self._seconds)
+        seconds[levels_db < levels_db.max() - _BELOW_LOUDEST_DB] = 0
+        weights = seconds[:, 0] / seconds[:, 0].sum()
+        return weights @ np.array(self._probabilities), float(seconds[:, 1].sum())
