@@ -23,11 +23,11 @@ _LEAD_S: Final = 0.1
 
 
 @functools.cache
-def _sections(sample_rate: int) -> NDArray[np.float32]:
+def _sections(sample_rate: int) -> NDArray[np.float64]:
     from scipy.signal import ellip
 
     sections = ellip(_ORDER, _RIPPLE_DB, _STOP_DB, PASS_HZ, "highpass", fs=sample_rate, output="sos")
-    return np.asarray(sections, np.float32)
+    return np.asarray(sections)
 
 
 def high_pass(waveform: Float32, sample_rate: int) -> Float32:
@@ -49,6 +49,8 @@ def high_pass(waveform: Float32, sample_rate: int) -> Float32:
     from scipy.signal import sosfilt
 
     n_lead = min(round(_LEAD_S * sample_rate), len(waveform) - 1)
-    lead = 2 * waveform[0] - waveform[n_lead:0:-1]
-    filtered = sosfilt(_sections(sample_rate), np.concatenate((lead, waveform)))
+    # In float64: in float32 the filter's own rounding is as loud as a quiet voice.
+    centred = waveform - waveform.mean(dtype=np.float64)
+    lead = 2 * centred[0] - centred[n_lead:0:-1]
+    filtered = sosfilt(_sections(sample_rate), np.concatenate((lead, centred)))
     return np.asarray(filtered[n_lead:], np.float32)
