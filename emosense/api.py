@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from emosense.audio.reader import read_waveform
 from emosense.errors import UsageError
 from emosense.features.config import FeatureConfig, default_config
-from emosense.features.sets import extract
 from emosense.inputs.recording import Recording, open_recording
 from emosense.labelling.config import LabelConfig, Labelled, LabelSpec
 from emosense.labelling.engines import LocalEngine, chunked
@@ -183,7 +182,7 @@ def extract_features(
     StorageError
         If the encoder or the recording cannot be fetched.
     RecordingError
-        If the recording cannot be read.
+        If the recording cannot be read, or has no speech.
 
     Examples
     --------
@@ -196,6 +195,7 @@ def extract_features(
     """
     # Imported here, since labelling does not need the settings of training that it imports.
     from emosense.training.encoder_choice import EncoderChoice, with_encoder
+    from emosense.training.extraction import recording_features
 
     choice = EncoderChoice(encoder, encoder_output, encoder_normalise)
     if isinstance(features, str):
@@ -203,7 +203,7 @@ def extract_features(
     elif choice != EncoderChoice():
         raise UsageError("the features of a model say which encoder they need: give its file to load_model")
     with open_recording(_recording(path)) as file:
-        return extract(read_waveform(file, features.sample_rate), features)
+        return recording_features(read_waveform(file, features.sample_rate), features)
 
 
 def _recording(path: Path) -> Recording:

@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from emosense.api import extract_features, label, load_model
+from emosense.audio.speech import speech_of
 from emosense.emotions import EMOTIONS
 from emosense.errors import ModelError, RecordingError, UsageError
 from emosense.features.config import default_config
@@ -132,7 +133,7 @@ def test_features_of_a_recording_are_those_of_its_waveform(write_voice: Callable
     waveform, sample_rate = soundfile.read(path, dtype="float32")
     features = extract_features(path, "logmel")
     assert sample_rate == default_config("logmel").sample_rate
-    np.testing.assert_array_equal(features, extract(waveform, default_config("logmel")))
+    np.testing.assert_array_equal(features, extract(speech_of(waveform, sample_rate), default_config("logmel")))
     assert features.shape[1] == 128
     assert extract_features(path, "summary").shape == (180,)
 

@@ -80,5 +80,12 @@ CATALOGUE: Final = (
     Disturbance("room, RT60 0.4 s", "room", 0.4, "synthetic tail with as much energy as the direct sound"),
     Disturbance("2 s of silence", "silence", -np.inf, "zeros before the recording"),
     Disturbance("2 s of quiet room", "silence", -60.0, "noise of -60 dBFS before the recording"),
+    Disturbance("30 s of room noise", "trailing", -60.0, "noise of -60 dBFS after the recording"),
+    Disturbance("50 Hz hum, -40 dBFS", "hum50", -40.0, "with 11 harmonics"),
+    Disturbance("60 Hz hum, -40 dBFS", "hum60", -40.0, "with 11 harmonics"),
+    Disturbance("50 Hz hum, -30 dBFS", "hum50", -30.0, "with 11 harmonics"),
+    Disturbance("60 Hz hum, -30 dBFS", "hum60", -30.0, "with 11 harmonics"),
+    Disturbance("rumble, -30 dBFS", "rumble", -30.0, "noise below 40 Hz"),
+    Disturbance("offset, 2 %", "offset", 0.02, "a constant added to all samples"),
     Disturbance("telephone band", "telephone", 3400.0, "300 to 3400 Hz"),
 )

@@ -16,6 +16,7 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from emosense.arrays import Float32
+from emosense.audio import interference
 from emosense.audio.mp3 import KBIT_S, RATES_HZ, mp3
 from emosense.audio.resampling import resample
 
@@ -41,6 +42,7 @@ def constants() -> tuple[object, ...]:
     """
     return (
         VERSION, SILENCE_S, NOISE_BAND_HZ, FULL_SCALE, _FRAME_S, _ACTIVE_DB, _TELEPHONE_LOW_HZ, RATES_HZ, KBIT_S,
+        interference.HUM_HARMONICS, interference.RUMBLE_BELOW_HZ, interference.NOISE_S,
     )  # fmt: skip
 
 
@@ -265,4 +267,9 @@ EFFECTS: Final[dict[str, Callable[[Float32, int, float], tuple[Float32, int]]]] 
     "room": room,
     "silence": leading_silence,
     "telephone": telephone,
+    "hum50": interference.hum_50_hz,
+    "hum60": interference.hum_60_hz,
+    "rumble": interference.rumble,
+    "offset": interference.offset,
+    "trailing": interference.trailing_noise,
 }

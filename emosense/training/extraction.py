@@ -77,7 +77,7 @@ def extract_recordings(
         try:
             with open_recording(recording) as file:
                 waveform = _waveform(file, config.sample_rate, variant)
-            values = extract(speech_of(waveform, config.sample_rate) if config.speech_only else waveform, config)
+            values = recording_features(waveform, config)
         except RECORDING_FAULTS as fault:
             err = as_recording_error(fault)
             results.append({"features": [], "n_frames": 0, "error_code": err.code, "error": str(err)})
@@ -85,6 +85,29 @@ def extract_recordings(
         n_frames = len(values) if values.ndim == 2 else 0
         results.append({"features": values.ravel(), "n_frames": n_frames, "error_code": "", "error": ""})
     return results
+
+
+def recording_features(waveform: Float32, config: FeatureConfig) -> Float32:
+    """Extract the features of a whole recording: of its speech where the configuration asks for that.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
+        Mono, at the configuration's sample rate.
+    config : FeatureConfig
+        Which features.
+
+    Returns
+    -------
+    ndarray, float32
+        Shape (n_values,) or (n_frames, n_bands), depending on the set.
+
+    Raises
+    ------
+    RecordingError
+        ``no_speech`` where speech is asked for and there is none.
+    """
+    return extract(speech_of(waveform, config.sample_rate) if config.speech_only else waveform, config)
 
 
 def _waveform(file: BinaryIO, sample_rate: int, variant: Variant | None) -> Float32:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import made_sounds
 import numpy as np
 import pytest
 import soundfile
@@ -190,8 +191,8 @@ def test_every_disturbance_is_the_same_whenever_it_is_applied(disturbance: Distu
     np.testing.assert_array_equal(waveform, kept)
     assert first.dtype == np.float32
     assert np.isfinite(first).all()
-    n_silent = 2 if disturbance.effect == "silence" else 0
-    assert len(first) / rate == pytest.approx(0.6 + n_silent, abs=2 / rate)
+    added_s = {"silence": 2, "trailing": 30}.get(disturbance.effect, 0)
+    assert len(first) / rate == pytest.approx(0.6 + added_s, abs=2 / rate)
 
 
 def test_every_disturbance_has_a_name_and_a_key_of_its_own() -> None:
@@ -261,7 +262,7 @@ def test_a_fault_of_ours_is_the_row_of_its_recording(write_voice: Callable[..., 
 
 
 def test_a_recording_that_is_silent_after_its_disturbance_is_an_error(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "faint.wav", tone(440, 1e-4), RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "faint.wav", 2e-4 * made_sounds.voice(1.0, sample_rate=RATE), RATE, subtype="FLOAT")
     assert features(tmp_path / "faint.wav", None)["error_code"] == ""
     faint = features(tmp_path / "faint.wav", next(found for found in CATALOGUE if found.name == "gain -30 dB"))
     assert faint["error_code"] == "no_speech"

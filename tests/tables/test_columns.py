@@ -13,7 +13,7 @@ from emosense.tables.row import Row
 def test_the_columns_are_those_of_the_contract() -> None:
     assert ",".join(COLUMNS) == (
         "path,emotion,confidence,p_neutral,p_calm,p_happy,p_sad,p_angry,p_fearful,p_disgust,p_surprised,"
-        "duration_s,decoded_s,status,error_code,error"
+        "duration_s,decoded_s,speech_s,status,error_code,error"
     )
     assert (*COLUMNS, "start_s", "end_s") == SEGMENT_COLUMNS
 
