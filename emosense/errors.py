@@ -142,7 +142,7 @@ ERROR_CODES: Final[dict[str, str]] = {
     "no_audio_stream": "The container has video but no audio.",
     "stream_changes": "Sample rate or channels change in the middle of the recording.",
     "non_finite": "Samples are NaN, infinite or more than 1000 times full scale.",
-    "no_speech": "The recording is digital silence or a constant value.",
+    "no_speech": "No speech was found: silence, a constant value, a tone, hum, music, noise or clicks.",
     "too_short": "The recording lasts less than 0.25 s.",
     "too_long": "The recording lasts longer than --max-duration.",
     "truncated": "Less could be decoded than the header states; an error if under 0.25 s is left, or with --strict.",

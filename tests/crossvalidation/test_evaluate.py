@@ -381,7 +381,7 @@ def test_a_model_of_several_feature_sets_gets_the_disturbance_in_each(
         disturbed.append(dataclasses.replace(table, features=features))
     predicted = predict(weights, disturbed, 3).argmax(axis=1)
     assert record["uar"]["mean"] == pytest.approx(balanced_accuracy_score(tables[0].labels(CLASSES), predicted))
-    assert not np.array_equal(predicted, predict(weights, tables, 3).argmax(axis=1))
+    assert not np.allclose(predict(weights, disturbed, 3), predict(weights, tables, 3), atol=0.01)
 
 
 def test_a_recording_that_cannot_be_labelled_under_a_disturbance_is_counted_and_the_rest_are_scored(
@@ -392,7 +392,10 @@ def test_a_recording_that_cannot_be_labelled_under_a_disturbance_is_counted_and_
     wanted = EvaluateJob(corpus, str(tmp_path / "e"), model=tiny_model, cache=str(tmp_path / "cache"), robustness=True)
     metrics = evaluate(wanted, Silent())
     records = {record["name"]: record for record in metrics["robustness"]}
-    assert {name: record["n_lost"] for name, record in records.items() if record["n_lost"]} == {"gain -30 dB": 1}
+    # So faint a voice is not found under loud hum either.
+    assert {name: record["n_lost"] for name, record in records.items() if record["n_lost"]} == {
+        "gain -30 dB": 1, "50 Hz hum, -30 dBFS": 1, "60 Hz hum, -30 dBFS": 1,
+    }  # fmt: skip
     lost = records["gain -30 dB"]
     assert lost["n"] == 23
     # The features do not depend on the level: against the same 23 recordings nothing changes, and they have this score.
@@ -414,8 +417,8 @@ def test_a_disturbance_that_leaves_no_recording_has_no_score(
         soundfile.write(path, 4e-3 * soundfile.read(path)[0], 24_000, subtype="FLOAT")
     wanted = EvaluateJob(corpus, str(tmp_path / "e"), model=tiny_model, cache=str(tmp_path / "cache"), robustness=True)
     metrics = evaluate(wanted, Silent())
-    (silent,) = [record for record in metrics["robustness"] if record["n_lost"]]
-    assert (silent["name"], silent["n"], silent["n_lost"], silent["uar"]["mean"]) == ("gain -30 dB", 0, 24, None)
+    (silent,) = [record for record in metrics["robustness"] if record["name"] == "gain -30 dB"]
+    assert (silent["n"], silent["n_lost"], silent["uar"]["mean"]) == (0, 24, None)
     assert "none of 24 recordings can be labelled" in table_text(metrics)
     evaluation_report(str(tmp_path / "e"), str(tmp_path / "e.html"))
     assert "24 of 24 recordings cannot be labelled" in (tmp_path / "e.html").read_text()

@@ -1,0 +1,166 @@
+"""Trains the speech detector, and compares it with Silero VAD on real speech and on sounds that nobody speaks.
+
+    python benchmarks/speech_detector.py fit --silero silero_vad_16k_op15.onnx RAVDESS MORE.csv
+    python benchmarks/speech_detector.py compare --silero silero_vad_16k_op15.onnx RAVDESS MORE.csv
+
+Corpora are what `emosense-batch train` takes. Silero VAD (MIT, PyPI package silero-vad) is the teacher: it says which
+frames of clean recordings are speech; the detector learns that on clean and on disturbed copies. It is trained on half
+of the speakers, in order of their names, and compared on the other half.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+import made_sounds
+
+from emosense.audio import speech
+from emosense.audio.high_pass import high_pass
+from emosense.audio.reader import read_waveform
+from emosense.inputs.corpus import read_corpus
+
+RATE = 16_000
+FRAME = round(speech.FRAME_S * RATE)
+N_NON_SPEECH = 9_000
+HARD = ("chords", "siren", "swelling noise", "brown noise", "melody", "tones", "drums", "chord")
+
+
+class Silero:
+    """Silero VAD's probability of speech for each frame of 32 ms."""
+
+    def __init__(self, path: str) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(path, options)
+
+    def __call__(self, waveform: np.ndarray) -> np.ndarray:
+        state, before = np.zeros((2, 1, 128), np.float32), np.zeros((1, 64), np.float32)
+        found = []
+        for start in range(0, len(waveform) - FRAME + 1, FRAME):
+            frame = waveform[np.newaxis, start : start + FRAME]
+            feeds = {"input": np.concatenate((before, frame), 1), "state": state, "sr": np.array(RATE, np.int64)}
+            probability, state = self._session.run(None, feeds)
+            before = frame[:, -64:]
+            found.append(probability[0, 0])
+        return np.array(found, np.float32)
+
+
+def recordings(corpora: list[str], half: int, every: int) -> list[np.ndarray]:
+    """Waveforms of every second speaker of each corpus, every so manyth recording."""
+    waveforms = []
+    for place in corpora:
+        utterances = read_corpus(place).utterances
+        speakers = sorted({utterance.speaker for utterance in utterances})[half::2]
+        for utterance in [each for each in utterances if each.speaker in speakers][::every]:
+            with open(utterance.recording.location, "rb") as file:
+                waveforms.append(read_waveform(file, RATE))
+    return waveforms
+
+
+def disturbed(rng: np.random.Generator, waveform: np.ndarray) -> tuple[np.ndarray, int]:
+    """A disturbed copy, and by how many samples it starts later."""
+    pad, dbfs = round(rng.choice([0.5, 1, 3, 5]) * RATE), rng.choice([-80, -70, -60, -50])
+
+    def noise(n: int) -> np.ndarray:
+        return made_sounds.at_level(made_sounds.coloured_noise(rng, n, rng.uniform(0, 2)), dbfs)
+
+    kind = rng.integers(6)
+    if kind < 2:
+        return np.concatenate((noise(pad), waveform)), pad
+    if kind == 2:
+        return np.concatenate((waveform, noise(pad))), 0
+    if kind == 3:
+        return waveform + noise(len(waveform)), 0
+    if kind == 4:
+        hz, level = rng.choice([50, 60]), rng.uniform(-60, -35)
+        return waveform + made_sounds.hum(len(waveform), hz, level, rng.integers(1, 16), rng), 0
+    return np.clip(waveform * rng.choice([0.05, 5, 20, 100]), -1, 1), 0
+
+
+def frames(waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the network takes of a waveform, and the level of each frame below the loudest."""
+    values, level_db = speech.frame_features(high_pass(waveform.astype(np.float32), RATE), RATE)
+    return values, level_db - level_db.max()
+
+
+def fit(silero: Silero, corpora: list[str]) -> None:
+    """Train the network and write its weights into the package."""
+    from sklearn.neural_network import MLPClassifier
+
+    rng = np.random.default_rng(0)
+    values, labels = [], []
+
+    def add(found: np.ndarray, is_speech: np.ndarray, used: np.ndarray, share: float) -> None:
+        used = used & (rng.random(len(found)) < share)
+        values.append(found[used])
+        labels.append(is_speech[used])
+
+    for waveform in recordings(corpora, 0, 4):
+        likely = silero(waveform)
+        for copy, start, share in ((waveform, 0, 0.7), *((*disturbed(rng, waveform), 0.3) for _ in range(2))):
+            found, below_db = frames(copy)
+            place = (np.arange(len(found)) * FRAME + FRAME // 2 - start) // FRAME
+            inside = (place >= 0) & (place < len(likely))
+            truth = np.where(inside, likely[np.clip(place, 0, len(likely) - 1)], 0)
+            add(found, truth > 0.5, ((truth > 0.65) & (below_db > -32)) | (truth < 0.2), share)
+    kinds = tuple(made_sounds.NON_SPEECH)
+    for number in range(N_NON_SPEECH):
+        kind = kinds[number % len(kinds)] if number % 3 else HARD[number // 3 % len(HARD)]
+        found, _ = frames(made_sounds.non_speech(kind, rng))
+        add(found, np.zeros(len(found), bool), np.ones(len(found), bool), 0.35)
+    for number in range(300):
+        # A made voice is speech where it is loud.
+        voice = made_sounds.voice(rng.uniform(0.25, 4), rng.uniform(80, 320), RATE, seed=1000 + number)
+        found, below_db = frames(np.clip(voice * rng.choice([1, 1, 5, 50]), -0.7, 0.7))
+        add(found, np.ones(len(found), bool), below_db > -30, 1.0)
+    network = MLPClassifier((24,), alpha=1e-3, batch_size=1024, max_iter=24, random_state=0)
+    network.fit(np.concatenate(values), np.concatenate(labels))
+    arrays = (network.coefs_[0], network.intercepts_[0], network.coefs_[1], network.intercepts_[1])
+    stored = {
+        name: np.vectorize(lambda value: float(f"{value:.5g}"))(array).tolist()
+        for name, array in zip(("hidden", "hidden_bias", "output", "output_bias"), arrays, strict=True)
+    }
+    place = Path(speech.__file__).with_name("speech_detector.json")
+    place.write_text(json.dumps(stored) + "\n")
+    print(f"{place}: {place.stat().st_size:,} bytes, from {sum(map(len, labels)):,} frames")
+
+
+def compare(silero: Silero, corpora: list[str]) -> None:
+    """Print refusals and CPU time of both on recordings of speakers that the detector was not trained on."""
+    rng = np.random.default_rng(99)
+    sounds = [made_sounds.non_speech(kind, rng) for kind in made_sounds.NON_SPEECH for _ in range(16)]
+    spoken = recordings(corpora, 1, 1)
+    print(f"{len(sounds)} sounds without speech, {len(spoken)} recordings of speech; no speech: less than "
+          f"{speech.MIN_SPEECH_S} s")  # fmt: skip
+    print("| | sounds refused | speech refused | CPU ms per second of audio |")
+    print("|---|--:|--:|--:|")
+    detectors = {
+        "EmoSense": lambda waveform: speech.find_speech(waveform, RATE) is None,
+        "Silero VAD": lambda waveform: (silero(waveform) > 0.5).sum() * speech.FRAME_S < speech.MIN_SPEECH_S,
+    }
+    for name, is_refused in detectors.items():
+        start_s = time.process_time()
+        refused = [np.mean([is_refused(waveform) for waveform in each]) for each in (sounds, spoken)]
+        cost_ms = 1000 * (time.process_time() - start_s) / (sum(map(len, sounds + spoken)) / RATE)
+        print(f"| {name} | {100 * refused[0]:.1f} % | {100 * refused[1]:.2f} % | {cost_ms:.2f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("fit", "compare"))
+    parser.add_argument("corpora", nargs="+")
+    parser.add_argument("--silero", required=True)
+    arguments = parser.parse_args()
+    {"fit": fit, "compare": compare}[arguments.what](Silero(arguments.silero), arguments.corpora)
+
+
+if __name__ == "__main__":
+    main()
