@@ -395,7 +395,7 @@ def _ogg_without_position() -> bytes:
 
 error("cut_in_its_only_page.ogg", "no_samples", 34)(lambda: half(encoded("OGG", "VORBIS")))
 partial("cut.ogg", 34, seconds=None)(lambda: half(encoded("OGG", "VORBIS", 10.0)))
-partial("noise_burst.ogg", 35, seconds=10.0)(lambda: with_noise(encoded("OGG", "VORBIS", 10.0), 0.5, 3000))
+partial("noise_burst.ogg", 35, seconds=10.0)(lambda: with_noise(encoded("OGG", "VORBIS", 10.0), 0.5, 12_000))
 error("cut_in_its_only_page.opus", "corrupt", 36)(lambda: half(encoded("OGG", "OPUS")))
 partial("cut.opus", 36, seconds=None)(lambda: half(encoded("OGG", "OPUS", 10.0)))
 partial("cut.flac", 37)(lambda: half(encoded("FLAC", "PCM_16")))
