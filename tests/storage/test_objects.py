@@ -27,13 +27,13 @@ from made_tables import CLASSES, made_table
 from emosense.audio.reader import read_waveform
 from emosense.errors import EmoSenseError, StorageError, UsageError
 from emosense.features.config import default_config
-from emosense.features.sets import extract
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run.lock import lock_folder
 from emosense.labelling.run_job import run_label_job
 from emosense.models.model import read_model, write_model
 from emosense.ray_session import ray_session
 from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
+from emosense.training.extraction import recording_features
 from emosense.training.feature_table import read_feature_table
 from emosense.training.presets import preset
 
@@ -265,7 +265,8 @@ def test_features_are_read_from_and_written_to_a_bucket(store: s3fs.S3FileSystem
     assert list(table.paths) == [f"s3://audio/corpus/{path.relative_to(tmp_path)}" for path in paths]
     for path, found in zip(paths, table.features, strict=True):
         with open(path, "rb", buffering=0) as file:
-            np.testing.assert_array_equal(found, extract(read_waveform(file, config.sample_rate), config))
+            waveform = read_waveform(file, config.sample_rate)
+            np.testing.assert_array_equal(found, recording_features(waveform, config))
 
 
 def test_training_keeps_its_checkpoints_and_its_model_in_a_bucket(store: s3fs.S3FileSystem) -> None:
