@@ -24,7 +24,7 @@ _LOCAL_ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_worker_niceness": "0",
-    # Without a limit Ray restarts a task that was killed for memory for ever (measured with 2.60).
+    # Without a limit Ray keeps restarting a task that was killed for memory (measured with 2.60).
     "RAY_task_oom_retries": "2",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",

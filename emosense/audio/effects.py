@@ -6,7 +6,6 @@ deterministic: noise is drawn with the checksum of the samples as seed, so every
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from typing import Final
 
@@ -133,7 +132,7 @@ def white_noise(waveform: Float32, sample_rate: int, snr_db: float) -> tuple[Flo
     sample_rate : int
         Unchanged, in Hz.
     """
-    noise = _noise(_generator(waveform), len(waveform), sample_rate, 0.0)
+    noise = _noise(interference.generator_of(waveform), len(waveform), sample_rate, 0.0)
     return _add(waveform, noise, sample_rate, snr_db), sample_rate
 
 
@@ -156,7 +155,7 @@ def pink_noise(waveform: Float32, sample_rate: int, snr_db: float) -> tuple[Floa
     sample_rate : int
         Unchanged, in Hz.
     """
-    noise = _noise(_generator(waveform), len(waveform), sample_rate, -0.5)
+    noise = _noise(interference.generator_of(waveform), len(waveform), sample_rate, -0.5)
     return _add(waveform, noise, sample_rate, snr_db), sample_rate
 
 
@@ -182,7 +181,7 @@ def room(waveform: Float32, sample_rate: int, rt60_s: float) -> tuple[Float32, i
     sample_rate : int
         Unchanged, in Hz.
     """
-    tail = _generator(waveform).standard_normal(round(rt60_s * sample_rate))
+    tail = interference.generator_of(waveform).standard_normal(round(rt60_s * sample_rate))
     tail *= 10 ** (-3 * np.arange(len(tail)) / len(tail))
     response = np.concatenate(([1.0], tail / np.linalg.norm(tail))) / np.sqrt(2)
     reverberant = scipy.signal.oaconvolve(waveform.astype(np.float64), response)[: len(waveform)]
@@ -209,7 +208,7 @@ def leading_silence(waveform: Float32, sample_rate: int, floor_dbfs: float) -> t
         Unchanged, in Hz.
     """
     n_samples = round(SILENCE_S * sample_rate)
-    noise = _noise(_generator(waveform), n_samples, sample_rate, 0.0) * 10 ** (floor_dbfs / 20)
+    noise = _noise(interference.generator_of(waveform), n_samples, sample_rate, 0.0) * 10 ** (floor_dbfs / 20)
     return np.concatenate((noise.astype(np.float32), waveform)), sample_rate
 
 
@@ -236,11 +235,6 @@ def telephone(waveform: Float32, sample_rate: int, upper_hz: float) -> tuple[Flo
     band = ((_TELEPHONE_LOW_HZ, upper_hz), "bandpass") if has_upper else (_TELEPHONE_LOW_HZ, "highpass")
     sections = scipy.signal.butter(6, *band, fs=sample_rate, output="sos")
     return scipy.signal.sosfilt(sections, waveform.astype(np.float64)).astype(np.float32), sample_rate
-
-
-def _generator(waveform: Float32) -> np.random.Generator:
-    """Return a generator that depends only on the samples."""
-    return np.random.default_rng(zlib.crc32(np.ascontiguousarray(waveform).tobytes()))
 
 
 def _noise(rng: np.random.Generator, n_samples: int, sample_rate: int, slope: float) -> NDArray[np.float64]:

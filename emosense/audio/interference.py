@@ -84,7 +84,7 @@ def rumble(waveform: Float32, sample_rate: int, dbfs: float) -> tuple[Float32, i
         Unchanged, in Hz.
     """
     sections = scipy.signal.butter(4, RUMBLE_BELOW_HZ, fs=sample_rate, output="sos")
-    noise = scipy.signal.sosfilt(sections, _generator(waveform).standard_normal(len(waveform)))
+    noise = scipy.signal.sosfilt(sections, generator_of(waveform).standard_normal(len(waveform)))
     return _with(waveform, noise, dbfs), sample_rate
 
 
@@ -129,12 +129,12 @@ def trailing_noise(waveform: Float32, sample_rate: int, dbfs: float) -> tuple[Fl
     sample_rate : int
         Unchanged, in Hz.
     """
-    noise = _generator(waveform).standard_normal(round(NOISE_S * sample_rate)) * 10 ** (dbfs / 20)
+    noise = generator_of(waveform).standard_normal(round(NOISE_S * sample_rate)) * 10 ** (dbfs / 20)
     return np.concatenate((waveform, noise.astype(np.float32))), sample_rate
 
 
 def _hum(waveform: Float32, sample_rate: int, hz: float, dbfs: float) -> Float32:
-    phases = _generator(waveform).uniform(0, 2 * np.pi, HUM_HARMONICS)
+    phases = generator_of(waveform).uniform(0, 2 * np.pi, HUM_HARMONICS)
     time_s = np.arange(len(waveform)) / sample_rate
     waves = np.zeros(len(waveform))
     for order, phase in enumerate(phases, 1):
@@ -147,6 +147,17 @@ def _with(waveform: Float32, sound: NDArray[np.float64], dbfs: float) -> Float32
     return np.asarray(waveform + level * sound, np.float32)
 
 
-def _generator(waveform: Float32) -> np.random.Generator:
-    """Return a generator that depends only on the samples."""
+def generator_of(waveform: Float32) -> np.random.Generator:
+    """Return a generator that depends only on the samples.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (n_samples,), float32
+        Any waveform.
+
+    Returns
+    -------
+    numpy.random.Generator
+        Seeded with the checksum of the samples.
+    """
     return np.random.default_rng(zlib.crc32(np.ascontiguousarray(waveform).tobytes()))

@@ -62,7 +62,7 @@ class Speech:
 
 
 def find_speech(waveform: Float32, sample_rate: int) -> Speech | None:
-    """Cut a waveform to its speech, and clean it of what is heard below and under it.
+    """Cut a waveform to its speech, without mains hum and what lies below the voice.
 
     Parameters
     ----------
