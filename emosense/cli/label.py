@@ -95,10 +95,10 @@ def label(
     from emosense.labelling.speaker_rule import SpeakerRule
 
     if report is not None:
-        from emosense.reports.label_table import reader_of
         from emosense.reports.page import check_output
+        from emosense.tables.readers import check_readable
 
-        reader_of(output)
+        check_readable(output)
         check_output(report)
     # Formats with time spans have one label per window of a long recording.
     with_segments = segments is not None or any(OUTPUT_FORMATS.find(name).needs_segments for name in formats or ())

@@ -1,26 +1,19 @@
-"""A finished table of labels, in any of its three formats -> its rows, one at a time."""
+"""A finished table of labels -> the columns that a report uses, one row at a time."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, Final, NamedTuple
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
 from emosense.emotions import EMOTIONS
-from emosense.errors import UsageError
-from emosense.storage.files import open_stream
-from emosense.storage.locations import redact
 from emosense.tables.columns import QUALITY_COLUMNS
-from emosense.tables.formats import format_of
-from emosense.tables.row import printable_path, unescape_cell
+from emosense.tables.readers import read_records
 
 _TEXT: Final = ("path", "emotion", "status", "error_code", "error")
 _NUMBERS: Final = ("confidence", "duration_s", "decoded_s")
 _STATUSES: Final = ("ok", "partial", "error")
-_BATCH_ROWS: Final = 4096
+_WANTED: Final = (*_TEXT, *_NUMBERS, "uncertain", "start_s", *QUALITY_COLUMNS, "speaker")
 
 
 class LabelRow(NamedTuple):
@@ -37,31 +30,6 @@ class LabelRow(NamedTuple):
     is_uncertain: bool
     quality: tuple[float | None, ...] = ()
     speaker: str | None = None
-
-
-def reader_of(location: str) -> Callable[[BinaryIO], Iterator[dict[str, Any]]]:
-    """Return the function that reads a table of labels.
-
-    Parameters
-    ----------
-    location : str
-        Path or URL of the table; its extension decides.
-
-    Returns
-    -------
-    callable
-        Takes an open binary file and yields one dict per row.
-
-    Raises
-    ------
-    UsageError
-        If tables of this format cannot be read.
-    """
-    readers = {"csv": _csv_records, "jsonl": _json_records, "parquet": _parquet_records}
-    name = format_of(location)
-    if name not in readers:
-        raise UsageError(f"a report cannot read {name}: use a .csv, .parquet or .jsonl table, not {redact(location)}")
-    return readers[name]
 
 
 def read_labels(location: str) -> Iterator[LabelRow]:
@@ -84,26 +52,7 @@ def read_labels(location: str) -> Iterator[LabelRow]:
     StorageError
         If object storage does not answer.
     """
-    reader = reader_of(location)
-    number = 0
-    try:
-        with open_stream(location) as file:
-            for record in reader(file):
-                yield _row(record)
-                number += 1
-    except FileNotFoundError as err:
-        raise UsageError(f"there is no table at {redact(location)}") from err
-    except OSError as err:
-        raise UsageError(f"the table {redact(location)} cannot be read: {err.strerror or err}") from err
-    except (KeyError, ValueError, TypeError, csv.Error) as err:
-        where = f"after row {number}" if number else "at its start"
-        raise UsageError(f"{redact(location)} is not a table of labels: {where}, {_reason(err)}") from err
-
-
-def _reason(err: Exception) -> str:
-    if isinstance(err, KeyError):
-        return f"it has no column {err.args[0]!r}"
-    return f"{err}"
+    yield from read_records(location, _WANTED, _row)
 
 
 def _row(record: dict[str, Any]) -> LabelRow:
@@ -131,36 +80,3 @@ def _row(record: dict[str, Any]) -> LabelRow:
 def _number(cell: str | float | None) -> float | None:
     """Return the number in a cell, None for an empty cell."""
     return None if cell in (None, "") else float(cell)
-
-
-def _csv_records(file: BinaryIO) -> Iterator[dict[str, Any]]:
-    with io.TextIOWrapper(file, "utf-8", newline="") as text:
-        for record in csv.DictReader(text, restval=None, restkey=""):
-            if "" in record or None in record.values():
-                raise ValueError("a row has more or fewer cells than the header")
-            yield record | {name: unescape_cell(record[name]) for name in (*_TEXT, "speaker") if name in record}
-
-
-def _json_records(file: BinaryIO) -> Iterator[dict[str, Any]]:
-    for line in file:
-        record = json.loads(line)
-        yield record | {"path": _printable(record["path"])}
-
-
-def _printable(path: str) -> str:
-    try:
-        return printable_path(path)
-    except UnicodeEncodeError:
-        # A lone surrogate that stands for no byte; JSON can hold it, a file name cannot.
-        return path.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _parquet_records(file: BinaryIO) -> Iterator[dict[str, Any]]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(file) as table:
-        present = set(table.schema_arrow.names)
-        names = (*_TEXT, *_NUMBERS, "uncertain", "start_s", *QUALITY_COLUMNS, "speaker")
-        wanted = [name for name in names if name in present]
-        for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
-            yield from batch.to_pylist()

@@ -59,7 +59,7 @@ def test_a_format_of_an_installed_package_is_written(
         done = run("label", "in", "-o", output, "-m", tiny_model, *options, "--engine", "local")
         assert done.returncode == 3, done.stderr
     refused = run("label", "in", "-o", "main.sentences", "--report", "page.html")
-    assert (refused.returncode, "a report cannot read sentences" in refused.stderr) == (2, True)
+    assert (refused.returncode, "tables in sentences cannot be read" in refused.stderr) == (2, True)
     main, added = ((tmp_path / f"{name}.sentences").read_text() for name in ("main", "second"))
     first, second = main.splitlines()
     assert first.startswith("in/a.wav: ")
