@@ -13,7 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from emosense.models.head import read_head
 from emosense.models.model import input_names
+from emosense.training.head_graph import sharpened, with_head
 
 FEATURES: Final = "features"
 PROBABILITIES: Final = "probabilities"
@@ -158,7 +160,7 @@ def with_temperature(weights: bytes, temperature: float) -> bytes:
     """Put temperature scaling into an ONNX graph.
 
     The softmax of ``logits / T`` is ``p ** (1 / T)``, normalised (Guo et al. 2017, arXiv 1706.04599), so no logits are
-    needed.
+    needed. A graph with a head of its own has its logits divided, so that the head still gives what the graph gives.
 
     Parameters
     ----------
@@ -174,6 +176,9 @@ def with_temperature(weights: bytes, temperature: float) -> bytes:
     """
     if temperature == 1.0:
         return weights
+    head = read_head(weights)
+    if head is not None:
+        return with_head(weights, sharpened(head, temperature))
     import onnx
     from onnx import helper, numpy_helper
 

@@ -1,0 +1,69 @@
+"""A model's graph with another head: other classes, other weights, the same embedding."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from emosense.models.head import TENSORS, Head
+
+_PROBABILITIES = "probabilities"
+
+
+def with_head(weights: bytes, head: Head) -> bytes:
+    """Replace the head of a graph.
+
+    Parameters
+    ----------
+    weights : bytes
+        ONNX graph for which `emosense.models.head.read_head` finds a head.
+    head : Head
+        Of as many dims; it may have another number of classes.
+
+    Returns
+    -------
+    bytes
+        ONNX graph with the same inputs and outputs.
+
+    Raises
+    ------
+    ValueError
+        If the graph has no head, or its embedding has another number of dims.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.load_from_string(weights)
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    if not tensors.keys() >= {*TENSORS}:
+        raise ValueError("the graph has no head")
+    if [*tensors["head_mean"].dims] != [*head.mean.shape]:
+        raise ValueError(f"the graph's embedding has {tensors['head_mean'].dims[0]} dims, the head {len(head.mean)}")
+    for name, field in zip(TENSORS, dataclasses.fields(head), strict=True):
+        values = np.ascontiguousarray(getattr(head, field.name), np.float32)
+        tensors[name].CopyFrom(numpy_helper.from_array(values, name))
+    for output in model.graph.output:
+        if output.name == _PROBABILITIES:
+            output.type.tensor_type.shape.dim[1].dim_value = len(head.bias)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def sharpened(head: Head, temperature: float) -> Head:
+    """Put temperature scaling into a head: its logits are divided by the temperature.
+
+    Parameters
+    ----------
+    head : Head
+        The head.
+    temperature : float
+        Above 0.
+
+    Returns
+    -------
+    Head
+        Whose probabilities are calibrated.
+    """
+    inverse = np.float32(1 / temperature)
+    return dataclasses.replace(head, weight=head.weight * inverse, bias=head.bias * inverse)

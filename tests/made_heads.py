@@ -1,0 +1,43 @@
+"""A made head, and a graph whose embedding is the mean over time."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from emosense.models.head import Head
+
+
+def made_head(n_dims: int = 5, n_classes: int = 3) -> Head:
+    rng = np.random.default_rng(0)
+    shapes = (n_dims,), (n_dims,), (n_dims, n_classes), (n_classes,)
+    mean, scale, weight, bias = (rng.normal(0, 1, shape).astype(np.float32) for shape in shapes)
+    return Head(mean, np.exp(scale), weight, bias)
+
+
+def head_graph(head: Head, dtype: type = np.float32) -> bytes:
+    """The mean over time is the embedding."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMean", ["features"], ["embedding"], axes=[1], keepdims=0),
+            helper.make_node("Sub", ["embedding", "head_mean"], ["centred"]),
+            helper.make_node("Div", ["centred", "head_scale"], ["standardised"]),
+            helper.make_node("Gemm", ["standardised", "head_weight", "head_bias"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        ],
+        "head",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", "frames", len(head.mean)])],
+        [
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", len(head.bias)]),
+            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", len(head.mean)]),
+        ],
+        [
+            numpy_helper.from_array(getattr(head, field.name).astype(dtype), f"head_{field.name}")
+            for field in dataclasses.fields(head)
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    content: bytes = model.SerializeToString()
+    return content

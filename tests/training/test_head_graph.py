@@ -1,0 +1,51 @@
+"""A graph takes another head, and calibration goes into the head."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import tiny_graph
+from made_heads import head_graph, made_head
+
+from emosense.models.head import read_head
+from emosense.onnx_session import open_session
+from emosense.training.graphs import Part, combine, with_temperature
+from emosense.training.head_graph import with_head
+
+FEATURES = np.random.default_rng(1).normal(0, 2, (4, 7, 5)).astype(np.float32)
+
+
+def run(weights: bytes) -> list[np.ndarray]:
+    return open_session(weights).run(["probabilities", "embedding"], {"features": FEATURES})
+
+
+def test_another_head_may_have_other_classes() -> None:
+    before, head = head_graph(made_head()), made_head(n_classes=2)
+    changed = with_head(before, head)
+    probabilities, embeddings = run(changed)
+    np.testing.assert_array_equal(embeddings, run(before)[1])
+    np.testing.assert_allclose(probabilities, head.probabilities(embeddings), atol=1e-6)
+    assert open_session(changed).get_outputs()[0].shape == ["batch", 2]
+
+
+def test_a_head_for_another_embedding_is_refused() -> None:
+    with pytest.raises(ValueError, match="embedding has 5 dims, the head 6"):
+        with_head(head_graph(made_head()), made_head(n_dims=6))
+    with pytest.raises(ValueError, match="has no head"):
+        with_head(tiny_graph(), made_head())
+
+
+def test_the_temperature_goes_into_the_head() -> None:
+    before = head_graph(made_head())
+    after = with_temperature(before, 2.0)
+    head = read_head(after)
+    assert head is not None
+    probabilities, embeddings = run(after)
+    # softmax(logits / T) is p ** (1 / T), normalised.
+    expected = run(before)[0] ** 0.5
+    np.testing.assert_allclose(probabilities, expected / expected.sum(axis=1, keepdims=True), atol=1e-6)
+    np.testing.assert_allclose(head.probabilities(embeddings), probabilities, atol=1e-6)
+
+
+def test_joined_networks_have_no_head_of_their_own() -> None:
+    assert read_head(combine([Part(head_graph(made_head())), Part(head_graph(made_head(n_dims=5)), tempo=1.1)])) is None
