@@ -41,17 +41,17 @@ WORKER = (str(REPOSITORY / "tests" / "crashing_worker.py"),)
 HUNGRY_WORKER = (
     "-c",
     """
+import emosense.labelling.labeller
 import emosense.labelling.worker
-from emosense.labelling.labeller import Labeller
+from emosense.inputs.recording import open_recording
 
-class HungryLabeller(Labeller):
-    def _label(self, recording):
-        hoard = []
-        while "eat" in recording.path:
-            hoard.append(bytearray(1 << 24))
-        return super()._label(recording)
+def open_hungrily(recording, on_progress):
+    hoard = []
+    while "eat" in recording.path:
+        hoard.append(bytearray(1 << 24))
+    return open_recording(recording, on_progress)
 
-emosense.labelling.worker.Labeller = HungryLabeller
+emosense.labelling.labeller.open_recording = open_hungrily
 emosense.labelling.worker.main()
 """,
 )

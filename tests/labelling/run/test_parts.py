@@ -231,32 +231,24 @@ def test_parts_of_releases_that_kept_no_versions_of_decoders_are_read(tmp_path: 
 
 
 MEMORY = """
-import contextlib, sys
+import sys
 from emosense.inputs.listing import Listing
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig, Labelled
-from emosense.labelling.engine_choice import ChosenEngine
-from emosense.labelling.engines import LabelledChunk
+from emosense.labelling.engines import LabelledChunk, chunked
 from emosense.labelling.job import LabelJob
+from emosense.labelling.label_run import LabelRun
 from emosense.labelling.run.lock import lock_folder
 from emosense.labelling.run.parts import RunFolder
-from emosense.labelling.run_job import LabelRun
-from emosense.labelling.stopping import Stop
 from emosense.labelling.summary import Summary, result_settings
 from emosense.labelling.config import LabelSpec
 from emosense.models.model import ModelFiles
 from emosense.progress import Silent
 from emosense.tables.row import labelled_row
 
-class FreeEngine:
-    def run(self, chunks):
-        for chunk in chunks:
-            rows = [labelled_row(each.path, (0.125,) * 8, 3.0, 3.0) for each in chunk.recordings]
-            yield LabelledChunk(chunk, [Labelled(row) for row in rows])
-
-@contextlib.contextmanager
-def open_free_engine(job, spec, n_pending):
-    yield ChosenEngine("free", FreeEngine(), max(8, n_pending // 100))
+def label_chunk(chunk):
+    rows = [labelled_row(each.path, (0.125,) * 8, 3.0, 3.0) for each in chunk.recordings]
+    return LabelledChunk(chunk, [Labelled(row) for row in rows])
 
 output, n = sys.argv[1], int(sys.argv[2])
 spec = LabelSpec(ModelFiles({"name": "none"}, b"", "0"), LabelConfig())
@@ -266,8 +258,11 @@ with Listing() as listing, lock_folder(f"{output}.run", print) as lock:
     for n_reused in (0, n):
         job, folder, summary = LabelJob(("corpus",), output), RunFolder(output, result_settings(spec), print), Summary()
         folder.open(restart=False)
-        run = LabelRun(job, spec, listing, None, folder, lock, Silent(), Stop(), summary, open_free_engine)
-        run.write_tables(run.label_pending())
+        run = LabelRun(job, listing, None, folder, lock, Silent(), summary)
+        n_pending = run.reuse()
+        for chunk in chunked(listing.pending(), max(8, n_pending // 100)):
+            run.keep(label_chunk(chunk))
+        run.write_tables()
         assert (summary.n_recordings, summary.n_reused) == (n, n_reused)
 # Not ru_maxrss, which a process inherits from the one that started it.
 print(int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]))

@@ -1,0 +1,163 @@
+"""One start of a run: what earlier starts have finished is reused, what the engine gives is kept, then the table."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+
+from emosense.errors import TooManyErrors
+from emosense.inputs.listing import Listing
+from emosense.labelling.assemble import assemble
+from emosense.labelling.config import Labelled, LabelSpec
+from emosense.labelling.engines import LabelledChunk
+from emosense.labelling.job import LabelJob, run_settings
+from emosense.labelling.job_check import error_limit, prepare_places, remove_leftovers
+from emosense.labelling.run.finished import Finished, in_order
+from emosense.labelling.run.journal import check_list, check_replaced
+from emosense.labelling.run.lock import RunLock, lock_folder
+from emosense.labelling.run.parts import RunFolder
+from emosense.labelling.speakers import Speakers
+from emosense.labelling.summary import Summary, nothing_found, result_settings
+from emosense.progress import Progress, open_progress, plural
+from emosense.storage.locations import redact
+
+
+@dataclasses.dataclass(slots=True)
+class LabelRun:
+    """One start of a run whose inputs are listed and whose folder is open.
+
+    Parameters
+    ----------
+    job : LabelJob
+    listing : Listing
+        Recordings of the table.
+    speakers : Speakers or None
+        Speakers to adapt to.
+    folder : RunFolder
+        Open; the results are kept there.
+    lock : RunLock
+        On the folder.
+    progress : Progress
+    summary : Summary
+        Filled in.
+    n_errors : int
+        Error rows so far.
+    """
+
+    job: LabelJob
+    listing: Listing
+    speakers: Speakers | None
+    folder: RunFolder
+    lock: RunLock
+    progress: Progress
+    summary: Summary
+    n_errors: int = 0
+
+    @property
+    def has_too_many_errors(self) -> bool:
+        """Whether more recordings are errors than the job allows."""
+        return self.n_errors > error_limit(self.job.max_errors, len(self.listing))
+
+    def reuse(self) -> int:
+        """Mark what earlier starts have finished as done.
+
+        Returns
+        -------
+        int
+            Recordings that are left to label.
+        """
+        self.listing.mark_done((entry.path, entry.size, entry.version) for entry in self._reusable())
+        n_pending = self.listing.n_pending()
+        self.summary.n_reused = len(self.listing) - n_pending
+        if self.summary.n_reused:
+            n_listed = plural(len(self.listing), "recording")
+            self.progress.message(f"{self.summary.n_reused:,} of {n_listed} are already done")
+            self.progress.advance(self.summary.n_reused, 0)
+        if self.job.max_errors is not None:
+            entries = in_order(self.listing, self._reusable(), complete=False)
+            self.n_errors = sum(entry.labelled.row.status == "error" for entry in entries)
+        return n_pending
+
+    def _reusable(self) -> Iterator[Finished]:
+        """Yield what earlier starts have finished and this one does not try again."""
+        return (entry for entry in self.folder.finished() if not entry.is_tried_again)
+
+    def keep(self, result: LabelledChunk) -> None:
+        """Write a part.
+
+        Parameters
+        ----------
+        result : LabelledChunk
+        """
+        self.lock.assert_owned()
+        self.folder.write_part(result.chunk.index, result.chunk.recordings, result.labelled)
+        rows = [labelled.row for labelled in result.labelled]
+        n_errors = sum(row.status == "error" for row in rows)
+        for row in rows:
+            if self.job.verbose and row.error_code:
+                self.progress.message(redact(f"{row.path}: {row.error_code}: {row.error}"))
+        self.progress.advance(len(rows), n_errors)
+        self.n_errors += n_errors
+
+    def _results(self) -> Iterator[Labelled]:
+        entries = in_order(self.listing, self.folder.finished(), complete=not self.has_too_many_errors)
+        return (entry.labelled for entry in entries)
+
+    def write_tables(self) -> None:
+        """Assemble the table from the parts; with too many errors it has only what is done so far."""
+        self.lock.assert_owned()
+        summary = self.summary
+        assemble(self.job, self.speakers, self._results, summary)
+        if self.speakers:
+            summary.n_speakers, summary.n_without_speaker = self.speakers.n_known, self.speakers.n_unknown
+        if self.has_too_many_errors:
+            n_done = f"{summary.n_recordings:,} of {summary.n_listed:,}"
+            summary.failure = TooManyErrors(
+                f"{plural(self.n_errors, 'recording')} with errors are more than --max-errors {self.job.max_errors} "
+                f"allows; {redact(self.job.output)} has the {n_done} done so far"
+            )
+        elif not summary.n_recordings:
+            summary.failure = nothing_found(self.job, summary, "has only a header")
+
+
+@contextlib.contextmanager
+def open_run(
+    job: LabelJob, spec: LabelSpec, listing: Listing, speakers: Speakers | None, summary: Summary
+) -> Iterator[LabelRun]:
+    """Lock the run folder of a job, and check that the run may write and resume there.
+
+    Parameters
+    ----------
+    job : LabelJob
+    spec : LabelSpec
+    listing : Listing
+        Recordings of the table.
+    speakers : Speakers or None
+        Speakers to adapt to.
+    summary : Summary
+        To be filled in.
+
+    Yields
+    ------
+    LabelRun
+
+    Raises
+    ------
+    UsageError
+        If another run owns the folder, or finished work there cannot be reused.
+    OutputError
+        If a place cannot be written.
+    """
+    settings = run_settings(job)
+    if not job.restart:
+        settings = check_replaced(job.output, job.all_tables, settings)
+    with open_progress(job.progress) as progress, lock_folder(f"{job.output}.run", progress.message) as lock:
+        remove_leftovers(job.written)
+        prepare_places(job)
+        progress.start(len(listing))
+        folder = RunFolder(job.output, result_settings(spec), progress.message, settings)
+        folder.open(restart=job.restart)
+        if job.names is not None:
+            check_list(job.output, (entry.path for entry in folder.finished()), listing.holds)
+        yield LabelRun(job, listing, speakers, folder, lock, progress, summary)

@@ -1,0 +1,101 @@
+"""The windows of one recording, with what the model says about each -> the row of the recording and of its segments."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.audio.reader import RecordingReader, Segment
+from emosense.audio.speech import NO_SPEECH, Speech
+from emosense.errors import RecordingError
+from emosense.labelling.config import LabelConfig, Labelled
+from emosense.labelling.pooling import SpeechMean
+from emosense.labelling.trust import QualityMeter
+from emosense.tables.row import Row, error_row, labelled_row
+
+
+class RecordingResult:
+    """Collects the windows of one recording.
+
+    Parameters
+    ----------
+    path : str
+        Path of the recording, as listed.
+    config : LabelConfig
+    sample_rate : int
+        Of the waveforms, in Hz.
+    """
+
+    def __init__(self, path: str, config: LabelConfig, sample_rate: int) -> None:
+        self._path, self._config = path, config
+        self._mean, self._segments, self._end_s = SpeechMean(), list[Row](), 0.0
+        self._meter = QualityMeter(sample_rate) if config.quality else None
+
+    def add(
+        self,
+        segment: Segment,
+        speech: Speech | None,
+        probabilities: NDArray[np.float32] | None,
+        distance: float | None,
+    ) -> None:
+        """Take a window into account.
+
+        Parameters
+        ----------
+        segment : Segment
+            Windows in order of time.
+        speech : Speech or None
+            Its speech; None without any.
+        probabilities : ndarray, shape (n_emotions,), or None
+            What the model predicts; None without speech.
+        distance : float or None
+            Its distance from the training recordings, >= 0; None if it was not measured.
+        """
+        if self._meter:
+            self._meter.add(segment, distance)
+        if speech is not None and probabilities is not None:
+            new_s = segment.end_s - max(self._end_s, segment.start_s)
+            self._mean.add(probabilities.astype(np.float64), speech, new_s / (segment.end_s - segment.start_s))
+        if self._config.segments:
+            self._segments.append(_segment_row(self._path, segment, speech, probabilities))
+        self._end_s = segment.end_s
+
+    def labelled(self, reader: RecordingReader) -> Labelled:
+        """Return the rows of the recording, of which all windows were added.
+
+        Parameters
+        ----------
+        reader : RecordingReader
+            Has read the recording to its end.
+
+        Returns
+        -------
+        Labelled
+
+        Raises
+        ------
+        RecordingError
+            If there is no speech, or, with ``strict``, if a part could not be decoded.
+        """
+        if (answer := self._mean.result()) is None:
+            raise RecordingError("no_speech", NO_SPEECH)
+        if reader.is_partial and self._config.strict:
+            raise RecordingError("truncated", f"{reader.decoded_s:.3f} of {reader.duration_s:.3f} s could be decoded")
+        row = labelled_row(
+            self._path,
+            answer[0],
+            reader.duration_s,
+            reader.decoded_s,
+            speech_s=answer[1],
+            is_partial=reader.is_partial,
+            quality=self._meter.figures() if self._meter else (),
+        )
+        return Labelled(row, tuple(self._segments))
+
+
+def _segment_row(path: str, segment: Segment, speech: Speech | None, probabilities: NDArray[np.float32] | None) -> Row:
+    if speech is None or probabilities is None:
+        return error_row(path, RecordingError("no_speech", NO_SPEECH), segment.start_s, segment.end_s)
+    start_s, end_s = segment.start_s, segment.end_s
+    length_s = end_s - start_s
+    return labelled_row(path, probabilities, length_s, length_s, start_s=start_s, end_s=end_s, speech_s=speech.speech_s)
