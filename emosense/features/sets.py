@@ -125,6 +125,19 @@ FEATURE_SETS.register(
     ),
 )  # fmt: skip
 FEATURE_SETS.register(
+    "whisper",
+    FeatureSet(
+        "Whisper's log-mel frames",
+        function="emosense.features.whisper:whisper",
+        names_function="emosense.features.spectrum:mel_names",
+        # As long as a model's window, which also bounds the memory of attention.
+        settings={
+            "sample_rate": SAMPLE_RATE, "n_fft": WHISPER_N_FFT, "hop": WHISPER_HOP, "n_mels": 80, "segment_s": 10.0,
+        },
+        is_sequence=True,
+    ),
+)  # fmt: skip
+FEATURE_SETS.register(
     "encoder",
     FeatureSet(
         "the mean and standard deviation of a pretrained encoder's frames",

@@ -76,4 +76,4 @@ def test_a_feature_set_of_an_installed_package_is_extracted_trained_on_and_label
     assert len(labels) == 4 * len(EMOTIONS)
     right = [row["path"].endswith(f"-{row['emotion']}.wav") for row in labels]
     assert sum(right) / len(right) > 0.5
-    assert "mfcc, logmel, encoder, levels" in " ".join(run(["features", "--help"], tmp_path, installed).split())
+    assert "whisper, encoder, levels" in " ".join(run(["features", "--help"], tmp_path, installed).split())

@@ -16,7 +16,7 @@ from emosense.errors import RecordingError, UsageError
 from emosense.features.config import FeatureConfig
 from emosense.features.encoder.config import WHISPER_HOP
 from emosense.features.encoder.onnx_encoder import PIECE_SAMPLES, Encoder, load_encoder
-from emosense.features.spectrum import mel_spectrogram
+from emosense.features.whisper import log_mel_power, scaled
 
 # 0.1 s: wav2vec 2.0 needs 0.025 s for its first frame, and this gives four.
 MIN_SAMPLES: Final = 1_600
@@ -135,7 +135,7 @@ def _covered(frames: Float32, share: float) -> Float32:
 
 
 def whisper_log_mel(waveform: Float32, config: FeatureConfig, n_samples: int) -> Float32:
-    """Compute the log-mel of Whisper's front end (Radford et al. 2022, arXiv 2212.04356; ``audio.py`` of its release).
+    """Compute the log-mel of a piece of fixed length, as Whisper's release does.
 
     Parameters
     ----------
@@ -151,12 +151,5 @@ def whisper_log_mel(waveform: Float32, config: FeatureConfig, n_samples: int) ->
     ndarray, shape (n_mels, n_samples // 160), float32
         ``log10`` of the mel power, at most 8 below its maximum, shifted by 4 and divided by 4.
     """
-    half = config.n_fft // 2
-    mirrored = np.pad(np.pad(waveform, (0, n_samples - len(waveform))), half, mode="reflect")
-    # Whisper mirrors the ends, `power_blocks` pads them with zeros: the first frames contain those and are dropped.
-    n_before = -(-half // config.hop)
-    shifted = np.concatenate((np.zeros(n_before * config.hop - half, np.float32), mirrored))
-    mel = mel_spectrogram(shifted, config)[n_before : n_before + n_samples // config.hop]
-    log = np.log10(np.maximum(mel, np.float32(1e-10)))
-    log = np.maximum(log, log.max() - 8)
-    return np.ascontiguousarray(((log + 4) / 4).T, np.float32)
+    padded = np.pad(waveform, (0, n_samples - len(waveform)))
+    return np.ascontiguousarray(scaled(log_mel_power(padded, config)).T, np.float32)
