@@ -100,8 +100,6 @@ def label(
 
         check_readable(output)
         check_output(report)
-    # Formats with time spans have one label per window of a long recording.
-    with_segments = segments is not None or any(OUTPUT_FORMATS.find(name).needs_segments for name in formats or ())
     job = LabelJob(
         inputs=tuple(location for location in inputs if location != "-"),
         names=_names_on_stdin() if "-" in inputs else None,
@@ -114,9 +112,10 @@ def label(
         engine=engine.value,
         n_workers=workers,
         address=address,
-        config=LabelConfig(window, hop, with_segments, strict, max_duration, quality),
+        config=LabelConfig(window, hop, strict, max_duration),
         listing=ListingConfig(follow_links=follow_links, any_extension=sniff),
         speakers=SpeakerRule(speakers) if speakers is not None else None,
+        quality=quality,
         limit=limit,
         min_confidence=min_confidence,
         max_errors=max_errors,

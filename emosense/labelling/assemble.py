@@ -33,7 +33,7 @@ def assemble(job: LabelJob, speakers: Speakers | None, source: Source, summary: 
         Rows are counted here.
     """
     speaker: frozenset[Group] = frozenset({"speakers"} if speakers else ())
-    quality: frozenset[Group] = frozenset({"quality"} if job.config.quality else ())
+    quality: frozenset[Group] = frozenset({"quality"} if job.quality else ())
     layout = TableLayout(quality | speaker, job.min_confidence)
     tables: list[WriteRows] = []
     tracks: list[WriteRows] = []

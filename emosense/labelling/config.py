@@ -22,22 +22,16 @@ class LabelConfig:
         Length of the windows that a recording is labelled in, in seconds; 0 for the model's own.
     hop_s : float
         Distance of the windows in seconds, at most `window_s`; 0 for the length of the window.
-    segments : bool
-        Give a row per window as well.
     strict : bool
         Treat a recording that could only be decoded in part as an error.
     max_duration_s : float
         Refuse recordings that last longer, in seconds.
-    quality : bool
-        Measure how far each label can be trusted (`emosense.labelling.trust`).
     """
 
     window_s: float = 0.0
     hop_s: float = 0.0
-    segments: bool = False
     strict: bool = False
     max_duration_s: float = 86_400.0
-    quality: bool = False
 
     def check(self, model_window_s: float = float("inf")) -> None:
         """Refuse settings that cannot work.
@@ -99,7 +93,7 @@ class Labelled:
     row : Row
         Its row.
     segments : tuple of Row
-        The rows of its segments, if they were asked for.
+        The rows of its segments; empty if it has no label.
     """
 
     row: Row

@@ -42,11 +42,13 @@ class LabelJob:
     address : str or None
         Ray cluster to use.
     config : LabelConfig
-        The settings that change results.
+        The settings that what is kept of a recording depends on.
     listing : ListingConfig
         Which files of a folder are recordings.
     speakers : SpeakerRule or None
         How the speaker of a recording is found; labels are adapted to each speaker when the table is assembled.
+    quality : bool
+        Write the columns of `emosense.labelling.trust`.
     limit : int or None
         Label only the first recordings.
     min_confidence : float or None
@@ -79,6 +81,7 @@ class LabelJob:
     config: LabelConfig = dataclasses.field(default_factory=LabelConfig)
     listing: ListingConfig = dataclasses.field(default_factory=ListingConfig)
     speakers: SpeakerRule | None = None
+    quality: bool = False
     limit: int | None = None
     min_confidence: float | None = None
     max_errors: str | None = None

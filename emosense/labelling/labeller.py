@@ -55,7 +55,7 @@ class Labeller:
             If storage does not answer: that is not a property of the recording.
         """
         model, config, rate = self._model, self._config, self._model.sample_rate
-        result = RecordingResult(recording.path, config, rate)
+        result = RecordingResult(recording.path, rate, is_strict=config.strict)
         try:
             with open_recording(recording, self._on_progress) as file:
                 reader = RecordingReader(file, rate, config.max_duration_s, on_block=self._on_progress)
@@ -70,7 +70,7 @@ class Labeller:
                             for each in model.features
                         ]
                         probabilities = model.probabilities(features)
-                        if config.quality and model.statistics:
+                        if model.statistics:
                             distance = model.statistics.distance(features[0])
                     result.add(segment, speech, probabilities, distance)
                     self._on_progress()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from emosense.audio.reader import RecordingReader, Segment
 from emosense.audio.speech import NO_SPEECH, Speech
 from emosense.errors import RecordingError
-from emosense.labelling.config import LabelConfig, Labelled
+from emosense.labelling.config import Labelled
 from emosense.labelling.pooling import SpeechMean
 from emosense.labelling.trust import QualityMeter
 from emosense.tables.row import Row, error_row, labelled_row
@@ -21,15 +21,16 @@ class RecordingResult:
     ----------
     path : str
         Path of the recording, as listed.
-    config : LabelConfig
     sample_rate : int
         Of the waveforms, in Hz.
+    is_strict : bool
+        Refuse a recording that could only be decoded in part.
     """
 
-    def __init__(self, path: str, config: LabelConfig, sample_rate: int) -> None:
-        self._path, self._config = path, config
+    def __init__(self, path: str, sample_rate: int, *, is_strict: bool) -> None:
+        self._path, self._is_strict = path, is_strict
         self._mean, self._segments, self._end_s = SpeechMean(), list[Row](), 0.0
-        self._meter = QualityMeter(sample_rate) if config.quality else None
+        self._meter = QualityMeter(sample_rate)
 
     def add(
         self,
@@ -51,13 +52,11 @@ class RecordingResult:
         distance : float or None
             Its distance from the training recordings, >= 0; None if it was not measured.
         """
-        if self._meter:
-            self._meter.add(segment, distance)
+        self._meter.add(segment, distance)
         if speech is not None and probabilities is not None:
             new_s = segment.end_s - max(self._end_s, segment.start_s)
             self._mean.add(probabilities.astype(np.float64), speech, new_s / (segment.end_s - segment.start_s))
-        if self._config.segments:
-            self._segments.append(_segment_row(self._path, segment, speech, probabilities))
+        self._segments.append(_segment_row(self._path, segment, speech, probabilities))
         self._end_s = segment.end_s
 
     def labelled(self, reader: RecordingReader) -> Labelled:
@@ -79,7 +78,7 @@ class RecordingResult:
         """
         if (answer := self._mean.result()) is None:
             raise RecordingError("no_speech", NO_SPEECH)
-        if reader.is_partial and self._config.strict:
+        if reader.is_partial and self._is_strict:
             raise RecordingError("truncated", f"{reader.decoded_s:.3f} of {reader.duration_s:.3f} s could be decoded")
         row = labelled_row(
             self._path,
@@ -88,7 +87,7 @@ class RecordingResult:
             reader.decoded_s,
             speech_s=answer[1],
             is_partial=reader.is_partial,
-            quality=self._meter.figures() if self._meter else (),
+            quality=self._meter.figures(),
         )
         return Labelled(row, tuple(self._segments))
 

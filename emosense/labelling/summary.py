@@ -17,6 +17,7 @@ from emosense.labelling.job import LabelJob, run_settings
 from emosense.progress import duration_text, plural
 from emosense.storage.files import write_bytes
 from emosense.storage.locations import redact
+from emosense.tables.columns import SCHEMA_VERSION
 from emosense.tables.row import Row
 
 _SKIPPED: Final = {"no extension": "without an extension", "link": "links", "special": "special files"}
@@ -136,7 +137,7 @@ class Summary:
         result = {"elapsed_s": round(self.elapsed_s, 3), "engine": self.engine, "exit_code": self.exit_code}
         if job.dry_run:
             result = {"dry_run": True, "exit_code": self.exit_code}
-        return {"output": redact(job.output)} | self.counts() | result
+        return {"output": redact(job.output), "schema": SCHEMA_VERSION} | self.counts() | result
 
     @property
     def exit_code(self) -> int:
@@ -156,7 +157,10 @@ def _skipped(ignored: Counter[str], n_reasons: int | None = None) -> str:
 
 
 def result_settings(spec: LabelSpec) -> dict[str, Any]:
-    """Return every setting that changes a row: a run is resumed only with the same ones.
+    """Return every setting that finished work depends on: a run is resumed only with the same ones.
+
+    Settings of the table alone, such as its formats and columns, are not among them: rows are kept as the model gives
+    them, with all that is measured, and everything else is applied when the table is assembled.
 
     Parameters
     ----------
@@ -167,8 +171,7 @@ def result_settings(spec: LabelSpec) -> dict[str, Any]:
     dict
         JSON values.
     """
-    # The schema's number changes when a release computes another value or writes another column.
-    return {"schema": 3, "model_sha256": spec.model.sha256, **dataclasses.asdict(spec.config)}
+    return {"schema": SCHEMA_VERSION, "model_sha256": spec.model.sha256, **dataclasses.asdict(spec.config)}
 
 
 def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary) -> None:
@@ -181,6 +184,7 @@ def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary) -> None:
     summary : Summary
     """
     manifest = {
+        "schema": SCHEMA_VERSION,
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "inputs": job.input_names,
         "limit": job.limit,
@@ -188,7 +192,11 @@ def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary) -> None:
         "tables": run_settings(job)["tables"],
         "model": {"name": spec.model.description["name"], "sha256": spec.model.sha256},
         "parameters": dataclasses.asdict(spec.config)
-        | {"min_confidence": job.min_confidence, "speakers": job.speakers.redacted if job.speakers else None},
+        | {
+            "quality": job.quality,
+            "min_confidence": job.min_confidence,
+            "speakers": job.speakers.redacted if job.speakers else None,
+        },
         "versions": {"emosense": __version__, "python": platform.python_version(), "platform": sys.platform},
         "engine": summary.engine,
         "counts": summary.counts(),

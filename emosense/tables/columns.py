@@ -1,7 +1,8 @@
 """The columns of all tables: one entry per column, in the order in which a table holds them.
 
 Rows, writers, the Parquet schema and docs/rows.md read names, types and digits from here. A table has the columns that
-are always there and those of the groups that were asked for.
+are always there and those of the groups that were asked for. `SCHEMA_VERSION` changes with every release that writes
+another column or computes another value: docs/rows.md says what changed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Final, Literal
 from emosense.emotions import EMOTIONS
 from emosense.registry import Registry
 
+# Version 3 is that of release 0.1.
+SCHEMA_VERSION: Final = 4
 PROBABILITY_DIGITS: Final = 6
 SECONDS_DIGITS: Final = 3
 

@@ -51,7 +51,7 @@ class Row:
     start_s, end_s : float or None
         Place of a segment in the recording, in seconds; None for a whole recording.
     quality : tuple of float or None
-        One per column of `QUALITY_COLUMNS`; empty if not requested.
+        One per column of `QUALITY_COLUMNS`; empty if there is no label.
     speaker : str
         The speaker; empty if not requested or not known.
     speaker_recordings : int or None

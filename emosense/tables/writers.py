@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
-from emosense.tables.columns import Column
+from emosense.tables.columns import SCHEMA_VERSION, Column
 from emosense.tables.formats import OUTPUT_FORMATS, OutputFormat, TableLayout, WriteRows, single_file
 from emosense.tables.row import Row, escape_cell, printable_path
 
@@ -83,6 +83,8 @@ def json_lines(file: BinaryIO, layout: TableLayout) -> Iterator[WriteRows]:
 def parquet_table(file: BinaryIO, layout: TableLayout) -> Iterator[WriteRows]:
     """Write Parquet with typed columns and raw names; a name that is not UTF-8 is written as `printable_path` does.
 
+    The file's metadata has the version of the table, ``emosense.schema``.
+
     Parameters
     ----------
     file : binary file
@@ -99,7 +101,8 @@ def parquet_table(file: BinaryIO, layout: TableLayout) -> Iterator[WriteRows]:
     import pyarrow.parquet as pq
 
     types = {"name": pa.string(), "text": pa.string(), "number": pa.float64(), "count": pa.int64(), "flag": pa.bool_()}
-    schema = pa.schema([(column.name, types[column.kind]) for column in layout.columns])
+    fields = [(column.name, types[column.kind]) for column in layout.columns]
+    schema = pa.schema(fields, {"emosense.schema": str(SCHEMA_VERSION)})
     names = [column.name for column in layout.columns if column.kind == "name"]
 
     def write(rows: Sequence[Row]) -> None:

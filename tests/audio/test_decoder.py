@@ -239,7 +239,7 @@ def test_overlapping_windows_measure_a_recording_once(tmp_path: Path) -> None:
     fade = np.concatenate((voice(2.0), 0.01 * voice(2.0))).astype(np.float32)
     soundfile.write(path, fade, 16_000, "FLOAT")
     apart, overlapping = (
-        Labeller(SteadyModel(), LabelConfig(1.0, hop_s, quality=True)).label_recording(as_recording(path)).row.quality
+        Labeller(SteadyModel(), LabelConfig(1.0, hop_s)).label_recording(as_recording(path)).row.quality
         for hop_s in (1.0, 0.5)
     )
     assert overlapping == apart

@@ -262,8 +262,7 @@ def test_an_output_that_may_not_be_written_is_refused_before_any_work(bucket: Pa
 
 
 def test_table_and_segments_of_one_bucket_are_both_written(bucket: Path, job: LabelJob) -> None:
-    config = dataclasses.replace(job.config, segments=True)
-    run_label_job(dataclasses.replace(job, segments_output=f"faulty://{bucket}/segments.csv", config=config))
+    run_label_job(dataclasses.replace(job, segments_output=f"faulty://{bucket}/segments.csv"))
     assert len(rows_of(bucket / "out.csv")) == len(rows_of(bucket / "segments.csv")) == N_OBJECTS
 
 

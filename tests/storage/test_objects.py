@@ -182,13 +182,9 @@ def test_a_changed_object_is_labelled_again_and_the_others_are_not(
 
 
 def test_table_and_segments_both_reach_the_bucket(store: s3fs.S3FileSystem, job: LabelJob) -> None:
-    config = dataclasses.replace(job.config, segments=True)
     inputs = ("s3://audio/in/speaker1",)
-    run_label_job(
-        dataclasses.replace(
-            job, inputs=inputs, output="s3://audio/s/o.csv", segments_output="s3://audio/s/s.csv", config=config
-        )
-    )
+    outputs = {"output": "s3://audio/s/o.csv", "segments_output": "s3://audio/s/s.csv"}
+    run_label_job(dataclasses.replace(job, inputs=inputs, **outputs))
     assert store.cat_file("audio/s/o.csv").count(b"\r\n") == 1 + N_RECORDINGS // 2
     assert b"start_s" in store.cat_file("audio/s/s.csv")
 

@@ -74,9 +74,11 @@ class Finished:
         Returns
         -------
         str
+            The only segment of a recording is left out if it says no more than the row, as for most short recordings.
         """
-        segments = [row.to_json() for row in self.labelled.segments]
-        return json.dumps([self.size, self.version, self.labelled.row.to_json(), segments], separators=(",", ":"))
+        row, segments = self.labelled.row, self.labelled.segments
+        kept = None if segments == (_as_segment(row),) else [segment.to_json() for segment in segments]
+        return json.dumps([self.size, self.version, row.to_json(), kept], separators=(",", ":"))
 
     @classmethod
     def from_json(cls, line: str, decoders: str = "") -> Finished:
@@ -93,9 +95,17 @@ class Finished:
         -------
         Finished
         """
-        size, version, row, segments = json.loads(line)
-        labelled = Labelled(Row.from_json(row), tuple(Row.from_json(values) for values in segments))
-        return cls(labelled.row.path, size, version, labelled, decoders)
+        size, version, values, kept = json.loads(line)
+        row = Row.from_json(values)
+        segments = (_as_segment(row),) if kept is None else tuple(map(Row.from_json, kept))
+        return cls(row.path, size, version, Labelled(row, segments), decoders)
+
+
+def _as_segment(row: Row) -> Row:
+    """Return the row of a segment that is the whole recording."""
+    end_s = row.decoded_s
+    whole = dataclasses.replace(row, start_s=0.0, end_s=end_s, duration_s=end_s, quality=())
+    return dataclasses.replace(whole, status="ok", error_code="", error="")
 
 
 def in_order(recordings: Iterable[Recording], finished: Iterable[Finished], *, complete: bool) -> Iterator[Finished]:

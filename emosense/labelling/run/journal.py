@@ -20,10 +20,8 @@ _REPLACE: Final = "use --restart to replace it, or choose another output"
 _OPTIONS: Final = {
     "window_s": "--window",
     "hop_s": "--hop",
-    "segments": "--segments (or a format of segments)",
     "strict": "--strict",
     "max_duration_s": "--max-duration",
-    "quality": "--quality",
 }
 # What the default of an option means.
 _DEFAULTS: Final = {"window_s": "the model's own", "hop_s": "the window"}
@@ -78,7 +76,9 @@ def check_settings(folder: str, before: dict[str, Any], now: dict[str, Any]) -> 
     differing = sorted(key for key in keys if before.get(key) != now.get(key))
     if differing:
         changes = "; ".join(_change(key, before, now) for key in differing)
-        raise UsageError(f"{redact(folder)} was started with other settings ({changes}): {_REPLACE}")
+        raise UsageError(
+            f"{redact(folder)} was started with other settings ({changes}), which need new work: {_REPLACE}"
+        )
 
 
 def _change(key: str, before: dict[str, Any], now: dict[str, Any]) -> str:

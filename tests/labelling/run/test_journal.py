@@ -170,6 +170,7 @@ def test_other_settings_are_named_as_the_options_are(
     with pytest.raises(UsageError) as raised:
         check_settings("o.csv.run", before, now)
     assert str(raised.value) == (
-        f"o.csv.run was started with other settings ({message}): use --restart to replace it, or choose another output"
+        f"o.csv.run was started with other settings ({message}), which need new work: use --restart to replace it, or "
+        "choose another output"
     )
     check_settings("o.csv.run", before, {**before, "job": {}})
