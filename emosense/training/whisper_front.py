@@ -338,5 +338,5 @@ def pool(x: Any, share: Any, pooling: Pooling) -> Any:
     mean = ops.matmul(share[:, None, :], x)[:, 0]
     if pooling != "mean-sd":
         return mean
-    variance = ops.matmul(share[:, None, :], ops.square(x))[:, 0] - ops.square(mean)
+    variance = ops.matmul(share[:, None, :], ops.square(x - mean[:, None]))[:, 0]
     return ops.concatenate([mean, ops.sqrt(ops.maximum(variance, _SMALLEST_VARIANCE))], axis=1)
