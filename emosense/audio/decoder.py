@@ -39,12 +39,15 @@ class Decoder(Protocol):
         How much shorter than declared an undamaged recording may be, in seconds.
     is_broken : bool
         Whether the stream stopped before its end; known when `blocks` has ended.
+    n_lost : int
+        Frames given so far that are silent because the file lacks the packets of that time.
     """
 
     sample_rate: int
     declared_frames: int | None
     tolerance_s: float
     is_broken: bool
+    n_lost: int
 
     def blocks(self) -> Iterator[Float32]:
         """Yield float32 blocks of shape (n_frames, n_channels) until the stream ends or cannot be decoded further.
@@ -119,6 +122,7 @@ class SoundFileDecoder:
         self.sample_rate: int = self._sound.samplerate
         self.tolerance_s = TOLERANCE_S
         self.is_broken = False
+        self.n_lost = 0
         self.declared_frames = self._declared()
         self.loses_samples = self._loses_samples()
 

@@ -1,7 +1,8 @@
 """FFmpeg through PyAV: reads the files that libsndfile refuses, and the rest of files that it stops in.
 
-Gives float32 blocks of shape (n_frames, n_channels), as `emosense.audio.decoder` does for all decoders. PyAV is
-imported when the first file needs it: most workers never do.
+Gives float32 blocks of shape (n_frames, n_channels), as `emosense.audio.decoder` does for all decoders. Blocks follow
+the file's own clock: where packets are lost, or a track starts late, they are silent for that time. PyAV is imported
+when the first file needs it: most workers never do.
 """
 
 from __future__ import annotations
@@ -28,6 +29,15 @@ _FFMPEG_FORMATS: Final = (
 _OPTIONS: Final = {"format_whitelist": _FFMPEG_FORMATS}
 # The containers that state a duration; for others FFmpeg guesses it from the bit rate.
 _SIZED_FORMATS: Final = ("mov", "matroska", "asf", "flac", "caf", "wv", "ape", "tta", "avi")
+# The containers whose timestamps are those of the clock that players show; others only count samples.
+_TIMED_FORMATS: Final = ("mov", "matroska", "asf", "flv", "mpeg")
+# Those whose clock starts at 0. Others, as broadcasts, start at any time, which players call 0.
+_ZERO_BASED_FORMATS: Final = ("mov", "matroska")
+# A track that starts later than this is a piece of a live stream, whose clock is not that of the file.
+_LATEST_START_S: Final = 3600.0
+# Timestamps are rounded, to 1 ms by Matroska, and jitter: only what deviates by more is lost or cut.
+_JITTER_S: Final = 0.05
+_LONGEST_OVERLAP_S: Final = 1.0
 _PROTECTED_TAGS: Final = ("drms", "enca")
 _READ_BYTES: Final = 1 << 20
 
@@ -76,7 +86,7 @@ class FFmpegDecoder:
             self._stream.codec_context.options = {"err_detect": "crccheck+explode"}
         self._is_lossless: bool = self._stream.codec_context.codec.lossless
         self.is_broken = False
-        self._n_bad = 0
+        self.n_lost = self._n_bad = 0
         self._frames = self._decode()
         # The header may give another rate than the stream has (HE-AAC): the first frame decides.
         self._first = next(self._frames, None)
@@ -94,7 +104,15 @@ class FFmpegDecoder:
         # Lossy codecs pad with whole frames, which some containers count and others do not.
         n_padding = 0 if self._is_lossless else 2 * self._first.samples
         self.tolerance_s = TOLERANCE_S + n_padding / max(self.sample_rate, 1)
+        self._clock_start_s = self._find_clock_start()
         self.declared_frames = self._declared()
+
+    def _find_clock_start(self) -> float:
+        """Return the timestamp at which the clock of the file is 0."""
+        start_s = float(self._stream.start_time * self._stream.time_base) if self._stream.start_time else 0.0
+        if self._container.format.name.startswith(_ZERO_BASED_FORMATS) and start_s <= _LATEST_START_S:
+            return 0.0
+        return (self._container.start_time or 0) / float(self._av.time_base)
 
     def _declared(self) -> int | None:
         """Return the frames by the container, None if it does not say."""
@@ -103,7 +121,7 @@ class FFmpegDecoder:
         if self._stream.duration and self._stream.time_base:
             declared, present = container_headers.declared_bytes(self._content)
             seconds = float(self._stream.duration * self._stream.time_base) * declared / present
-            return round(seconds * self.sample_rate)
+            return round(seconds * self.sample_rate) + max(0, self._n_missing(self._first, 0))
         if self._container.duration and len(self._container.streams) == 1:
             return int(self._container.duration) * self.sample_rate // int(self._av.time_base)
         return None
@@ -136,7 +154,7 @@ class FFmpegDecoder:
         Yields
         ------
         ndarray, shape (n_frames, n_channels), float32
-            The next frames.
+            The next frames; silent for the time for which the file has no packets.
         """
         try:
             yield from self._joined()
@@ -146,24 +164,51 @@ class FFmpegDecoder:
     def _joined(self) -> Iterator[Float32]:
         """Join FFmpeg's frames, which last 10 to 100 ms, and check that they are alike."""
         waiting: list[Float32] = []
-        n_good = n_waiting = 0
+        n_good = n_waiting = n_before = 0
         frame = self._first
         while frame is not None:
             if frame.sample_rate != self.sample_rate or frame.layout.nb_channels != self._n_channels:
                 raise RecordingError("stream_changes", "sample rate or channels change in the middle of the stream")
-            n_good += 1
-            n_waiting += frame.samples
-            waiting.append(_to_float32(_samples(frame), frame.format.is_planar, self._n_channels))
-            if n_waiting >= BLOCK_FRAMES:
-                yield np.concatenate(waiting)
+            n_missing = self._n_missing(frame, n_before + n_waiting)
+            if n_missing > 0 or n_waiting >= BLOCK_FRAMES:
+                n_before += n_waiting + max(0, n_missing)
+                yield from _concatenated(waiting)
+                yield from _silence(n_missing, self._n_channels)
+                self.n_lost += max(0, n_missing) if n_good else 0
                 waiting, n_waiting = [], 0
+            n_good += 1
+            samples = _to_float32(_samples(frame), frame.format.is_planar, self._n_channels)[max(0, -n_missing) :]
+            n_waiting += len(samples)
+            waiting.append(samples)
             frame = next(self._frames, None)
         if self._n_bad > n_good:
             raise self._refusal
         # A lossy stream, such as a broadcast, may be cut at any byte: its last packet may be damaged.
         self.is_broken |= self._n_bad > (0 if self._is_lossless else 1)
-        if waiting:
-            yield np.concatenate(waiting)
+        yield from _concatenated(waiting)
+
+    def _n_missing(self, frame: Any, n_before: int) -> int:
+        """Return how many samples lie between those before and a frame, by its timestamp; below 0 where it overlaps.
+
+        FFmpeg plays whole packets at the cuts of an edit list, so that a part of the next one comes too late. Clocks
+        that jump back by more, as in recordings that were joined, say nothing.
+        """
+        if frame.pts is None or not self._container.format.name.startswith(_TIMED_FORMATS):
+            return 0
+        at_s = float(frame.pts * frame.time_base) - self._clock_start_s
+        n_missing = round(at_s * self.sample_rate) - n_before
+        is_jitter = abs(n_missing) <= _JITTER_S * self.sample_rate
+        return 0 if is_jitter or n_missing < -_LONGEST_OVERLAP_S * self.sample_rate else n_missing
+
+
+def _concatenated(blocks: list[Float32]) -> Iterator[Float32]:
+    if blocks:
+        yield np.concatenate(blocks)
+
+
+def _silence(n_frames: int, n_channels: int) -> Iterator[Float32]:
+    for start in range(0, n_frames, BLOCK_FRAMES):
+        yield np.zeros((min(BLOCK_FRAMES, n_frames - start), n_channels), np.float32)
 
 
 def _is_protected(stream: Any) -> bool:

@@ -74,22 +74,23 @@ class RecordingReader:
         self.sample_rate = sample_rate or self._decoder.sample_rate
         self._max_duration_s = max_duration_s
         self._on_block = on_block
-        self._n_decoded = 0
+        self._n_frames = 0
         self._lowest, self._highest = np.inf, -np.inf
 
     @property
     def decoded_s(self) -> float:
         """Seconds decoded so far."""
-        return self._n_decoded / self._decoder.sample_rate
+        return (self._n_frames - self._decoder.n_lost) / self._decoder.sample_rate
 
     @property
     def duration_s(self) -> float:
         """Duration in seconds by the header, or by decoding if the header does not say."""
         declared_s = (self._decoder.declared_frames or 0) / self._decoder.sample_rate
-        is_short = declared_s - self.decoded_s > self._decoder.tolerance_s
+        position_s = self._n_frames / self._decoder.sample_rate
+        is_short = declared_s - position_s > self._decoder.tolerance_s
         if self._decoder.is_broken:
-            return max(declared_s, self.decoded_s + _LOST_S)
-        return declared_s if is_short else self.decoded_s
+            return max(declared_s, position_s, self.decoded_s + _LOST_S)
+        return declared_s if is_short else position_s
 
     @property
     def is_partial(self) -> bool:
@@ -155,7 +156,7 @@ class RecordingReader:
         return Segment(start / self.sample_rate, (start + len(waveform)) / self.sample_rate, waveform)
 
     def _check(self, n_samples: int, peak: float) -> None:
-        if self._n_decoded == 0:
+        if self._n_frames == 0:
             raise RecordingError("no_samples", "the file has a header and no samples")
         if self.decoded_s < MIN_DURATION_S and self.is_partial:
             text = f"only {self.decoded_s:.3f} of {self.duration_s:.3f} s could be decoded"
@@ -181,8 +182,8 @@ class RecordingReader:
     def _mono_blocks(self) -> Iterator[Float32]:
         mono = MonoRule()
         for block in self._decoder.blocks():
-            self._n_decoded += len(block)
-            if self.decoded_s > self._max_duration_s:
+            self._n_frames += len(block)
+            if self._n_frames > self._max_duration_s * self._decoder.sample_rate:
                 raise RecordingError("too_long", f"longer than the limit of {self._max_duration_s:g} s")
             lowest, highest = float(block.min()), float(block.max())
             # NaN fails both comparisons.

@@ -82,7 +82,7 @@ def find_speech(waveform: Float32, sample_rate: int) -> Speech | None:
     if cleaned is not filtered:
         is_speech, level_db = speech_frames(cleaned, sample_rate)
     frames = np.flatnonzero(is_speech)
-    speech_s = len(frames) * FRAME_S
+    speech_s = min(len(frames) * FRAME_S, len(waveform) / sample_rate)
     if speech_s < MIN_SPEECH_S:
         return None
     frame, margin = _frame_length(sample_rate), round(MARGIN_S * sample_rate)
