@@ -114,7 +114,7 @@ def loaded(code: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("command", ["label", "features", "train", "evaluate"])
+@pytest.mark.parametrize("command", ["label", "features", "train", "evaluate", "adapt"])
 def test_help_loads_nothing_heavy(command: str) -> None:
     code = (
         f"import emosense.cli.main\ntry:\n    emosense.cli.main.app(['{command}', '--help'])\n"

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from emosense._version import __version__
+from emosense.cli.adapt import adapt
 from emosense.cli.doctor import doctor
 from emosense.cli.download import download
 from emosense.cli.evaluate import evaluate
@@ -38,6 +39,7 @@ app.command()(label)
 app.command()(features)
 app.command()(train)
 app.command()(evaluate)
+app.command()(adapt)
 app.command()(report)
 app.command()(doctor)
 app.command()(download)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from emosense.features.sets import FEATURE_SETS
 from emosense.training.fitting import FAMILIES
 from emosense.training.presets import PRESETS
 
-_INTENDED_USE = """\
+INTENDED_USE: Final = """\
 Research on emotional speech, and sorting large collections of recordings for people to listen to. A label says what the
 voice sounds like to a model of acted speech. It does not say what a person feels.
 
@@ -51,7 +51,7 @@ def model_card(description: dict[str, Any]) -> str:
         "",
         "## Intended use",
         "",
-        _INTENDED_USE,
+        INTENDED_USE,
         "",
         "## Limits",
         "",
