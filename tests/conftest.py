@@ -19,6 +19,7 @@ from emosense.emotions import EMOTIONS
 from emosense.features.config import FeatureConfig, default_config
 from emosense.models.model import write_model
 from emosense.progress import Progress, Silent
+from emosense.training.extraction import Copy, Speed
 from emosense.training.feature_cache import FeatureSource, load_tables
 from emosense.training.feature_table import FeatureTable
 
@@ -117,7 +118,7 @@ def load_table(
     source: FeatureSource, config: FeatureConfig, *speeds: float, progress: Progress | None = None
 ) -> FeatureTable:
     """One feature set of a corpus."""
-    (table,) = load_tables(source, {config: speeds}, progress or Silent())
+    (table,) = load_tables(source, {config: [Copy(config, Speed(speed)) for speed in speeds]}, progress or Silent())
     return table
 
 

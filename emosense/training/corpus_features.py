@@ -14,7 +14,7 @@ from emosense.progress import Progress, plural
 from emosense.ray_session import ray_session
 from emosense.tables.row import printable_path
 from emosense.training.extract_on_ray import extract_on_ray
-from emosense.training.extraction import Speed, Variant
+from emosense.training.extraction import Copy, Variant
 from emosense.training.feature_store import FeatureStore, StoredFeatures, is_passing, recording_key
 from emosense.training.feature_table import FeatureTable
 
@@ -73,7 +73,7 @@ class CorpusFeatures:
                             if is_passing(code)
                         }
 
-    def table(self, config: FeatureConfig, variant: Variant | None, speeds: Sequence[float] = ()) -> FeatureTable:
+    def table(self, config: FeatureConfig, variant: Variant | None, copies: Sequence[Copy] = ()) -> FeatureTable:
         """Return the features of all recordings that could be read.
 
         Parameters
@@ -82,8 +82,9 @@ class CorpusFeatures:
             One of `wanted`.
         variant : Speed, Disturbance or None
             The variant of that entry.
-        speeds : sequence of float
-            Speeds of the copies in the table. A recording that is too short at a speed is its own copy.
+        copies : sequence of Copy
+            The copies in the table. Where a changed recording has no features, such as one that is too short at another
+            speed, those of the recording itself are the copy.
 
         Returns
         -------
@@ -93,10 +94,10 @@ class CorpusFeatures:
         found, keys = self._read(config, variant), [recording_key(each) for each in self._recordings]
         by_error = Counter(code for key in keys if (code := found[key].error_code))
         rows = [(u, key) for u, key in zip(self._corpus.utterances, keys, strict=True) if not found[key].error_code]
-        copies: dict[float, list[Float32]] = {}
-        for speed in speeds:
-            changed = self._read(config, Speed(speed))
-            copies[speed] = [(found if changed[key].error_code else changed)[key].values for _, key in rows]
+        copied: dict[Copy, list[Float32]] = {}
+        for copy in copies:
+            unchanged, changed = (self._read(copy.config, each) for each in (None, copy.variant))
+            copied[copy] = [(unchanged if changed[key].error_code else changed)[key].values for _, key in rows]
         return FeatureTable(
             config,
             tuple(printable_path(u.recording.path) for u, _ in rows),
@@ -104,7 +105,7 @@ class CorpusFeatures:
             tuple(u.speaker for u, _ in rows),
             tuple(u.sex for u, _ in rows),
             [found[key].values for _, key in rows],
-            copies,
+            copied,
             self._corpus.name,
             by_error,
         )

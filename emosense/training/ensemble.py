@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from emosense.features.config import FeatureConfig
 from emosense.training.cnn_settings import CnnConfig
+from emosense.training.extraction import Copy, Speed
 from emosense.training.graphs import Part, combine
 from emosense.training.mlp_settings import PASSES_WITHOUT_COPIES, MlpConfig
 from emosense.training.settings import EnsembleConfig, Member, ModelConfig, NetworkConfig
@@ -45,8 +46,8 @@ def members_of(config: ModelConfig, seed: int) -> tuple[Member, ...]:
     return tuple(Member(member.config, seed * n_alike[type(member.config)] + member.seed) for member in config.members)
 
 
-def copy_speeds(config: NetworkConfig) -> tuple[float, ...]:
-    """Return the speeds of the copies that a network is trained on, in addition to the recordings themselves.
+def copies_of(config: NetworkConfig) -> tuple[Copy, ...]:
+    """Return the copies that a network is trained on, in addition to the recordings themselves.
 
     Parameters
     ----------
@@ -55,14 +56,16 @@ def copy_speeds(config: NetworkConfig) -> tuple[float, ...]:
 
     Returns
     -------
-    tuple of float
-        Without 1.0.
+    tuple of Copy
+        In the order of training.
     """
-    return tuple(speed for speed in config.speeds if speed != 1.0) if isinstance(config, MlpConfig) else ()
+    if isinstance(config, MlpConfig):
+        return tuple(Copy(config.feature, Speed(speed)) for speed in config.speeds if speed != 1.0)
+    return ()
 
 
-def features_of(config: ModelConfig) -> dict[FeatureConfig, tuple[float, ...]]:
-    """Return the features that a model takes, with the speeds of all copies to train on.
+def features_of(config: ModelConfig) -> dict[FeatureConfig, tuple[Copy, ...]]:
+    """Return the features that a model takes, with all copies to train on.
 
     Parameters
     ----------
@@ -71,18 +74,18 @@ def features_of(config: ModelConfig) -> dict[FeatureConfig, tuple[float, ...]]:
 
     Returns
     -------
-    dict of FeatureConfig to tuple of float
+    dict of FeatureConfig to tuple of Copy
         In the order of the inputs of the model's graph.
     """
-    speeds: dict[FeatureConfig, tuple[float, ...]] = {}
+    copies: dict[FeatureConfig, tuple[Copy, ...]] = {}
     for member in members_of(config, 0):
-        known = speeds.get(member.config.feature, ())
-        speeds[member.config.feature] = tuple(dict.fromkeys((*known, *copy_speeds(member.config))))
-    return speeds
+        known = copies.get(member.config.feature, ())
+        copies[member.config.feature] = tuple(dict.fromkeys((*known, *copies_of(member.config))))
+    return copies
 
 
 def without_copies(config: ModelConfig) -> ModelConfig:
-    """Return the settings for training without copies at other speeds: an MLP then needs more passes.
+    """Return the settings for training without copies: an MLP then needs more passes.
 
     Parameters
     ----------
@@ -101,7 +104,7 @@ def without_copies(config: ModelConfig) -> ModelConfig:
 
 
 def _without_copies(config: NetworkConfig) -> NetworkConfig:
-    if not isinstance(config, MlpConfig) or not copy_speeds(config):
+    if not isinstance(config, MlpConfig) or not copies_of(config):
         return config
     return dataclasses.replace(config, speeds=(1.0,), max_iter=PASSES_WITHOUT_COPIES)
 

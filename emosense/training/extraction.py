@@ -45,6 +45,22 @@ class Speed:
 Variant = Speed | Disturbance
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Copy:
+    """Further features of the recordings that a network is trained on, besides those that it takes.
+
+    Parameters
+    ----------
+    config : FeatureConfig
+        Which features.
+    variant : Speed, Disturbance or None
+        What is done to the recordings first; None leaves them as they are.
+    """
+
+    config: FeatureConfig
+    variant: Variant | None
+
+
 def extract_recordings(
     recordings: Iterable[Recording], config: FeatureConfig, variant: Variant | None = None
 ) -> list[dict[str, Any]]:

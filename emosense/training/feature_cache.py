@@ -14,7 +14,7 @@ from emosense.storage.locations import redact
 from emosense.training.corpus_features import CorpusFeatures
 from emosense.training.ensemble import features_of, without_copies
 from emosense.training.extract_on_ray import report_problems
-from emosense.training.extraction import Speed, Variant
+from emosense.training.extraction import Copy, Variant
 from emosense.training.feature_table import FeatureTable, is_feature_table, read_feature_table
 from emosense.training.settings import ModelConfig
 
@@ -64,7 +64,7 @@ def settings_for(source: FeatureSource, config: ModelConfig, progress: Progress)
 
 
 def load_tables(
-    source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[float]], progress: Progress
+    source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[Copy]], progress: Progress
 ) -> tuple[FeatureTable, ...]:
     """Return the features that a model takes, one table per configuration, with the same utterances in each.
 
@@ -72,8 +72,8 @@ def load_tables(
     ----------
     source : FeatureSource
         Where features come from.
-    wanted : mapping of FeatureConfig to sequence of float
-        Configurations, with the speeds at which copies of the recordings are made for training.
+    wanted : mapping of FeatureConfig to sequence of Copy
+        Configurations, with the copies of the recordings that are made for training.
     progress : Progress
         Receives messages and the number of recordings done.
 
@@ -115,7 +115,7 @@ def _unread(by_error: Counter[str]) -> str:
     return f"recordings that could not be read: {codes}"
 
 
-def _stored(source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[float]]) -> list[FeatureTable]:
+def _stored(source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[Copy]]) -> list[FeatureTable]:
     table = read_feature_table(source.data)
     for config in wanted:
         if table.config != config:
@@ -124,16 +124,18 @@ def _stored(source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[float
 
 
 def _extracted(
-    source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[float]], progress: Progress
+    source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[Copy]], progress: Progress
 ) -> list[FeatureTable]:
     corpus = read_corpus(source.data)
     report_problems(corpus, progress)
     if not any(utterance.emotion for utterance in corpus.utterances):
         raise _without_labels(source)
-    variants = [(config, variant) for config, speeds in wanted.items() for variant in (None, *map(Speed, speeds))]
-    features = CorpusFeatures(corpus, source.cache, variants)
+    copies = [copy for each in wanted.values() for copy in each]
+    pairs = [(config, None) for config in (*wanted, *(copy.config for copy in copies))]
+    variants = dict.fromkeys((*pairs, *((copy.config, copy.variant) for copy in copies)))
+    features = CorpusFeatures(corpus, source.cache, list(variants))
     features.extract_missing(source.address, source.n_workers, progress)
-    return [features.table(config, None, speeds) for config, speeds in wanted.items()]
+    return [features.table(config, None, copies) for config, copies in wanted.items()]
 
 
 def extract_variants(

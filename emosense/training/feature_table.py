@@ -21,6 +21,7 @@ from emosense.features.config import FeatureConfig
 from emosense.inputs.corpus import Utterance
 from emosense.storage.locations import redact
 from emosense.tables.row import printable_path
+from emosense.training.extraction import Copy
 from emosense.training.parquet import WrongContentError, read_parquet, read_rows
 
 _LABELS: Final = ("path", "emotion", "speaker", "sex")
@@ -40,8 +41,8 @@ class FeatureTable:
         Labels; an emotion is empty where a recording has none.
     features : list of ndarray, float32
         Shape (n_values,) or (n_frames, n_bands) each.
-    copies : mapping of float to list of ndarray
-        The same recordings at other speeds, for training only.
+    copies : mapping of Copy to list of ndarray
+        Further features of the same recordings, for training only.
     corpus : str
         Name of the corpus (see `Corpus`); empty where it is not known.
     by_error : Counter
@@ -54,7 +55,7 @@ class FeatureTable:
     speakers: tuple[str, ...]
     sexes: tuple[str, ...]
     features: list[Float32]
-    copies: Mapping[float, list[Float32]] = dataclasses.field(default_factory=dict)
+    copies: Mapping[Copy, list[Float32]] = dataclasses.field(default_factory=dict)
     corpus: str = ""
     by_error: Counter[str] = dataclasses.field(default_factory=Counter)
 
@@ -82,7 +83,7 @@ class FeatureTable:
             speakers=tuple(self.speakers[row] for row in rows),
             sexes=tuple(self.sexes[row] for row in rows),
             features=[self.features[row] for row in rows],
-            copies={speed: [copy[row] for row in rows] for speed, copy in self.copies.items()},
+            copies={copy: [values[row] for row in rows] for copy, values in self.copies.items()},
         )
 
     def with_emotions(self, classes: Sequence[str]) -> FeatureTable:

@@ -12,7 +12,7 @@ from emosense.registry import Registry
 from emosense.training import cnn, cnn_export, mlp
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.cnn_steps import AllReduce, TrainingState
-from emosense.training.ensemble import copy_speeds
+from emosense.training.ensemble import copies_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.mlp_settings import MlpConfig
 from emosense.training.settings import NetworkConfig
@@ -132,7 +132,7 @@ def fit_mlp(
     TrainedNetwork
         Its curves have the training loss only.
     """
-    variants = [table.features, *(table.copies[speed] for speed in copy_speeds(config))]
+    variants = [table.features, *(table.copies[copy] for copy in copies_of(config))]
     rows = np.stack([features for variant in variants for features in variant])
     labels = np.tile(table.labels(classes), len(variants))
     pipeline = mlp.fit(rows, labels, dataclasses.replace(config, classes=classes), seed=seed)

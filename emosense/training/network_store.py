@@ -14,7 +14,7 @@ from typing import Final
 
 from emosense.storage.files import exists, list_folder, make_folder, read_bytes, write_bytes
 from emosense.storage.locations import join
-from emosense.training.ensemble import copy_speeds, settings_of
+from emosense.training.ensemble import copies_of, settings_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import FAMILIES, TrainedNetwork
 from emosense.training.settings import NetworkConfig
@@ -125,7 +125,7 @@ def run_key(
 
 
 def row_digests(table: FeatureTable, config: NetworkConfig) -> list[str]:
-    """Return a digest of each row: of its label and its features at all speeds that a network is trained on.
+    """Return a digest of each row: of its label, its features, and the copies of them that a network is trained on.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def row_digests(table: FeatureTable, config: NetworkConfig) -> list[str]:
     list of str
         One digest per row.
     """
-    variants = [table.features, *(table.copies[speed] for speed in copy_speeds(config))]
+    variants = [table.features, *(table.copies[copy] for copy in copies_of(config))]
     digests = []
     for row, emotion in enumerate(table.emotions):
         digest = hashlib.sha256(emotion.encode())

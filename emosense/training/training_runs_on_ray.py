@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from emosense.features.config import FeatureConfig
 from emosense.progress import Progress
 from emosense.ray_session import ray_session
-from emosense.training.ensemble import copy_speeds
+from emosense.training.ensemble import copies_of
+from emosense.training.extraction import Copy
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import TrainedNetwork, fit
 from emosense.training.network_store import NetworkStore, row_digests, run_key
@@ -84,7 +85,7 @@ class TrainingRuns:
     ) -> None:
         self._tables, self._classes, self._store = tables, classes, store
         self._address, self._n_workers = address, n_workers
-        self._digests: dict[tuple[FeatureConfig, tuple[float, ...]], list[str]] = {}
+        self._digests: dict[tuple[FeatureConfig, tuple[Copy, ...]], list[str]] = {}
 
     def run(self, runs: Sequence[TrainingRun], progress: Progress) -> list[TrainedNetwork]:
         """Train the networks that are not in the store.
@@ -143,7 +144,7 @@ class TrainingRuns:
         str
             Its `run_key`; rows are digested once for all networks that take the same features.
         """
-        takes = (run.config.feature, copy_speeds(run.config))
+        takes = (run.config.feature, copies_of(run.config))
         if takes not in self._digests:
             self._digests[takes] = row_digests(self._tables[run.config.feature], run.config)
         digests = self._digests[takes]

@@ -17,7 +17,7 @@ from emosense.features.config import default_config
 from emosense.inputs.corpus import read_corpus
 from emosense.ray_session import ray_session
 from emosense.training.extract_on_ray import extract_corpus
-from emosense.training.extraction import recording_features
+from emosense.training.extraction import Copy, Speed, recording_features
 from emosense.training.feature_cache import FeatureSource
 from emosense.training.feature_table import is_feature_table, read_feature_table
 
@@ -63,8 +63,9 @@ def test_bad_recordings_are_rows_with_codes_and_are_left_out_of_training(corpus_
 def test_a_copy_at_another_speed_is_shorter_and_higher(corpus_folder: Path, tmp_path: Path) -> None:
     source = FeatureSource(str(corpus_folder), str(tmp_path / "cache"), n_workers=2)
     # Whole recordings: where speech is found differs by a frame.
-    table = load_table(source, dataclasses.replace(default_config("logmel"), speech_only=False), 1.25)
-    assert list(table.copies) == [1.25]
+    config = dataclasses.replace(default_config("logmel"), speech_only=False)
+    table = load_table(source, config, 1.25)
+    assert list(table.copies) == [Copy(config, Speed(1.25))]
     (copies,) = table.copies.values()
     for features, copy in zip(table.features, copies, strict=True):
         assert len(copy) == pytest.approx(len(features) / 1.25, abs=4)

@@ -20,7 +20,7 @@ from emosense.inputs.recording import Recording
 from emosense.progress import Progress, Silent
 from emosense.ray_session import ray_session
 from emosense.training import corpus_features, source_digest
-from emosense.training.extraction import extract_recordings
+from emosense.training.extraction import Copy, Speed, extract_recordings
 from emosense.training.feature_cache import FeatureSource, load_tables
 from emosense.training.feature_store import FeatureStore
 from emosense.training.feature_table import FeatureTable
@@ -69,7 +69,7 @@ def test_a_folder_without_labels_is_refused_before_anything_is_extracted(tmp_pat
     # No cluster answers there: an extraction would fail with a StorageError.
     source = FeatureSource(str(tmp_path / "in"), str(tmp_path / "cache"), "127.0.0.1:1")
     with pytest.raises(UsageError, match=r"no recording of .* has a label"):
-        load_tables(source, {MFCC: (0.9, 1.1)}, Silent())
+        load_tables(source, {MFCC: [Copy(MFCC, Speed(0.9))]}, Silent())
     assert not (tmp_path / "cache").exists()
 
 
@@ -105,7 +105,7 @@ def test_a_changed_recording_is_extracted_again_and_a_copy_at_another_speed_for_
     assert load(corpus_folder, cache)[1] == 1
     table, n_extracted = load(corpus_folder, cache, 1.25)
     assert n_extracted == 12
-    assert not np.array_equal(table.copies[1.25][0], table.features[0])
+    assert not np.array_equal(table.copies[Copy(table.config, Speed(1.25))][0], table.features[0])
 
 
 @pytest.mark.parametrize(("module", "is_used"), [("emosense.features.mfcc", True), ("emosense.reports.charts", False)])

@@ -22,6 +22,7 @@ from emosense.training.ensemble import (
     settings_sha256,
     without_copies,
 )
+from emosense.training.extraction import Copy, Speed
 from emosense.training.graphs import Part, combine
 from emosense.training.mlp_settings import PASSES_WITHOUT_COPIES, MlpConfig
 from emosense.training.presets import preset
@@ -129,7 +130,7 @@ def test_members_of_one_feature_set_are_given_the_copies_of_all_of_them() -> Non
         dataclasses.replace(preset("mlp", "default"), speeds=speeds) for speeds in ((0.9, 1.0), (1.0, 0.9, 1.2))
     )
     config = EnsembleConfig("two", (Member(first), Member(second)))
-    assert features_of(config) == {first.feature: (0.9, 1.2)}
+    assert features_of(config) == {first.feature: tuple(Copy(first.feature, Speed(speed)) for speed in (0.9, 1.2))}
     single = without_copies(config)
     assert features_of(single) == {first.feature: ()}
     assert {member.config.max_iter for member in single.members} == {PASSES_WITHOUT_COPIES}

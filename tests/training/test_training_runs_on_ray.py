@@ -15,6 +15,7 @@ from emosense.progress import Silent
 from emosense.ray_session import ray_session
 from emosense.storage.files import write_bytes
 from emosense.training.ensemble import assemble, members_of
+from emosense.training.extraction import Copy, Speed
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import TrainedNetwork, fit
 from emosense.training.mlp_settings import MlpConfig
@@ -99,13 +100,15 @@ def test_a_network_is_trained_again_when_anything_that_decides_it_changes(
 
 def test_copies_that_a_network_does_not_train_on_do_not_count() -> None:
     table, copy = made(), made(1).features
+    slower, faster = (Copy(small().feature, Speed(speed)) for speed in (0.9, 1.1))
     slow, both = (
-        dataclasses.replace(table, copies=copies) for copies in ({0.9: copy}, {0.9: copy, 1.1: made(2).features})
+        dataclasses.replace(table, copies=copies)
+        for copies in ({slower: copy}, {slower: copy, faster: made(2).features})
     )
     run = TrainingRun(dataclasses.replace(small(), speeds=(0.9, 1.0)), 0, ALL)
     nowhere = Path("nowhere")
     assert training_runs(slow, nowhere).key(run) == training_runs(both, nowhere).key(run)
-    other = dataclasses.replace(table, copies={0.9: made(2).features})
+    other = dataclasses.replace(table, copies={slower: made(2).features})
     assert training_runs(slow, nowhere).key(run) != training_runs(other, nowhere).key(run)
     assert fit(slow, CLASSES, run.config, seed=0) == fit(both, CLASSES, run.config, seed=0)
     assert fit(slow, CLASSES, run.config, seed=0).history != fit(table, CLASSES, small(), seed=0).history
