@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from emosense.audio.reader import read_waveform
 from emosense.errors import UsageError
+from emosense.evaluation.choice import EmotionChoice
 from emosense.features.config import FeatureConfig, default_config
 from emosense.inputs.recording import Recording, open_recording
 from emosense.labelling.config import LabelConfig, Labelled, LabelSpec
@@ -48,6 +49,7 @@ def label(
     max_duration_s: float = 86_400.0,
     file_timeout_s: float = 60.0,
     encoder: str = "",
+    emotions: Iterable[str] = (),
 ) -> Generator[Row, None, None]:
     """Label recordings in worker processes of this machine.
 
@@ -71,6 +73,9 @@ def label(
         Give up a recording that makes no progress for so many seconds, > 0.
     encoder : str
         Path or URL of the pretrained encoder that the model needs; if empty, it is looked for on this machine.
+    emotions : iterable of str
+        Emotions that a label may be, at least two; empty for those of the model. If only one of neutral and calm is
+        given, the other counts as it. The probabilities of these emotions sum to 1, the others are 0.
 
     Returns
     -------
@@ -105,7 +110,8 @@ def label(
     config = LabelConfig(window_s, hop_s, strict=strict, max_duration_s=max_duration_s)
     spec = LabelSpec(with_encoder_file(read_model(model), encoder), config, file_timeout_s)
     config.check(spec.model.description["window_s"])
-    return _rows(map(_recording, paths), LocalEngine(spec, n_workers))
+    choice = _choice(emotions, spec.model.description["classes"])
+    return _rows(map(_recording, paths), LocalEngine(spec, n_workers), choice)
 
 
 def load_model(location: str = DEFAULT_MODEL, *, encoder: str = "") -> Model:
@@ -214,7 +220,20 @@ def _recording(path: Path) -> Recording:
     return Recording(location, os.path.abspath(location), -1, "")
 
 
-def _rows(recordings: Iterable[Recording], engine: LocalEngine) -> Generator[Row, None, None]:
+def _choice(emotions: Iterable[str], classes: list[str]) -> EmotionChoice | None:
+    """Parse the emotions that the user gave, if any."""
+    if isinstance(emotions, str):
+        raise UsageError("emotions must be a list of names, not one name")
+    if not (names := tuple(emotions)):
+        return None
+    choice = EmotionChoice.parse(names)
+    choice.check(classes)
+    return choice
+
+
+def _rows(
+    recordings: Iterable[Recording], engine: LocalEngine, choice: EmotionChoice | None
+) -> Generator[Row, None, None]:
     """Yield the results of the engine, which come in any order, in the order of the recordings."""
     waiting: dict[int, list[Labelled]] = {}
     next_index = 0
@@ -222,5 +241,6 @@ def _rows(recordings: Iterable[Recording], engine: LocalEngine) -> Generator[Row
         for done in results:
             waiting[done.chunk.index] = done.labelled
             while next_index in waiting:
-                yield from (labelled.row for labelled in waiting.pop(next_index))
+                for labelled in waiting.pop(next_index):
+                    yield labelled.with_emotions(choice).row if choice else labelled.row
                 next_index += 1

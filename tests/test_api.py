@@ -51,6 +51,25 @@ def test_rows_are_those_of_the_command_line(clips: list[Path], tiny_model: str, 
     assert csv_bytes(rows) == output.read_bytes()
 
 
+def test_rows_of_chosen_emotions_are_those_of_the_command_line(
+    clips: list[Path], tiny_model: str, tmp_path: Path
+) -> None:
+    output = tmp_path / "labels.csv"
+    command = [sys.executable, "-m", "emosense", "label", tmp_path / "in", "-o", output, "-m", tiny_model, "-q"]
+    assert subprocess.run([*command, "--emotions", "sad, Angry"], timeout=120).returncode == 3
+    rows = list(label(clips, tiny_model, emotions=["angry", "sadness"]))
+    assert csv_bytes(rows) == output.read_bytes()
+    labelled = [row for row in rows if row.probabilities]
+    assert {row.emotion for row in labelled} <= {"sad", "angry"}
+    assert all(sum(row.probabilities[3:5]) == pytest.approx(1, abs=1e-5) for row in labelled)
+    assert all(not any(row.probabilities[:3] + row.probabilities[5:]) for row in labelled)
+
+
+def test_emotions_given_as_one_text_are_refused(tiny_model: str) -> None:
+    with pytest.raises(UsageError, match="a list of names"):
+        label([], tiny_model, emotions="sad")
+
+
 def test_rows_come_in_the_order_of_the_paths_and_twice_for_a_path_given_twice(
     clips: list[Path], tiny_model: str
 ) -> None:

@@ -60,7 +60,12 @@ def evaluate(
     only_folds: Annotated[
         list[str] | None, typer.Option("--fold", help="Run only this fold of the protocol, such as lj5-2; repeatable.")
     ] = None,
-    emotions: Annotated[str, typer.Option(help="Emotions to tell apart, comma-separated; default: the preset's.")] = "",
+    emotions: Annotated[
+        str,
+        typer.Option(
+            help="Emotions to tell apart, comma-separated; with --model, those that its answers may be; default: all."
+        ),
+    ] = "",
     calibrate: Annotated[bool, typer.Option(help="Fit a temperature on training speakers of each fold.")] = False,
     robustness: Annotated[
         bool,

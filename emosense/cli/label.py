@@ -18,6 +18,7 @@ from emosense.cli.options import (
     ProgressOption,
     Quiet,
     Workers,
+    comma_separated,
     print_message,
 )
 from emosense.cli.params_file import LoadParams, SaveParams, saved_params
@@ -54,6 +55,13 @@ def label(
     report: Annotated[str | None, typer.Option(help="Write an HTML report to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")] = False,
     quality: Annotated[bool, typer.Option(help="Add columns that help to judge how far to trust each label.")] = False,
+    emotions: Annotated[
+        str,
+        typer.Option(
+            help="Emotions that a label may be, comma-separated; default: those of the model. If you name only one of "
+            "neutral and calm, the other counts as it."
+        ),
+    ] = "",
     speakers: Annotated[
         str | None,
         typer.Option(
@@ -87,6 +95,7 @@ def label(
 
     Run the same command again to resume a run that was stopped.
     """
+    from emosense.evaluation.choice import EmotionChoice
     from emosense.inputs.walk import ListingConfig
     from emosense.labelling.config import LabelConfig
     from emosense.labelling.job import LabelJob
@@ -116,6 +125,7 @@ def label(
         listing=ListingConfig(follow_links=follow_links, any_extension=sniff),
         speakers=SpeakerRule(speakers) if speakers is not None else None,
         quality=quality,
+        emotions=EmotionChoice.parse(comma_separated(emotions)) if emotions else None,
         limit=limit,
         min_confidence=min_confidence,
         max_errors=max_errors,

@@ -18,6 +18,7 @@ from emosense.crossvalidation.job import EvaluateJob
 from emosense.crossvalidation.results import SCORES, last_epoch, over_seeds, predictions_csv
 from emosense.crossvalidation.robustness import robustness
 from emosense.errors import UsageError
+from emosense.evaluation.choice import EmotionChoice
 from emosense.evaluation.splits import PROTOCOLS, Fold, folds, is_speaker_independent
 from emosense.features.config import FeatureConfig
 from emosense.models.encoder_location import with_encoder_file
@@ -85,22 +86,33 @@ def _write_metrics(job: EvaluateJob, metrics: dict[str, Any]) -> None:
 
 
 def _given_model(job: EvaluateJob, progress: Progress) -> ScoredModels:
-    """Read a given model, to be scored on all recordings of its classes."""
+    """Read a given model, to be scored on all recordings of its classes, or of the emotions that it may answer with."""
     assert job.model is not None
     files = with_encoder_file(read_model(job.model), job.encoder.location, progress)
     description = files.description
-    classes = tuple(description["classes"])
+    classes = outputs = tuple(description["classes"])
     wanted = {FeatureConfig.from_dict(values): () for values in description["features"]}
     tables = tuple(table.with_emotions(classes) for table in load_tables(job.source, wanted, progress))
+    if job.emotions:
+        choice = EmotionChoice.parse(job.emotions)
+        choice.check(classes)
+        classes, tables = choice.emotions, tuple(_answered(table, choice) for table in tables)
     table = tables[0]
     if not len(table):
         raise UsageError(f"no recording of {', '.join(classes)} in {redact(job.data)}")
     seen = _seen_speakers(table, description["trained_on"])
     if seen:
         progress.message(f"the model was trained on speakers {', '.join(seen)}: this is not a held-out score")
-    model = FoldModel(0, "all", files.weights, np.arange(len(table)))
+    model = FoldModel(0, "all", files.weights, np.arange(len(table)), outputs=outputs)
     about = {"model": description["name"], "sha256": files.sha256, "protocol": "given model", "seen_speakers": seen}
     return ScoredModels(tables, classes, [model], about)
+
+
+def _answered(table: FeatureTable, choice: EmotionChoice) -> FeatureTable:
+    """Return the utterances whose emotion has a right answer among the chosen ones, labelled with this answer."""
+    answers = [choice.answer(emotion) for emotion in table.emotions]
+    answered = table.select([row for row, answer in enumerate(answers) if answer])
+    return dataclasses.replace(answered, emotions=tuple(answer for answer in answers if answer))
 
 
 def _seen_speakers(table: FeatureTable, trained_on: dict[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from emosense.crossvalidation.results import Predictions
 from emosense.evaluation.calibration import apply_temperature, fit_temperature
+from emosense.evaluation.choice import EmotionChoice
 from emosense.evaluation.splits import Fold, inner_split
 from emosense.progress import Progress
 from emosense.training.ensemble import assemble, members_of
@@ -41,6 +42,8 @@ class FoldModel:
         Fitted on training speakers; 1 leaves the probabilities as they are.
     history : list of dict
         Learning curves.
+    outputs : tuple of str
+        Classes of the graph, if it may answer with some of them only; empty if it may answer with all.
     """
 
     seed: int
@@ -49,6 +52,7 @@ class FoldModel:
     rows: NDArray[np.int64]
     temperature: float = 1.0
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    outputs: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -118,15 +122,18 @@ def predict_fold(model: FoldModel, tables: Sequence[FeatureTable], classes: tupl
     tables : sequence of FeatureTable
         One for each feature set that the model takes.
     classes : tuple of str
-        The emotions that the model tells apart.
+        The emotions that the model may answer with.
 
     Returns
     -------
     Predictions
         Calibrated probabilities of the test rows.
     """
-    found = predict(model.weights, [table.select(model.rows) for table in tables], len(classes))
+    outputs = model.outputs or classes
+    found = predict(model.weights, [table.select(model.rows) for table in tables], len(outputs))
     probabilities = apply_temperature(found, model.temperature)
+    if outputs != classes:
+        probabilities = EmotionChoice(classes).apply_to_classes(probabilities, outputs)
     return Predictions(model.seed, model.name, model.rows, probabilities, model.history, model.temperature)
 
 

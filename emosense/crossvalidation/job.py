@@ -22,7 +22,6 @@ _TRAINING_OPTIONS: Final = {
     "n_folds": "--folds",
     "calibrate": "--calibrate",
     "reuse": "--reuse",
-    "emotions": "--emotions",
 }
 
 
@@ -49,7 +48,7 @@ class EvaluateJob:
     only_folds : tuple of str
         Names of the folds to run; empty for all folds of the protocol.
     emotions : tuple of str
-        Classes; empty for those of the preset.
+        Classes to train, or the emotions that the given model may answer with; empty for those of the preset or model.
     calibrate : bool
         Fit a temperature on held-out training speakers of each fold, which takes a second, shorter fit.
     reuse : tuple of str

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from emosense.evaluation.adapted import mean_adaptation
+from emosense.evaluation.chosen import CALIBRATED
 from emosense.progress import plural
 
 
@@ -58,6 +59,13 @@ def table_text(metrics: dict[str, Any]) -> str:
         scaled = metrics["scores"]["ece_scaled"]["mean"]
         after = "" if scaled is None else f", {100 * scaled:.1f} % after temperature scaling on the other folds"
         lines.append(f"  {'ECE':10}{100 * metrics['scores']['ece']['mean']:5.1f} %{after}")
+    chosen = [seed["chosen"] for seed in seeds if seed.get("chosen")]
+    if chosen:
+        mean, calibrated = (100 * np.mean([scores[name] for scores in chosen]) for name in ("mean", "calibrated"))
+        lines.append(
+            f"  ECE among some emotions (--emotions): {mean:.1f} %, the mean over {chosen[0]['n_choices']} choices; "
+            f"at most {100 * CALIBRATED:g} % for {calibrated:.0f} % of them"
+        )
     lines.append(f"  UAR adapted (--speakers): {_adaptation(seeds)}")
     if "leak_gap" in metrics:
         lines.append(f"  leak gap  {100 * metrics['leak_gap']['gap']['uar']:+5.1f} points of UAR over folds by speaker")

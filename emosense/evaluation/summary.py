@@ -13,6 +13,7 @@ from emosense.emotions import EMOTIONS
 from emosense.evaluation import confidence, coverage, metrics
 from emosense.evaluation.adapted import adaptation_scores
 from emosense.evaluation.calibration import apply_temperature, fit_temperature
+from emosense.evaluation.chosen import chosen_scores
 from emosense.evaluation.groups import by_group
 from emosense.evaluation.input_checks import check_probabilities
 from emosense.evaluation.intervals import bootstrap_interval, mean_and_sd
@@ -56,7 +57,8 @@ def summarise(
         ``level``, ``uar``, ``accuracy`` and ``macro_f1`` (each ``value`` and ``interval``, None for a single actor),
         ``recall`` (None for an absent class), ``confusion``, ``arousal``, ``ece``, ``brier``, ``log_loss``,
         ``confidence_auroc``, ``reliability``, ``coverage``, ``groups`` (``speaker`` and those given), ``folds``
-        (None if not given), ``ece_scaled`` (see `scaled_ece`) and ``adaptation`` (see
+        (None if not given), ``ece_scaled`` (the ECE after `scaled_by_fold`), ``chosen`` (after the same, see
+        `emosense.evaluation.chosen.chosen_scores`) and ``adaptation`` (see
         `emosense.evaluation.adapted.adaptation_scores`).
 
     Raises
@@ -92,14 +94,18 @@ def summarise(
     summary["groups"] = {name: _table(truth, shares, of_row) for name, of_row in tables.items()}
     summary["adaptation"] = adaptation_scores(truth, shares, speakers, seed=seed)
     summary["folds"] = None if folds is None else _folds(truth, shares, folds)
-    summary["ece_scaled"] = None if folds is None else scaled_ece(truth, shares, folds)
+    scaled = None if folds is None else scaled_by_fold(truth, shares, folds)
+    summary["ece_scaled"] = None if scaled is None else float(confidence.ece(truth, scaled))
+    summary["chosen"] = chosen_scores(truth, shares if scaled is None else scaled, emotions)
     return summary
 
 
-def scaled_ece(truth: NDArray[np.int64], shares: NDArray[np.float64], folds: Sequence[str]) -> float | None:
-    """Return the ECE after temperature scaling, where the temperature of a fold is fitted on the other folds.
+def scaled_by_fold(
+    truth: NDArray[np.int64], shares: NDArray[np.float64], folds: Sequence[str]
+) -> NDArray[np.float64] | None:
+    """Return the probabilities after temperature scaling, where the temperature of a fold is fitted on the other folds.
 
-    It estimates the ECE on new speakers of a model that is shipped with the temperature of its cross-validation.
+    They estimate those on new speakers of a model that is shipped with the temperature of its cross-validation.
 
     Parameters
     ----------
@@ -112,8 +118,8 @@ def scaled_ece(truth: NDArray[np.int64], shares: NDArray[np.float64], folds: Seq
 
     Returns
     -------
-    float or None
-        In [0, 1]; None if there is only one fold.
+    ndarray, shape (n, n_classes), or None
+        Rows sum to 1; None if there is only one fold.
     """
     of_row = np.asarray(folds)
     names = np.unique(of_row)
@@ -124,7 +130,7 @@ def scaled_ece(truth: NDArray[np.int64], shares: NDArray[np.float64], folds: Seq
         here = of_row == name
         temperature = fit_temperature(shares[~here], truth[~here])
         scaled[here] = apply_temperature(shares[here], temperature)
-    return float(confidence.ece(truth, scaled))
+    return scaled
 
 
 def _confidence(truth: NDArray[np.int64], shares: NDArray[np.float64]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from emosense.evaluation.choice import EmotionChoice
 from emosense.labelling.config import Labelled
 from emosense.labelling.job import LabelJob
 from emosense.labelling.speakers import Speakers
@@ -49,7 +50,7 @@ def assemble(job: LabelJob, speakers: Speakers | None, source: Source, summary: 
             layout = TableLayout(speaker | {"segments"}, job.min_confidence)
             output_format = OUTPUT_FORMATS[format_of(job.segments_output)]
             write_segments = _buffered(stack, stack.enter_context(output_format.open(job.segments_output, layout)))
-        for labelled in _adapted(speakers, source):
+        for labelled in _adapted(speakers, _chosen(job.emotions, source)):
             row, segments = labelled.row, labelled.segments
             summary.count(row)
             for write in tables:
@@ -58,6 +59,13 @@ def assemble(job: LabelJob, speakers: Speakers | None, source: Source, summary: 
                 write(segments or [row])
             if write_segments:
                 write_segments(segments)
+
+
+def _chosen(emotions: EmotionChoice | None, source: Source) -> Source:
+    """Give the results with the probabilities of the chosen emotions; parts hold those of all emotions."""
+    if emotions is None:
+        return source
+    return lambda: (labelled.with_emotions(emotions) for labelled in source())
 
 
 def _adapted(speakers: Speakers | None, source: Source) -> Iterator[Labelled]:

@@ -6,9 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from emosense.errors import UsageError
-from emosense.tables.row import Row
+from emosense.tables.row import Row, with_probabilities
 
 if TYPE_CHECKING:
+    from emosense.evaluation.choice import EmotionChoice
     from emosense.models.model import ModelFiles
 
 
@@ -98,3 +99,22 @@ class Labelled:
 
     row: Row
     segments: tuple[Row, ...] = ()
+
+    def with_emotions(self, choice: EmotionChoice) -> Labelled:
+        """Answer with some of the emotions.
+
+        Parameters
+        ----------
+        choice : EmotionChoice
+            The emotions.
+
+        Returns
+        -------
+        Labelled
+            The rows with the probabilities of these emotions; rows without a label are unchanged.
+        """
+
+        def answered(row: Row) -> Row:
+            return with_probabilities(row, choice.apply(row.probabilities)) if row.probabilities else row
+
+        return Labelled(answered(self.row), tuple(map(answered, self.segments)))

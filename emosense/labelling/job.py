@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from emosense.evaluation.choice import EmotionChoice
 from emosense.inputs.walk import ListingConfig
 from emosense.labelling.config import LabelConfig
 from emosense.labelling.run.journal import table_name
@@ -49,6 +50,8 @@ class LabelJob:
         How the speaker of a recording is found; labels are adapted to each speaker when the table is assembled.
     quality : bool
         Write the columns of `emosense.labelling.trust`.
+    emotions : EmotionChoice or None
+        The emotions that labels may have, applied when the table is assembled, before speakers; None for all.
     limit : int or None
         Label only the first recordings.
     min_confidence : float or None
@@ -82,6 +85,7 @@ class LabelJob:
     listing: ListingConfig = dataclasses.field(default_factory=ListingConfig)
     speakers: SpeakerRule | None = None
     quality: bool = False
+    emotions: EmotionChoice | None = None
     limit: int | None = None
     min_confidence: float | None = None
     max_errors: str | None = None

@@ -55,9 +55,12 @@ def run_label_job(job: LabelJob) -> Summary:
         listing = stack.enter_context(Listing())
         spec = LabelSpec(with_encoder_file(read_model(job.model), job.encoder), job.config, job.file_timeout_s)
         job.config.check(spec.model.description["window_s"])
-        speakers = None
+        speakers, emotions = None, tuple(spec.model.description["classes"])
+        if job.emotions is not None:
+            job.emotions.check(emotions)
+            emotions = job.emotions.emotions
         if job.speakers is not None:
-            speakers = stack.enter_context(Speakers(job.speakers, spec.model.description["classes"]))
+            speakers = stack.enter_context(Speakers(job.speakers, emotions))
         list_inputs(job, listing)
         check_speakers(job, speakers, listing)
         summary = Summary(n_listed=len(listing), ignored=listing.ignored)

@@ -36,7 +36,7 @@ class Speakers:
     ----------
     rule : SpeakerRule
     classes : iterable of str
-        The emotions that the model distinguishes; the others have no probability to adapt.
+        The emotions that have probabilities: those that the model distinguishes, or the chosen ones.
 
     Attributes
     ----------
@@ -180,4 +180,4 @@ class Speakers:
             return dataclasses.replace(row, speaker=speaker)
         adapted = np.zeros(len(EMOTIONS))
         adapted[self._positions] = adapt(np.array([row.probabilities])[:, self._positions], sums)[0]
-        return with_probabilities(row, adapted.tolist(), speaker, sums.n)
+        return dataclasses.replace(with_probabilities(row, adapted), speaker=speaker, speaker_recordings=sums.n)

@@ -194,6 +194,7 @@ def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary) -> None:
         "parameters": dataclasses.asdict(spec.config)
         | {
             "quality": job.quality,
+            "emotions": list(job.emotions.emotions) if job.emotions else None,
             "min_confidence": job.min_confidence,
             "speakers": job.speakers.redacted if job.speakers else None,
         },

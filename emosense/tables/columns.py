@@ -56,7 +56,7 @@ for _column in (
     Column("emotion", f"the most probable of {', '.join(EMOTIONS)}; empty in an error row", "text"),
     Column("confidence", "probability of that emotion, 0 to 1"),
     *(
-        Column(f"p_{emotion}", f"probability of {emotion}; 0 if the model was not trained on it")
+        Column(f"p_{emotion}", f"probability of {emotion}; 0 if the model does not know it or it was not chosen")
         for emotion in EMOTIONS
     ),
     Column(

@@ -174,27 +174,22 @@ def _rounded(probabilities: Iterable[float]) -> tuple[float, ...]:
     return tuple(round(float(p), PROBABILITY_DIGITS) for p in probabilities)
 
 
-def with_probabilities(row: Row, probabilities: Iterable[float], speaker: str, n_recordings: int) -> Row:
-    """Return a row with probabilities that are adapted to its speaker.
+def with_probabilities(row: Row, probabilities: Iterable[float]) -> Row:
+    """Return a row with other probabilities.
 
     Parameters
     ----------
     row : Row
         A labelled row.
     probabilities : iterable of float
-        The adapted ones, in the order of `EMOTIONS`.
-    speaker : str
-        The speaker.
-    n_recordings : int
-        Number of the speaker's recordings.
+        The new ones, in the order of `EMOTIONS`.
 
     Returns
     -------
     Row
-        The row with these values.
+        The row with these probabilities, rounded.
     """
-    rounded = _rounded(probabilities)
-    return dataclasses.replace(row, probabilities=rounded, speaker=speaker, speaker_recordings=n_recordings)
+    return dataclasses.replace(row, probabilities=_rounded(probabilities))
 
 
 def error_row(path: str, error: RecordingError, start_s: float | None = None, end_s: float | None = None) -> Row:

@@ -25,7 +25,9 @@ from emosense.crossvalidation.fold_models import FoldModel, ScoredModels, fold_m
 from emosense.crossvalidation.job import EvaluateJob
 from emosense.crossvalidation.results_text import table_text
 from emosense.crossvalidation.robustness import robustness
+from emosense.emotions import EMOTIONS
 from emosense.errors import StorageError, UsageError
+from emosense.evaluation.choice import EmotionChoice
 from emosense.evaluation.splits import folds, inner_split
 from emosense.features.config import default_config
 from emosense.inputs.corpus import read_corpus
@@ -215,7 +217,6 @@ def test_names_of_speakers_are_escaped_and_come_back(running_ray: None, table: s
         ("--folds", {"n_folds": 4}),
         ("--calibrate", {"calibrate": True}),
         ("--reuse", {"reuse": ("elsewhere",)}),
-        ("--emotions", {"emotions": ("calm", "angry")}),
         ("--encoder-output", {"encoder": EncoderChoice("", "hidden")}),
     ],
 )
@@ -226,6 +227,27 @@ def test_a_training_option_is_refused_for_a_given_model(
     with pytest.raises(UsageError, match=f"{option}( |,)"):
         evaluate(wanted, Silent())
     assert not (tmp_path / "e").exists()
+
+
+def test_a_given_model_is_scored_on_its_answers_among_chosen_emotions(table: str, tmp_path: Path) -> None:
+    from emosense.training.job import TrainJob
+    from emosense.training.train import train
+
+    train(TrainJob("mlp", table, str(tmp_path / "model"), emotions=CLASSES, validation_share=0.0), Silent())
+    kept = CLASSES[1:]
+    metrics = {}
+    for name, emotions in (("all", ()), ("some", kept)):
+        job = EvaluateJob(table, str(tmp_path / name), model=str(tmp_path / "model"), emotions=emotions)
+        metrics[name] = evaluate(job, Silent())
+    assert tuple(metrics["some"]["classes"]) == kept
+    assert metrics["some"]["n"] == metrics["all"]["n"] * len(kept) // len(CLASSES)
+    rows = {name: {row["path"]: row for row in predictions(tmp_path / name)} for name in metrics}
+    for path, row in rows["some"].items():
+        whole = [float(rows["all"][path][f"p_{emotion}"]) for emotion in CLASSES]
+        expected = EmotionChoice(kept).apply_to_classes(whole, CLASSES)
+        np.testing.assert_allclose([float(row[f"p_{emotion}"]) for emotion in kept], expected, atol=1e-5)
+    with pytest.raises(UsageError, match="does not know 'neutral'"):
+        evaluate(EvaluateJob(table, str(tmp_path / "e"), model=str(tmp_path / "model"), emotions=EMOTIONS), Silent())
 
 
 def test_an_evaluation_is_not_written_into_the_folder_of_a_model(table: str, tiny_model: str) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
+from emosense.evaluation.choice import EmotionChoice
 from emosense.evaluation.speaker_adaptation import SpeakerStatistics, adapt
 from emosense.labelling.config import Labelled
 from emosense.labelling.job import LabelJob
@@ -130,6 +131,26 @@ def test_rows_of_a_speaker_are_adapted_together_wherever_they_stand() -> None:
         probabilities = np.array([table[place].probabilities for place in mine])
         expected = adapt(probabilities, SpeakerStatistics.of(probabilities))
         np.testing.assert_allclose([found[place].probabilities for place in mine], expected, atol=1e-6)
+
+
+def test_chosen_emotions_are_adapted_after_they_are_renormalised_and_nothing_is_labelled_again(
+    write_voice: Callable[..., Path], tiny_model: str, tmp_path: Path
+) -> None:
+    for number in range(4):
+        write_voice(f"in/a/{number}.wav", duration_s=0.5, pitch_hz=100 + 40 * number)
+    job = LabelJob((str(tmp_path / "in"),), str(tmp_path / "out.csv"), model=tiny_model, engine="local", n_workers=1)
+    run_label_job(job)
+    choice = EmotionChoice.parse(["neutral", "happy", "sad"])
+    before = choice.apply([[float(row[f"p_{name}"]) for name in EMOTIONS] for row in read_table(job.output)])
+    chosen = dataclasses.replace(job, emotions=choice, speakers=SpeakerRule("parent"))
+    assert run_label_job(chosen).n_reused == 4
+    among = [EMOTIONS.index(name) for name in choice.emotions]
+    expected = adapt(before[:, among], SpeakerStatistics.of(before[:, among]))
+    found = np.array([[float(row[f"p_{name}"]) for name in EMOTIONS] for row in read_table(job.output)])
+    np.testing.assert_allclose(found[:, among], expected, atol=1e-5)
+    assert not np.delete(found, among, axis=1).any()
+    manifest = json.loads((tmp_path / "out.csv.run.json").read_text())
+    assert manifest["parameters"]["emotions"] == ["neutral", "happy", "sad"]
 
 
 def test_emotions_that_a_model_does_not_know_stay_at_zero() -> None:
