@@ -60,8 +60,8 @@ def extract(job: tuple[list[str], str]) -> list[dict[str, object]]:
 
 def features(name: str, folder: str) -> int:
     from emosense.features.config import default_config
-    from emosense.inputs.corpus import Utterance
     from emosense.inputs.recording import Recording
+    from emosense.inputs.utterance import Utterance
     from emosense.training.feature_table import FeatureTableWriter
 
     paths = found(folder)

@@ -12,8 +12,8 @@ from scipy.special import logsumexp
 
 from emosense.features.config import default_config
 from emosense.features.sets import FEATURE_SETS
-from emosense.inputs.corpus import Utterance
 from emosense.inputs.recording import Recording
+from emosense.inputs.utterance import Utterance
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.feature_table import FeatureTable, FeatureTableWriter
 from emosense.training.mlp_settings import MlpConfig
@@ -71,11 +71,13 @@ def write_functionals(folder: Path) -> str:
             )
             name = f"{speaker + 1:02d}-{number:02d}.wav"
             sex = "female" if speaker % 2 else "male"
-            utterances.append(Utterance(Recording(name, name, 1, "1"), CLASSES[label], f"{speaker + 1:02d}", sex))
+            utterances.append(
+                Utterance(Recording(name, name, 1, "1"), CLASSES[label], f"{speaker + 1:02d}", sex, "table")
+            )
             results.append({"features": values.astype(np.float32), "n_frames": 0, "error_code": "", "error": ""})
     path = folder / "functionals.parquet"
     with open(path, "wb") as file:
-        writer = FeatureTableWriter(file, config, "table")
+        writer = FeatureTableWriter(file, config)
         writer.write(utterances, results)
         writer.close()
     return str(path)

@@ -53,7 +53,8 @@ def features(
 ) -> None:
     """Extract features of a corpus with Ray Data: one row per recording, the configuration in the file's metadata."""
     from emosense.features.config import default_config
-    from emosense.inputs.corpus import MISSING, read_corpus
+    from emosense.inputs.corpus import read_corpus
+    from emosense.inputs.corpus_table import MISSING
     from emosense.progress import open_progress, plural
     from emosense.training.encoder_choice import EncoderChoice, with_encoder
     from emosense.training.extract_on_ray import extract_corpus, report_problems

@@ -72,6 +72,7 @@ def train(
     from emosense.progress import open_progress
     from emosense.training.encoder_choice import EncoderChoice
     from emosense.training.job import TrainJob
+    from emosense.training.model_card import trained_text
     from emosense.training.train import train as run
 
     job = TrainJob(
@@ -97,6 +98,4 @@ def train(
     with saved_params(context, save, job.written), open_progress("none" if quiet else progress.value) as reporter:
         trained = run(job, reporter)
     if not quiet:
-        for score in trained.description["scores"]:
-            print_message(f"{score['protocol']}: UAR {score['uar']:.1%}, ECE {score['ece']:.1%}")
-        print_message(f"{output}: model {trained.description['name']}")
+        print_message(f"{output}: {trained_text(trained.description)}")

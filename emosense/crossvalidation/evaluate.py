@@ -117,8 +117,15 @@ def _answered(table: FeatureTable, choice: EmotionChoice) -> FeatureTable:
 
 def _seen_speakers(table: FeatureTable, trained_on: dict[str, Any]) -> list[str]:
     """Return the speakers a model was trained on; in a corpus of another name, equal names are other people."""
-    corpora = {table.corpus, trained_on.get("corpus", "")} - {""}
-    return sorted(set(table.speakers) & set(trained_on.get("speakers", ()))) if len(corpora) < 2 else []
+    corpora = {corpus["name"] for corpus in trained_on.get("corpora", ())} | {trained_on.get("corpus", "")} - {""}
+    speakers = set(trained_on.get("speakers", ()))
+    return sorted(
+        {
+            speaker
+            for corpus, speaker in zip(table.corpora, table.speakers, strict=True)
+            if (not corpora or corpus in corpora | {""}) and speakers & {speaker, f"{corpus}-{speaker}"}
+        }
+    )
 
 
 def _cross_validated(job: EvaluateJob, progress: Progress) -> ScoredModels:

@@ -106,8 +106,9 @@ class CorpusFeatures:
             tuple(u.sex for u, _ in rows),
             [found[key].values for _, key in rows],
             copied,
-            self._corpus.name,
-            by_error,
+            corpora=tuple(u.corpus for u, _ in rows),
+            languages=tuple(u.language for u, _ in rows),
+            by_error=by_error,
         )
 
     def _read(self, config: FeatureConfig, variant: Variant | None) -> dict[str, StoredFeatures]:

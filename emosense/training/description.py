@@ -9,37 +9,35 @@ from collections import Counter
 from typing import Any, Final
 
 from emosense._version import __version__
+from emosense.inputs.known_corpora import corpus_licence, corpus_title, joined_licence
 from emosense.models.statistics import FeatureStatistics
 from emosense.training.ensemble import features_of, members_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import FAMILIES
 from emosense.training.held_out_score import HeldOutScore
-from emosense.training.presets import model_name
 from emosense.training.settings import EnsembleConfig, ModelConfig
 
 WINDOW_S: Final = 10.0
-_RAVDESS_LICENCE: Final = (
-    "Trained on RAVDESS (Livingstone & Russo 2018), CC BY-NC-SA 4.0: free for research and other non-commercial use "
-    "with attribution; for commercial use of a model trained on it ask the authors of the dataset."
-)
-_OTHER_LICENCE: Final = "See the licence of the training data."
 
 
 def describe(
-    kind: str,
+    name: str,
     preset: str,
     seed: int,
     config: ModelConfig,
     classes: tuple[str, ...],
     table: FeatureTable,
+    n_epochs: int,
     held_out_score: HeldOutScore | None,
 ) -> dict[str, Any]:
     """Return the content of ``model.json``, except the digest of the weights, which `write_model` adds.
 
     Parameters
     ----------
-    kind, preset : str
-        Names of the preset.
+    name : str
+        The model's own name.
+    preset : str
+        Name of the preset in its family.
     seed : int
         Seed of the training.
     config : NetworkConfig or EnsembleConfig
@@ -48,6 +46,8 @@ def describe(
         Emotions, in the order of the model's output.
     table : FeatureTable
         Training data, with the first of the features that the model takes.
+    n_epochs : int
+        Epochs (of an MLP: passes) of the training; 0 for several networks together.
     held_out_score : HeldOutScore or None
         Score and temperature; None where none was measured.
 
@@ -59,9 +59,9 @@ def describe(
     kinds = sorted({member.config.kind for member in members_of(config, 0)}, reverse=True)
     packages = ("numpy", "onnxruntime", *(package for name in kinds for package in FAMILIES[name].packages))
     return {
-        "name": model_name(kind, preset),
+        "name": name,
         "version": __version__,
-        "kind": kind,
+        "kind": config.kind,
         "classes": list(classes),
         "features": [feature.to_dict() for feature in features_of(config)],
         "window_s": WINDOW_S,
@@ -72,19 +72,49 @@ def describe(
         },
         "feature_statistics": dataclasses.asdict(FeatureStatistics.of(table.features)),
         "trained_on": {
-            "corpus": table.corpus,
+            "corpora": corpora_of(table),
             "n_recordings": len(table),
             "speakers": sorted(set(table.speakers)),
             "emotions": dict(Counter(table.emotions)),
             "preset": preset,
+            "epochs": n_epochs,
             "seed": seed,
             "settings": _settings(config),
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         },
         "scores": [held_out_score.score] if held_out_score else [],
-        "licence": _RAVDESS_LICENCE if table.corpus == "ravdess" else _OTHER_LICENCE,
+        "licence": joined_licence(table.corpora),
         "versions": {"emosense": __version__} | {name: importlib.metadata.version(name) for name in packages},
     }
+
+
+def corpora_of(table: FeatureTable) -> list[dict[str, Any]]:
+    """Describe the corpora of a table.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        Recordings of one or more corpora.
+
+    Returns
+    -------
+    list of dict
+        One per corpus, by name: ``name``, ``title``, ``licence``, ``languages`` (those that the table gives),
+        ``n_recordings``, ``n_speakers`` and ``emotions`` with their counts.
+    """
+    found = []
+    for name in sorted(set(table.corpora)):
+        part = table.select([row for row, corpus in enumerate(table.corpora) if corpus == name])
+        found.append({
+            "name": name,
+            "title": corpus_title(name),
+            "licence": corpus_licence(name),
+            "languages": sorted(set(part.languages) - {""}),
+            "n_recordings": len(part),
+            "n_speakers": len(set(part.speakers)),
+            "emotions": dict(Counter(part.emotions)),
+        })  # fmt: skip
+    return found
 
 
 def _settings(config: ModelConfig) -> dict[str, Any]:

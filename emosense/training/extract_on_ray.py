@@ -97,7 +97,7 @@ def extract_corpus(
     recordings = [utterance.recording for utterance in corpus.utterances]
     with (
         atomic_writer(output) as file,
-        contextlib.closing(FeatureTableWriter(file, config, corpus.name)) as writer,
+        contextlib.closing(FeatureTableWriter(file, config, corpus.further_columns)) as writer,
         ray_session(address, n_workers) as n_cpus,
     ):
         for results in extract_on_ray(recordings, config, None, n_cpus, progress or Silent()):

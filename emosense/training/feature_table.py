@@ -1,7 +1,7 @@
 """Features of a corpus in one Parquet file: what `emosense-batch features` writes and training reads.
 
 One row per utterance, in order of path. `features` has the flattened array and `n_frames` its number of frames (0 for a
-vector). The `FeatureConfig` and the corpus's name are in the file's metadata.
+vector). Further columns of the corpus's table are kept. The `FeatureConfig` is in the file's metadata.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from emosense.arrays import Float32
 from emosense.errors import UsageError
 from emosense.features.config import FeatureConfig
-from emosense.inputs.corpus import Utterance
+from emosense.inputs.utterance import Utterance
 from emosense.storage.locations import redact
 from emosense.tables.row import printable_path
 from emosense.training.extraction import Copy
 from emosense.training.parquet import WrongContentError, read_parquet, read_rows
 
-_LABELS: Final = ("path", "emotion", "speaker", "sex")
+_LABELS: Final = ("path", "emotion", "speaker", "sex", "corpus", "language")
+_RESULTS: Final = ("error_code", "error", "n_frames", "features")
 _METADATA_KEY: Final = b"emosense_features"
-_CORPUS_KEY: Final = b"emosense_corpus"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class FeatureTable:
         Shape (n_values,) or (n_frames, n_bands) each.
     copies : mapping of Copy to list of ndarray
         Further features of the same recordings, for training only.
-    corpus : str
-        Name of the corpus (see `Corpus`); empty where it is not known.
+    corpora, languages : tuple of str
+        Corpus and language of each utterance (see `Utterance`); empty strings where they are not given.
     by_error : Counter
         Number of recordings that could not be read and are left out, by error code.
     """
@@ -56,8 +56,15 @@ class FeatureTable:
     sexes: tuple[str, ...]
     features: list[Float32]
     copies: Mapping[Copy, list[Float32]] = dataclasses.field(default_factory=dict)
-    corpus: str = ""
+    corpora: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
     by_error: Counter[str] = dataclasses.field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        """Give every utterance a corpus and a language."""
+        for name in ("corpora", "languages"):
+            if not getattr(self, name):
+                object.__setattr__(self, name, ("",) * len(self.paths))
 
     def __len__(self) -> int:
         """Return the number of utterances."""
@@ -82,6 +89,8 @@ class FeatureTable:
             emotions=tuple(self.emotions[row] for row in rows),
             speakers=tuple(self.speakers[row] for row in rows),
             sexes=tuple(self.sexes[row] for row in rows),
+            corpora=tuple(self.corpora[row] for row in rows),
+            languages=tuple(self.languages[row] for row in rows),
             features=[self.features[row] for row in rows],
             copies={copy: [values[row] for row in rows] for copy, values in self.copies.items()},
         )
@@ -126,18 +135,26 @@ class FeatureTableWriter:
         Open for writing.
     config : FeatureConfig
         Settings of the features.
-    corpus : str
-        Name of the corpus.
+    further : sequence of str
+        Names of further columns of the utterances to keep.
+
+    Raises
+    ------
+    UsageError
+        If a further column has a name of the feature table's own.
     """
 
-    def __init__(self, file: BinaryIO, config: FeatureConfig, corpus: str = "") -> None:
+    def __init__(self, file: BinaryIO, config: FeatureConfig, further: Sequence[str] = ()) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        self._pa = pa
-        text = [(name, pa.string()) for name in (*_LABELS, "error_code", "error")]
+        taken = [name for name in further if name in _RESULTS]
+        if taken:
+            raise UsageError(f"the table has a column {taken[0]}, which a feature table has too: rename it")
+        self._pa, self._further = pa, further
+        text = [(name, pa.string()) for name in (*_LABELS, *further, "error_code", "error")]
         fields = [*text, ("n_frames", pa.int32()), ("features", pa.list_(pa.float32()))]
-        metadata = {_METADATA_KEY: json.dumps(config.to_dict(), sort_keys=True).encode(), _CORPUS_KEY: corpus.encode()}
+        metadata = {_METADATA_KEY: json.dumps(config.to_dict(), sort_keys=True).encode()}
         self._schema = pa.schema(fields, metadata=metadata)
         self._writer = pq.ParquetWriter(file, self._schema)
 
@@ -151,9 +168,13 @@ class FeatureTableWriter:
         results : sequence of dict
             What `emosense.training.extraction.extract_recordings` returned for their recordings.
         """
-        labels = [(printable_path(u.recording.path), u.emotion, u.speaker, u.sex) for u in utterances]
+        labels = [
+            (printable_path(u.recording.path), u.emotion, u.speaker, u.sex, u.corpus, u.language) for u in utterances
+        ]
         columns: dict[str, Any] = dict(zip(_LABELS, zip(*labels, strict=True), strict=True))
-        for name in ("error_code", "error", "n_frames", "features"):
+        for name in self._further:
+            columns[name] = [dict(u.further).get(name, "") for u in utterances]
+        for name in _RESULTS:
             columns[name] = [result[name] for result in results]
         arrays = {name: self._pa.array(columns[name], self._schema.field(name).type) for name in self._schema.names}
         self._writer.write_table(self._pa.table(arrays, schema=self._schema))
@@ -213,10 +234,15 @@ def read_feature_table(location: str) -> FeatureTable:
             by_error.update(code for code in codes if code)
             return [not code for code in codes]
 
-        labels, features = read_rows(file, _LABELS, is_readable)
-        paths, emotions, speakers, sexes = zip(*labels, strict=True) if labels else ((),) * len(_LABELS)
-        corpus = metadata.get(_CORPUS_KEY, b"").decode()
-        return FeatureTable(config, paths, emotions, speakers, sexes, features, corpus=corpus, by_error=by_error)
+        # Tables of earlier versions have neither corpus nor language.
+        present = [name for name in _LABELS if name in file.schema_arrow.names or name == "path"]
+        rows, features = read_rows(file, present, is_readable)
+        columns = dict(zip(present, zip(*rows, strict=True), strict=True)) if rows else {}
+        paths, emotions, speakers, sexes, corpora, languages = (columns.get(name, ()) for name in _LABELS)
+        return FeatureTable(
+            config, paths, emotions, speakers, sexes, features,
+            corpora=corpora, languages=languages, by_error=by_error,
+        )  # fmt: skip
 
     try:
         return read_parquet(location, read)

@@ -160,3 +160,22 @@ def score_held_out(
         "ece": float(ece(labels, apply_temperature(probabilities, temperature))),
     }
     return HeldOutScore(score, temperature, curves)
+
+
+def is_at_chance(score: dict[str, Any], n_classes: int) -> bool:
+    """Whether a score is no better than guessing.
+
+    Parameters
+    ----------
+    score : dict
+        One of ``scores`` in ``model.json``.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    bool
+        True if the UAR is less than two standard errors of guessing above that of guessing, 1 / `n_classes`.
+    """
+    chance = 1 / n_classes
+    return bool(score["uar"] < chance + 2 * np.sqrt(chance * (1 - chance) / score["n"]))

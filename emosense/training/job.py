@@ -89,6 +89,11 @@ class TrainJob:
     encoder: EncoderChoice = dataclasses.field(default_factory=EncoderChoice)
 
     @property
+    def name(self) -> str:
+        """The model's own name: that of its directory."""
+        return self.output.rstrip("/").rpartition("/")[2] or model_name(self.kind, self.preset)
+
+    @property
     def written(self) -> list[str]:
         """Every file that the job writes, except checkpoints."""
         return [join(self.output, name) for name in ("curves.json", "MODEL_CARD.md", WEIGHTS_FILE, "model.json")]
@@ -127,8 +132,9 @@ def _check_place(job: TrainJob) -> None:
     found = [place.rpartition("/")[2] for place in job.written if exists(place)]
     other = ""
     if "model.json" in found and job.resume:
-        name = read_model(job.output).description["name"]
-        other = "" if name == model_name(job.kind, job.preset) else f"the model {name}"
+        description = read_model(job.output).description
+        found_kind, found_preset = description["kind"], description["trained_on"].get("preset")
+        other = "" if (found_kind, found_preset) == (job.kind, job.preset) else f"a model {found_kind} {found_preset}"
     elif "model.json" in found:
         other = "a model"
     elif found and (not job.resume or exists(join(job.output, "metrics.json"))):

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
+from emosense.emotions import EMOTIONS
 from emosense.features.sets import FEATURE_SETS
+from emosense.inputs.utterance import RAVDESS
+from emosense.progress import plural
 from emosense.training.fitting import FAMILIES
-from emosense.training.presets import PRESETS
+from emosense.training.held_out_score import is_at_chance
+from emosense.training.presets import PRESETS, model_name
+
+_MAX_SPEAKERS_NAMED: Final = 40
 
 INTENDED_USE: Final = """\
 Research on emotional speech, and sorting large collections of recordings for people to listen to. A label says what the
@@ -43,7 +50,8 @@ def model_card(description: dict[str, Any]) -> str:
         The text of ``MODEL_CARD.md``.
     """
     trained_on = description["trained_on"]
-    is_ravdess = "RAVDESS" in description["licence"]
+    corpora = trained_on["corpora"]
+    is_ravdess = [corpus["name"] for corpus in corpora] == [RAVDESS]
     lines = [
         f"# {description['name']}",
         "",
@@ -60,20 +68,67 @@ def model_card(description: dict[str, Any]) -> str:
         "## Training",
         "",
         f"{trained_on['n_recordings']} recordings of {len(trained_on['speakers'])} speakers"
-        f" ({', '.join(trained_on['speakers'])}), seed {trained_on['seed']}, {trained_on['date']}."
+        f"{_names(trained_on['speakers'])}, seed {trained_on['seed']}, {trained_on['date']}."
         " `model.json` has settings and features, `curves.json` the learning curves.",
         "",
-        f"Preset `{trained_on['preset']}`: {PRESETS[description['name']].description}.",
+        *_corpora(corpora),
+        f"Preset `{trained_on['preset']}`:"
+        f" {PRESETS[model_name(description['kind'], trained_on['preset'])].description}{_epochs(trained_on)}.",
         "",
         "## Scores",
         "",
-        *_scores(description["scores"]),
+        *_scores(description["scores"], len(description["classes"])),
         "## Licence",
         "",
         description["licence"],
         "",
     ]
     return "\n".join(lines)
+
+
+def trained_text(description: dict[str, Any]) -> str:
+    """Return what the terminal says of a trained model.
+
+    Parameters
+    ----------
+    description : dict
+        Content of ``model.json``.
+
+    Returns
+    -------
+    str
+        Its name, preset, epochs and scores; a model at chance says so.
+    """
+    trained_on, n_classes = description["trained_on"], len(description["classes"])
+    about = f"model {description['name']} ({description['kind']} {trained_on['preset']}{_epochs(trained_on)})"
+    scores = []
+    for score in description["scores"]:
+        text = f"{score['protocol']}: UAR {score['uar']:.1%}, ECE {score['ece']:.1%}"
+        if is_at_chance(score, n_classes):
+            text += f", no better than chance ({1 / n_classes:.1%})"
+        scores.append(text)
+    return f"{about}; {'; '.join(scores) or 'no score was measured'}"
+
+
+def _names(speakers: Sequence[str]) -> str:
+    """List the speakers, if there are few."""
+    return f" ({', '.join(speakers)})" if len(speakers) <= _MAX_SPEAKERS_NAMED else ""
+
+
+def _epochs(trained_on: dict[str, Any]) -> str:
+    """State the epochs; several networks together have none."""
+    return f"; {plural(trained_on['epochs'], 'epoch')}" if trained_on["epochs"] else ""
+
+
+def _corpora(corpora: Sequence[dict[str, Any]]) -> list[str]:
+    """One row per corpus: its licence, and how much of it was used."""
+    lines = ["| corpus | language | recordings | speakers | emotions | licence |", "|---|---|--:|--:|---|---|"]
+    for corpus in corpora:
+        emotions = ", ".join(f"{name} {corpus['emotions'][name]}" for name in EMOTIONS if name in corpus["emotions"])
+        counts = f"{corpus['n_recordings']} | {corpus['n_speakers']}"
+        language = ", ".join(corpus["languages"])
+        lines.append(f"| {corpus['title']} | {language} | {counts} | {emotions} | {corpus['licence']} |")
+    return [*lines, ""]
 
 
 def _family(description: dict[str, Any]) -> str:
@@ -88,7 +143,7 @@ def _described(features: dict[str, Any]) -> str:
     return FEATURE_SETS[features["set"]].description + source
 
 
-def _scores(scores: list[dict[str, Any]]) -> list[str]:
+def _scores(scores: list[dict[str, Any]], n_classes: int) -> list[str]:
     """One paragraph per score, with the tables by sex and speaker where they are known."""
     if not scores:
         return ["No score was measured.", ""]
@@ -103,6 +158,8 @@ def _scores(scores: list[dict[str, Any]]) -> list[str]:
             f" accuracy {100 * score['accuracy']:.1f} %{calibration}.",
             "",
         ]
+        if is_at_chance(score, n_classes):
+            lines += [f"**No better than chance** ({100 / n_classes:.1f} %): do not use this model.", ""]
         if score.get("groups") and score.get("n_seeds", 1) > 1:
             lines += ["By sex and by speaker, for the first seed:", ""]
         for group, title in (("sex", "Sex"), ("speaker", "Speaker")):

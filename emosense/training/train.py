@@ -98,7 +98,8 @@ def train(job: TrainJob, progress: Progress) -> Trained:
         if held_out_score is None and job.validation_share > 0:
             held_out_score = training.score_unseen_speakers(tables)
         final = training.train_model("final", tables, None)
-    description = describe(job.kind, job.preset, job.seed, config, classes, table, held_out_score)
+    n_epochs = len(final.history)
+    description = describe(job.name, job.preset, job.seed, config, classes, table, n_epochs, held_out_score)
     curves = {"validation": held_out_score.curves if held_out_score else [], "final": final.history}
     write_bytes(join(job.output, "curves.json"), json.dumps(curves, indent=1).encode())
     write_bytes(join(job.output, "MODEL_CARD.md"), model_card(description).encode())

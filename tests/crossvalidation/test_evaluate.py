@@ -320,7 +320,7 @@ def test_a_given_model_is_scored_and_known_speakers_are_named(table: str, tmp_pa
     # In another corpus the same names are other people.
     model_file = tmp_path / "model" / "model.json"
     description = json.loads(model_file.read_text())
-    description["trained_on"]["corpus"] = "ravdess"
+    description["trained_on"]["corpora"][0]["name"] = "ravdess"
     model_file.write_text(json.dumps(description))
     progress = Listener()
     metrics = evaluate(EvaluateJob(table, str(tmp_path / "f"), model=str(tmp_path / "model")), progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,9 @@ import pytest
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import NothingToDo, UsageError
-from emosense.inputs.corpus import RavdessName, parse_ravdess_name, read_corpus
+from emosense.inputs.corpus import read_corpus
+from emosense.inputs.known_corpora import joined_licence
+from emosense.inputs.ravdess_names import RavdessName, parse_ravdess_name
 from emosense.storage.files import write_bytes
 from emosense.training.feature_table import is_feature_table
 
@@ -50,7 +53,7 @@ def test_a_folder_is_read_in_order_and_wrong_names_are_listed(tmp_path: Path) ->
     for name in ("Actor_01/03-01-05-01-01-01-02.wav", "Actor_01/03-02-05-01-01-01-01.wav", "Actor_01/odd.wav"):
         touch(tmp_path / name)
     corpus = read_corpus(str(tmp_path))
-    assert corpus.name == "ravdess"
+    assert corpus.names == ("ravdess",)
     assert [(u.emotion, u.speaker, u.sex) for u in corpus.utterances] == [
         ("neutral", "01", "male"),
         ("angry", "02", "female"),
@@ -76,7 +79,7 @@ def test_the_real_corpus_has_its_published_counts(ravdess: Path) -> None:
 def test_a_folder_without_a_known_name_is_unlabelled(tmp_path: Path) -> None:
     touch(tmp_path / "a.wav")
     corpus = read_corpus(str(tmp_path))
-    assert (corpus.name, corpus.utterances[0].emotion) == ("unlabelled", "")
+    assert (corpus.names, corpus.utterances[0].emotion) == (("unlabelled",), "")
 
 
 def test_a_table_describes_any_corpus(tmp_path: Path) -> None:
@@ -115,13 +118,110 @@ def test_credentials_in_a_cell_open_the_recording_and_are_not_its_name(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("name", "corpus"), [("03-01-05-01-01-01-01.wav", "ravdess"), ("03-01-05.wav", "table"), ("a.wav", "table")]
+    ("names", "corpus"),
+    [
+        (["03-01-05-01-01-01-01.wav", "03-01-05-01-01-01-02.wav"], "ravdess"),
+        # The code 04 means sad, the table says angry: another corpus with names of this form.
+        (["03-01-04-01-01-01-01.wav", "03-01-04-01-01-01-02.wav"], "table"),
+        (["03-01-05-01-01-01-01.wav", "other.wav", "a.wav"], "table"),
+        (["03-01-05.wav"], "table"),
+    ],
 )
-def test_ravdess_is_known_by_its_names_in_a_table_too(tmp_path: Path, name: str, corpus: str) -> None:
-    touch(tmp_path / name)
-    touch(tmp_path / "other.wav")
-    (tmp_path / "t.csv").write_text(f"path,emotion,speaker\n{name},sad,s1\nother.wav,sad,s1\n")
-    assert read_corpus(str(tmp_path / "t.csv")).name == corpus
+def test_ravdess_is_known_by_names_that_agree_with_the_table(tmp_path: Path, names: list[str], corpus: str) -> None:
+    for name in names:
+        touch(tmp_path / name)
+    (tmp_path / "t.csv").write_text("path,emotion,speaker\n" + "".join(f"{name},angry,s1\n" for name in names))
+    assert read_corpus(str(tmp_path / "t.csv")).names == (corpus,)
+
+
+def write_banglaser(folder: Path) -> None:
+    """Names of a corpus of RAVDESS's form: five emotions, three statements and repetitions, 34 speakers."""
+    for emotion in range(1, 6):
+        for intensity in (1,) if emotion == 5 else (1, 2):
+            for statement in (1, 2, 3):
+                for repetition in (1, 2, 3):
+                    for actor in (1, 2, 33, 34):
+                        touch(
+                            folder
+                            / f"03-01-{emotion:02d}-{intensity:02d}-{statement:02d}-{repetition:02d}-{actor:02d}.wav"
+                        )
+
+
+def test_a_corpus_with_names_like_those_of_ravdess_is_not_ravdess(tmp_path: Path) -> None:
+    write_banglaser(tmp_path)
+    with pytest.raises(UsageError, match=r"like those of ravdess, but 2\d\d of 324 contradict it .* another"):
+        read_corpus(str(tmp_path))
+
+
+def test_folders_named_after_other_emotions_contradict_the_names(tmp_path: Path) -> None:
+    # Every code is one that RAVDESS has.
+    for actor in range(1, 5):
+        touch(tmp_path / "happy" / f"03-01-01-01-01-01-{actor:02d}.wav")
+        touch(tmp_path / "neutral" / f"03-01-05-01-01-01-{actor:02d}.wav")
+        touch(tmp_path / "other" / f"03-01-05-01-01-01-{actor:02d}.wav")
+    with pytest.raises(UsageError, match=r"8 of 12 contradict it .*the name says"):
+        read_corpus(str(tmp_path))
+
+
+def test_one_name_of_ravdess_does_not_make_a_folder_ravdess(tmp_path: Path) -> None:
+    for name in ("03-01-05-01-01-01-01.wav", "a.wav", "b.wav", "c.wav"):
+        touch(tmp_path / name)
+    corpus = read_corpus(str(tmp_path))
+    assert (corpus.names, len(corpus.utterances)) == (("unlabelled",), 4)
+
+
+def test_songs_are_evidence_for_ravdess_and_are_not_used(tmp_path: Path) -> None:
+    for statement in (1, 2):
+        touch(tmp_path / f"03-01-05-01-0{statement}-01-01.wav")
+        for emotion in range(2, 6):
+            touch(tmp_path / f"03-02-0{emotion}-01-0{statement}-01-01.wav")
+    corpus = read_corpus(str(tmp_path))
+    assert (corpus.names, len(corpus.utterances), len(corpus.problems)) == (("ravdess",), 2, 8)
+
+
+def test_a_table_of_several_corpora_keeps_corpus_language_and_further_columns(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav", "c.wav"):
+        touch(tmp_path / name)
+    (tmp_path / "t.csv").write_text(
+        "path,emotion,speaker,corpus,language,room\n"
+        "a.wav,sad,01,NEMO,pl,hall\nb.wav,sad,01,Mine, de ,\nc.wav,sad,02,,,\n"
+    )
+    corpus = read_corpus(str(tmp_path / "t.csv"))
+    assert [(u.corpus, u.speaker, u.language) for u in corpus.utterances] == [
+        # One name in two corpora is two people.
+        ("nemo", "nemo-01", "pl"),
+        ("Mine", "Mine-01", "de"),
+        ("table", "02", ""),
+    ]
+    assert [dict(u.further) for u in corpus.utterances] == [{"room": "hall"}, {"room": ""}, {"room": ""}]
+    assert corpus.further_columns == ("room",)
+
+
+def test_a_folder_and_a_table_are_read_together(tmp_path: Path) -> None:
+    touch(tmp_path / "ravdess" / "Actor_01" / "03-01-05-01-01-01-01.wav")
+    touch(tmp_path / "b.wav")
+    (tmp_path / "t.csv").write_text("path,emotion,speaker,corpus\nb.wav,sad,01,nemo\n")
+    corpus = read_corpus(str(tmp_path / "ravdess"), str(tmp_path / "t.csv"))
+    assert sorted((u.corpus, u.speaker) for u in corpus.utterances) == [("nemo", "nemo-01"), ("ravdess", "01")]
+    assert corpus == dataclasses.replace(corpus, utterances=tuple(sorted(
+        corpus.utterances, key=lambda utterance: utterance.recording.path
+    )))  # fmt: skip
+
+
+def test_a_recording_that_two_places_name_is_read_once(tmp_path: Path) -> None:
+    touch(tmp_path / "03-01-05-01-01-01-01.wav")
+    (tmp_path / "t.csv").write_text("path,emotion,speaker,corpus\n03-01-05-01-01-01-01.wav,sad,x,nemo\n")
+    (utterance,) = read_corpus(str(tmp_path / "t.csv"), str(tmp_path)).utterances
+    assert (utterance.emotion, utterance.corpus) == ("sad", "nemo")
+
+
+def test_licences_are_joined_to_the_strictest() -> None:
+    text = joined_licence(["selvas", "banglaser", "banglaser", "mine"])
+    assert text.count("BanglaSER") == 1
+    assert "BanglaSER (Das et al. 2022, Mendeley Data t9h6p943xy): CC BY 4.0; mine: unknown; Selvas" in text
+    for condition in ("name the corpora", "no commercial use", "research only", "see the licence of the data"):
+        assert condition in text
+    assert "no commercial use" not in joined_licence(["banglaser"])
 
 
 def test_a_parquet_table_is_read_like_a_csv(tmp_path: Path) -> None:

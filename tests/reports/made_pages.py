@@ -19,8 +19,8 @@ from emosense.errors import RecordingError
 from emosense.evaluation.summary import summarise
 from emosense.features.config import default_config
 from emosense.features.sets import FEATURE_SETS
-from emosense.inputs.corpus import Utterance
 from emosense.inputs.recording import Recording
+from emosense.inputs.utterance import Utterance
 from emosense.reports import comparison_report, evaluation_report, label_report
 from emosense.tables.formats import OUTPUT_FORMATS, TableLayout
 from emosense.tables.row import Row, error_row, escape_cell, labelled_row

@@ -57,7 +57,7 @@ def test_bad_recordings_are_rows_with_codes_and_are_left_out_of_training(corpus_
     assert done.n_utterances == 13
     assert done.by_error == {"empty_file": 1}
     table = read_feature_table(str(output))
-    assert (len(table), table.by_error, table.corpus) == (12, {"empty_file": 1}, "ravdess")
+    assert (len(table), table.by_error, table.corpora) == (12, {"empty_file": 1}, ("ravdess",) * 12)
 
 
 def test_a_copy_at_another_speed_is_shorter_and_higher(corpus_folder: Path, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from fsspec.implementations.memory import MemoryFile
 
 from emosense.errors import UsageError
 from emosense.features.config import default_config
-from emosense.inputs.corpus import Utterance
 from emosense.inputs.recording import Recording
+from emosense.inputs.utterance import Utterance
 from emosense.progress import Silent
 from emosense.training.feature_cache import FeatureSource, load_tables
 from emosense.training.feature_table import FeatureTableWriter, is_feature_table, read_feature_table
@@ -134,10 +134,29 @@ def test_another_parquet_file_is_not_a_feature_table(tmp_path: Path) -> None:
         read_feature_table(str(tmp_path / "f.parquet"))
 
 
-def test_a_table_without_the_name_of_its_corpus_is_of_an_unknown_corpus(tmp_path: Path) -> None:
+def test_a_table_of_an_earlier_version_is_of_an_unknown_corpus(tmp_path: Path) -> None:
     write_table(tmp_path / "f.parquet", 2, 3)
-    stored = pq.read_table(tmp_path / "f.parquet")
-    metadata = {key: value for key, value in stored.schema.metadata.items() if key != b"emosense_corpus"}
-    assert len(metadata) < len(stored.schema.metadata)
-    pq.write_table(stored.replace_schema_metadata(metadata), tmp_path / "f.parquet")
-    assert read_feature_table(str(tmp_path / "f.parquet")).corpus == ""
+    pq.write_table(pq.read_table(tmp_path / "f.parquet").drop_columns(["corpus", "language"]), tmp_path / "f.parquet")
+    table = read_feature_table(str(tmp_path / "f.parquet"))
+    assert (table.corpora, table.languages) == (("", ""), ("", ""))
+
+
+def test_corpus_language_and_further_columns_are_kept(tmp_path: Path) -> None:
+    result = {"features": np.ones(N_BANDS, np.float32), "n_frames": 0, "error": "", "error_code": ""}
+    utterances = [
+        Utterance(Recording(name, name, 1, "1"), "sad", "s", "", "nemo", "pl", further)
+        for name, further in (("a.wav", (("room", "hall"),)), ("b.wav", ()))
+    ]
+    with open(tmp_path / "f.parquet", "wb") as file:
+        writer = FeatureTableWriter(file, LOGMEL, ("room",))
+        writer.write(utterances, [result, result])
+        writer.close()
+    assert pq.read_table(tmp_path / "f.parquet")["room"].to_pylist() == ["hall", ""]
+    table = read_feature_table(str(tmp_path / "f.parquet"))
+    assert (table.corpora, table.languages) == (("nemo", "nemo"), ("pl", "pl"))
+    assert table.select([1]).corpora == ("nemo",)
+
+
+def test_a_further_column_does_not_take_the_place_of_the_features(tmp_path: Path) -> None:
+    with open(tmp_path / "f.parquet", "wb") as file, pytest.raises(UsageError, match="a column features"):
+        FeatureTableWriter(file, LOGMEL, ("room", "features"))

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from emosense.cli.main import app
 from emosense.features.config import default_config
-from emosense.inputs.corpus import Utterance
 from emosense.inputs.recording import Recording
+from emosense.inputs.utterance import Utterance
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run_job import run_label_job
 from emosense.models import description

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from emosense.crossvalidation.evaluate import evaluate
 from emosense.crossvalidation.job import EvaluateJob
 from emosense.errors import UsageError
 from emosense.features.sets import FEATURE_SETS
-from emosense.inputs.corpus import Utterance
 from emosense.inputs.recording import Recording
+from emosense.inputs.utterance import Utterance
 from emosense.models.model import Model, read_model
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
@@ -31,6 +32,7 @@ from emosense.training.feature_table import FeatureTable, FeatureTableWriter
 from emosense.training.fitting import fit_cnn
 from emosense.training.graphs import with_temperature
 from emosense.training.job import TrainJob
+from emosense.training.model_card import trained_text
 from emosense.training.prediction import predict
 from emosense.training.presets import preset
 from emosense.training.train import train
@@ -186,18 +188,19 @@ def test_a_training_whose_worker_is_killed_resumes_from_its_checkpoint(running_r
     np.testing.assert_allclose(predict(weights, [table], 3), predict(undisturbed.weights, [table], 3), atol=1e-4)
 
 
-def store(table: FeatureTable, path: Path, corpus: str = "") -> str:
+def store(table: FeatureTable, path: Path) -> str:
     """Write a feature table as `emosense-batch features` does."""
+    labels = zip(table.paths, table.emotions, table.speakers, table.corpora, table.languages, strict=True)
     utterances = [
-        Utterance(Recording(path, path, 1, "1"), emotion, speaker)
-        for path, emotion, speaker in zip(table.paths, table.emotions, table.speakers, strict=True)
+        Utterance(Recording(path, path, 1, "1"), emotion, speaker, "", corpus, language)
+        for path, emotion, speaker, corpus, language in labels
     ]
     results = [
         {"features": f.ravel(), "n_frames": len(f) if f.ndim == 2 else 0, "error_code": "", "error": ""}
         for f in table.features
     ]
     with open(path, "wb") as file:
-        writer = FeatureTableWriter(file, table.config, corpus)
+        writer = FeatureTableWriter(file, table.config)
         writer.write(utterances, results)
         writer.close()
     return str(path)
@@ -213,6 +216,10 @@ def test_a_trained_model_directory_describes_itself(running_ray: None, tmp_path:
     assert files.description["classes"] == list(CLASSES)
     assert files.description["trained_on"]["n_recordings"] == 60
     assert files.description["scores"][0]["uar"] > 0.9
+    assert (files.description["name"], files.description["trained_on"]["epochs"]) == ("model", 20)
+    says = trained_text(files.description)
+    assert says.startswith("model model (mlp default; 20 epochs); held-out speakers s")
+    assert "chance" not in says
     curves = json.loads((output / "curves.json").read_text())
     assert set(curves) == {"validation", "final"}
     found = Model(files).probabilities([table.features[1]])
@@ -243,11 +250,36 @@ def test_the_licence_is_of_the_corpus_and_not_of_what_its_speakers_are_called(
     tmp_path: Path, corpus: str, is_ravdess: bool
 ) -> None:
     table = made_table(preset("mlp", "default"), 12)
-    table = dataclasses.replace(table, speakers=("01", "02", "03") * 4)
-    data = store(table, tmp_path / "features.parquet", corpus)
+    table = dataclasses.replace(table, speakers=("01", "02", "03") * 4, corpora=(corpus,) * 12)
+    data = store(table, tmp_path / "features.parquet")
     train(TrainJob("mlp", data, str(tmp_path / "m"), emotions=CLASSES, validation_share=0), Silent())
     assert ("RAVDESS" in read_model(str(tmp_path / "m")).description["licence"]) is is_ravdess
     assert ("RAVDESS" in (tmp_path / "m" / "MODEL_CARD.md").read_text()) is is_ravdess
+
+
+def test_every_corpus_is_named_with_its_counts_and_licence(tmp_path: Path) -> None:
+    table = made_table(preset("mlp", "default"), 12)
+    corpora = ("selvas",) * 4 + ("ravdess",) * 8
+    table = dataclasses.replace(table, corpora=corpora, languages=("ko",) * 4 + ("",) * 8)
+    data = store(table, tmp_path / "features.parquet")
+    train(TrainJob("mlp", data, str(tmp_path / "m"), emotions=CLASSES, validation_share=0), Silent())
+    description = read_model(str(tmp_path / "m")).description
+    ravdess, selvas = description["trained_on"]["corpora"]
+    assert (ravdess["name"], ravdess["n_recordings"], ravdess["languages"]) == ("ravdess", 8, [])
+    assert (selvas["name"], selvas["n_recordings"], selvas["languages"]) == ("selvas", 4, ["ko"])
+    assert selvas["emotions"] == dict(Counter(table.emotions[:4]))
+    assert "research only" in description["licence"]
+    card = (tmp_path / "m" / "MODEL_CARD.md").read_text()
+    assert "| Selvas emotional speech (emotiontts_open_db) | ko | 4 | 4 | calm 2, happy 1, angry 1 |" in card
+
+
+def test_a_model_at_chance_says_so(tmp_path: Path) -> None:
+    table = made_table(preset("mlp", "default"), 60)
+    shuffled = dataclasses.replace(table, features=list(np.random.default_rng(0).permutation(np.stack(table.features))))
+    data = store(shuffled, tmp_path / "features.parquet")
+    trained = train(TrainJob("mlp", data, str(tmp_path / "m"), emotions=CLASSES), Silent())
+    assert trained_text(trained.description).endswith("no better than chance (33.3%)")
+    assert "No better than chance" in (tmp_path / "m" / "MODEL_CARD.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -306,5 +338,5 @@ def test_a_training_is_resumed_only_with_its_own_data(running_ray: None, tmp_pat
     restarted = train(dataclasses.replace(job, overwrite=True), Silent()).curves["final"]
     assert [record["train_loss"] for record in restarted] == pytest.approx([record["train_loss"] for record in history])
     other = dataclasses.replace(resumed, preset="default")
-    with pytest.raises(UsageError, match="holds the model cnn-tiny"):
+    with pytest.raises(UsageError, match="holds a model cnn tiny"):
         train(other, Silent())
