@@ -15,6 +15,7 @@ import typer
 
 from emosense._version import __version__
 from emosense.cli.adapt import adapt
+from emosense.cli.choose import choose
 from emosense.cli.doctor import doctor
 from emosense.cli.download import download
 from emosense.cli.evaluate import evaluate
@@ -39,6 +40,7 @@ app.command()(label)
 app.command()(features)
 app.command()(train)
 app.command()(evaluate)
+app.command()(choose)
 app.command()(adapt)
 app.command()(report)
 app.command()(doctor)

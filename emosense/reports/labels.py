@@ -13,7 +13,7 @@ import numpy as np
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
 from emosense.progress import plural
-from emosense.reports import clips, label_sections, page, quality_section
+from emosense.reports import choice_section, clips, label_sections, page, quality_section
 from emosense.reports.figure import Figure
 from emosense.reports.label_table import read_labels
 from emosense.reports.markup import Markup
@@ -61,6 +61,7 @@ def label_report(table_path: str, manifest_path: str | None, output: str) -> tup
     blocks += [label_sections.durations(tally, figures)] if tally.durations else []
     blocks += quality_section.quality(tally, figures)
     blocks += clips.certainty(tally, output)
+    blocks += choice_section.recordings_to_label(tally, table_path, output)
     blocks += clips.errors(tally, figures)
     if manifest:
         blocks.append(_run(manifest, tally))

@@ -37,15 +37,17 @@ def check_readable(location: str) -> None:
     _reader_of(location)
 
 
-def read_records(location: str, columns: Sequence[str], parse: Callable[[dict[str, Any]], Record]) -> Iterator[Record]:
+def read_records(
+    location: str, columns: Sequence[str] | None, parse: Callable[[dict[str, Any]], Record]
+) -> Iterator[Record]:
     """Read a table of labels row by row; memory does not grow with its length.
 
     Parameters
     ----------
     location : str
         Local path or URL of a .csv, .parquet or .jsonl table of labels.
-    columns : sequence of str
-        Columns to read, as far as the table has them.
+    columns : sequence of str or None
+        Columns to read, as far as the table has them; None for all.
     parse : callable
         Makes a record of the values of a row by column. A KeyError, ValueError or TypeError means that the table is
         not a table of labels.
@@ -78,7 +80,7 @@ def read_records(location: str, columns: Sequence[str], parse: Callable[[dict[st
         raise UsageError(f"{redact(location)} is not a table of labels: {where}, {_reason(err)}") from err
 
 
-def _reader_of(location: str) -> Callable[[BinaryIO, Sequence[str]], Iterator[dict[str, Any]]]:
+def _reader_of(location: str) -> Callable[[BinaryIO, Sequence[str] | None], Iterator[dict[str, Any]]]:
     readers = {"csv": _csv_records, "jsonl": _json_records, "parquet": _parquet_records}
     name = format_of(location)
     if name not in readers:
@@ -94,19 +96,21 @@ def _reason(err: Exception) -> str:
     return f"{err}"
 
 
-def _csv_records(file: BinaryIO, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    escaped = [name for name in _ESCAPED if name in columns]
-    with io.TextIOWrapper(file, "utf-8", newline="") as text:
+def _csv_records(file: BinaryIO, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
+    escaped = [name for name in _ESCAPED if columns is None or name in columns]
+    with io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
         for record in csv.DictReader(text, restval=None, restkey=""):
             if "" in record or None in record.values():
                 raise ValueError("a row has more or fewer cells than the header")
             yield record | {name: unescape_cell(record[name]) for name in escaped if name in record}
 
 
-def _json_records(file: BinaryIO, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _json_records(file: BinaryIO, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
     for line in file:
         record = json.loads(line)
-        yield {name: record[name] for name in columns if name in record} | {"path": _printable(record["path"])}
+        yield {name: record[name] for name in columns or record if name in record} | {
+            "path": _printable(record["path"])
+        }
 
 
 def _printable(path: str) -> str:
@@ -117,11 +121,11 @@ def _printable(path: str) -> str:
         return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _parquet_records(file: BinaryIO, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _parquet_records(file: BinaryIO, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(file) as table:
-        present = set(table.schema_arrow.names)
-        wanted = [name for name in columns if name in present]
+        present = table.schema_arrow.names
+        wanted = present if columns is None else [name for name in columns if name in present]
         for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
             yield from batch.to_pylist()

@@ -22,6 +22,7 @@ from made_pages import HOSTILE, NUMBER, Page, labels_page, made_rows, manifest_o
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import OutputError, RecordingError, UsageError
+from emosense.labelling.choice import choose_recordings
 from emosense.reports import label_report, save_figures
 from emosense.reports.clips import audio_link
 from emosense.tables.columns import COLUMNS
@@ -156,6 +157,15 @@ def test_no_recording_is_listed_twice(tmp_path: Path) -> None:
         assert sorted(re.findall(named, page.source)) == sorted(row.path for row in rows)
         assert f"<h3>{heading}</h3>" in page.source
         assert ("Lowest confidence" in page.source) is (n == 15)
+
+
+def test_the_recordings_to_label_oneself_are_those_that_choose_chooses_first(tmp_path: Path) -> None:
+    named = r'<li class="clip to-label"><bdi class="name">([^<]*)</bdi>'
+    page = labels_page(tmp_path, made_rows(200))
+    table = str(next(tmp_path.glob("*.csv")))
+    assert re.findall(named, page.source) == [row.path for row in choose_recordings(table)][:12]
+    assert f"emosense-batch choose {table}" in page.source
+    assert not re.findall(named, labels_page(tmp_path, made_rows(20)).source)
 
 
 def test_equally_frequent_emotions_are_named_together(tmp_path: Path) -> None:

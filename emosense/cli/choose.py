@@ -1,0 +1,43 @@
+"""`emosense-batch choose`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from emosense.cli.options import Quiet, print_message
+
+
+def choose(
+    table: Annotated[str, typer.Argument(help="Table of labels that label wrote: .csv, .parquet or .jsonl.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="Table to fill in, .csv.")] = "to-label.csv",
+    n: Annotated[int, typer.Option("-n", "--n", min=1, help="How many recordings to choose.")] = 40,
+    speakers: Annotated[
+        str | None,
+        typer.Option(help="How the speaker is found, as for label; default: the column speaker of the table."),
+    ] = None,
+    without: Annotated[
+        str | None, typer.Option(help="Leave out the recordings of this table, which you labelled before.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Choose the recordings whose labels would help most, for you to listen to and fill in.
+
+    Give the table that you filled in to adapt.
+    """
+    from emosense.labelling.choice import check_choice_output, choose_recordings, labelled_locations, write_choice
+    from emosense.labelling.speaker_rule import SpeakerRule
+    from emosense.labelling.speakers import Speakers
+    from emosense.progress import plural
+
+    check_choice_output(output)
+    chosen = choose_recordings(table, n, labelled_locations(without) if without else ())
+    if speakers is None:
+        write_choice(chosen, output)
+    else:
+        with Speakers(SpeakerRule(speakers)) as found:
+            write_choice(chosen, output, found)
+    if not quiet:
+        print_message(f"{output}: {plural(len(chosen), 'recording')} to listen to; fill in the column emotion")
+        print_message(f"then: emosense-batch adapt {output} -o models/mine")
