@@ -70,7 +70,7 @@ def label(
     max_duration_s : float
         Refuse recordings that last longer, in seconds, > 0.
     file_timeout_s : float
-        Give up a recording that makes no progress for so many seconds, > 0.
+        Give up a recording after so many seconds without progress, or of CPU time without finding speech, > 0.
     encoder : str
         Path or URL of the pretrained encoder that the model needs; if empty, it is looked for on this machine.
     emotions : iterable of str

@@ -155,7 +155,7 @@ ERROR_CODES: Final[dict[str, str]] = {
     "model_error": "The model returned a probability that is not a number.",
     "internal_error": "A bug in EmoSense; please report it.",
     "out_of_memory": "Decoding needs more memory than the worker may use.",
-    "timeout": "The worker made no progress on this file for --file-timeout.",
+    "timeout": "No progress for --file-timeout, or that much CPU time without finding speech.",
     "worker_crashed": "The worker died on this file twice.",
 }
 

@@ -178,7 +178,9 @@ class SoundFileDecoder:
                 yield from self._beyond_end(n_read)
                 return
             n_read += len(block)
-            yield block * np.float32(1 / 32768) if is_pcm16 else block
+            if is_pcm16:
+                block = block * np.float32(1 / 32768) if block.any() else np.zeros(block.shape, np.float32)
+            yield block
 
     def _beyond_end(self, n_read: int) -> Iterator[Float32]:
         """Yield what follows the end that libsndfile sees."""

@@ -7,9 +7,8 @@ from typing import Final
 import numpy as np
 
 from emosense.arrays import Float32
+from emosense.audio.silence import SILENCE_PEAK
 
-# Below -100 dBFS there is no speech: one step of 16-bit audio is -90 dBFS.
-SILENCE_PEAK: Final = 1e-5
 # Channels cancel where their mean has less than this share of the power that unrelated channels would leave.
 _CANCELLED: Final = 0.25
 

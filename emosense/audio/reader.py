@@ -14,8 +14,9 @@ import numpy as np
 
 from emosense.arrays import Float32
 from emosense.audio.decoder import open_decoder
-from emosense.audio.mono import SILENCE_PEAK, MonoRule
+from emosense.audio.mono import MonoRule
 from emosense.audio.resampling import lent_stream
+from emosense.audio.silence import SILENCE_PEAK, SilenceLimit
 from emosense.errors import RecordingError
 
 MIN_DURATION_S: Final = 0.25
@@ -180,7 +181,7 @@ class RecordingReader:
             yield stream.resample_chunk(np.empty(0, np.float32), last=True)
 
     def _mono_blocks(self) -> Iterator[Float32]:
-        mono = MonoRule()
+        mono, silence = MonoRule(), SilenceLimit(self._decoder.sample_rate)
         for block in self._decoder.blocks():
             self._n_frames += len(block)
             if self._n_frames > self._max_duration_s * self._decoder.sample_rate:
@@ -189,6 +190,7 @@ class RecordingReader:
             # NaN fails both comparisons.
             if not (highest < _ABSURD_PEAK and lowest > -_ABSURD_PEAK):
                 raise RecordingError("non_finite", "samples are NaN, infinite or far out of range")
+            silence.add(block, highest - lowest)
             waveform = mono(block)
             if block.shape[1] > 1:
                 lowest, highest = float(waveform.min()), float(waveform.max())

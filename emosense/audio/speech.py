@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from emosense.arrays import Float32
 from emosense.audio.high_pass import high_pass
 from emosense.audio.hum import without_hum
+from emosense.audio.silence import SILENCE_PEAK
 from emosense.errors import RecordingError
 
 FRAME_S: Final = 0.032
@@ -76,6 +77,8 @@ def find_speech(waveform: Float32, sample_rate: int) -> Speech | None:
     Speech or None
         None where there is less than `MIN_SPEECH_S` of speech.
     """
+    if max(-float(waveform.min(initial=0)), float(waveform.max(initial=0))) < SILENCE_PEAK:
+        return None
     filtered = high_pass(waveform, sample_rate)
     is_speech, level_db = speech_frames(filtered, sample_rate)
     cleaned = without_hum(filtered, _pauses(is_speech, len(filtered), sample_rate), sample_rate)

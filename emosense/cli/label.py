@@ -78,7 +78,10 @@ def label(
     ] = 86_400.0,
     max_errors: Annotated[str | None, typer.Option(help="Stop when more recordings fail than this: N or P%.")] = None,
     file_timeout: Annotated[
-        float, typer.Option(help="Give up on a recording after this many seconds without progress.")
+        float,
+        typer.Option(
+            help="Give up on a recording after so many seconds without progress, or of CPU time without finding speech."
+        ),
     ] = 60.0,
     limit: Annotated[int | None, typer.Option(min=1, help="Label only the first N recordings.")] = None,
     follow_links: Annotated[bool, typer.Option(help="Follow symbolic links that lead out of the folder.")] = False,

@@ -70,7 +70,7 @@ class LabelSpec:
     config : LabelConfig
         The settings that change results.
     file_timeout_s : float
-        Give up a recording on which the worker makes no progress for so many seconds.
+        Give up a recording after so many seconds without progress, or of CPU time without finding speech.
     memory_mb : int
         Limit on the worker's data in MiB; 0 for none.
     worker : tuple of str

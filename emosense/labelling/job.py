@@ -63,7 +63,7 @@ class LabelJob:
     dry_run : bool
         List and count only.
     file_timeout_s : float
-        Give up a recording that makes no progress for so many seconds.
+        Give up a recording after so many seconds without progress, or of CPU time without finding speech.
     progress : str
         A mode of `emosense.progress.open_progress`.
     verbose : bool

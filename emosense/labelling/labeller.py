@@ -17,6 +17,7 @@ from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.recording import Recording, open_recording
 from emosense.labelling.config import LabelConfig, Labelled
 from emosense.labelling.recording_result import RecordingResult
+from emosense.labelling.work_budget import WorkBudget
 from emosense.models.model import Model
 from emosense.tables.row import error_row
 
@@ -30,10 +31,19 @@ class Labeller:
     config : LabelConfig
     on_progress : callable, optional
         Called after every window, which distinguishes a long recording from one that hangs.
+    file_timeout_s : float
+        Give up a recording that takes more CPU time than this without yielding a label, in seconds.
     """
 
-    def __init__(self, model: Model, config: LabelConfig, on_progress: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        config: LabelConfig,
+        on_progress: Callable[[], None] = lambda: None,
+        file_timeout_s: float = float("inf"),
+    ) -> None:
         self._model, self._config, self._on_progress = model, config, on_progress
+        self._file_timeout_s = file_timeout_s
         self._window_s = config.window_s or model.window_s
         self._hop_s = min(config.hop_s or self._window_s, self._window_s)
 
@@ -56,10 +66,12 @@ class Labeller:
         """
         model, config, rate = self._model, self._config, self._model.sample_rate
         result = RecordingResult(recording.path, rate, is_strict=config.strict)
+        budget = WorkBudget(self._file_timeout_s)
         try:
             with open_recording(recording, self._on_progress) as file:
                 reader = RecordingReader(file, rate, config.max_duration_s, on_block=self._on_progress)
                 for segment in reader.segments(self._window_s, self._hop_s):
+                    budget.check(segment.end_s)
                     speech = find_speech(segment.waveform, rate)
                     probabilities = distance = None
                     if speech is not None:
@@ -72,6 +84,7 @@ class Labeller:
                         probabilities = model.probabilities(features)
                         if model.statistics:
                             distance = model.statistics.distance(features[0])
+                        budget.renew(segment.end_s)
                     result.add(segment, speech, probabilities, distance)
                     self._on_progress()
             return result.labelled(reader)

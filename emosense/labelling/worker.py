@@ -83,7 +83,7 @@ def main() -> None:
         files = ModelFiles(setup["model"], base64.b64decode(setup["weights"]), setup["sha256"])
         model = Model(files)
         encoder_mb = load_encoders(model.features)
-        labeller = Labeller(model, LabelConfig(**setup["config"]), pipe.heartbeat)
+        labeller = Labeller(model, LabelConfig(**setup["config"]), pipe.heartbeat, setup["file_timeout_s"] or math.inf)
     except EmoSenseError as err:
         pipe.send({"error": to_wire(err)})
         return
