@@ -18,6 +18,7 @@ from emosense.tables.formats import OUTPUT_FORMATS
 PAGE = Path(__file__).with_name("rows.md")
 _GROUPS = {
     "always": "always",
+    "recordings": "table of recordings",
     "segments": "table of segments",
     "quality": "`--quality`",
     "speakers": "`--speakers`",

@@ -51,6 +51,7 @@ def assemble(job: LabelJob, speakers: Speakers | None, source: Source, summary: 
             output_format = OUTPUT_FORMATS[format_of(job.segments_output)]
             write_segments = _buffered(stack, stack.enter_context(output_format.open(job.segments_output, layout)))
         for labelled in _adapted(speakers, _chosen(job.emotions, source)):
+            labelled = labelled.with_agreement()
             row, segments = labelled.row, labelled.segments
             summary.count(row)
             for write in tables:

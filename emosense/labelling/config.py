@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 from emosense.errors import UsageError
+from emosense.tables.columns import PROBABILITY_DIGITS
 from emosense.tables.row import Row, with_probabilities
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ class Labelled:
     row : Row
         Its row.
     segments : tuple of Row
-        The rows of its segments; empty if it has no label.
+        The rows of its segments; empty if it has no label. Those with a label are what the row's label is from.
     """
 
     row: Row
@@ -118,3 +120,19 @@ class Labelled:
             return with_probabilities(row, choice.apply(row.probabilities)) if row.probabilities else row
 
         return Labelled(answered(self.row), tuple(map(answered, self.segments)))
+
+    def with_agreement(self) -> Labelled:
+        """Say how far the labels of the segments agree with that of the recording.
+
+        Returns
+        -------
+        Labelled
+            Its row has `n_segments` and `agreement`; one without a label is unchanged.
+        """
+        seconds = [(segment.emotion, segment.speech_s or 0.0) for segment in self.segments if segment.emotion]
+        total_s = math.fsum(length_s for _, length_s in seconds)
+        if not total_s:
+            return self
+        share = math.fsum(length_s for emotion, length_s in seconds if emotion == self.row.emotion) / total_s
+        row = dataclasses.replace(self.row, n_segments=len(seconds), agreement=round(share, PROBABILITY_DIGITS))
+        return Labelled(row, self.segments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,25 @@ from emosense.audio.speech import Speech
 
 # A window whose loudest speech is this much below the recording's has none: a distant voice, or noise that passes.
 _BELOW_LOUDEST_DB: Final = 30.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What the windows say together.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (n_emotions,)
+        Of the recording.
+    speech_s : float
+        Seconds of speech that they are from.
+    is_counted : ndarray, shape (n_windows,), bool
+        Whether each window with speech counts: not if it is far quieter than the loudest.
+    """
+
+    probabilities: NDArray[np.float64]
+    speech_s: float
+    is_counted: NDArray[np.bool_]
 
 
 class SpeechMean:
@@ -40,17 +60,18 @@ class SpeechMean:
         self._seconds.append((speech.speech_s, speech.speech_s * new_share))
         self._levels_db.append(speech.level_db)
 
-    def result(self) -> tuple[NDArray[np.float64], float] | None:
+    def result(self) -> Answer | None:
         """Return the answer for the whole recording.
 
         Returns
         -------
-        tuple or None
-            Probabilities, shape (n_emotions,), and the seconds of speech that they are from; None without speech.
+        Answer or None
+            None without speech.
         """
         if not self._probabilities:
             return None
         levels_db, seconds = np.array(self._levels_db), np.array(self._seconds)
-        seconds[levels_db < levels_db.max() - _BELOW_LOUDEST_DB] = 0
+        is_counted = levels_db >= levels_db.max() - _BELOW_LOUDEST_DB
+        seconds[~is_counted] = 0
         weights = seconds[:, 0] / seconds[:, 0].sum()
-        return weights @ np.array(self._probabilities), float(seconds[:, 1].sum())
+        return Answer(weights @ np.array(self._probabilities), float(seconds[:, 1].sum()), is_counted)

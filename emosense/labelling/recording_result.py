@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -82,19 +84,30 @@ class RecordingResult:
             raise RecordingError("truncated", f"{reader.decoded_s:.3f} of {reader.duration_s:.3f} s could be decoded")
         row = labelled_row(
             self._path,
-            answer[0],
+            answer.probabilities,
             reader.duration_s,
             reader.decoded_s,
-            speech_s=answer[1],
+            speech_s=answer.speech_s,
             is_partial=reader.is_partial,
             quality=self._meter.figures(),
         )
-        return Labelled(row, tuple(self._segments))
+        return Labelled(row, tuple(self._counted(answer.is_counted))).with_agreement()
+
+    def _counted(self, is_counted: NDArray[np.bool_]) -> Iterator[Row]:
+        """Yield the rows of the segments; a label that does not count is none."""
+        counted = iter(is_counted)
+        for row in self._segments:
+            is_quiet = row.emotion and not next(counted)
+            yield _without_speech(row.path, row.start_s, row.end_s) if is_quiet else row
 
 
 def _segment_row(path: str, segment: Segment, speech: Speech | None, probabilities: NDArray[np.float32] | None) -> Row:
     if speech is None or probabilities is None:
-        return error_row(path, RecordingError("no_speech", NO_SPEECH), segment.start_s, segment.end_s)
+        return _without_speech(path, segment.start_s, segment.end_s)
     start_s, end_s = segment.start_s, segment.end_s
     length_s = end_s - start_s
     return labelled_row(path, probabilities, length_s, length_s, start_s=start_s, end_s=end_s, speech_s=speech.speech_s)
+
+
+def _without_speech(path: str, start_s: float | None, end_s: float | None) -> Row:
+    return error_row(path, RecordingError("no_speech", NO_SPEECH), start_s, end_s)

@@ -21,7 +21,7 @@ SECONDS_DIGITS: Final = 3
 
 # A name comes from the file system and may hold bytes that are not UTF-8.
 Kind = Literal["name", "text", "number", "count", "flag"]
-Group = Literal["always", "segments", "quality", "speakers", "min_confidence"]
+Group = Literal["always", "recordings", "segments", "quality", "speakers", "min_confidence"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Column:
     kind : str
         Type of its values: ``name``, ``text``, ``number``, ``count`` or ``flag``.
     group : str
-        When a table has it: ``always``, in a table of ``segments``, or with the option ``quality``, ``speakers`` or
-        ``min_confidence``.
+        When a table has it: ``always``, only in a table of ``recordings`` or of ``segments``, or with the option
+        ``quality``, ``speakers`` or ``min_confidence``.
     digits : int
         Digits after the decimal point of a number in a text format.
     """
@@ -64,6 +64,15 @@ for _column in (
     ),
     Column("decoded_s", "seconds that could be decoded", digits=SECONDS_DIGITS),
     Column("speech_s", "seconds of speech that the label is from; empty without a label", digits=SECONDS_DIGITS),
+    Column(
+        "n_segments", "number of windows with speech that the label is from; empty without a label",
+        "count", "recordings",
+    ),
+    Column(
+        "agreement",
+        "share of the speech whose own segment has the label of the row, 0 to 1; empty without a label",
+        group="recordings",
+    ),
     Column("status", "`ok`; `partial`: labelled on the part that could be decoded; `error`: no label", "text"),
     Column("error_code", "why the status is not `ok`: a code of the table below", "text"),
     Column("error", "the same as a sentence for people", "text"),
@@ -93,21 +102,22 @@ def select_columns(groups: AbstractSet[Group] = frozenset()) -> tuple[Column, ..
     Parameters
     ----------
     groups : set of str
-        Groups beside ``always``.
+        Groups beside ``always``. Without ``segments``, the table is one of recordings.
 
     Returns
     -------
     tuple of Column
         In the order of the schema.
     """
-    return tuple(column for column in SCHEMA.values() if column.group == "always" or column.group in groups)
+    groups = groups | {"always", "segments" if "segments" in groups else "recordings"}
+    return tuple(column for column in SCHEMA.values() if column.group in groups)
 
 
 def _names(*groups: Group) -> tuple[str, ...]:
     return tuple(column.name for column in SCHEMA.values() if column.group in groups)
 
 
-COLUMNS: Final = _names("always")
+COLUMNS: Final = _names("always", "recordings")
 SEGMENT_COLUMNS: Final = _names("always", "segments")
 # emosense.labelling.trust computes these, emosense.labelling.speakers fills in those of speakers.
 QUALITY_COLUMNS: Final = _names("quality")

@@ -18,14 +18,14 @@ from emosense.tables.columns import (
     PROBABILITY_COLUMNS,
     PROBABILITY_DIGITS,
     QUALITY_COLUMNS,
+    SCHEMA,
     SECONDS_DIGITS,
-    SEGMENT_COLUMNS,
-    SPEAKER_COLUMNS,
 )
 
 # A spreadsheet runs a cell that begins with one of these as a formula (OWASP, CSV injection).
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "'")
-_NAMES: Final = (*SEGMENT_COLUMNS, *QUALITY_COLUMNS, *SPEAKER_COLUMNS)
+# That of "uncertain" depends on the table.
+_NAMES: Final = tuple(name for name in SCHEMA if name != "uncertain")
 _NO_PROBABILITIES: Final = (None,) * len(PROBABILITY_COLUMNS)
 _NO_QUALITY: Final = (None,) * len(QUALITY_COLUMNS)
 _BYTES_MARK: Final = "bytes:"
@@ -56,6 +56,12 @@ class Row:
         The speaker; empty if not requested or not known.
     speaker_recordings : int or None
         Number of the speaker's recordings that the probabilities are adapted to; None if they are not adapted.
+    speech_s : float or None
+        Seconds of speech; None without a label.
+    n_segments : int or None
+        Number of windows that the label is from; None for a segment, and without a label.
+    agreement : float or None
+        Share of the speech whose own segment has the same label, 0 to 1; None like `n_segments`.
     """
 
     path: str
@@ -71,6 +77,8 @@ class Row:
     speaker: str = ""
     speaker_recordings: int | None = None
     speech_s: float | None = None
+    n_segments: int | None = None
+    agreement: float | None = None
 
     @property
     def emotion(self) -> str:

@@ -179,7 +179,9 @@ def test_a_table_of_speakers_or_labels_is_read_despite_temporary_faults(
     bucket: Path, tmp_path: Path, kind: str
 ) -> None:
     (bucket / "who.csv").write_text("path,speaker\na.wav,Ann\n")
-    (bucket / "labels.csv").write_text(",".join(COLUMNS) + "\r\n" + "a.wav" + "," * 14 + "error,missing,gone\r\n")
+    (bucket / "labels.csv").write_text(
+        ",".join(COLUMNS) + "\r\n" + "a.wav" + "," * COLUMNS.index("status") + "error,missing,gone\r\n"
+    )
     for name in ("who.csv", "labels.csv"):
         faulty_fs.plan(bucket, "read", name, kind, 2)
     with Speakers(SpeakerRule(f"faulty://{bucket}/who.csv")) as speakers:

@@ -324,10 +324,19 @@ def test_a_recording_that_is_not_on_this_machine_has_no_player(tmp_path: Path) -
     ("content", "sentence"),
     [
         (b"path,emotion\r\na.wav,calm\r\n", "it has no column"),
-        (",".join(COLUMNS).encode() + b"\r\na.wav,bored" + b"," * 15 + b"\r\n", "'bored' is not an emotion"),
+        (
+            ",".join(COLUMNS).encode() + b"\r\na.wav,bored" + b"," * (len(COLUMNS) - 2) + b"\r\n",
+            "'bored' is not an emotion",
+        ),
         (",".join(COLUMNS).encode() + b"\r\na.wav,calm\r\n", "more or fewer cells"),
-        (",".join(COLUMNS).encode() + b"\r\na.wav,calm,nan" + b"," * 12 + b"ok,,\r\n", "out of range"),
-        (",".join(COLUMNS).encode() + b"\r\na.wav,calm,7" + b"," * 12 + b"ok,,\r\n", "from 0 to 1"),
+        (
+            ",".join(COLUMNS).encode() + b"\r\na.wav,calm,nan" + b"," * (COLUMNS.index("status") - 2) + b"ok,,\r\n",
+            "out of range",
+        ),
+        (
+            ",".join(COLUMNS).encode() + b"\r\na.wav,calm,7" + b"," * (COLUMNS.index("status") - 2) + b"ok,,\r\n",
+            "from 0 to 1",
+        ),
         (b"\xff\xfe", "at its start"),
     ],
 )

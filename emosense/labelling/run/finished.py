@@ -105,7 +105,7 @@ def _as_segment(row: Row) -> Row:
     """Return the row of a segment that is the whole recording."""
     end_s = row.decoded_s
     whole = dataclasses.replace(row, start_s=0.0, end_s=end_s, duration_s=end_s, quality=())
-    return dataclasses.replace(whole, status="ok", error_code="", error="")
+    return dataclasses.replace(whole, status="ok", error_code="", error="", n_segments=None, agreement=None)
 
 
 def in_order(recordings: Iterable[Recording], finished: Iterable[Finished], *, complete: bool) -> Iterator[Finished]:
