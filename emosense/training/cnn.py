@@ -60,6 +60,7 @@ def fit(
     state: TrainingState | None = None,
     on_epoch: Callable[[EpochResult], None] | None = None,
     all_reduce: AllReduce | None = None,
+    corpora: Sequence[str] | None = None,
 ) -> keras.Model:
     """Train a CNN for exactly ``config.epochs`` epochs; validation data decides nothing.
 
@@ -83,6 +84,8 @@ def fit(
         Receives the `EpochResult` of every epoch.
     all_reduce : AllReduce, optional
         Makes this one of several workers: each computes the gradient of its slice of every batch.
+    corpora : sequence of str, length n_recordings, optional
+        Corpus of each training recording; without it, all are of one corpus.
 
     Returns
     -------
@@ -96,7 +99,9 @@ def fit(
     """
     if all_reduce and all_reduce.n_workers > config.batch_size:
         raise UsageError(f"{all_reduce.n_workers} workers share batches of {config.batch_size}: use fewer workers")
-    training = CnnTraining(train_features, train_labels, config, n_classes, seed, all_reduce)
+    training = CnnTraining(
+        train_features, train_labels, config, n_classes, seed, all_reduce, corpora or [""] * len(train_labels)
+    )
     for epoch in range(training.restore(state) if state else 0, config.epochs):
         loss, accuracy = training.train_epoch(epoch)
         if on_epoch:

@@ -70,7 +70,8 @@ class CnnConfig(NetworkConfig):
         Regularisation: AdamW's decay of kernels, probability spread over all classes, alpha of `augmentation.mix`,
         decay per step of the moving average of the weights that is the result (0: no average), dropout rate.
     balance : bool
-        Weight the loss by the inverse frequency of the class: RAVDESS has half as many neutral clips as others.
+        Weight the loss so that every emotion of every corpus counts the same (`emosense.training.balance`): RAVDESS has
+        half as many neutral clips as others.
     channels : tuple of int
         Widths of the residual network: stem, stages, time convolution.
     crop_frames : int

@@ -2,6 +2,8 @@
 
 Several workers average their gradients between the two halves of a step, through an `AllReduce`. All randomness derives
 from (seed, epoch), so a resumed training needs no state of a generator.
+
+The loss of a recording is the cross-entropy among the emotions that its corpus has (`emosense.training.balance`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.training.augmentation import augment, fit_length, mix
+from emosense.training.balance import balanced_weights, class_mask
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.networks import build
 from emosense.training.optimizer import make_optimizer, one_cycle
@@ -44,7 +47,7 @@ class CnnTraining:
 
     Parameters
     ----------
-    features, labels, config, n_classes, seed, all_reduce
+    features, labels, config, n_classes, seed, all_reduce, corpora
         See `emosense.training.cnn.fit`.
 
     Attributes
@@ -61,14 +64,14 @@ class CnnTraining:
         n_classes: int,
         seed: int,
         all_reduce: AllReduce | None,
+        corpora: Sequence[str],
     ) -> None:
         import keras
 
         keras.utils.set_random_seed(seed)
         self._features, self._config, self._seed, self._all_reduce = features, config, seed, all_reduce
-        self._targets = np.eye(n_classes, dtype=np.float32)[labels]
-        counts = np.maximum(1, self._targets.sum(axis=0))
-        self._class_weights = len(labels) / (n_classes * counts) if config.balance else np.ones(n_classes, np.float32)
+        self._n_classes = n_classes
+        self._targets, self._masks = _targets(corpora, labels, config, n_classes)
         self._rank, self._n_workers = (all_reduce.rank, all_reduce.n_workers) if all_reduce else (0, 1)
         self._n_steps = max(1, len(features) // config.batch_size)
         n_bands = features[0].shape[1]
@@ -90,13 +93,17 @@ class CnnTraining:
         self._averages = [tf.Variable(w.value) for w in floats]
         self._floats = floats
 
+        masks, n_classes = self._masks, self._n_classes
+
         def gradients(x: Any, target: Any, n_rows: Any) -> Any:
+            classes, mask_of_row, weights = tf.split(target, [n_classes, len(masks), 1], axis=1)
             with tf.GradientTape() as tape:
                 probabilities = model(x, training=True)
-                smooth = target * (1 - config.label_smoothing) + config.label_smoothing / target.shape[1]
-                row_losses = -tf.reduce_sum(smooth * tf.math.log(probabilities + _EPSILON), axis=1)
-                loss = tf.reduce_sum(row_losses * tf.linalg.matvec(target, self._class_weights)) / n_rows
-            hits = tf.cast(tf.argmax(probabilities, 1) == tf.argmax(target, 1), tf.float32)
+                among = tf.matmul(probabilities, masks, transpose_b=True)
+                row_losses = tf.reduce_sum(mask_of_row * tf.math.log(among + _EPSILON), axis=1)
+                row_losses -= tf.reduce_sum(classes * tf.math.log(probabilities + _EPSILON), axis=1)
+                loss = tf.reduce_sum(row_losses * weights[:, 0]) / n_rows
+            hits = tf.cast(tf.argmax(probabilities, 1) == tf.argmax(classes, 1), tf.float32)
             return [loss, tf.reduce_sum(hits) / n_rows, *tape.gradient(loss, model.trainable_variables)]
 
         def apply(values: Any) -> None:
@@ -230,3 +237,17 @@ class CnnTraining:
             for i, variable in enumerate(group):
                 variable.assign(state[f"{name}_{i}"])
         return int(state["epoch"])
+
+
+def _targets(corpora: Sequence[str], labels: Labels, config: CnnConfig, n_classes: int) -> tuple[Float32, Float32]:
+    """Return what the loss needs of each row, and the distinct masks of classes, shape (n_masks, n_classes).
+
+    A row has the smoothed probabilities of its classes, a one at the number of its mask, and its weight. The loss is
+    linear in all of them but the weight, so mixing two rows mixes their losses.
+    """
+    masks, mask_of_row = np.unique(class_mask(corpora, labels, n_classes), axis=0, return_inverse=True)
+    smoothing = config.label_smoothing * masks / masks.sum(axis=1, keepdims=True)
+    classes = np.eye(n_classes)[labels] * (1 - config.label_smoothing) + smoothing[mask_of_row]
+    weights = balanced_weights(corpora, labels) if config.balance else np.ones(len(labels))
+    columns = [classes, np.eye(len(masks))[mask_of_row], weights[:, np.newaxis]]
+    return np.concatenate(columns, axis=1).astype(np.float32), masks.astype(np.float32)

@@ -135,7 +135,8 @@ def fit_mlp(
     variants = [table.features, *(table.copies[copy] for copy in copies_of(config))]
     rows = np.stack([features for variant in variants for features in variant])
     labels = np.tile(table.labels(classes), len(variants))
-    pipeline = mlp.fit(rows, labels, dataclasses.replace(config, classes=classes), seed=seed)
+    corpora = table.corpora * len(variants)
+    pipeline = mlp.fit(rows, labels, dataclasses.replace(config, classes=classes), seed=seed, corpora=corpora)
     losses = pipeline[-1].loss_curve_
     history = [{"epoch": number, "train_loss": float(loss)} for number, loss in enumerate(losses, start=1)]
     return TrainedNetwork(mlp.to_onnx(pipeline, len(table.features[0])), history)
@@ -183,6 +184,7 @@ def fit_cnn(
         state=state,
         on_epoch=record,
         all_reduce=all_reduce,
+        corpora=table.corpora,
     )
     return TrainedNetwork(cnn_export.to_onnx(model, config, table.features[0].shape[-1]), history)
 
@@ -190,7 +192,15 @@ def fit_cnn(
 FAMILIES.register(
     "mlp",
     Family(
-        "A multilayer perceptron", ("scikit-learn",), ("emosense.training.fitting", "emosense.training.mlp"), fit_mlp
+        "A multilayer perceptron",
+        ("scikit-learn",),
+        (
+            "emosense.training.balance",
+            "emosense.training.fitting",
+            "emosense.training.masked_mlp",
+            "emosense.training.mlp",
+        ),
+        fit_mlp,
     ),
 )
 FAMILIES.register(
@@ -202,6 +212,7 @@ FAMILIES.register(
             "emosense.features.filterbanks",
             "emosense.features.mel",
             "emosense.training.augmentation",
+            "emosense.training.balance",
             "emosense.training.cnn",
             "emosense.training.cnn_export",
             "emosense.training.cnn_steps",

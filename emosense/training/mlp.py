@@ -7,6 +7,7 @@ that order. Scaling is the pipeline's first step and part of the ONNX graph, whi
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from emosense.arrays import Float64
 from emosense.errors import UsageError
+from emosense.training.balance import balanced_weights, class_mask
 from emosense.training.mlp_settings import MlpConfig
 
 if TYPE_CHECKING:
@@ -26,7 +28,14 @@ _OPSET: Final = 17
 _IR_VERSION: Final = 8
 
 
-def fit(features: NDArray[Any], labels: NDArray[np.int64], config: MlpConfig, *, seed: int) -> Pipeline:
+def fit(
+    features: NDArray[Any],
+    labels: NDArray[np.int64],
+    config: MlpConfig,
+    *,
+    seed: int,
+    corpora: Sequence[str] | None = None,
+) -> Pipeline:
     """Train an MLP.
 
     Parameters
@@ -39,6 +48,9 @@ def fit(features: NDArray[Any], labels: NDArray[np.int64], config: MlpConfig, *,
         Settings of the network.
     seed : int
         Decides the initial weights and the order of the rows.
+    corpora : sequence of str, length n, optional
+        Corpus of each row; without it, all are of one corpus. The loss of a row is taken among the emotions that its
+        corpus has.
 
     Returns
     -------
@@ -51,9 +63,10 @@ def fit(features: NDArray[Any], labels: NDArray[np.int64], config: MlpConfig, *,
         If a class has no recording, or a label is not the index of a class.
     """
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
+
+    from emosense.training.masked_mlp import MaskedMLPClassifier
 
     n_rows = np.bincount(labels, minlength=len(config.classes))
     if len(n_rows) > len(config.classes) or not n_rows.all():
@@ -61,7 +74,7 @@ def fit(features: NDArray[Any], labels: NDArray[np.int64], config: MlpConfig, *,
         raise UsageError(f"training needs recordings of each class and of no other; none of: {', '.join(missing)}")
     # Without a hidden layer the loss is convex, and L-BFGS finds its minimum.
     hidden, solver = ((config.hidden_units,), "adam") if config.hidden_units else ((), "lbfgs")
-    network = MLPClassifier(
+    network = MaskedMLPClassifier(
         hidden, solver=solver, alpha=config.alpha, batch_size=min(config.batch_size, len(labels)),
         learning_rate=config.learning_rate, learning_rate_init=config.learning_rate_init, epsilon=config.epsilon,
         max_iter=config.max_iter, random_state=seed,
@@ -72,11 +85,18 @@ def fit(features: NDArray[Any], labels: NDArray[np.int64], config: MlpConfig, *,
         values = scaler.transform(values)
         steps.append(("standardise", scaler))
     transform = None if config.whitening is None else _whitening(values, labels, config.whitening)
-    weight = len(labels) / (len(n_rows) * n_rows[labels]) if config.balance else None
+    values = values if transform is None else values @ transform
+    corpora = corpora or [""] * len(labels)
+    weight = balanced_weights(corpora, labels) if config.balance else None
+    mask = class_mask(corpora, labels, len(config.classes))
     with warnings.catch_warnings():
         # The number of passes is a setting: more passes only fit the training speakers better.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        network.fit(values if transform is None else values @ transform, labels, sample_weight=weight)
+        # Two classes have a single logistic output, and a corpus with one of them says nothing about either.
+        if mask.all() or len(n_rows) == 2:
+            network.fit(values, labels, sample_weight=weight)
+        else:
+            network.fit_masked(values, labels, mask, sample_weight=weight)
     if solver == "lbfgs":
         # scikit-learn keeps only the last loss.
         network.loss_curve_ = [network.loss_]

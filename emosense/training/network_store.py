@@ -141,8 +141,8 @@ def row_digests(table: FeatureTable, config: NetworkConfig) -> list[str]:
     """
     variants = [table.features, *(table.copies[copy] for copy in copies_of(config))]
     digests = []
-    for row, emotion in enumerate(table.emotions):
-        digest = hashlib.sha256(emotion.encode())
+    for row, label in enumerate(zip(table.emotions, table.corpora, strict=True)):
+        digest = hashlib.sha256(repr(label).encode())
         for features in variants:
             digest.update(features[row].tobytes())
         digests.append(digest.hexdigest())
