@@ -22,13 +22,13 @@ import onnxruntime
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import made_sounds
 
-from emosense.audio import speech
+from emosense.audio import speech, speech_detector
 from emosense.audio.high_pass import high_pass
 from emosense.audio.reader import read_waveform
 from emosense.inputs.corpus import read_corpus
 
 RATE = 16_000
-FRAME = round(speech.FRAME_S * RATE)
+FRAME = round(speech_detector.FRAME_S * RATE)
 N_NON_SPEECH = 9_000
 HARD = ("chords", "siren", "swelling noise", "brown noise", "melody", "tones", "drums", "chord")
 
@@ -87,7 +87,7 @@ def disturbed(rng: np.random.Generator, waveform: np.ndarray) -> tuple[np.ndarra
 
 def frames(waveform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What the network takes of a waveform, and the level of each frame below the loudest."""
-    values, level_db = speech.frame_features(high_pass(waveform.astype(np.float32), RATE), RATE)
+    values, level_db = speech_detector.frame_features(high_pass(waveform.astype(np.float32), RATE), RATE)
     return values, level_db - level_db.max()
 
 
@@ -128,7 +128,7 @@ def fit(silero: Silero, corpora: list[str]) -> None:
         name: np.vectorize(lambda value: float(f"{value:.5g}"))(array).tolist()
         for name, array in zip(("hidden", "hidden_bias", "output", "output_bias"), arrays, strict=True)
     }
-    place = Path(speech.__file__).with_name("speech_detector.json")
+    place = Path(speech_detector.__file__).with_suffix(".json")
     place.write_text(json.dumps(stored) + "\n")
     print(f"{place}: {place.stat().st_size:,} bytes, from {sum(map(len, labels)):,} frames")
 
@@ -144,7 +144,7 @@ def compare(silero: Silero, corpora: list[str]) -> None:
     print("|---|--:|--:|--:|")
     detectors = {
         "EmoSense": lambda waveform: speech.find_speech(waveform, RATE) is None,
-        "Silero VAD": lambda waveform: (silero(waveform) > 0.5).sum() * speech.FRAME_S < speech.MIN_SPEECH_S,
+        "Silero VAD": lambda waveform: (silero(waveform) > 0.5).sum() * speech_detector.FRAME_S < speech.MIN_SPEECH_S,
     }
     for name, is_refused in detectors.items():
         start_s = time.process_time()

@@ -45,6 +45,10 @@ def label(
     n_workers: int = 1,
     window_s: float = 0.0,
     hop_s: float = 0.0,
+    segment_by: str = "window",
+    min_segment_s: float = 0.0,
+    max_segment_s: float = 0.0,
+    segments: bool = False,
     strict: bool = False,
     max_duration_s: float = 86_400.0,
     file_timeout_s: float = 60.0,
@@ -65,6 +69,13 @@ def label(
         Length of the windows that a recording is labelled in, in seconds, at least 0.25; 0 for the model's own.
     hop_s : float
         Distance of the windows in seconds, at least 0.25, at most `window_s`; 0 for the length of the window.
+    segment_by : str
+        What a recording is cut into: ``window``, windows of a fixed length, or ``speech``, utterances, at pauses.
+    min_segment_s, max_segment_s : float
+        Least and longest length of an utterance, in seconds; 0 for 1 s, and for the model's window.
+    segments : bool
+        Yield the rows of the windows or utterances, with ``start_s`` and ``end_s``, in place of the recording's row. A
+        recording without a label is still one row.
     strict : bool
         Treat a recording that could only be decoded in part as an error.
     max_duration_s : float
@@ -80,8 +91,8 @@ def label(
     Returns
     -------
     generator of Row
-        One row per path, in the order of the paths. A recording that cannot be labelled is a row with
-        ``status="error"``. Closing the generator ends the workers.
+        One row per path, in the order of the paths; with `segments`, one or more. A recording that cannot be labelled
+        is a row with ``status="error"``. Closing the generator ends the workers.
 
     Raises
     ------
@@ -107,11 +118,11 @@ def label(
         raise UsageError(f"n_workers must be at least 1, not {n_workers}")
     if not 0 < file_timeout_s < float("inf"):
         raise UsageError(f"file_timeout_s must be a positive number of seconds, not {file_timeout_s}")
-    config = LabelConfig(window_s, hop_s, strict=strict, max_duration_s=max_duration_s)
+    config = LabelConfig(window_s, hop_s, strict, max_duration_s, segment_by, min_segment_s, max_segment_s)
     spec = LabelSpec(with_encoder_file(read_model(model), encoder), config, file_timeout_s)
     config.check(spec.model.description["window_s"])
     choice = _choice(emotions, spec.model.description["classes"])
-    return _rows(map(_recording, paths), LocalEngine(spec, n_workers), choice)
+    return _rows(map(_recording, paths), LocalEngine(spec, n_workers), choice, segments=segments)
 
 
 def load_model(location: str = DEFAULT_MODEL, *, encoder: str = "") -> Model:
@@ -232,7 +243,7 @@ def _choice(emotions: Iterable[str], classes: list[str]) -> EmotionChoice | None
 
 
 def _rows(
-    recordings: Iterable[Recording], engine: LocalEngine, choice: EmotionChoice | None
+    recordings: Iterable[Recording], engine: LocalEngine, choice: EmotionChoice | None, *, segments: bool
 ) -> Generator[Row, None, None]:
     """Yield the results of the engine, which come in any order, in the order of the recordings."""
     waiting: dict[int, list[Labelled]] = {}
@@ -242,5 +253,6 @@ def _rows(
             waiting[done.chunk.index] = done.labelled
             while next_index in waiting:
                 for labelled in waiting.pop(next_index):
-                    yield labelled.with_emotions(choice).row if choice else labelled.row
+                    chosen = labelled.with_emotions(choice) if choice else labelled
+                    yield from (segments and chosen.segments) or (chosen.row,)
                 next_index += 1

@@ -1,17 +1,11 @@
-"""Waveform -> where it is speech: a small network on the spectrum's shape and on how it moves.
+"""Waveform -> its speech, without mains hum and what lies below the voice.
 
-Frames of 32 ms, one after the other. A frame is speech when the network says so and it is within 35 dB of the loudest
-frame. The network (one hidden layer of 16 units, `speech_detector.json`) takes 20 bands between 120 and 3800 Hz, which
-a telephone passes, and how level, shape and tonality change within 0.2 s on both sides: a hum, a chord or noise stands
-still where speech moves. `benchmarks/speech_detector.py` trains it and compares it with Silero VAD and WebRTC's.
+What a model takes of a recording is cut to this. `emosense.audio.speech_detector` decides which frames are speech.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import importlib.resources
-import json
 from typing import Final
 
 import numpy as np
@@ -21,25 +15,15 @@ from emosense.arrays import Float32
 from emosense.audio.high_pass import high_pass
 from emosense.audio.hum import without_hum
 from emosense.audio.silence import SILENCE_PEAK
+from emosense.audio.speech_detector import FRAME_S, frame_length, speech_frames
 from emosense.errors import RecordingError
 
-FRAME_S: Final = 0.032
 # Less speech than this is none: a click, or a guess.
 MIN_SPEECH_S: Final = 0.12
 NO_SPEECH: Final = f"less than {MIN_SPEECH_S} s of speech was found"
 # What stays before the first and after the last frame of speech.
 MARGIN_S: Final = 0.15
-_N_BANDS: Final = 20
-_BAND_RANGE_HZ: Final = (120.0, 3800.0)
-_TONALITY_RANGE_HZ: Final = (120.0, 3800.0)
-# 80 dB below the loudest frame.
-_FLOOR: Final = np.float32(1e-8)
-# 200 dB below full scale: what remains of silence is divided by no less.
-_SILENT_POWER: Final = np.float32(1e-20)
-_REACH: Final = 6
-_BELOW_LOUDEST_DB: Final = 35.0
-# Shapes that differ by less than this, in dB a band, stand still.
-_STILL_DB: Final = 1.0
+_SILENT_DB: Final = -200.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,6 +46,110 @@ class Speech:
     level_db: float
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listened:
+    """A waveform and what the detector says about its frames, one after the other.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (n_samples,), float32
+        Without mains hum and what lies below the voice.
+    is_speech : ndarray, shape (n_frames,), bool
+        Which frames are speech; the last one may be shorter than the others.
+    level_db : ndarray, shape (n_frames,), float32
+        Level of each frame, in dB below a full-scale sine.
+    frame : int
+        Samples per frame.
+    """
+
+    waveform: Float32
+    is_speech: NDArray[np.bool_]
+    level_db: Float32
+    frame: int
+
+    def part(self, first: int, end: int | None) -> Listened:
+        """Cut a part out.
+
+        Parameters
+        ----------
+        first, end : int
+            Frames; None for the end of the waveform.
+
+        Returns
+        -------
+        Listened
+        """
+        last = None if end is None else end * self.frame
+        waveform = self.waveform[first * self.frame : last]
+        return Listened(waveform, self.is_speech[first:end], self.level_db[first:end], self.frame)
+
+    def followed_by(self, after: Listened) -> Listened:
+        """Append what follows.
+
+        Parameters
+        ----------
+        after : Listened
+            Of the same recording.
+
+        Returns
+        -------
+        Listened
+        """
+        return Listened(
+            np.concatenate((self.waveform, after.waveform)),
+            np.concatenate((self.is_speech, after.is_speech)),
+            np.concatenate((self.level_db, after.level_db)),
+            self.frame,
+        )
+
+    def speech(self, sample_rate: int) -> Speech | None:
+        """Cut the waveform to its speech.
+
+        Parameters
+        ----------
+        sample_rate : int
+            Hz.
+
+        Returns
+        -------
+        Speech or None
+            None where there is less than `MIN_SPEECH_S` of speech.
+        """
+        frames = np.flatnonzero(self.is_speech)
+        speech_s = min(len(frames) * FRAME_S, len(self.waveform) / sample_rate)
+        if speech_s < MIN_SPEECH_S:
+            return None
+        margin = round(MARGIN_S * sample_rate)
+        first, last = int(frames[0]) * self.frame - margin, (int(frames[-1]) + 1) * self.frame + margin
+        return Speech(self.waveform[max(0, first) : last], speech_s, float(self.level_db[frames].max()))
+
+
+def listen(waveform: Float32, sample_rate: int) -> Listened:
+    """Remove mains hum and what lies below the voice, and tell which frames are speech.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
+        Mono.
+    sample_rate : int
+        Hz, at least 8000.
+
+    Returns
+    -------
+    Listened
+    """
+    frame = frame_length(sample_rate)
+    if max(-float(waveform.min(initial=0)), float(waveform.max(initial=0))) < SILENCE_PEAK:
+        n_frames = -(-len(waveform) // frame)
+        return Listened(waveform, np.zeros(n_frames, bool), np.full(n_frames, _SILENT_DB, np.float32), frame)
+    filtered = high_pass(waveform, sample_rate)
+    is_speech, level_db = speech_frames(filtered, sample_rate)
+    cleaned = without_hum(filtered, _pauses(is_speech, len(filtered), sample_rate), sample_rate)
+    if cleaned is not filtered:
+        is_speech, level_db = speech_frames(cleaned, sample_rate)
+    return Listened(cleaned, is_speech, level_db, frame)
+
+
 def find_speech(waveform: Float32, sample_rate: int) -> Speech | None:
     """Cut a waveform to its speech, without mains hum and what lies below the voice.
 
@@ -77,20 +165,7 @@ def find_speech(waveform: Float32, sample_rate: int) -> Speech | None:
     Speech or None
         None where there is less than `MIN_SPEECH_S` of speech.
     """
-    if max(-float(waveform.min(initial=0)), float(waveform.max(initial=0))) < SILENCE_PEAK:
-        return None
-    filtered = high_pass(waveform, sample_rate)
-    is_speech, level_db = speech_frames(filtered, sample_rate)
-    cleaned = without_hum(filtered, _pauses(is_speech, len(filtered), sample_rate), sample_rate)
-    if cleaned is not filtered:
-        is_speech, level_db = speech_frames(cleaned, sample_rate)
-    frames = np.flatnonzero(is_speech)
-    speech_s = min(len(frames) * FRAME_S, len(waveform) / sample_rate)
-    if speech_s < MIN_SPEECH_S:
-        return None
-    frame, margin = _frame_length(sample_rate), round(MARGIN_S * sample_rate)
-    first, last = int(frames[0]) * frame - margin, (int(frames[-1]) + 1) * frame + margin
-    return Speech(cleaned[max(0, first) : last], speech_s, float(level_db[frames].max()))
+    return listen(waveform, sample_rate).speech(sample_rate)
 
 
 def speech_of(waveform: Float32, sample_rate: int) -> Float32:
@@ -119,131 +194,9 @@ def speech_of(waveform: Float32, sample_rate: int) -> Float32:
     return speech.waveform
 
 
-def speech_frames(waveform: Float32, sample_rate: int) -> tuple[NDArray[np.bool_], Float32]:
-    """Tell which frames are speech.
-
-    Parameters
-    ----------
-    waveform : ndarray, shape (n_samples,), float32
-        High-passed (`emosense.audio.high_pass`).
-    sample_rate : int
-        Hz, at least 8000.
-
-    Returns
-    -------
-    is_speech : ndarray, shape (n_frames,), bool
-        One for each `FRAME_S`; what remains at the end is a frame of its own.
-    level_db : ndarray, shape (n_frames,), float32
-        Level of each frame.
-    """
-    values, level_db = frame_features(waveform, sample_rate)
-    hidden_weights, hidden_bias, output_weights, output_bias = _network()
-    logits = np.maximum(values @ hidden_weights + hidden_bias, 0) @ output_weights + output_bias
-    likely = _neighbourhood(1 / (1 + np.exp(-np.clip(logits, -30, 30))), 1) > 0.5
-    return likely[:, 0] & (level_db > level_db.max() - _BELOW_LOUDEST_DB), level_db
-
-
-def frame_features(waveform: Float32, sample_rate: int) -> tuple[Float32, Float32]:
-    """Compute what the network takes.
-
-    Parameters
-    ----------
-    waveform : ndarray, shape (n_samples,), float32
-        High-passed.
-    sample_rate : int
-        Hz, at least 8000.
-
-    Returns
-    -------
-    values : ndarray, shape (n_frames, 33), float32
-        Shape of the spectrum, level below the loudest frame, and how both move.
-    level_db : ndarray, shape (n_frames,), float32
-        Level of each frame.
-    """
-    import scipy.fft
-
-    frame = _frame_length(sample_rate)
-    n_frames = -(-len(waveform) // frame)
-    padded = np.zeros(n_frames * frame, np.float32)
-    padded[: len(waveform)] = waveform
-    window, bank, tonal = _filters(sample_rate)
-    spectrum = scipy.fft.rfft(padded.reshape(n_frames, frame) * window)
-    power = spectrum.real**2 + spectrum.imag**2
-    # Relative to the loudest frame, so that the gain of the recording cancels.
-    loudest = max(power[:, tonal].sum(axis=1).max(), _SILENT_POWER)
-    power /= loudest
-    bands_db = 10 * np.log10(power @ bank + _FLOOR)
-    audible = power[:, tonal]
-    total = audible.sum(axis=1, keepdims=True) + _FLOOR
-    level_db = 10 * np.log10(total)
-    tonality_db = 10 * np.log10((audible.max(axis=1, keepdims=True) + _FLOOR) * (audible.shape[1] / total))
-    shape_db = bands_db - bands_db.mean(axis=1, keepdims=True)
-    change_db = np.abs(np.diff(shape_db, axis=0, prepend=shape_db[:1])).mean(axis=1, keepdims=True)
-    moving = np.concatenate(
-        (bands_db, level_db, tonality_db, change_db, (change_db < _STILL_DB).astype(np.float32)), axis=1
-    )
-    squares = moving[:, : _N_BANDS + 2]
-    means = _neighbourhood(np.concatenate((moving, squares * squares), axis=1), _REACH)
-    n_moving = moving.shape[1]
-    deviation = np.sqrt(np.maximum(means[:, n_moving:] - means[:, : _N_BANDS + 2] ** 2, 0))
-    values = np.concatenate(
-        (
-            shape_db / 10,
-            np.maximum(level_db, -60) / 10,
-            deviation[:, :_N_BANDS].reshape(n_frames, 5, 4).mean(axis=2) / 5,
-            deviation[:, _N_BANDS:] / 5,
-            tonality_db / 10,
-            means[:, _N_BANDS + 1 : _N_BANDS + 2] / 10,
-            change_db,
-            means[:, _N_BANDS + 2 : n_moving],
-        ),
-        axis=1,
-    )
-    return values.astype(np.float32), (level_db[:, 0] + 10 * np.log10(loudest)).astype(np.float32)
-
-
-def _neighbourhood(values: NDArray[np.floating], reach: int) -> NDArray[np.float64]:
-    """Return the mean of each row and the `reach` rows on both sides of it; fewer at the ends."""
-    n = len(values)
-    sums = np.zeros((n + 1, values.shape[1]))
-    np.cumsum(values, axis=0, out=sums[1:])
-    places = np.arange(n)
-    first, last = np.maximum(places - reach, 0), np.minimum(places + reach + 1, n)
-    return np.asarray((sums[last] - sums[first]) / (last - first)[:, np.newaxis])
-
-
 def _pauses(is_speech: NDArray[np.bool_], n_samples: int, sample_rate: int) -> NDArray[np.bool_]:
     """Which samples lie in frames that are no speech and have none beside them."""
     near = is_speech.copy()
     near[1:] |= is_speech[:-1]
     near[:-1] |= is_speech[1:]
-    return np.repeat(~near, _frame_length(sample_rate))[:n_samples]
-
-
-def _frame_length(sample_rate: int) -> int:
-    return round(FRAME_S * sample_rate)
-
-
-@functools.cache
-def _filters(sample_rate: int) -> tuple[Float32, Float32, slice]:
-    """Return the Hann window, the bank of bands (n_bins, n_bands), and the bins that tonality looks at."""
-    n = _frame_length(sample_rate)
-    window = np.hanning(n + 1)[:-1] * (4 / n)
-    hz = np.arange(n // 2 + 1) * (sample_rate / n)
-    lowest, highest = (np.log10(1 + edge / 700) for edge in _BAND_RANGE_HZ)
-    mels = np.linspace(lowest, highest, _N_BANDS + 2)
-    edges = 700 * (10**mels - 1)
-    rising = (hz[:, np.newaxis] - edges[:-2]) / np.diff(edges)[:-1]
-    falling = (edges[2:] - hz[:, np.newaxis]) / np.diff(edges)[1:]
-    bank = np.maximum(0, np.minimum(rising, falling))
-    bank /= np.maximum(bank.sum(axis=0), 1e-9)
-    low, high = (round(edge * n / sample_rate) for edge in _TONALITY_RANGE_HZ)
-    return window.astype(np.float32), bank.astype(np.float32), slice(low, high)
-
-
-@functools.cache
-def _network() -> tuple[Float32, Float32, Float32, Float32]:
-    stored = json.loads(importlib.resources.files("emosense.audio").joinpath("speech_detector.json").read_bytes())
-    weights = (np.array(stored[name], np.float32) for name in ("hidden", "hidden_bias", "output", "output_bias"))
-    hidden, hidden_bias, output, output_bias = weights
-    return hidden, hidden_bias, output, output_bias
+    return np.repeat(~near, frame_length(sample_rate))[:n_samples]

@@ -17,6 +17,7 @@ from emosense.cli.options import (
     ProgressMode,
     ProgressOption,
     Quiet,
+    SegmentBy,
     Workers,
     comma_separated,
     print_message,
@@ -47,7 +48,26 @@ def label(
     hop: Annotated[
         float, typer.Option(help="Seconds from one window to the next; default: the window.", show_default=False)
     ] = 0.0,
-    segments: Annotated[str | None, typer.Option(help="Also write one row per window to this table.")] = None,
+    segment_by: Annotated[
+        SegmentBy, typer.Option(help="Cut recordings into windows of a fixed length, or into utterances, at pauses.")
+    ] = SegmentBy.window,
+    min_segment: Annotated[
+        float,
+        typer.Option(
+            help="Least length of an utterance in seconds; shorter ones are joined to the next, or get more of the "
+            "pause after them. Default: 1.",
+            show_default=False,
+        ),
+    ] = 0.0,
+    max_segment: Annotated[
+        float,
+        typer.Option(
+            help="Longest length of an utterance in seconds; default: the model's window.", show_default=False
+        ),
+    ] = 0.0,
+    segments: Annotated[
+        str | None, typer.Option(help="Also write one row per window or utterance to this table.")
+    ] = None,
     formats: Annotated[
         list[str] | None,
         typer.Option("-f", "--format", help=f"Also write this format: {', '.join(OUTPUT_FORMATS)}; repeatable."),
@@ -124,7 +144,7 @@ def label(
         engine=engine.value,
         n_workers=workers,
         address=address,
-        config=LabelConfig(window, hop, strict, max_duration),
+        config=LabelConfig(window, hop, strict, max_duration, segment_by.value, min_segment, max_segment),
         listing=ListingConfig(follow_links=follow_links, any_extension=sniff),
         speakers=SpeakerRule(speakers) if speakers is not None else None,
         quality=quality,

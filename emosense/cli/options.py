@@ -20,6 +20,13 @@ class EngineName(enum.StrEnum):
     ray = "ray"
 
 
+class SegmentBy(enum.StrEnum):
+    """What a recording is cut into."""
+
+    window = "window"
+    speech = "speech"
+
+
 class ProgressMode(enum.StrEnum):
     """How progress is shown."""
 

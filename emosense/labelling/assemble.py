@@ -47,7 +47,7 @@ def assemble(job: LabelJob, speakers: Speakers | None, source: Source, summary: 
                 tables.append(_buffered(stack, write))
         write_segments: WriteRows | None = None
         if job.segments_output:
-            layout = TableLayout(speaker | {"segments"}, job.min_confidence)
+            layout = TableLayout(quality | speaker | {"segments"}, job.min_confidence)
             output_format = OUTPUT_FORMATS[format_of(job.segments_output)]
             write_segments = _buffered(stack, stack.enter_context(output_format.open(job.segments_output, layout)))
         for labelled in _adapted(speakers, _chosen(job.emotions, source)):

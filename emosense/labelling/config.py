@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emosense.errors import UsageError
 from emosense.tables.columns import PROBABILITY_DIGITS
@@ -13,6 +13,9 @@ from emosense.tables.row import Row, with_probabilities
 if TYPE_CHECKING:
     from emosense.evaluation.choice import EmotionChoice
     from emosense.models.model import ModelFiles
+
+SEGMENT_BY: Final = ("window", "speech")
+_LEAST_UTTERANCE_S: Final = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,12 +32,19 @@ class LabelConfig:
         Treat a recording that could only be decoded in part as an error.
     max_duration_s : float
         Refuse recordings that last longer, in seconds.
+    segment_by : str
+        What a recording is cut into: ``window``, windows of a fixed length; ``speech``, utterances, at pauses.
+    min_segment_s, max_segment_s : float
+        Least and longest length of an utterance, in seconds; 0 for 1 s, and for the model's window.
     """
 
     window_s: float = 0.0
     hop_s: float = 0.0
     strict: bool = False
     max_duration_s: float = 86_400.0
+    segment_by: str = "window"
+    min_segment_s: float = 0.0
+    max_segment_s: float = 0.0
 
     def check(self, model_window_s: float = float("inf")) -> None:
         """Refuse settings that cannot work.
@@ -59,6 +69,41 @@ class LabelConfig:
             raise UsageError(f"the hop cannot be longer than the window of {window_s:g} s")
         if not 0 < self.max_duration_s < float("inf"):
             raise UsageError(f"the maximum duration must be a positive number of seconds, not {self.max_duration_s:g}")
+        self._check_utterances(model_window_s)
+
+    def utterance_range_s(self, model_window_s: float) -> tuple[float, float]:
+        """Return the least and the longest length of an utterance.
+
+        Parameters
+        ----------
+        model_window_s : float
+            The model's own window in seconds.
+
+        Returns
+        -------
+        least_s, longest_s : float
+            Seconds.
+        """
+        longest_s = self.max_segment_s or model_window_s
+        return self.min_segment_s or min(_LEAST_UTTERANCE_S, longest_s / 2), longest_s
+
+    def _check_utterances(self, model_window_s: float) -> None:
+        if self.segment_by not in SEGMENT_BY:
+            raise UsageError(f"recordings are cut by {' or '.join(SEGMENT_BY)}, not by {self.segment_by!r}")
+        if self.segment_by == "window":
+            if self.min_segment_s or self.max_segment_s:
+                raise UsageError("a least or longest length of segments needs --segment-by speech")
+            return
+        if self.window_s or self.hop_s:
+            raise UsageError("windows have a length and a hop, utterances do not: omit them with --segment-by speech")
+        from emosense.audio.reader import MIN_DURATION_S
+
+        least_s, longest_s = self.utterance_range_s(model_window_s)
+        if not MIN_DURATION_S <= least_s <= longest_s / 2 or (self.max_segment_s and longest_s == float("inf")):
+            raise UsageError(
+                f"utterances must last at least {MIN_DURATION_S} s, and the longest twice as long as the least: "
+                f"{least_s:g} to {longest_s:g} s does not work"
+            )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

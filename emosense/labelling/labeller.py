@@ -1,6 +1,6 @@
 """One recording -> its row: the whole data path on one screen.
 
-    path -> RecordingReader (mono waveform, windows) -> find_speech -> FeatureSet.compute (features)
+    path -> RecordingReader (mono waveform, windows) -> find_speech, or utterances -> FeatureSet.compute (features)
          -> Model (probabilities) -> RecordingResult -> Row
 
 Every engine labels with `Labeller.label_recording`.
@@ -8,10 +8,11 @@ Every engine labels with `Labeller.label_recording`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from emosense.audio.reader import RecordingReader
-from emosense.audio.speech import find_speech
+from emosense.audio.reader import RecordingReader, Segment
+from emosense.audio.speech import Speech, find_speech
+from emosense.audio.utterances import utterances
 from emosense.errors import RECORDING_FAULTS, as_recording_error
 from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.recording import Recording, open_recording
@@ -65,14 +66,15 @@ class Labeller:
             If storage does not answer: that is not a property of the recording.
         """
         model, config, rate = self._model, self._config, self._model.sample_rate
-        result = RecordingResult(recording.path, rate, is_strict=config.strict)
+        result = RecordingResult(
+            recording.path, rate, is_strict=config.strict, has_pauses=config.segment_by == "window"
+        )
         budget = WorkBudget(self._file_timeout_s)
         try:
             with open_recording(recording, self._on_progress) as file:
                 reader = RecordingReader(file, rate, config.max_duration_s, on_block=self._on_progress)
-                for segment in reader.segments(self._window_s, self._hop_s):
+                for segment, speech in self._pieces(reader):
                     budget.check(segment.end_s)
-                    speech = find_speech(segment.waveform, rate)
                     probabilities = distance = None
                     if speech is not None:
                         features = [
@@ -90,3 +92,10 @@ class Labeller:
             return result.labelled(reader)
         except RECORDING_FAULTS as err:
             return Labelled(error_row(recording.path, as_recording_error(err)))
+
+    def _pieces(self, reader: RecordingReader) -> Iterator[tuple[Segment, Speech | None]]:
+        """Yield windows, or utterances and the pauses between them, each with its speech."""
+        if self._config.segment_by == "speech":
+            return utterances(reader, *self._config.utterance_range_s(self._model.window_s))
+        windows = reader.segments(self._window_s, self._hop_s)
+        return ((window, find_speech(window.waveform, reader.sample_rate)) for window in windows)

@@ -27,10 +27,12 @@ class RecordingResult:
         Of the waveforms, in Hz.
     is_strict : bool
         Refuse a recording that could only be decoded in part.
+    has_pauses : bool
+        Whether what has no speech is a row of the segments too.
     """
 
-    def __init__(self, path: str, sample_rate: int, *, is_strict: bool) -> None:
-        self._path, self._is_strict = path, is_strict
+    def __init__(self, path: str, sample_rate: int, *, is_strict: bool, has_pauses: bool = True) -> None:
+        self._path, self._sample_rate, self._is_strict, self._has_pauses = path, sample_rate, is_strict, has_pauses
         self._mean, self._segments, self._end_s = SpeechMean(), list[Row](), 0.0
         self._meter = QualityMeter(sample_rate)
 
@@ -58,7 +60,11 @@ class RecordingResult:
         if speech is not None and probabilities is not None:
             new_s = segment.end_s - max(self._end_s, segment.start_s)
             self._mean.add(probabilities.astype(np.float64), speech, new_s / (segment.end_s - segment.start_s))
-        self._segments.append(_segment_row(self._path, segment, speech, probabilities))
+            own = QualityMeter(self._sample_rate)
+            own.add(segment, distance)
+            self._segments.append(_segment_row(self._path, segment, speech, probabilities, own.figures()))
+        elif self._has_pauses:
+            self._segments.append(_without_speech(self._path, segment.start_s, segment.end_s))
         self._end_s = segment.end_s
 
     def labelled(self, reader: RecordingReader) -> Labelled:
@@ -98,15 +104,26 @@ class RecordingResult:
         counted = iter(is_counted)
         for row in self._segments:
             is_quiet = row.emotion and not next(counted)
-            yield _without_speech(row.path, row.start_s, row.end_s) if is_quiet else row
+            if not is_quiet:
+                yield row
+            elif self._has_pauses:
+                yield _without_speech(row.path, row.start_s, row.end_s)
 
 
-def _segment_row(path: str, segment: Segment, speech: Speech | None, probabilities: NDArray[np.float32] | None) -> Row:
-    if speech is None or probabilities is None:
-        return _without_speech(path, segment.start_s, segment.end_s)
-    start_s, end_s = segment.start_s, segment.end_s
-    length_s = end_s - start_s
-    return labelled_row(path, probabilities, length_s, length_s, start_s=start_s, end_s=end_s, speech_s=speech.speech_s)
+def _segment_row(
+    path: str, segment: Segment, speech: Speech, probabilities: NDArray[np.float32], quality: tuple[float | None, ...]
+) -> Row:
+    length_s = segment.end_s - segment.start_s
+    return labelled_row(
+        path,
+        probabilities,
+        length_s,
+        length_s,
+        start_s=segment.start_s,
+        end_s=segment.end_s,
+        quality=quality,
+        speech_s=speech.speech_s,
+    )
 
 
 def _without_speech(path: str, start_s: float | None, end_s: float | None) -> Row:

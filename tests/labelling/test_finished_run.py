@@ -75,6 +75,7 @@ def test_an_output_that_is_added_later_is_as_if_it_was_asked_for_first(job: Labe
         (LabelConfig(window_s=3.0), "--window was the model's own, now 3"),
         (LabelConfig(strict=True), "--strict was off, now on"),
         (LabelConfig(max_duration_s=60.0), "--max-duration was 86400, now 60"),
+        (LabelConfig(segment_by="speech"), "--segment-by was window, now speech"),
     ],
 )
 def test_an_option_that_needs_new_work_is_named_and_the_table_stays(
@@ -90,7 +91,7 @@ def test_an_option_that_needs_new_work_is_named_and_the_table_stays(
 
 def test_a_segment_that_is_the_whole_recording_takes_no_place_in_a_part() -> None:
     row = labelled_row("a.wav", (0.125,) * 8, 1.0, 1.0, speech_s=0.7, quality=(1.0, 0.0, 1.0, 20.0, 0.4))
-    whole = labelled_row("a.wav", (0.125,) * 8, 1.0, 1.0, start_s=0.0, end_s=1.0, speech_s=0.7)
+    whole = dataclasses.replace(row, start_s=0.0, end_s=1.0)
     recording = Recording("a.wav", "/a.wav", 32_044, "1")
     for segments in ((), (whole,), (whole, whole), (dataclasses.replace(whole, end_s=0.9),)):
         labelled = Labelled(row, segments)

@@ -16,6 +16,7 @@ import soundfile
 from conftest import tiny_description, tiny_graph
 from made_sounds import voice
 
+import emosense
 from emosense.models.model import write_model
 from emosense.tables.columns import COLUMNS, PROBABILITY_COLUMNS
 
@@ -121,6 +122,9 @@ def test_the_table_does_not_depend_on_workers_or_other_recordings(
         (["in", "--window", "0.1"], 2, "the window must be at least 0.25 s"),
         (["in", "--window", "1", "--hop", "0.1"], 2, "the hop must be at least 0.25 s"),
         (["in", "--hop", "20"], 2, "the hop cannot be longer than the window of 10 s"),
+        (["in", "--max-segment", "5"], 2, "needs --segment-by speech"),
+        (["in", "--segment-by", "speech", "--hop", "5"], 2, "windows have a length and a hop, utterances do not"),
+        (["in", "--segment-by", "speech", "--min-segment", "6"], 2, "6 to 10 s does not work"),
         (["in", "--max-duration", "-1"], 2, "the maximum duration"),
         (["in", "--max-duration", "inf"], 2, "the maximum duration"),
         (["in", "--file-timeout", "-1"], 2, "--file-timeout"),
@@ -321,6 +325,28 @@ def test_segments_have_their_own_table_and_the_file_is_their_weighted_mean(
     weights = np.array([3.0, 3.0, 1.5])
     mean = np.average([float(part["p_calm"]) for part in parts], weights=weights)
     assert float(row["p_calm"]) == pytest.approx(mean, abs=2e-6)
+
+
+def test_utterances_have_rows_with_quality_and_pauses_have_none(tmp_path: Path, tiny_model: str) -> None:
+    silence = np.zeros(2 * 16_000)
+    parts = [voice(1.5, 150.0, 16_000), silence, voice(2.5, 200.0, 16_000), silence]
+    soundfile.write(tmp_path / "call.wav", np.concatenate(parts), 16_000)
+    command = ["label", tmp_path / "call.wav", "-o", tmp_path / "o.csv", "-m", tiny_model]
+    segments = tmp_path / "segments.csv"
+    done = run(*command, "--segments", segments, "--segment-by", "speech", "--min-segment", 0.5, "--quality")
+    assert done.returncode == 0, done.stderr
+    (row,), found = rows_of(tmp_path / "o.csv"), rows_of(segments)
+    places = [(float(each["start_s"]), float(each["end_s"])) for each in found]
+    assert np.array(places) == pytest.approx(np.array([(0.0, 1.5), (3.5, 6.0)]), abs=0.25)
+    assert all(-40 < float(each["level_dbfs"]) < 0 for each in found)
+    speech_s = [float(each["speech_s"]) for each in found]
+    assert float(row["speech_s"]) == pytest.approx(sum(speech_s), abs=0.002)
+    mean = np.average([float(each["p_sad"]) for each in found], weights=speech_s)
+    assert float(row["p_sad"]) == pytest.approx(mean, abs=2e-6)
+    rows = emosense.label([tmp_path / "call.wav"], tiny_model, segment_by="speech", min_segment_s=0.5, segments=True)
+    assert [(row.start_s, row.end_s, row.emotion) for row in rows] == [
+        (*place, each["emotion"]) for place, each in zip(places, found, strict=True)
+    ]
 
 
 def test_dry_run_counts_and_writes_nothing(folder: Path, tmp_path: Path, tiny_model: str) -> None:

@@ -104,7 +104,7 @@ class Finished:
 def _as_segment(row: Row) -> Row:
     """Return the row of a segment that is the whole recording."""
     end_s = row.decoded_s
-    whole = dataclasses.replace(row, start_s=0.0, end_s=end_s, duration_s=end_s, quality=())
+    whole = dataclasses.replace(row, start_s=0.0, end_s=end_s, duration_s=end_s)
     return dataclasses.replace(whole, status="ok", error_code="", error="", n_segments=None, agreement=None)
 
 

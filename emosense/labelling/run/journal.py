@@ -22,9 +22,17 @@ _OPTIONS: Final = {
     "hop_s": "--hop",
     "strict": "--strict",
     "max_duration_s": "--max-duration",
+    "segment_by": "--segment-by",
+    "min_segment_s": "--min-segment",
+    "max_segment_s": "--max-segment",
 }
 # What the default of an option means.
-_DEFAULTS: Final = {"window_s": "the model's own", "hop_s": "the window"}
+_DEFAULTS: Final = {
+    "window_s": "the model's own",
+    "hop_s": "the window",
+    "min_segment_s": "1",
+    "max_segment_s": "the model's window",
+}
 
 
 def read_journal(folder: str) -> dict[str, Any] | None:
