@@ -53,7 +53,7 @@ def assemble(job: LabelJob, speakers: Speakers | None, source: Source, summary: 
         for labelled in _adapted(speakers, _chosen(job.emotions, source)):
             labelled = labelled.with_agreement()
             row, segments = labelled.row, labelled.segments
-            summary.count(row)
+            summary.count(labelled)
             for write in tables:
                 write([row])
             for write in tracks:

@@ -174,10 +174,27 @@ class Labelled:
         Labelled
             Its row has `n_segments` and `agreement`; one without a label is unchanged.
         """
-        seconds = [(segment.emotion, segment.speech_s or 0.0) for segment in self.segments if segment.emotion]
-        total_s = math.fsum(length_s for _, length_s in seconds)
-        if not total_s:
+        shares = self._shares()
+        if not shares:
             return self
-        share = math.fsum(length_s for emotion, length_s in seconds if emotion == self.row.emotion) / total_s
-        row = dataclasses.replace(self.row, n_segments=len(seconds), agreement=round(share, PROBABILITY_DIGITS))
-        return Labelled(row, self.segments)
+        share = round(shares.get(self.row.emotion, 0.0), PROBABILITY_DIGITS)
+        n_segments = sum(bool(segment.emotion) for segment in self.segments)
+        return Labelled(dataclasses.replace(self.row, n_segments=n_segments, agreement=share), self.segments)
+
+    def speech_by_emotion(self) -> dict[str, float]:
+        """Divide the speech of the recording by the labels of its segments.
+
+        Returns
+        -------
+        dict of str to float
+            Seconds by emotion. Their sum is the speech of the recording, even if its segments overlap.
+        """
+        return {emotion: share * (self.row.speech_s or 0.0) for emotion, share in self._shares().items()}
+
+    def _shares(self) -> dict[str, float]:
+        seconds: dict[str, float] = {}
+        for segment in self.segments:
+            if segment.emotion:
+                seconds[segment.emotion] = seconds.get(segment.emotion, 0.0) + (segment.speech_s or 0.0)
+        total_s = math.fsum(seconds.values())
+        return {emotion: length_s / total_s for emotion, length_s in seconds.items()} if total_s else {}

@@ -12,13 +12,12 @@ from typing import Any, Final
 
 from emosense._version import __version__
 from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, EmoSenseError, NothingToDo
-from emosense.labelling.config import LabelSpec
+from emosense.labelling.config import Labelled, LabelSpec
 from emosense.labelling.job import LabelJob, run_settings
 from emosense.progress import duration_text, plural
 from emosense.storage.files import write_bytes
 from emosense.storage.locations import redact
-from emosense.tables.columns import SCHEMA_VERSION
-from emosense.tables.row import Row
+from emosense.tables.columns import SCHEMA_VERSION, SECONDS_DIGITS
 
 _SKIPPED: Final = {"no extension": "without an extension", "link": "links", "special": "special files"}
 
@@ -41,6 +40,10 @@ class Summary:
         What labelled: ``local``, ``ray``, or ``none`` if there was nothing left to label.
     by_status, by_emotion, by_error : Counter
         Rows by status, labelled rows by emotion, rows with an error code by code.
+    speech_s : Counter
+        Seconds of speech by the emotion of its segment.
+    long_speech_s : float
+        Seconds of speech in recordings of more than one segment.
     ignored : Counter
         Files in the inputs that were skipped, by reason.
     failure : EmoSenseError or None
@@ -57,16 +60,28 @@ class Summary:
     by_status: Counter[str] = dataclasses.field(default_factory=Counter)
     by_emotion: Counter[str] = dataclasses.field(default_factory=Counter)
     by_error: Counter[str] = dataclasses.field(default_factory=Counter)
+    speech_s: Counter[str] = dataclasses.field(default_factory=Counter)
+    long_speech_s: float = 0.0
     ignored: Counter[str] = dataclasses.field(default_factory=Counter)
     failure: EmoSenseError | None = None
 
-    def count(self, row: Row) -> None:
-        """Count one row.
+    @property
+    def counts_time(self) -> bool:
+        """Whether most of the speech is in long recordings, so that seconds of speech say more than their number."""
+        return 2 * self.long_speech_s > self.speech_s.total()
+
+    def count(self, labelled: Labelled) -> None:
+        """Count one recording.
 
         Parameters
         ----------
-        row : Row
+        labelled : Labelled
+            Its row has `n_segments`.
         """
+        row, speech_s = labelled.row, labelled.speech_by_emotion()
+        self.speech_s.update(speech_s)
+        if (row.n_segments or 0) > 1:
+            self.long_speech_s += sum(speech_s.values())
         self.n_recordings += 1
         self.by_status[row.status] += 1
         if row.emotion:
@@ -90,7 +105,9 @@ class Summary:
         lines = [f"{redact(job.output)}: {recordings} in {duration_text(self.elapsed_s)}"]
         if job.dry_run:
             lines = [f"{recordings} would be labelled into {redact(job.output)}"]
-        if self.by_emotion:
+        if self.counts_time:
+            lines.append(_times(self.speech_s))
+        elif self.by_emotion:
             lines.append(_counts("emotions", self.by_emotion))
         if self.by_error:
             lines.append(_counts("problems", self.by_error))
@@ -118,6 +135,8 @@ class Summary:
             "without_speaker": self.n_without_speaker,
             "status": dict(sorted(self.by_status.items())),
             "emotion": dict(sorted(self.by_emotion.items())),
+            "speech_s": {name: round(speech_s, SECONDS_DIGITS) for name, speech_s in sorted(self.speech_s.items())},
+            "counts_time": self.counts_time,
             "error_code": dict(sorted(self.by_error.items())),
             "ignored": dict(sorted(self.ignored.items())),
         }
@@ -149,6 +168,12 @@ class Summary:
 
 def _counts(title: str, counter: Counter[str]) -> str:
     return f"  {title}: " + ", ".join(f"{name} {count:,}" for name, count in counter.most_common())
+
+
+def _times(speech_s: Counter[str]) -> str:
+    total_s = speech_s.total()
+    times = (f"{name} {duration_text(s)} ({s / total_s:.0%})" for name, s in speech_s.most_common())
+    return f"  speech: {', '.join(times)}"
 
 
 def _skipped(ignored: Counter[str], n_reasons: int | None = None) -> str:

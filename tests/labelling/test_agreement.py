@@ -18,6 +18,7 @@ from emosense.labelling.config import Labelled
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run_job import run_label_job
 from emosense.labelling.speaker_rule import SpeakerRule
+from emosense.labelling.summary import Summary
 from emosense.tables.row import Row, error_row, labelled_row
 
 RATE = 16_000
@@ -74,14 +75,14 @@ def test_the_two_tables_agree_about_the_agreement(
     rows, parts = rows_of(output), rows_of(segments)
     assert [each["n_segments"] for each in rows] == ["3", "2", "1", ""]
     for each in rows:
-        labelled = [part for part in parts if part["path"] == each["path"] and part["emotion"]]
-        speech_s = [float(part["speech_s"]) for part in labelled]
-        agreed_s = [s for s, part in zip(speech_s, labelled, strict=True) if part["emotion"] == each["emotion"]]
+        spoken = [part for part in parts if part["path"] == each["path"] and part["emotion"]]
+        speech_s = [float(part["speech_s"]) for part in spoken]
+        agreed_s = [s for s, part in zip(speech_s, spoken, strict=True) if part["emotion"] == each["emotion"]]
         if each["emotion"]:
-            assert int(each["n_segments"]) == len(labelled)
+            assert int(each["n_segments"]) == len(spoken)
             assert float(each["agreement"]) == pytest.approx(sum(agreed_s) / sum(speech_s), abs=1e-6)
         else:
-            assert (each["n_segments"], each["agreement"], labelled) == ("", "", [])
+            assert (each["n_segments"], each["agreement"], spoken) == ("", "", [])
 
 
 def test_a_window_that_is_too_quiet_to_count_has_no_label_in_the_segments(tmp_path: Path, tiny_model: str) -> None:
@@ -97,3 +98,31 @@ def test_a_window_that_is_too_quiet_to_count_has_no_label_in_the_segments(tmp_pa
     assert (whole["n_segments"], whole["agreement"], whole["emotion"]) == ("1", "1.000000", first["emotion"])
     assert (second["start_s"], second["end_s"]) == ("10.000", "20.000")
     assert (second["emotion"], second["status"], second["error_code"]) == ("", "error", "no_speech")
+
+
+def labelled(emotions_s: dict[str, float], label: str, speech_s: float) -> Labelled:
+    """A recording whose segments have these labels and seconds of speech."""
+    segments = tuple(row(emotion, s, 10.0 * place) for place, (emotion, s) in enumerate(emotions_s.items()))
+    return Labelled(row(label, speech_s), segments).with_agreement()
+
+
+def test_speech_by_emotion_adds_up_to_the_speech_of_the_recording_where_segments_overlap() -> None:
+    found = labelled({"sad": 6.0, "calm": 2.0}, "sad", 4.0).speech_by_emotion()
+    assert found == {"sad": pytest.approx(3.0), "calm": pytest.approx(1.0)}
+
+
+def test_a_summary_counts_time_if_most_of_the_speech_is_in_long_recordings() -> None:
+    call = labelled({"sad": 1500.0, "angry": 300.0}, "sad", 1800.0)
+    voicemails = [labelled({"happy": 3.0}, "happy", 3.0)] * 20
+    summary, job = Summary(), LabelJob((), "labels.csv")
+    for each in voicemails:
+        summary.count(each)
+    assert "emotions: happy 20" in summary.text(job)
+    summary.count(call)
+    assert "speech: sad 25 min (81%), angry 5 min (16%), happy 60 s (3%)" in summary.text(job)
+    assert summary.counts()["speech_s"] == {"angry": 300.0, "happy": 60.0, "sad": 1500.0}
+    assert summary.counts()["emotion"] == {"happy": 20, "sad": 1}
+    assert summary.counts()["counts_time"]
+    for each in voicemails * 30:
+        summary.count(each)
+    assert not summary.counts()["counts_time"]
