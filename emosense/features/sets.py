@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from emosense.arrays import Float32
     from emosense.features.config import FeatureConfig
 
+# As long as a model's window, which also bounds the memory of attention.
+WHISPER_SEGMENT_S: Final = 10.0
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FeatureSet:
@@ -130,9 +133,9 @@ FEATURE_SETS.register(
         "Whisper's log-mel frames",
         function="emosense.features.whisper:whisper",
         names_function="emosense.features.spectrum:mel_names",
-        # As long as a model's window, which also bounds the memory of attention.
         settings={
-            "sample_rate": SAMPLE_RATE, "n_fft": WHISPER_N_FFT, "hop": WHISPER_HOP, "n_mels": 80, "segment_s": 10.0,
+            "sample_rate": SAMPLE_RATE, "n_fft": WHISPER_N_FFT, "hop": WHISPER_HOP, "n_mels": 80,
+            "segment_s": WHISPER_SEGMENT_S,
         },
         is_sequence=True,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 import numpy as np
 
@@ -12,11 +13,13 @@ from emosense.features.encoder.config import SAMPLE_RATE, EncoderConfig
 from emosense.features.encoder.embedding import MIN_SAMPLES
 from emosense.features.encoder.files import obtain_encoder
 from emosense.features.encoder.onnx_encoder import WHISPER_BANDS, Encoder
-from emosense.features.sets import FEATURE_SETS
+from emosense.features.sets import FEATURE_SETS, WHISPER_SEGMENT_S
 from emosense.progress import Progress, Silent
 from emosense.storage.locations import without_credentials
 from emosense.storage.schemes import is_url
 from emosense.training.settings import EnsembleConfig, ModelConfig
+
+_FRAMES_TO_TRY: Final = 100
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def with_encoder(feature: FeatureConfig, choice: EncoderChoice, progress: Progre
     progress = progress or Silent()
     file, sha256 = obtain_encoder(choice.location, progress)
     loaded = Encoder(file, choice.output)
-    if loaded.input == "log-mel" and choice.normalise:
+    if loaded.input != "waveform" and choice.normalise:
         raise UsageError("--encoder-normalise is for encoders of waveforms; this one takes a log-mel spectrogram")
     n_bands, n_dims = _run_once(loaded)
     progress.message(f"encoder: {loaded.input} in, {n_dims} dims out ({loaded.output}), sha256 {sha256}")
@@ -86,7 +89,9 @@ def with_encoder(feature: FeatureConfig, choice: EncoderChoice, progress: Progre
         location=without_credentials(choice.location) if is_url(choice.location) else file,
         file=file,
     )
-    return dataclasses.replace(feature, n_mels=n_bands or feature.n_mels, encoder=chosen)
+    # A graph that pools takes recordings as the feature set whisper gives them, which bounds their length.
+    segment_s = WHISPER_SEGMENT_S if loaded.input == "frames" else feature.segment_s
+    return dataclasses.replace(feature, n_mels=n_bands or feature.n_mels, segment_s=segment_s, encoder=chosen)
 
 
 def config_with_encoder(config: ModelConfig, choice: EncoderChoice, progress: Progress) -> ModelConfig:
@@ -122,6 +127,8 @@ def _run_once(loaded: Encoder) -> tuple[int, int]:
     """Return the number of mel bands that an encoder takes (0 for a waveform) and the number of values in a frame."""
     if loaded.input == "waveform":
         tries = [(0, np.zeros(loaded.length or MIN_SAMPLES, np.float32))]
+    elif loaded.input == "frames":
+        return loaded.n_bands, len(loaded.vector(np.zeros((_FRAMES_TO_TRY, loaded.n_bands), np.float32)))
     else:
         # Many exported graphs do not state the number of bands: take the first that runs.
         bands = (loaded.n_bands,) if loaded.n_bands else WHISPER_BANDS

@@ -177,6 +177,22 @@ def build_front(front: WhisperFront, layers: Sequence[int], pooling: Pooling) ->
     return model
 
 
+def n_dims(front: WhisperFront, layers: Sequence[int], pooling: Pooling) -> int:
+    """Return the number of values of an embedding.
+
+    Parameters
+    ----------
+    front, layers, pooling
+        See `build_front`.
+
+    Returns
+    -------
+    int
+        Width times the number of layers, twice that with ``mean-sd``.
+    """
+    return front.width * len(layers) * (2 if pooling == "mean-sd" else 1)
+
+
 def set_weights(model: keras.Model, front: WhisperFront) -> None:
     """Put published weights into the layers of their names.
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.models.head import EMBEDDING, TENSORS, Head
-from emosense.training.whisper_front import SPEECH_DB, Pooling, WhisperFront
+from emosense.training.whisper_front import SPEECH_DB, Pooling, WhisperFront, n_dims
 
 _FEATURES: Final = "features"
 _PROBABILITIES: Final = "probabilities"
@@ -34,7 +34,7 @@ _PUBLISHED: Final = r"(conv[12]|embed_positions|layers\.\d+)\."
 _END: Final = np.iinfo(np.int64).max
 
 
-def to_onnx(front: WhisperFront, layers: Sequence[int], pooling: Pooling, head: Head) -> bytes:
+def to_onnx(front: WhisperFront, layers: Sequence[int], pooling: Pooling, head: Head | None) -> bytes:
     """Write the graph.
 
     Parameters
@@ -43,8 +43,8 @@ def to_onnx(front: WhisperFront, layers: Sequence[int], pooling: Pooling, head: 
         Weights of the front.
     layers, pooling
         See `emosense.training.whisper_front.build_front`.
-    head : Head
-        Head on the embedding.
+    head : Head or None
+        Head on the embedding; without one the graph gives the embedding only.
 
     Returns
     -------
@@ -64,13 +64,8 @@ def to_onnx(front: WhisperFront, layers: Sequence[int], pooling: Pooling, head: 
         if i in layers:
             pooled.append(graph.pool(x, shares, pooling))
     graph.node("Concat", pooled, output=EMBEDDING, axis=1)
-    for name, field in zip(TENSORS, dataclasses.fields(head), strict=True):
-        graph.tensor(name, np.ascontiguousarray(getattr(head, field.name), np.float32))
-    standardised = graph.node("Div", [graph.node("Sub", [EMBEDDING, "head_mean"]), "head_scale"])
-    logits = graph.node("Gemm", [standardised, "head_weight", "head_bias"])
-    graph.node("Softmax", [logits], output=_PROBABILITIES, axis=1)
-    n_dims, n_classes = head.weight.shape
-    sizes = {_PROBABILITIES: n_classes, EMBEDDING: n_dims}
+    sizes = {} if head is None else {_PROBABILITIES: graph.head(head)}
+    sizes[EMBEDDING] = n_dims(front, layers, pooling)
     proto = helper.make_graph(
         graph.nodes,
         "transfer",
@@ -176,6 +171,15 @@ class _Graph:
         variance = mean(self.node("Mul", [centred, centred]))
         sd = self.node("Sqrt", [self.node("Max", [variance, self.number(_SMALLEST_VARIANCE)])])
         return self.node("Concat", [of_all, sd], axis=1)
+
+    def head(self, head: Head) -> int:
+        """Add the head; return its number of classes."""
+        for name, field in zip(TENSORS, dataclasses.fields(head), strict=True):
+            self.tensor(name, np.ascontiguousarray(getattr(head, field.name), np.float32))
+        standardised = self.node("Div", [self.node("Sub", [EMBEDDING, "head_mean"]), "head_scale"])
+        logits = self.node("Gemm", [standardised, "head_weight", "head_bias"])
+        self.node("Softmax", [logits], output=_PROBABILITIES, axis=1)
+        return len(head.bias)
 
     def _norm(self, x: str, name: str) -> str:
         parts = [self.tensor(each, self._front.tensors[each]) for each in (f"{name}.weight", f"{name}.bias")]

@@ -11,7 +11,7 @@ from emosense.errors import UsageError
 SAMPLE_RATE: Final = 16_000
 WHISPER_N_FFT: Final = 400
 WHISPER_HOP: Final = 160
-InputKind = Literal["waveform", "log-mel"]
+InputKind = Literal["waveform", "log-mel", "frames"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,11 +23,11 @@ class EncoderConfig:
     sha256 : str
         Digest of the file, 64 hexadecimal digits.
     input : str
-        ``waveform`` or ``log-mel``.
+        ``waveform``, ``log-mel``, or ``frames`` where the graph pools frames of the feature set ``whisper`` itself.
     output : str
         Name of the graph's output.
     n_dims : int
-        Number of values per frame; the feature vector has twice as many.
+        Number of values per frame; the feature vector has twice as many, or as many where the graph pools.
     normalise : bool
         Whether each recording's waveform is scaled to mean 0 and variance 1 first.
     location : str

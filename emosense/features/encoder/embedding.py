@@ -1,7 +1,8 @@
 """Waveform -> pretrained encoder -> mean and standard deviation over its frames.
 
 Takes a mono waveform at 16 kHz, gives one float32 vector. A long recording is encoded in pieces, and the statistics are
-over the frames of all pieces. Where the encoder takes a fixed length, the frames of the padding are left out.
+over the frames of all pieces. Where the encoder takes a fixed length, the frames of the padding are left out. A graph
+that pools the frames of the feature set ``whisper`` itself, such as a transfer model, gives the vector as it is.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import numpy as np
 from emosense.arrays import Float32
 from emosense.errors import RecordingError, UsageError
 from emosense.features.config import FeatureConfig
-from emosense.features.encoder.config import WHISPER_HOP
+from emosense.features.encoder.config import WHISPER_HOP, EncoderConfig
 from emosense.features.encoder.onnx_encoder import PIECE_SAMPLES, Encoder, load_encoder
-from emosense.features.whisper import log_mel_power, scaled
+from emosense.features.whisper import log_mel_power, scaled, whisper
 
 # 0.1 s: wav2vec 2.0 needs 0.025 s for its first frame, and this gives four.
 MIN_SAMPLES: Final = 1_600
@@ -25,7 +26,7 @@ _COPIES_IN_MEMORY: Final = 3
 
 
 def embedding(waveform: Float32, config: FeatureConfig) -> Float32:
-    """Compute the mean and standard deviation over the encoder's frames.
+    """Compute the mean and standard deviation over the encoder's frames, or what a graph that pools them gives.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ def embedding(waveform: Float32, config: FeatureConfig) -> Float32:
 
     Returns
     -------
-    ndarray, shape (2 * n_dims,), float32
+    ndarray, shape (2 * n_dims,) or (n_dims,), float32
         Means, then standard deviations; named by `embedding_names`.
 
     Raises
@@ -51,6 +52,10 @@ def embedding(waveform: Float32, config: FeatureConfig) -> Float32:
     if config.encoder is None:
         raise UsageError("the feature set encoder needs an encoder: give one with --encoder")
     loaded = load_encoder(config.encoder)
+    if loaded.input == "frames":
+        vector = loaded.vector(whisper(waveform, config))
+        _check_dims(len(vector), config.encoder)
+        return vector
     if loaded.input == "log-mel":
         length = loaded.length * WHISPER_HOP
         pieces = [waveform[start : start + length] for start in range(0, len(waveform), length)]
@@ -61,11 +66,14 @@ def embedding(waveform: Float32, config: FeatureConfig) -> Float32:
         scaled = _normalised(waveform) if config.encoder.normalise else waveform
         found = [_frames(loaded, piece) for piece in _pieces(scaled, loaded.length)]
     frames = np.concatenate(found).astype(np.float64)
-    n_dims = frames.shape[1]
-    if n_dims != config.encoder.n_dims:
-        message = f"the encoder gives {n_dims} dims, the configuration says {config.encoder.n_dims}"
-        raise RecordingError("model_error", message)
+    _check_dims(frames.shape[1], config.encoder)
     return np.concatenate((frames.mean(axis=0), frames.std(axis=0))).astype(np.float32)
+
+
+def _check_dims(n_dims: int, encoder: EncoderConfig) -> None:
+    if n_dims != encoder.n_dims:
+        message = f"the encoder gives {n_dims} dims, the configuration says {encoder.n_dims}"
+        raise RecordingError("model_error", message)
 
 
 def embedding_names(config: FeatureConfig) -> list[str]:
@@ -79,9 +87,11 @@ def embedding_names(config: FeatureConfig) -> list[str]:
     Returns
     -------
     list of str
-        ``mean_0`` and so on, then ``sd_0`` and so on.
+        ``mean_0`` and so on, then ``sd_0`` and so on; ``embedding_0`` and so on where the graph pools.
     """
     n_dims = 0 if config.encoder is None else config.encoder.n_dims
+    if config.encoder is not None and config.encoder.input == "frames":
+        return [f"embedding_{i}" for i in range(n_dims)]
     return [f"{name}_{i}" for name in ("mean", "sd") for i in range(n_dims)]
 
 

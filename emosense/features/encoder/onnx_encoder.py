@@ -2,7 +2,8 @@
 
 The shape of its input says what it takes: (batch, samples) is the waveform, as in wav2vec 2.0, HuBERT and WavLM;
 (batch, bands, frames) with 80 or 128 bands is Whisper's log-mel. Its output is (batch, frames, dims). Each call encodes
-one piece, so that the result does not depend on other pieces.
+one piece, so that the result does not depend on other pieces. A transfer model can be an encoder too: it takes (batch,
+frames, bands), and gives (batch, dims).
 """
 
 from __future__ import annotations
@@ -38,12 +39,13 @@ class Encoder:
     file : str
         Path of an ONNX graph that has all its tensors in the same file.
     output : str
-        Name of the output to use; empty for ``last_hidden_state`` or, where there is none, the last with three axes.
+        Name of the output to use; empty for ``last_hidden_state`` or, where there is none, the last with three axes, or
+        two for a transfer model.
 
     Attributes
     ----------
     input : str
-        ``waveform`` or ``log-mel``.
+        ``waveform``, ``log-mel`` or ``frames``.
     n_bands : int
         Mel bands; 0 where the graph leaves them open, or takes the waveform.
     length : int
@@ -74,7 +76,7 @@ class Encoder:
         (self._name, node), = inputs.items()  # fmt: skip
         self._type = _TYPES[node.type]
         self.input, self.n_bands, self.length = _input_of(node.shape)
-        self.output = _output_of(self._session.get_outputs(), output)
+        self.output = _output_of(self._session.get_outputs(), output, 2 if self.input == "frames" else 3)
 
     def frames(self, values: Float32) -> Float32:
         """Encode one piece.
@@ -94,12 +96,35 @@ class Encoder:
         RecordingError
             ``model_error``, if the graph fails or gives values that are not finite.
         """
+        return self._run(values, 3)
+
+    def vector(self, frames: Float32) -> Float32:
+        """Encode a recording with a graph that takes ``frames``.
+
+        Parameters
+        ----------
+        frames : ndarray, shape (n_frames, n_bands), float32
+            Features of the set ``whisper``.
+
+        Returns
+        -------
+        ndarray, shape (n_dims,), float32
+            The embedding.
+
+        Raises
+        ------
+        RecordingError
+            ``model_error``, if the graph fails or gives values that are not finite.
+        """
+        return self._run(frames, 2)
+
+    def _run(self, values: Float32, n_axes: int) -> Float32:
         given = {self._name: values[np.newaxis].astype(self._type)}
         if self._mask:
             name, kind = self._mask
             given[name] = np.ones((1, values.shape[-1]), kind)
         found = run_session(self._session, self.output, given, "encoder")
-        if found.ndim != 3 or len(found) != 1 or not found.size:
+        if found.ndim != n_axes or len(found) != 1 or not found.size:
             raise RecordingError("model_error", f"the encoder's {self.output} has the shape {found.shape}: {_NEEDED}")
         if not np.isfinite(found).all():
             raise RecordingError("model_error", "the encoder gave values that are not finite")
@@ -111,15 +136,17 @@ def _input_of(shape: list[Any]) -> tuple[InputKind, int, int]:
     sizes = [size if isinstance(size, int) else 0 for size in shape]
     if len(sizes) == 2:
         return "waveform", 0, sizes[1]
+    if len(sizes) == 3 and sizes[1] == 0 and sizes[2] in WHISPER_BANDS:
+        return "frames", sizes[2], 0
     if len(sizes) == 3 and sizes[1] in (0, *WHISPER_BANDS):
         return "log-mel", sizes[1], sizes[2] or _WHISPER_FRAMES
     raise UsageError(f"the encoder's input has the shape {shape}: {_NEEDED}")
 
 
-def _output_of(outputs: list[Any], wanted: str) -> str:
-    names = [node.name for node in outputs if len(node.shape) == 3]
+def _output_of(outputs: list[Any], wanted: str, n_axes: int) -> str:
+    names = [node.name for node in outputs if len(node.shape) == n_axes]
     if wanted and wanted not in names:
-        raise UsageError(f"the encoder has no output {wanted!r} of three axes: choose one of {', '.join(names)}")
+        raise UsageError(f"the encoder has no output {wanted!r} of {n_axes} axes: choose one of {', '.join(names)}")
     if not names:
         found = ", ".join(f"{node.name} {node.shape}" for node in outputs)
         raise UsageError(f"the encoder's outputs are {found}: {_NEEDED}")

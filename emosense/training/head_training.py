@@ -1,0 +1,74 @@
+"""Embeddings of labelled recordings of several corpora -> a head, by softmax regression with a Gaussian prior.
+
+Every emotion of every corpus counts the same, and what a corpus lacks is no evidence: see `emosense.training.balance`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emosense.arrays import Float32
+from emosense.models.head import Head
+
+_MAX_STEPS: Final = 200
+# A value that is constant in training, such as that of a dead unit, would otherwise be divided by 0.
+_SMALLEST_SCALE: Final = 1e-3
+_EXCLUDED: Final = np.float32(-1e9)
+
+
+def train_head(
+    embeddings: Float32, labels: NDArray[np.int64], weights: Float32, allowed: NDArray[np.bool_], l2: float
+) -> tuple[Head, float]:
+    """Train a head to the optimum of its convex loss.
+
+    Parameters
+    ----------
+    embeddings : ndarray, shape (n_rows, n_dims), float32
+        Of recordings and their copies.
+    labels : ndarray, shape (n_rows,), int64
+        Class of each row.
+    weights : ndarray, shape (n_rows,), float32
+        How much each row counts; positive.
+    allowed : ndarray, shape (n_rows, n_classes), bool
+        The classes among which a row's probabilities are taken.
+    l2 : float
+        Half of it times the sum of the squared weights is added to the mean cross-entropy.
+
+    Returns
+    -------
+    head : Head
+        With the mean and scale of the embeddings.
+    loss : float
+        Weighted mean of the cross-entropy, without the prior.
+    """
+    from scipy.optimize import minimize
+
+    mean = embeddings.mean(axis=0, dtype=np.float64).astype(np.float32)
+    scale = np.maximum(embeddings.std(axis=0, dtype=np.float64), _SMALLEST_SCALE).astype(np.float32)
+    standardised = (embeddings - mean) / scale
+    shares = (weights / weights.sum()).astype(np.float32)[:, np.newaxis]
+    n_classes = allowed.shape[1]
+    truth = np.eye(n_classes, dtype=np.float32)[labels]
+    offsets = np.where(allowed, np.float32(0), _EXCLUDED)
+    cross_entropy = 0.0
+
+    def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        nonlocal cross_entropy
+        weight, bias = np.split(flat.astype(np.float32).reshape(-1, n_classes), [-1])
+        logits = standardised @ weight + bias + offsets
+        logits -= logits.max(axis=1, keepdims=True)
+        exponents = np.exp(logits)
+        totals = exponents.sum(axis=1, keepdims=True)
+        cross_entropy = float((shares * (np.log(totals) - (logits * truth).sum(axis=1, keepdims=True))).sum())
+        errors = shares * (exponents / totals - truth)
+        gradient = np.vstack([standardised.T @ errors + np.float32(l2) * weight, errors.sum(axis=0)])
+        return cross_entropy + l2 / 2 * float((weight**2).sum()), gradient.ravel().astype(np.float64)
+
+    start = np.zeros((embeddings.shape[1] + 1) * n_classes)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _MAX_STEPS})
+    loss(found.x)
+    weight, bias = np.split(found.x.astype(np.float32).reshape(-1, n_classes), [-1])
+    return Head(mean, scale, weight, bias[0]), cross_entropy
