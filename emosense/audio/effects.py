@@ -15,7 +15,7 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from emosense.arrays import Float32
-from emosense.audio import interference
+from emosense.audio import codecs, interference
 from emosense.audio.mp3 import KBIT_S, RATES_HZ, mp3
 from emosense.audio.resampling import resample
 
@@ -256,6 +256,10 @@ EFFECTS: Final[dict[str, Callable[[Float32, int, float], tuple[Float32, int]]]] 
     "gain": gain,
     "rate": at_rate,
     "mp3-": mp3,
+    "opus": codecs.opus,
+    "vorbis": codecs.vorbis,
+    "ulaw": codecs.mu_law,
+    "gsm": codecs.gsm,
     "white": white_noise,
     "pink": pink_noise,
     "room": room,

@@ -19,7 +19,7 @@ from emosense.models.statistics import FeatureStatistics
 from emosense.onnx_session import refers_to_other_files
 
 FORMAT: Final = 2
-KINDS: Final = ("mlp", "cnn", "ensemble")
+KINDS: Final = ("mlp", "cnn", "transfer", "ensemble")
 _FAMILIES_GROUP: Final = "emosense.families"
 DESCRIPTION_FILE: Final = "model.json"
 WEIGHTS_FILE: Final = "model.onnx"

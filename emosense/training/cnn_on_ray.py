@@ -1,4 +1,4 @@
-"""Training of the CNN with Ray Train: workers, gradient averaging, checkpoints, resuming and restarts after failures.
+"""Training with Ray Train: workers, gradient averaging, checkpoints, resuming and restarts after failures.
 
 Keras 3's `model.fit` fails under MultiWorkerMirroredStrategy (ray issue 47464), so an actor averages the gradients of
 the workers. Every worker applies the same mean to the same weights, which therefore stay equal to the last bit. This is
@@ -21,11 +21,11 @@ from emosense.errors import EmoSenseError
 from emosense.storage.objects import filesystem
 from emosense.storage.schemes import is_url
 from emosense.training.cnn import EpochResult
-from emosense.training.cnn_settings import CnnConfig
 from emosense.training.cnn_steps import TrainingState
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import TrainedNetwork, epoch_record, fit_cnn
+from emosense.training.fitting import FAMILIES, TrainedNetwork, epoch_record
 from emosense.training.gradients_on_ray import ActorAllReduce, AllReduceActor
+from emosense.training.settings import NetworkConfig
 
 _STATE_FILE: Final = "state.npz"
 _HISTORY_FILE: Final = "history.json"
@@ -60,14 +60,14 @@ class RayTraining:
 def fit_with_ray(
     table: FeatureTable,
     classes: tuple[str, ...],
-    config: CnnConfig,
+    config: NetworkConfig,
     *,
     name: str,
     seed: int,
     validation: FeatureTable | None,
     training: RayTraining,
 ) -> TrainedNetwork:
-    """Train the CNN on the Ray that this process is connected to.
+    """Train a network on the Ray that this process is connected to.
 
     Parameters
     ----------
@@ -167,7 +167,8 @@ def _train_loop(loop_config: dict[str, Any]) -> None:
         history.append(record)
         _report(rank, record, {_STATE_FILE: snapshot, _HISTORY_FILE: history})
 
-    network = fit_cnn(
+    train: Any = FAMILIES.find(loop_config["config"].kind).train
+    network = train(
         table,
         loop_config["classes"],
         loop_config["config"],

@@ -118,9 +118,14 @@ def corpora_of(table: FeatureTable) -> list[dict[str, Any]]:
 
 
 def _settings(config: ModelConfig) -> dict[str, Any]:
-    """Return the settings without features and classes, which ``model.json`` has as entries of their own."""
+    """Return the settings without features and classes, which ``model.json`` has as entries of their own.
+
+    The file of an encoder lies on this machine only.
+    """
     if isinstance(config, EnsembleConfig):
         members = members_of(config, 0)
         return {"members": [{"seed": member.seed} | _settings(member.config) for member in members]}
     settings = dataclasses.asdict(config)
+    if settings.get("embedding"):
+        settings["embedding"]["encoder"].pop("file")
     return {name: value for name, value in settings.items() if name not in ("feature", "classes")}

@@ -17,7 +17,9 @@ from emosense.features.sets import FEATURE_SETS, WHISPER_SEGMENT_S
 from emosense.progress import Progress, Silent
 from emosense.storage.locations import without_credentials
 from emosense.storage.schemes import is_url
+from emosense.training.front_choice import with_front
 from emosense.training.settings import EnsembleConfig, ModelConfig
+from emosense.training.transfer_settings import TransferConfig
 
 _FRAMES_TO_TRY: Final = 100
 
@@ -120,6 +122,10 @@ def config_with_encoder(config: ModelConfig, choice: EncoderChoice, progress: Pr
         if choice != EncoderChoice():
             raise UsageError("--encoder is for the feature set encoder and its presets, not for an ensemble")
         return config
+    if isinstance(config, TransferConfig):
+        if choice != EncoderChoice(choice.location):
+            raise UsageError("--encoder-output and --encoder-normalise are for ONNX encoders, not for train transfer")
+        return with_front(config, choice.location, progress)
     return dataclasses.replace(config, feature=with_encoder(config.feature, choice, progress))
 
 

@@ -17,6 +17,8 @@ from emosense.training.extraction import Copy, Speed
 from emosense.training.graphs import Part, combine
 from emosense.training.mlp_settings import PASSES_WITHOUT_COPIES, MlpConfig
 from emosense.training.settings import EnsembleConfig, Member, ModelConfig, NetworkConfig
+from emosense.training.transfer_settings import TransferConfig
+from emosense.training.waveform_augmentation import RandomCopy
 
 # The name does not change a network's output; features and classes are compared separately.
 _BESIDE_SETTINGS: Final = frozenset({"name", "feature", "classes"})
@@ -61,6 +63,9 @@ def copies_of(config: NetworkConfig) -> tuple[Copy, ...]:
     """
     if isinstance(config, MlpConfig):
         return tuple(Copy(config.feature, Speed(speed)) for speed in config.speeds if speed != 1.0)
+    if isinstance(config, TransferConfig) and config.embedding and config.copies:
+        variants = (None, *(RandomCopy(number) for number in range(config.copies)))
+        return tuple(Copy(config.embedding, variant) for variant in variants)
     return ()
 
 
@@ -104,6 +109,8 @@ def without_copies(config: ModelConfig) -> ModelConfig:
 
 
 def _without_copies(config: NetworkConfig) -> NetworkConfig:
+    if isinstance(config, TransferConfig):
+        return dataclasses.replace(config, copies=0)
     if not isinstance(config, MlpConfig) or not copies_of(config):
         return config
     return dataclasses.replace(config, speeds=(1.0,), max_iter=PASSES_WITHOUT_COPIES)

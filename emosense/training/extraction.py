@@ -18,6 +18,7 @@ from emosense.errors import RECORDING_FAULTS, RecordingError, as_recording_error
 from emosense.features.config import FeatureConfig
 from emosense.features.sets import extract
 from emosense.inputs.recording import Recording, open_recording
+from emosense.training.waveform_augmentation import RandomCopy
 
 MAX_TRAINING_CLIP_S = 120.0
 
@@ -42,7 +43,7 @@ class Speed:
         return f"x{self.factor:g}"
 
 
-Variant = Speed | Disturbance
+Variant = Speed | Disturbance | RandomCopy
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Copy:
     ----------
     config : FeatureConfig
         Which features.
-    variant : Speed, Disturbance or None
+    variant : Speed, Disturbance, RandomCopy or None
         What is done to the recordings first; None leaves them as they are.
     """
 
@@ -72,7 +73,7 @@ def extract_recordings(
         Recordings to read.
     config : FeatureConfig
         Settings of the features.
-    variant : Speed, Disturbance or None
+    variant : Speed, Disturbance, RandomCopy or None
         What is done to the recordings first; None leaves them as they are.
 
     Returns
@@ -128,7 +129,7 @@ def recording_features(waveform: Float32, config: FeatureConfig) -> Float32:
 
 def _waveform(file: BinaryIO, sample_rate: int, variant: Variant | None) -> Float32:
     """Read a variant of a recording at the rate of the features."""
-    if not isinstance(variant, Disturbance):
+    if variant is None or isinstance(variant, Speed):
         speed = 1.0 if variant is None else variant.factor
         return read_waveform(file, round(sample_rate / speed), MAX_TRAINING_CLIP_S)
     disturbed, source_hz = variant.apply(*read_native(file, MAX_TRAINING_CLIP_S))

@@ -9,13 +9,14 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from emosense.registry import Registry
-from emosense.training import cnn, cnn_export, mlp
+from emosense.training import cnn, cnn_export, mlp, transfer
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.cnn_steps import AllReduce, TrainingState
 from emosense.training.ensemble import copies_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.mlp_settings import MlpConfig
 from emosense.training.settings import NetworkConfig
+from emosense.training.transfer_settings import TransferConfig
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,12 +65,16 @@ class Family:
         Modules whose code decides the weights: stored networks are trained again after it changes.
     train : Trainer
         Trains a network from the family's settings, a subclass of `NetworkConfig`.
+    uses_ray_train : bool
+        Whether `train` also takes ``state``, ``on_epoch`` and ``all_reduce`` (see `emosense.training.cnn.fit`), so that
+        Ray Train can run it in several workers and resume it.
     """
 
     description: str
     packages: tuple[str, ...]
     modules: tuple[str, ...]
     train: Trainer
+    uses_ray_train: bool = False
 
 
 # Keys are kinds, as in `NetworkConfig.kind`.
@@ -189,6 +194,42 @@ def fit_cnn(
     return TrainedNetwork(cnn_export.to_onnx(model, config, table.features[0].shape[-1]), history)
 
 
+def fit_transfer(
+    table: FeatureTable,
+    classes: tuple[str, ...],
+    config: TransferConfig,
+    *,
+    seed: int,  # noqa: ARG001 - the head's loss is convex
+    validation: FeatureTable | None = None,
+    state: TrainingState | None = None,  # noqa: ARG001 - the head takes seconds
+    on_epoch: Callable[[cnn.EpochResult], None] | None = None,
+    all_reduce: AllReduce | None = None,  # noqa: ARG001 - every worker finds the same optimum
+) -> TrainedNetwork:
+    """Train a transfer model.
+
+    Parameters
+    ----------
+    table, classes, config, seed, validation
+        See `fit`.
+    state, on_epoch, all_reduce
+        See `emosense.training.cnn.fit`.
+
+    Returns
+    -------
+    TrainedNetwork
+        Its curves have the figures of `epoch_record`.
+    """
+    history = []
+
+    def record(result: cnn.EpochResult) -> None:
+        history.append(epoch_record(result))
+        if on_epoch:
+            on_epoch(result)
+
+    weights = transfer.fit(table, classes, config, validation=validation, on_epoch=record)
+    return TrainedNetwork(weights, history)
+
+
 FAMILIES.register(
     "mlp",
     Family(
@@ -222,6 +263,23 @@ FAMILIES.register(
             "emosense.training.optimizer",
         ),
         fit_cnn,
+        uses_ray_train=True,
+    ),
+)
+FAMILIES.register(
+    "transfer",
+    Family(
+        "The first layers of a published encoder with a softmax regression",
+        ("onnx",),
+        (
+            "emosense.training.balance",
+            "emosense.training.fitting",
+            "emosense.training.head_training",
+            "emosense.training.transfer",
+            "emosense.training.whisper_graph",
+        ),
+        fit_transfer,
+        uses_ray_train=True,
     ),
 )
 

@@ -10,14 +10,14 @@ from emosense.models.description import WEIGHTS_FILE
 from emosense.models.model import read_model
 from emosense.storage.files import exists
 from emosense.storage.locations import join, redact
-from emosense.training.cnn_settings import CnnConfig
 from emosense.training.encoder_choice import EncoderChoice
 from emosense.training.ensemble import members_of
+from emosense.training.fitting import FAMILIES
 from emosense.training.presets import model_name
 from emosense.training.settings import ModelConfig
 
 # Options that have no effect on scikit-learn.
-_FOR_THE_CNN: Final = {
+_FOR_RAY_TRAIN: Final = {
     "storage": "--storage",
     "resume": "--resume",
     "max_failures": "--max-failures",
@@ -115,9 +115,9 @@ def check_job(job: TrainJob, config: ModelConfig) -> None:
         If an option or the output directory is wrong.
     """
     defaults = {field.name: field.default for field in dataclasses.fields(job)}
-    given = [option for name, option in _FOR_THE_CNN.items() if getattr(job, name) != defaults[name]]
-    if given and not has_cnn(config):
-        raise UsageError(f"{given[0]} is for the CNN: leave it out")
+    given = [option for name, option in _FOR_RAY_TRAIN.items() if getattr(job, name) != defaults[name]]
+    if given and not uses_ray_train(config):
+        raise UsageError(f"{given[0]} is for families that Ray Train trains (cnn, transfer): leave it out")
     if not 0 <= job.validation_share < 1:
         raise UsageError(f"--validation is a share of the speakers, from 0 to below 1, not {job.validation_share:g}")
     # 0 skips the first training, as metrics do.
@@ -144,8 +144,8 @@ def _check_place(job: TrainJob) -> None:
         raise UsageError(f"{redact(job.output)} holds {other}: choose another folder, or --overwrite")
 
 
-def has_cnn(config: ModelConfig) -> bool:
-    """Whether one of a model's networks is a CNN.
+def uses_ray_train(config: ModelConfig) -> bool:
+    """Whether one of a model's networks is trained by Ray Train.
 
     Parameters
     ----------
@@ -157,4 +157,4 @@ def has_cnn(config: ModelConfig) -> bool:
     bool
         Then training needs Ray.
     """
-    return any(isinstance(member.config, CnnConfig) for member in members_of(config, 0))
+    return any(FAMILIES.find(member.config.kind).uses_ray_train for member in members_of(config, 0))

@@ -15,8 +15,9 @@ from emosense.registry import Registry
 from emosense.training.cnn_settings import AugmentConfig, CnnConfig
 from emosense.training.mlp_settings import PASSES_WITHOUT_COPIES, MlpConfig
 from emosense.training.settings import EnsembleConfig, Member, ModelConfig
+from emosense.training.transfer_settings import TransferConfig
 
-Config = TypeVar("Config", MlpConfig, CnnConfig, EnsembleConfig)
+Config = TypeVar("Config", MlpConfig, CnnConfig, TransferConfig, EnsembleConfig)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -160,6 +161,25 @@ _add(dataclasses.replace(_CNN, name="no-augmentation", augment=None, mixup=0.0),
 _add(
     dataclasses.replace(_CNN, name="attentive-pooling", architecture="residual-attentive"),
     "the default with attentive mean and deviation in place of the mean over time",
+)
+_TRANSFER: Final = _add(
+    TransferConfig("default", default_config("whisper")),
+    "two frozen layers of Whisper tiny.en, mean over the frames of speech, softmax regression with changed copies",
+)
+# To measure what each part of the default contributes.
+_add(dataclasses.replace(_TRANSFER, name="no-copies", copies=0), "the default without changed copies")
+_add(dataclasses.replace(_TRANSFER, name="layer-1", layers=(1,)), "the default on the first layer")
+_add(dataclasses.replace(_TRANSFER, name="layer-3", layers=(3,)), "the default on the third layer")
+_add(
+    dataclasses.replace(_TRANSFER, name="layers-1-2", layers=(1, 2)), "the default on the first two layers side by side"
+)
+_add(
+    dataclasses.replace(_TRANSFER, name="mean-sd", pooling="mean-sd"),
+    "the default with the deviation over the frames beside the mean",
+)
+_add(
+    dataclasses.replace(_TRANSFER, name="all-frames", pooling="mean-all-frames"),
+    "the default with the mean over all frames",
 )
 # Each CNN has one of the preset's views in turn, which halves the work.
 _MEMBERS: Final = tuple(

@@ -28,10 +28,10 @@ from emosense.training.encoder_choice import config_with_encoder
 from emosense.training.ensemble import assemble, features_of, members_of
 from emosense.training.feature_cache import FeatureSource, load_tables, settings_for
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import TrainedNetwork, fit
+from emosense.training.fitting import FAMILIES, TrainedNetwork, fit
 from emosense.training.graphs import with_temperature
 from emosense.training.held_out_score import HeldOutScore, cross_validated, score_held_out
-from emosense.training.job import TrainJob, check_job, has_cnn
+from emosense.training.job import TrainJob, check_job, uses_ray_train
 from emosense.training.model_card import model_card
 from emosense.training.network_store import row_digests, run_key
 from emosense.training.prediction import predict
@@ -143,8 +143,8 @@ def _with_epochs(config: ModelConfig, epochs: int) -> CnnConfig:
 
 
 def _session(job: TrainJob, config: ModelConfig) -> contextlib.AbstractContextManager[object]:
-    """Ray for the CNN, with one CPU more than workers for Ray Train's controller; scikit-learn needs none."""
-    return ray_session(job.address, job.n_workers + 1) if has_cnn(config) else contextlib.nullcontext()
+    """Ray for Ray Train, with one CPU more than workers for Ray Train's controller; scikit-learn needs none."""
+    return ray_session(job.address, job.n_workers + 1) if uses_ray_train(config) else contextlib.nullcontext()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class _Training:
     def _train_network(
         self, stage: str, member: Member, table: FeatureTable, validation: FeatureTable | None
     ) -> TrainedNetwork:
-        if not isinstance(member.config, CnnConfig):
+        if not FAMILIES.find(member.config.kind).uses_ray_train:
             return fit(table, self.classes, member.config, seed=member.seed)
         job = self.job
         storage = job.storage or f"{job.output.rstrip('/')}/checkpoints"

@@ -11,18 +11,17 @@ import dataclasses
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from emosense.arrays import Float32
 from emosense.errors import UsageError
+from emosense.training.transfer_settings import Pooling
 
 if TYPE_CHECKING:
     import keras
 
-Pooling = Literal["mean", "mean-sd", "mean-all-frames"]
-POOLINGS: Final[tuple[Pooling, ...]] = ("mean", "mean-sd", "mean-all-frames")
 # Whisper's log-mel is (log10 of the power + 4) / 4, at least -1.5.
 PADDING: Final = -9.0
 _LOWEST: Final = -5.0

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.models.head import EMBEDDING, TENSORS, Head
-from emosense.training.whisper_front import SPEECH_DB, Pooling, WhisperFront, n_dims
+from emosense.training.transfer_settings import Pooling
+from emosense.training.whisper_front import SPEECH_DB, WhisperFront, n_dims
 
 _FEATURES: Final = "features"
 _PROBABILITIES: Final = "probabilities"

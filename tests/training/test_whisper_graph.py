@@ -11,7 +11,8 @@ from made_whisper import whisper_tensors
 from emosense.arrays import Float32
 from emosense.models.head import read_head
 from emosense.onnx_session import open_session
-from emosense.training.whisper_front import POOLINGS, Pooling, WhisperFront, build_front
+from emosense.training.transfer_settings import POOLINGS, Pooling
+from emosense.training.whisper_front import WhisperFront, build_front
 from emosense.training.whisper_graph import read_front, to_onnx
 
 # Weights that float16 holds exactly.

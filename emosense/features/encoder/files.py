@@ -17,7 +17,7 @@ import mmap
 import os
 import re
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from emosense.errors import ModelError, OutputError, StorageError, UsageError
@@ -131,7 +131,10 @@ def _local_file(place: str) -> str:
     return "" if is_url(place) else place
 
 
-def obtain_encoder(location: str, progress: Progress) -> tuple[str, str]:
+Check = Callable[[str, str], object]
+
+
+def obtain_encoder(location: str, progress: Progress, check: Check | None = None) -> tuple[str, str]:
     """Return the file of an encoder that the user names; a URL is fetched once.
 
     Parameters
@@ -140,6 +143,9 @@ def obtain_encoder(location: str, progress: Progress) -> tuple[str, str]:
         Path or URL: ``hf://owner/repository/file.onnx``, http, https, or object storage.
     progress : Progress
         Receives how far a download is.
+    check : callable, optional
+        Takes a path and what the file is called in messages, and raises a UsageError where the file is not an encoder;
+        by default, ONNX graphs are encoders.
 
     Returns
     -------
@@ -154,19 +160,20 @@ def obtain_encoder(location: str, progress: Progress) -> tuple[str, str]:
         If the server or storage does not answer, or sends a damaged file.
     """
     if scheme_of(location).transport == "hub":
-        return _from_hub(location, progress)
+        return _from_hub(location, progress, check or _refuse_unusable)
     if is_url(location):
-        return _fetched(location, progress)
+        return _fetched(location, progress, check or _refuse_unusable)
     sha256 = sha256_of(location)
     if not sha256:
         raise UsageError(
-            f"no readable file at {redact(location)}: --encoder takes the path or URL of an .onnx file of at most 2 GB"
+            f"no readable file at {redact(location)}: --encoder takes the path or URL of a file of at most 2 GB, "
+            "in the form .onnx, or .safetensors for train transfer"
         )
-    _refuse_other_files(location, location)
+    (check or _refuse_other_files)(location, redact(location))
     return os.path.abspath(location), sha256
 
 
-def _from_hub(url: str, progress: Progress) -> tuple[str, str]:
+def _from_hub(url: str, progress: Progress, check: Check) -> tuple[str, str]:
     """Fetch an encoder through huggingface_hub, which checks its size, and check the sha256 that the hub publishes."""
     from emosense.storage.hub import fetch_from_hub, recorded_sha256
 
@@ -175,15 +182,15 @@ def _from_hub(url: str, progress: Progress) -> tuple[str, str]:
         file = fetch_from_hub(url, is_forced=is_forced)
         sha256 = sha256_of(file)
         if not sha256:
-            raise UsageError(f"{redact(url)} is empty or larger than 2 GB: this is not an ONNX file")
+            raise UsageError(f"{redact(url)} is empty or larger than 2 GB: this is not an encoder")
         # What is damaged in the cache is fetched again.
         if recorded_sha256(file) in ("", sha256):
-            _refuse_unusable(file, redact(url))
+            check(file, redact(url))
             return os.path.abspath(file), sha256
     raise StorageError(f"{redact(url)} is damaged: its sha256 is {sha256}, the hub says {recorded_sha256(file)}")
 
 
-def _fetched(url: str, progress: Progress) -> tuple[str, str]:
+def _fetched(url: str, progress: Progress, check: Check) -> tuple[str, str]:
     """Fetch an encoder, or find what an earlier command fetched from the same address."""
     shown = without_credentials(url)
     # The signature in the query differs every time; what it signs is the path.
@@ -204,7 +211,7 @@ def _fetched(url: str, progress: Progress) -> tuple[str, str]:
             sha256 = sha256_of(arrived)
             file = cached_encoder(sha256)
             try:
-                _refuse_unusable(arrived, redact(url))
+                check(arrived, redact(url))
             except UsageError:
                 # Not kept: the next start must not find it.
                 remove(arrived)
@@ -249,7 +256,7 @@ def _download(url: str, file: str, progress: Progress) -> None:
         raise UsageError(f"no readable encoder at {redact(url)}") from err
     except MemoryError as err:
         remove(file)
-        raise StorageError(f"{redact(url)} has more than {_MAX_BYTES:,} bytes: this is not an ONNX file") from err
+        raise StorageError(f"{redact(url)} has more than {_MAX_BYTES:,} bytes: this is not an encoder") from err
 
 
 def _has_other_files(file: str) -> bool:

@@ -1,0 +1,97 @@
+"""Recordings and labels -> a transfer model: a head on the embeddings of a published encoder's first layers.
+
+The head is trained on the embeddings of the recordings and of changed copies of them, to the optimum of its loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from emosense.arrays import Float32
+from emosense.evaluation.metrics import confusion_matrix, uar
+from emosense.models.head import EMBEDDING, Head
+from emosense.onnx_session import open_session
+from emosense.training.balance import balanced_weights, class_mask
+from emosense.training.cnn import EpochResult
+from emosense.training.ensemble import copies_of
+from emosense.training.feature_table import FeatureTable
+from emosense.training.front_choice import load_front
+from emosense.training.head_training import train_head
+from emosense.training.transfer_settings import TransferConfig
+from emosense.training.whisper_graph import to_onnx
+
+_SMALLEST: float = 1e-7
+
+
+def fit(
+    table: FeatureTable,
+    classes: tuple[str, ...],
+    config: TransferConfig,
+    *,
+    validation: FeatureTable | None = None,
+    on_epoch: Callable[[EpochResult], None] | None = None,
+) -> bytes:
+    """Train a transfer model.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        Recordings of the emotions in `classes`; with the copies of `emosense.training.ensemble.copies_of`, or without
+        any, in which case the recordings are encoded here.
+    classes : tuple of str
+        Emotions to tell apart.
+    config : TransferConfig
+        With an encoder.
+    validation : FeatureTable or None
+        Measured after the training; decides nothing.
+    on_epoch : callable, optional
+        Receives an `EpochResult` when the head is trained.
+
+    Returns
+    -------
+    bytes
+        ONNX graph of the model.
+    """
+    front = load_front(config)
+    labels = table.labels(classes)
+    copies = [table.copies[copy] for copy in copies_of(config)]
+    embeddings = [np.stack(copy) for copy in copies] or [_embeddings(table.features, config)]
+    rows = np.concatenate(embeddings)
+    weights, allowed = balanced_weights(table.corpora, labels), class_mask(table.corpora, labels, len(classes))
+    n_copies = len(embeddings)
+    head, loss = train_head(
+        rows, np.tile(labels, n_copies), np.tile(weights, n_copies), np.tile(allowed, (n_copies, 1)), config.l2
+    )
+    if on_epoch:
+        here = _measure(head, embeddings[0], labels)
+        there = (None, None, None) if validation is None else _measure(head, *_of(validation, classes, config))
+        on_epoch(EpochResult(1, loss, here[1], there[0], there[1], there[2], lambda: _state(head)))
+    return to_onnx(front, config.layers, config.pooling, head)
+
+
+def _of(table: FeatureTable, classes: tuple[str, ...], config: TransferConfig) -> tuple[Float32, Any]:
+    """Embeddings of the recordings themselves, and their labels."""
+    copies = copies_of(config)
+    stored = table.copies[copies[0]] if copies else None
+    embeddings = np.stack(stored) if stored else _embeddings(table.features, config)
+    return embeddings, table.labels(classes)
+
+
+def _embeddings(features: Sequence[Float32], config: TransferConfig) -> Float32:
+    session = open_session(to_onnx(load_front(config), config.layers, config.pooling, None))
+    return np.concatenate([session.run([EMBEDDING], {"features": each[np.newaxis]})[0] for each in features])
+
+
+def _measure(head: Head, embeddings: Float32, labels: Any) -> tuple[float, float, float]:
+    probabilities = head.probabilities(embeddings)
+    confusion = confusion_matrix(labels, probabilities.argmax(axis=1), probabilities.shape[1])
+    right = probabilities[np.arange(len(labels)), labels]
+    accuracy = float(np.trace(confusion) / confusion.sum())
+    return float(-np.log(right + _SMALLEST).mean()), accuracy, float(uar(confusion))
+
+
+def _state(head: Head) -> dict[str, Any]:
+    return {"epoch": np.array(1), "weight": head.weight, "bias": head.bias, "mean": head.mean, "scale": head.scale}
