@@ -79,7 +79,12 @@ _PRESETS_TEXT: Final = " ".join(
 )
 Preset = Annotated[str, typer.Option(help=f"Settings of the model. {_PRESETS_TEXT}")]
 FeatureSet = Annotated[str, typer.Option("--set", help=f"Feature set: {', '.join(FEATURE_SETS)}.")]
-EncoderFile = Annotated[str, typer.Option("--encoder", help="Pretrained encoder: path or URL of an ONNX file.")]
+EncoderFile = Annotated[
+    str,
+    typer.Option(
+        "--encoder", help="Pretrained encoder: path or URL of an ONNX file; of a .safetensors file for train transfer."
+    ),
+]
 EncoderOutput = Annotated[
     str,
     typer.Option(

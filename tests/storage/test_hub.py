@@ -15,9 +15,12 @@ from typing import Any
 
 import pytest
 from conftest import Listener, tiny_graph
+from made_whisper import whisper_tensors, write_safetensors
 
 from emosense.errors import ModelError, StorageError, UsageError
 from emosense.features.encoder.files import find_encoder, obtain_encoder
+from emosense.training.front_choice import with_front
+from emosense.training.presets import preset
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 URL = "hf://owner/encoders/onnx/encoder.onnx"
@@ -116,6 +119,27 @@ def test_an_encoder_is_fetched_once_to_the_cache_of_the_hub(hub: Hub, tmp_path: 
     assert obtained() == (file, sha256)
     assert hub.n_fetched() == 1
     assert not (tmp_path / "cache").exists()
+
+
+def test_safetensors_of_an_encoder_resume_and_are_checked_against_the_hub(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 10_000)
+    file = write_safetensors(tmp_path / "tiny.safetensors", whisper_tensors(16))
+    hub.files["model.safetensors"] = file.read_bytes()
+    hub.break_at = 20_000
+    config = with_front(preset("transfer", "default"), "hf://owner/encoders", Listener())
+    assert config == with_front(preset("transfer", "default"), str(file), Listener())
+    assert [wanted for method, path, wanted in hub.asked if method == "GET" and path.endswith("model.safetensors")] == [
+        "", "bytes=20000-"
+    ]  # fmt: skip
+
+
+def test_safetensors_that_are_not_what_the_hub_publishes_are_refused(hub: Hub, tmp_path: Path) -> None:
+    hub.files["model.safetensors"] = write_safetensors(tmp_path / "a", whisper_tensors(16)).read_bytes()
+    hub.sha256 = "0" * 64
+    with pytest.raises(StorageError, match="is damaged"):
+        with_front(preset("transfer", "default"), "hf://owner/encoders", Listener())
 
 
 def test_a_revision_is_a_tag_a_commit_or_a_pull_request(hub: Hub) -> None:

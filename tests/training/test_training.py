@@ -285,11 +285,11 @@ def test_a_model_at_chance_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "settings", "says"),
     [
-        ("mlp", {"storage": "s3://bucket"}, "--storage is for the CNN"),
-        ("mlp", {"resume": True}, "--resume is for the CNN"),
-        ("mlp", {"use_gpu": True}, "--gpu is for the CNN"),
-        ("mlp", {"n_workers": 2}, "--train-workers is for the CNN"),
-        ("mlp", {"max_failures": 0}, "--max-failures is for the CNN"),
+        ("mlp", {"storage": "s3://bucket"}, "--storage is for families that Ray Train trains"),
+        ("mlp", {"resume": True}, "--resume is for families that Ray Train trains"),
+        ("mlp", {"use_gpu": True}, "--gpu is for families that Ray Train trains"),
+        ("mlp", {"n_workers": 2}, "--train-workers is for families that Ray Train trains"),
+        ("mlp", {"max_failures": 0}, "--max-failures is for families that Ray Train trains"),
         ("cnn", {"validation_share": -0.1}, "from 0 to below 1, not -0.1"),
         ("cnn", {"validation_share": 1.0}, "from 0 to below 1, not 1"),
         ("cnn", {"validation_share": 0.3, "metrics": "metrics.json"}, "leave out --validation"),
