@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.audio.reader import read_waveform
+from emosense.emotions import own_emotions
 from emosense.errors import UsageError
 from emosense.evaluation.choice import EmotionChoice
 from emosense.features.config import FeatureConfig, default_config
@@ -237,7 +238,7 @@ def _choice(emotions: Iterable[str], classes: list[str]) -> EmotionChoice | None
         raise UsageError("emotions must be a list of names, not one name")
     if not (names := tuple(emotions)):
         return None
-    choice = EmotionChoice.parse(names)
+    choice = EmotionChoice.parse(names, own_emotions(classes))
     choice.check(classes)
     return choice
 

@@ -6,6 +6,8 @@ Source: Livingstone & Russo 2018, doi 10.1371/journal.pone.0196391.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Final
 
 EMOTIONS: Final[tuple[str, ...]] = (
@@ -35,6 +37,9 @@ SYNONYMS: Final[dict[str, str]] = {
     "disgusted": "disgust",
 }
 
+# A name of a user's own becomes a column of tables and a part of commands.
+_OWN_EMOTION: Final = re.compile(r"[^\W_][\w-]{0,39}")
+
 
 def parse_emotion(text: str) -> str:
     """Return the emotion that a label of a corpus names.
@@ -59,3 +64,43 @@ def parse_emotion(text: str) -> str:
     if label not in EMOTIONS:
         raise ValueError(f"unknown emotion {text!r}: expected one of {', '.join(EMOTIONS)}")
     return label
+
+
+def parse_own_emotion(text: str) -> str:
+    """Return the name of an emotion of a user's own, as models and tables write it.
+
+    Parameters
+    ----------
+    text : str
+        Letters, digits, ``-``, ``_`` and spaces, 40 at most.
+
+    Returns
+    -------
+    str
+        In lower case, with ``_`` for spaces.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be the name of a column.
+    """
+    name = "_".join(text.lower().split())
+    if not _OWN_EMOTION.fullmatch(name):
+        raise ValueError(f"the emotion {text!r} must have letters, digits, - and _ only, 40 at most")
+    return name
+
+
+def own_emotions(classes: Iterable[str]) -> tuple[str, ...]:
+    """Return the emotions of a user's own, which come after `EMOTIONS` in arrays, columns and models.
+
+    Parameters
+    ----------
+    classes : iterable of str
+        The emotions that a model distinguishes.
+
+    Returns
+    -------
+    tuple of str
+        Those that are not in `EMOTIONS`, in alphabetical order.
+    """
+    return tuple(sorted({*classes} - {*EMOTIONS}))

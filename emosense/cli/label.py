@@ -6,7 +6,7 @@ import codecs
 import json
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,9 @@ from emosense.cli.options import (
 from emosense.cli.params_file import LoadParams, SaveParams, saved_params
 from emosense.errors import UsageError
 from emosense.tables.formats import OUTPUT_FORMATS
+
+if TYPE_CHECKING:
+    from emosense.evaluation.choice import EmotionChoice
 
 
 def label(
@@ -118,7 +121,6 @@ def label(
 
     Run the same command again to resume a run that was stopped.
     """
-    from emosense.evaluation.choice import EmotionChoice
     from emosense.inputs.walk import ListingConfig
     from emosense.labelling.config import LabelConfig
     from emosense.labelling.job import LabelJob
@@ -148,7 +150,7 @@ def label(
         listing=ListingConfig(follow_links=follow_links, any_extension=sniff),
         speakers=SpeakerRule(speakers) if speakers is not None else None,
         quality=quality,
-        emotions=EmotionChoice.parse(comma_separated(emotions)) if emotions else None,
+        emotions=_choice(comma_separated(emotions), model) if emotions else None,
         limit=limit,
         min_confidence=min_confidence,
         max_errors=max_errors,
@@ -172,6 +174,15 @@ def label(
     if summary.failure:
         raise summary.failure
     raise typer.Exit(summary.exit_code)
+
+
+def _choice(names: tuple[str, ...], model: str) -> EmotionChoice:
+    """Parse the emotions that the user chose, of which the model may have some of the user's own."""
+    from emosense.emotions import own_emotions
+    from emosense.evaluation.choice import EmotionChoice
+    from emosense.models.model import read_model
+
+    return EmotionChoice.parse(names, own_emotions(read_model(model).description["classes"]))
 
 
 def _names_on_stdin() -> tuple[str, ...]:

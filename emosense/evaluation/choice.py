@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from emosense.arrays import Float64
-from emosense.emotions import EMOTIONS, parse_emotion
+from emosense.emotions import EMOTIONS, own_emotions, parse_emotion
 from emosense.errors import UsageError
 
 _NEAREST: Final = {"calm": "neutral", "neutral": "calm"}
@@ -27,19 +27,21 @@ class EmotionChoice:
     Parameters
     ----------
     emotions : tuple of str
-        Two or more, in the order of `EMOTIONS`.
+        Two or more, in the order of `EMOTIONS`, then a user's own.
     """
 
     emotions: tuple[str, ...]
 
     @classmethod
-    def parse(cls, names: Iterable[str]) -> Self:
+    def parse(cls, names: Iterable[str], own: Collection[str] = ()) -> Self:
         """Make a choice of names as a user writes them.
 
         Parameters
         ----------
         names : iterable of str
             Names of emotions or synonyms, in any order.
+        own : collection of str
+            Emotions of a user's own that may be chosen too.
 
         Returns
         -------
@@ -51,13 +53,15 @@ class EmotionChoice:
         UsageError
             If a name is not an emotion, or there are fewer than two.
         """
+        given = {name.strip().lower() for name in names}
+        wanted = given & {*own}
         try:
-            wanted = {parse_emotion(name) for name in names}
+            wanted |= {parse_emotion(name) for name in given - wanted}
         except ValueError as err:
             raise UsageError(str(err)) from err
         if len(wanted) < 2:
             raise UsageError("at least two emotions are needed")
-        return cls(tuple(emotion for emotion in EMOTIONS if emotion in wanted))
+        return cls((*(emotion for emotion in EMOTIONS if emotion in wanted), *own_emotions(wanted)))
 
     def check(self, classes: Collection[str]) -> None:
         """Refuse a choice that a model cannot answer with.
@@ -92,29 +96,31 @@ class EmotionChoice:
         """
         return next((name for name in (emotion, _NEAREST.get(emotion)) if name in self.emotions), None)
 
-    def apply(self, probabilities: ArrayLike) -> Float64:
+    def apply(self, probabilities: ArrayLike, own: Sequence[str] = ()) -> Float64:
         """Return the probabilities of the chosen emotions.
 
         This is the probability of each emotion given that it is a chosen one.
 
         Parameters
         ----------
-        probabilities : array, shape (..., len(EMOTIONS))
-            In [0, 1], in the order of `EMOTIONS`.
+        probabilities : array, shape (..., len(EMOTIONS) + len(own))
+            In [0, 1], in the order of `EMOTIONS`, then of `own`.
+        own : sequence of str
+            Emotions of a user's own.
 
         Returns
         -------
-        ndarray, shape (..., len(EMOTIONS)), float64
+        ndarray of the same shape, float64
             The last axis sums to 1; 0 for emotions that are not chosen. If all chosen ones have the probability 0, they
             have equal shares.
         """
-        given = np.asarray(probabilities, np.float64)
+        given, names = np.asarray(probabilities, np.float64), (*EMOTIONS, *own)
         sums = np.zeros_like(given)
-        for place, emotion in enumerate(EMOTIONS):
+        for place, emotion in enumerate(names):
             if (counts_as := self.answer(emotion)) is not None:
-                sums[..., EMOTIONS.index(counts_as)] += given[..., place]
+                sums[..., names.index(counts_as)] += given[..., place]
         total = sums.sum(axis=-1, keepdims=True)
-        equal = np.isin(EMOTIONS, self.emotions) / len(self.emotions)
+        equal = np.isin(names, self.emotions) / len(self.emotions)
         return np.where(total > 0, sums / np.where(total > 0, total, 1), equal)
 
     def apply_to_classes(self, probabilities: ArrayLike, classes: Sequence[str]) -> Float64:

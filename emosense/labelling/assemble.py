@@ -20,7 +20,9 @@ _ROWS_A_WRITE: Final = 4096
 Source = Callable[[], Iterator[Labelled]]
 
 
-def assemble(job: LabelJob, speakers: Speakers | None, source: Source, summary: Summary) -> None:
+def assemble(
+    job: LabelJob, speakers: Speakers | None, source: Source, summary: Summary, own_emotions: tuple[str, ...] = ()
+) -> None:
     """Write every table of a job, and count its rows.
 
     Parameters
@@ -32,10 +34,12 @@ def assemble(job: LabelJob, speakers: Speakers | None, source: Source, summary: 
         Gives an iterator over the results, in order of path.
     summary : Summary
         Rows are counted here.
+    own_emotions : tuple of str
+        Emotions of the model beside `EMOTIONS`.
     """
     speaker: frozenset[Group] = frozenset({"speakers"} if speakers else ())
     quality: frozenset[Group] = frozenset({"quality"} if job.quality else ())
-    layout = TableLayout(quality | speaker, job.min_confidence)
+    layout = TableLayout(quality | speaker, job.min_confidence, own_emotions)
     tables: list[WriteRows] = []
     tracks: list[WriteRows] = []
     with contextlib.ExitStack() as stack:
@@ -47,7 +51,7 @@ def assemble(job: LabelJob, speakers: Speakers | None, source: Source, summary: 
                 tables.append(_buffered(stack, write))
         write_segments: WriteRows | None = None
         if job.segments_output:
-            layout = TableLayout(quality | speaker | {"segments"}, job.min_confidence)
+            layout = TableLayout(quality | speaker | {"segments"}, job.min_confidence, own_emotions)
             output_format = OUTPUT_FORMATS[format_of(job.segments_output)]
             write_segments = _buffered(stack, stack.enter_context(output_format.open(job.segments_output, layout)))
         for labelled in _adapted(speakers, _chosen(job.emotions, source)):

@@ -162,7 +162,9 @@ class Labelled:
         """
 
         def answered(row: Row) -> Row:
-            return with_probabilities(row, choice.apply(row.probabilities)) if row.probabilities else row
+            return (
+                with_probabilities(row, choice.apply(row.probabilities, row.own_emotions)) if row.probabilities else row
+            )
 
         return Labelled(answered(self.row), tuple(map(answered, self.segments)))
 

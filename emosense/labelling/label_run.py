@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 
+from emosense.emotions import own_emotions
 from emosense.errors import TooManyErrors
 from emosense.inputs.listing import Listing
 from emosense.labelling.assemble import assemble
@@ -41,6 +42,8 @@ class LabelRun:
     progress : Progress
     summary : Summary
         Filled in.
+    own_emotions : tuple of str
+        Emotions of the model beside `EMOTIONS`.
     n_errors : int
         Error rows so far.
     """
@@ -52,6 +55,7 @@ class LabelRun:
     lock: RunLock
     progress: Progress
     summary: Summary
+    own_emotions: tuple[str, ...] = ()
     n_errors: int = 0
 
     @property
@@ -108,7 +112,7 @@ class LabelRun:
         """Assemble the table from the parts; with too many errors it has only what is done so far."""
         self.lock.assert_owned()
         summary = self.summary
-        assemble(self.job, self.speakers, self._results, summary)
+        assemble(self.job, self.speakers, self._results, summary, self.own_emotions)
         if self.speakers:
             summary.n_speakers, summary.n_without_speaker = self.speakers.n_known, self.speakers.n_unknown
         if self.has_too_many_errors:
@@ -160,4 +164,5 @@ def open_run(
         folder.open(restart=job.restart)
         if job.names is not None:
             check_list(job.output, (entry.path for entry in folder.finished()), listing.holds)
-        yield LabelRun(job, listing, speakers, folder, lock, progress, summary)
+        own = own_emotions(spec.model.description["classes"])
+        yield LabelRun(job, listing, speakers, folder, lock, progress, summary, own)

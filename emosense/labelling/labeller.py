@@ -67,8 +67,9 @@ class Labeller:
         """
         model, config, rate = self._model, self._config, self._model.sample_rate
         result = RecordingResult(
-            recording.path, rate, is_strict=config.strict, has_pauses=config.segment_by == "window"
-        )
+            recording.path, rate, is_strict=config.strict, has_pauses=config.segment_by == "window",
+            own_emotions=model.own_emotions,
+        )  # fmt: skip
         budget = WorkBudget(self._file_timeout_s)
         try:
             with open_recording(recording, self._on_progress) as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -29,10 +30,16 @@ class RecordingResult:
         Refuse a recording that could only be decoded in part.
     has_pauses : bool
         Whether what has no speech is a row of the segments too.
+    own_emotions : tuple of str
+        Emotions of the model beside `EMOTIONS`.
     """
 
-    def __init__(self, path: str, sample_rate: int, *, is_strict: bool, has_pauses: bool = True) -> None:
+    def __init__(
+        self, path: str, sample_rate: int, *, is_strict: bool, has_pauses: bool = True,
+        own_emotions: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
         self._path, self._sample_rate, self._is_strict, self._has_pauses = path, sample_rate, is_strict, has_pauses
+        self._own_emotions = own_emotions
         self._mean, self._segments, self._end_s = SpeechMean(), list[Row](), 0.0
         self._meter = QualityMeter(sample_rate)
 
@@ -62,7 +69,8 @@ class RecordingResult:
             self._mean.add(probabilities.astype(np.float64), speech, new_s / (segment.end_s - segment.start_s))
             own = QualityMeter(self._sample_rate)
             own.add(segment, distance)
-            self._segments.append(_segment_row(self._path, segment, speech, probabilities, own.figures()))
+            row = _segment_row(self._path, segment, speech, probabilities, own.figures())
+            self._segments.append(dataclasses.replace(row, own_emotions=self._own_emotions))
         elif self._has_pauses:
             self._segments.append(_without_speech(self._path, segment.start_s, segment.end_s))
         self._end_s = segment.end_s
@@ -96,6 +104,7 @@ class RecordingResult:
             speech_s=answer.speech_s,
             is_partial=reader.is_partial,
             quality=self._meter.figures(),
+            own_emotions=self._own_emotions,
         )
         return Labelled(row, tuple(self._counted(answer.is_counted))).with_agreement()
 

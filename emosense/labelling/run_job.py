@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
+from emosense.emotions import own_emotions
 from emosense.errors import StorageError
 from emosense.inputs.listing import Listing
 from emosense.labelling.config import LabelSpec
@@ -60,7 +61,9 @@ def run_label_job(job: LabelJob) -> Summary:
             job.emotions.check(emotions)
             emotions = job.emotions.emotions
         if job.speakers is not None:
-            speakers = stack.enter_context(Speakers(job.speakers, emotions))
+            speakers = stack.enter_context(
+                Speakers(job.speakers, emotions, own_emotions(spec.model.description["classes"]))
+            )
         list_inputs(job, listing)
         check_speakers(job, speakers, listing)
         summary = Summary(n_listed=len(listing), ignored=listing.ignored)

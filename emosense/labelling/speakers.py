@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Self
 
 import numpy as np
@@ -37,6 +37,10 @@ class Speakers:
     rule : SpeakerRule
     classes : iterable of str
         The emotions that have probabilities: those that the model distinguishes, or the chosen ones.
+    own : sequence of str
+        Emotions of the model beside `EMOTIONS`.
+    own : sequence of str
+        Emotions of the model beside `EMOTIONS`.
 
     Attributes
     ----------
@@ -49,10 +53,11 @@ class Speakers:
         If the table cannot be read, lacks a column, or names two speakers for a recording.
     """
 
-    def __init__(self, rule: SpeakerRule, classes: Iterable[str] = EMOTIONS) -> None:
+    def __init__(self, rule: SpeakerRule, classes: Iterable[str] = EMOTIONS, own: Sequence[str] = ()) -> None:
         self._rule = rule
         self._pattern = re.compile(rule.pattern) if rule.is_pattern else None
-        self._positions = [EMOTIONS.index(name) for name in classes]
+        self._n_emotions = len(EMOTIONS) + len(own)
+        self._positions = [(*EMOTIONS, *own).index(name) for name in classes]
         self.n_unknown = 0
         self._database = unnamed_database(
             "speakers",
@@ -178,6 +183,6 @@ class Speakers:
     def _row(self, row: Row, speaker: str, sums: SpeakerStatistics | None) -> Row:
         if sums is None or not row.probabilities:
             return dataclasses.replace(row, speaker=speaker)
-        adapted = np.zeros(len(EMOTIONS))
+        adapted = np.zeros(self._n_emotions)
         adapted[self._positions] = adapt(np.array([row.probabilities])[:, self._positions], sums)[0]
         return dataclasses.replace(with_probabilities(row, adapted), speaker=speaker, speaker_recordings=sums.n)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any, Final
 
-from emosense.emotions import EMOTIONS
+from emosense.emotions import EMOTIONS, own_emotions, parse_own_emotion
 from emosense.errors import ModelError, UsageError
 from emosense.features.config import FeatureConfig
 from emosense.models.statistics import FeatureStatistics
@@ -40,7 +40,14 @@ def _of_type(kind: type, expected: str) -> _Field:
 
 
 def _are_classes(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and [name for name in EMOTIONS if name in value] == value
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
+        return False
+    own = own_emotions(value)
+    try:
+        are_names = all(parse_own_emotion(name) == name for name in own)
+    except ValueError:
+        return False
+    return are_names and [*(name for name in EMOTIONS if name in value), *own] == value
 
 
 def _is_kind(value: Any) -> bool:
@@ -57,8 +64,10 @@ _FIELDS: Final[dict[str, _Field]] = {
     "name": _of_type(str, "text"),
     "version": _Field("the version that trained the model", lambda _: True),
     "kind": _Field(f"one of {', '.join(KINDS)}, or a model family of an installed package", _is_kind),
-    "emotions": _Field(f"{', '.join(EMOTIONS)} in this order", lambda value: value == list(EMOTIONS)),
-    "classes": _Field(f"some of {', '.join(EMOTIONS)} in this order", _are_classes),
+    "emotions": _Field(
+        f"{', '.join(EMOTIONS)} in this order", lambda value: isinstance(value, list) and value[:8] == list(EMOTIONS)
+    ),
+    "classes": _Field(f"some of {', '.join(EMOTIONS)} in this order, then others in alphabetical order", _are_classes),
     "features": _of_type(list, "a list of feature configurations"),
     "window_s": _Field(f"seconds, above 0 and up to {_MAX_WINDOW_S:g}", _is_window),
     "weights": _of_type(dict, "an object with sha256"),

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from emosense.arrays import Float32
-from emosense.emotions import EMOTIONS
+from emosense.emotions import EMOTIONS, own_emotions
 from emosense.errors import ModelError
 from emosense.features.config import FeatureConfig
 from emosense.features.sets import FEATURE_SETS, extract
@@ -67,6 +67,8 @@ class Model:
         Hz.
     window_s : float
         Recordings longer than this are labelled window by window.
+    own_emotions : tuple of str
+        Classes that are not among `EMOTIONS`: names that a user gave.
     statistics : FeatureStatistics or None
         Statistics of the first of the features over the training recordings, if the model has them.
 
@@ -82,7 +84,9 @@ class Model:
         self.window_s = float(files.description["window_s"])
         statistics = files.description.get("feature_statistics")
         self.statistics = FeatureStatistics.from_dict(statistics) if statistics else None
-        self._positions = [EMOTIONS.index(name) for name in files.description["classes"]]
+        self.own_emotions = own_emotions(files.description["classes"])
+        self._n_emotions = len(EMOTIONS) + len(self.own_emotions)
+        self._positions = [(*EMOTIONS, *self.own_emotions).index(name) for name in files.description["classes"]]
         self._inputs = input_names(len(self.features))
         try:
             self._session = open_session(files.weights)
@@ -121,8 +125,8 @@ class Model:
 
         Returns
         -------
-        ndarray, shape (len(EMOTIONS),), float32
-            In the order of `EMOTIONS`; 0 for emotions that are not classes of the model.
+        ndarray, shape (len(EMOTIONS) + len(own_emotions),), float32
+            In the order of `EMOTIONS`, then of the model's own; 0 for emotions that are not classes of the model.
 
         Raises
         ------
@@ -131,7 +135,7 @@ class Model:
         """
         feeds = {name: values[np.newaxis] for name, values in zip(self._inputs, features, strict=True)}
         found = run_session(self._session, "probabilities", feeds, "model")
-        result = np.zeros(len(EMOTIONS), np.float32)
+        result = np.zeros(self._n_emotions, np.float32)
         result[self._positions] = found[0]
         return result
 
@@ -206,7 +210,8 @@ def write_model(folder: str, description: dict[str, Any], weights: bytes) -> Non
         If the description is not valid.
     """
     digest = {"file": WEIGHTS_FILE, "sha256": hashlib.sha256(weights).hexdigest(), "bytes": len(weights)}
-    complete = {"format": FORMAT, **description, "emotions": list(EMOTIONS), "weights": digest}
+    emotions = [*EMOTIONS, *own_emotions(description["classes"])]
+    complete = {"format": FORMAT, **description, "emotions": emotions, "weights": digest}
     check_description(complete, weights, folder)
     write_bytes(join(folder, WEIGHTS_FILE), weights)
     write_bytes(join(folder, DESCRIPTION_FILE), (json.dumps(complete, indent=2) + "\n").encode())

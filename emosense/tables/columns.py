@@ -8,6 +8,7 @@ another column or computes another value: docs/rows.md says what changed.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final, Literal
 
@@ -96,13 +97,15 @@ for _column in (
     SCHEMA.register(_column.name, _column)
 
 
-def select_columns(groups: AbstractSet[Group] = frozenset()) -> tuple[Column, ...]:
+def select_columns(groups: AbstractSet[Group] = frozenset(), own: Sequence[str] = ()) -> tuple[Column, ...]:
     """Return the columns of a table.
 
     Parameters
     ----------
     groups : set of str
         Groups beside ``always``. Without ``segments``, the table is one of recordings.
+    own : sequence of str
+        Emotions of a user's own, which have columns after those of `EMOTIONS`.
 
     Returns
     -------
@@ -110,7 +113,15 @@ def select_columns(groups: AbstractSet[Group] = frozenset()) -> tuple[Column, ..
         In the order of the schema.
     """
     groups = groups | {"always", "segments" if "segments" in groups else "recordings"}
-    return tuple(column for column in SCHEMA.values() if column.group in groups)
+    result = []
+    for column in SCHEMA.values():
+        if column.group in groups:
+            result.append(column)
+        if column.name == PROBABILITY_COLUMNS[-1]:
+            result += [
+                dataclasses.replace(column, name=f"p_{name}", description=f"probability of {name}") for name in own
+            ]
+    return tuple(result)
 
 
 def _names(*groups: Group) -> tuple[str, ...]:

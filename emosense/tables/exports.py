@@ -154,7 +154,7 @@ def raven_table(file: BinaryIO, _layout: TableLayout) -> Iterator[WriteRows]:
 
 
 @contextlib.contextmanager
-def audformat_database(folder: str, _layout: TableLayout) -> Iterator[WriteRows]:
+def audformat_database(folder: str, layout: TableLayout) -> Iterator[WriteRows]:
     """Write a database of audEERING's audformat: ``db.yaml`` and a segmented table.
 
     Source: audformat 1.3, 'Header' and 'Tables'.
@@ -163,8 +163,8 @@ def audformat_database(folder: str, _layout: TableLayout) -> Iterator[WriteRows]
     ----------
     folder : str
         Folder of the database.
-    _layout : TableLayout
-        Not used: the columns are fixed.
+    layout : TableLayout
+        Says which emotions there are.
 
     Yields
     ------
@@ -172,7 +172,8 @@ def audformat_database(folder: str, _layout: TableLayout) -> Iterator[WriteRows]
         Appends the segments of one recording.
     """
     make_folder(folder)
-    write_bytes(join(folder, "db.yaml"), _AUDFORMAT_HEADER.encode())
+    labels = json.dumps([*EMOTIONS, *layout.own_emotions])
+    write_bytes(join(folder, "db.yaml"), _AUDFORMAT_HEADER.replace("LABELS", labels).encode())
     with atomic_writer(join(folder, "db.emotion.csv")) as file:
 
         def write(rows: Sequence[Row]) -> None:
@@ -193,7 +194,7 @@ def _timedelta(seconds: float) -> str:
     return f"{days} days {hours:02d}:{minutes:02d}:{rest // 1_000_000:02d}.{rest % 1_000_000:06d}"
 
 
-_AUDFORMAT_HEADER: Final = f"""\
+_AUDFORMAT_HEADER: Final = """\
 name: emosense
 source: EmoSense
 usage: other
@@ -201,7 +202,7 @@ languages: []
 schemes:
   emotion:
     dtype: str
-    labels: {json.dumps(list(EMOTIONS))}
+    labels: LABELS
   confidence:
     dtype: float
     minimum: 0
@@ -210,8 +211,8 @@ tables:
   emotion:
     type: segmented
     columns:
-      emotion: {{scheme_id: emotion}}
-      confidence: {{scheme_id: confidence}}
+      emotion: {scheme_id: emotion}
+      confidence: {scheme_id: confidence}
 """
 
 for _name, _format in {

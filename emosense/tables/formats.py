@@ -30,16 +30,19 @@ class TableLayout:
         Optional groups of columns that it has (`emosense.tables.columns.Column.group`).
     min_confidence : float or None
         Rows below it are ``uncertain``; None for a table without that column.
+    own_emotions : tuple of str
+        Emotions of the rows beside `EMOTIONS`.
     """
 
     groups: frozenset[Group] = frozenset()
     min_confidence: float | None = None
+    own_emotions: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """The columns, in order."""
         flags: frozenset[Group] = frozenset(() if self.min_confidence is None else ("min_confidence",))
-        return select_columns(self.groups | flags)
+        return select_columns(self.groups | flags, self.own_emotions)
 
     def records(self, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
         """Yield the values of all columns by name, in the order of the columns.
@@ -56,7 +59,8 @@ class TableLayout:
         """
         names, least = [column.name for column in self.columns], self.min_confidence
         for row in rows:
-            values = row.to_dict()
+            # An error row does not say which emotions the model knows.
+            values = dict.fromkeys(f"p_{name}" for name in self.own_emotions) | row.to_dict()
             values["uncertain"] = least is not None and (row.confidence is None or row.confidence < least)
             yield {name: values[name] for name in names}
 

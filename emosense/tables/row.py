@@ -26,7 +26,6 @@ from emosense.tables.columns import (
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "'")
 # That of "uncertain" depends on the table.
 _NAMES: Final = tuple(name for name in SCHEMA if name != "uncertain")
-_NO_PROBABILITIES: Final = (None,) * len(PROBABILITY_COLUMNS)
 _NO_QUALITY: Final = (None,) * len(QUALITY_COLUMNS)
 _BYTES_MARK: Final = "bytes:"
 _BYTE_ESCAPE: Final = re.compile(rb"\\(?:\\|x[0-9a-f]{2})")
@@ -41,7 +40,7 @@ class Row:
     path : str
         As given; bytes that are not UTF-8 are surrogate escapes.
     probabilities : tuple of float
-        One per emotion in the order of `EMOTIONS`; empty if the recording could not be labelled.
+        One per emotion in the order of `EMOTIONS`, then of `own_emotions`; empty if there is no label.
     duration_s, decoded_s : float or None
         Seconds by the header and seconds decoded; None if not known.
     status : str
@@ -62,6 +61,8 @@ class Row:
         Number of windows that the label is from; None for a segment, and without a label.
     agreement : float or None
         Share of the speech whose own segment has the same label, 0 to 1; None like `n_segments`.
+    own_emotions : tuple of str
+        Emotions of a user's own that the model knows; their probabilities come last.
     """
 
     path: str
@@ -79,11 +80,14 @@ class Row:
     speech_s: float | None = None
     n_segments: int | None = None
     agreement: float | None = None
+    own_emotions: tuple[str, ...] = ()
 
     @property
     def emotion(self) -> str:
         """The most probable emotion, the first of equal ones; empty if there is no label."""
-        return EMOTIONS[self.probabilities.index(max(self.probabilities))] if self.probabilities else ""
+        if not self.probabilities:
+            return ""
+        return (*EMOTIONS, *self.own_emotions)[self.probabilities.index(max(self.probabilities))]
 
     @property
     def confidence(self) -> float | None:
@@ -98,9 +102,10 @@ class Row:
         dict
             All columns of the schema except ``uncertain``, which depends on the table; None where there is no value.
         """
-        values: dict[str, Any] = dict(zip(PROBABILITY_COLUMNS, self.probabilities or _NO_PROBABILITIES, strict=True))
+        names = (*PROBABILITY_COLUMNS, *(f"p_{name}" for name in self.own_emotions))
+        values: dict[str, Any] = dict(zip(names, self.probabilities or (None,) * len(names), strict=True))
         values |= zip(QUALITY_COLUMNS, self.quality or _NO_QUALITY, strict=True)
-        return {name: values[name] if name in values else getattr(self, name) for name in _NAMES}
+        return {name: values[name] if name in values else getattr(self, name) for name in _NAMES} | values
 
     def to_json(self) -> list[Any]:
         """Return the fields as a plain list, for the journal and the workers' pipe.
@@ -127,13 +132,13 @@ class Row:
             The same row.
         """
         named = dict(zip((field.name for field in dataclasses.fields(cls)), values, strict=True))
-        return cls(**named | {name: tuple(named[name]) for name in ("probabilities", "quality")})
+        return cls(**named | {name: tuple(named[name]) for name in ("probabilities", "quality", "own_emotions")})
 
 
 def labelled_row(
     path: str, probabilities: Iterable[float], duration_s: float, decoded_s: float, *, is_partial: bool = False,
     start_s: float | None = None, end_s: float | None = None, quality: tuple[float | None, ...] = (),
-    speech_s: float | None = None,
+    speech_s: float | None = None, own_emotions: tuple[str, ...] = (),
 ) -> Row:  # fmt: skip
     """Make the row of a labelled recording or segment, with rounded numbers.
 
@@ -142,7 +147,7 @@ def labelled_row(
     path : str
         As given.
     probabilities : iterable of float
-        One per emotion in the order of `EMOTIONS`.
+        One per emotion in the order of `EMOTIONS`, then of `own_emotions`.
     duration_s, decoded_s : float
         Seconds by the header and seconds decoded.
     is_partial : bool
@@ -153,6 +158,8 @@ def labelled_row(
         One per column of `QUALITY_COLUMNS`, or empty.
     speech_s : float, optional
         Seconds of speech.
+    own_emotions : tuple of str
+        Emotions that the probabilities have after those of `EMOTIONS`.
 
     Returns
     -------
@@ -175,7 +182,20 @@ def labelled_row(
     start_s, end_s, speech_s = (
         None if value is None else round(value, SECONDS_DIGITS) for value in (start_s, end_s, speech_s)
     )
-    return Row(path, rounded, duration_s, decoded_s, status, code, error, start_s, end_s, quality, speech_s=speech_s)
+    return Row(
+        path,
+        rounded,
+        duration_s,
+        decoded_s,
+        status,
+        code,
+        error,
+        start_s,
+        end_s,
+        quality,
+        speech_s=speech_s,
+        own_emotions=own_emotions,
+    )
 
 
 def _rounded(probabilities: Iterable[float]) -> tuple[float, ...]:
@@ -190,7 +210,7 @@ def with_probabilities(row: Row, probabilities: Iterable[float]) -> Row:
     row : Row
         A labelled row.
     probabilities : iterable of float
-        The new ones, in the order of `EMOTIONS`.
+        The new ones, in the order of the row's.
 
     Returns
     -------

@@ -9,11 +9,10 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
-import re
 from collections import Counter
 from typing import Any, Final
 
-from emosense.emotions import EMOTIONS, SYNONYMS, parse_emotion
+from emosense.emotions import EMOTIONS, SYNONYMS, own_emotions, parse_emotion, parse_own_emotion
 from emosense.errors import UsageError
 from emosense.inputs.recording import Recording
 from emosense.inputs.walk import named_recording
@@ -23,8 +22,6 @@ from emosense.tables.readers import read_records
 from emosense.tables.row import original_path
 
 _COLUMNS: Final = ("path", "emotion", "speaker", "confidence")
-# A name of one's own becomes a column of tables and a part of commands.
-_OWN_NAME: Final = re.compile(r"[^\W_][\w-]{0,39}")
 _SIMILAR: Final = 0.8
 MIN_PER_EMOTION: Final = 2
 
@@ -140,12 +137,14 @@ def own_emotion(text: str) -> str:
     try:
         return parse_emotion(text)
     except ValueError:
-        name = "_".join(text.lower().split())
+        pass
+    try:
+        name = parse_own_emotion(text)
+    except ValueError as err:
+        raise UsageError(str(err)) from err
     similar = difflib.get_close_matches(name, [*EMOTIONS, *SYNONYMS], 1, _SIMILAR)
     if similar:
         raise UsageError(f"unknown emotion {redact(text)!r}: is it {similar[0]}? A name of your own must differ more")
-    if not _OWN_NAME.fullmatch(name):
-        raise UsageError(f"the emotion {redact(text)!r} must have letters, digits, - and _ only, 40 at most")
     return name
 
 
@@ -173,4 +172,4 @@ def classes_of_labels(rows: tuple[OwnLabel, ...]) -> tuple[str, ...]:
     if few:
         raise UsageError(f"label at least {MIN_PER_EMOTION} recordings of each emotion; {few[0]} has one")
     known = [name for name in EMOTIONS if name in counts]
-    return (*known, *sorted(counts.keys() - known))
+    return (*known, *own_emotions(counts))

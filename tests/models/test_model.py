@@ -63,7 +63,7 @@ def test_classes_that_a_model_does_not_know_have_probability_zero(tmp_path: Path
         (lambda d: d.update(format=99), "format is 99, expected 2"),
         (lambda d: d.update(kind="forest"), "kind is 'forest', expected one of mlp, cnn, ensemble"),
         (lambda d: d.update(emotions=list(reversed(EMOTIONS))), "in this order"),
-        (lambda d: d.update(classes=["bored"]), "bored"),
+        (lambda d: d.update(classes=["bored", "angry"]), "bored"),
         (lambda d: d.pop("licence"), "lacks the fields: licence"),
         (lambda d: d["features"][0].update(set="wavelets"), "wavelets"),
         (lambda d: d["features"][0].update(novelty=1), "novelty"),
