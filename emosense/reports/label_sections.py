@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from emosense.emotions import EMOTIONS
 from emosense.progress import plural
 from emosense.reports import page
 from emosense.reports.axes import ticks
@@ -20,11 +19,11 @@ from emosense.reports.drawing import Drawing, Series
 from emosense.reports.figure import Figure
 from emosense.reports.markup import Markup
 from emosense.reports.number_text import count, decimal, percent, seconds
+from emosense.reports.style import emotion_colour
 from emosense.reports.tally import Groups, Tally
 
 _N_GROUPS: Final = 15
 _N_BINS: Final = 20
-_STACK: Final = (*(Series(name, name, ()) for name in EMOTIONS), Series("no label", "none", ()))
 _LONG_UNITS: Final = ((3600, "h"), (60, "min"))
 
 
@@ -47,7 +46,7 @@ def emotions(tally: Tally, figures: list[Figure]) -> Markup:
     figures += in_section
     total = sum(tally.by_emotion)
     cells = []
-    for place, name in enumerate(EMOTIONS):
+    for place, name in enumerate(tally.emotions):
         values = tally.confidence(place)
         median = float(np.median(values)) if len(values) else None
         time_s = seconds(tally.decoded_ms[place] / 1000)
@@ -62,7 +61,7 @@ def _emotion_figure(tally: Tally) -> Figure:
     total = sum(counts)
     order = sorted(range(len(counts)), key=lambda place: -counts[place])
     n_most = counts[order[0]]
-    first = [EMOTIONS[place] for place in order if counts[place] == n_most]
+    first = [tally.emotions[place] for place in order if counts[place] == n_most]
     share = f"{percent(n_most / total)} of the {plural(total, 'labelled recording')}"
     if len(first) > 1:
         names = f"{', '.join(first[:-1]).capitalize()} and {first[-1]}"
@@ -70,8 +69,11 @@ def _emotion_figure(tally: Tally) -> Figure:
     else:
         caption = f"{first[0].capitalize()} is the most frequent label with {share}"
         if counts[order[1]]:
-            caption += f", followed by {EMOTIONS[order[1]]} with {percent(counts[order[1]] / total)}"
-    rows = [Bar(name, name, n, f"{count(n)} ({percent(n / total)})") for name, n in zip(EMOTIONS, counts, strict=True)]
+            caption += f", followed by {tally.emotions[order[1]]} with {percent(counts[order[1]] / total)}"
+    rows = [
+        Bar(name, emotion_colour(place), counts[place], f"{count(counts[place])} ({percent(counts[place] / total)})")
+        for place, name in enumerate(tally.emotions)
+    ]
     return Figure("emotions", "Recordings by emotion", f"{caption}.", bars(rows, maximum=max(counts)))
 
 
@@ -92,11 +94,11 @@ def groups(tally: Tally, figures: list[Figure]) -> list[Markup]:
     """
     found = []
     is_same = len(tally.speakers.counts) == len(tally.folders.counts)
-    if len(tally.folders.counts) > 1 or tally.folders.rest != [0] * len(_STACK):
-        found.append(_group_figure("folders", "folder", tally.folders, tally.n, _common_folder(tally.folders)))
+    if len(tally.folders.counts) > 1 or any(tally.folders.rest):
+        found.append(_group_figure("folders", "folder", tally.folders, tally, _common_folder(tally.folders)))
     if len(tally.speakers.counts) > 1 and (tally.n_speakers or not is_same):
         noun = "speaker" if tally.n_speakers else "parent folder"
-        found.append(_group_figure("speakers", noun, tally.speakers, tally.n, _common_folder(tally.speakers)))
+        found.append(_group_figure("speakers", noun, tally.speakers, tally, _common_folder(tally.speakers)))
     figures += found
     return [page.section("By folder and speaker", page.figures(found))] if found else []
 
@@ -108,29 +110,32 @@ def _common_folder(groups: Groups) -> str:
     return head + slash
 
 
-def _group_figure(name: str, noun: str, groups: Groups, total: int, common: str) -> Figure:
+def _group_figure(name: str, noun: str, groups: Groups, tally: Tally, common: str) -> Figure:
+    stack = [Series(each, emotion_colour(place), ()) for place, each in enumerate(tally.emotions)]
     largest, others, n_others = groups.largest(_N_GROUPS)
     rows = [(group.removeprefix(common) or ".", values, count(sum(values))) for group, values in largest]
     if sum(others):
         more = "more than " if any(groups.rest) else ""
         rows.append((f"{more}{plural(n_others, f'other {noun}')}", others, count(sum(others))))
-    share = sum(sum(values) for _, values in largest) / total
+    share = sum(sum(values) for _, values in largest) / tally.n
     caption = f"The {len(largest)} largest {noun}s hold {percent(share)} of the recordings"
     if n_others == 0:
         caption = (
             f"{plural(len(largest), noun).capitalize()}, the largest with {plural(sum(largest[0][1]), 'recording')}"
         )
     within = f"; under {common}" if common else ""
-    return Figure(name, f"Emotions by {noun}", f"{caption}{within}.", stacked_bars(rows, _STACK))
+    return Figure(
+        name, f"Emotions by {noun}", f"{caption}{within}.", stacked_bars(rows, [*stack, Series("no label", "none", ())])
+    )
 
 
 def _confidence_figure(tally: Tally) -> Figure:
     edges = np.linspace(0, 1, _N_BINS + 1)
     series = []
-    for place, name in enumerate(EMOTIONS):
+    for place, name in enumerate(tally.emotions):
         values = np.round(tally.confidence(place) * 1_000_000).astype(np.int64)
         bins = np.minimum(values * _N_BINS // 1_000_000, _N_BINS - 1)
-        series.append(Series(name, name, np.bincount(bins, minlength=_N_BINS).tolist()))
+        series.append(Series(name, emotion_colour(place), np.bincount(bins, minlength=_N_BINS).tolist()))
     everything = tally.confidence()
     low, middle = (float(np.mean(everything < limit)) for limit in (0.5, 0.8))
     caption = (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 from emosense.emotions import EMOTIONS
-from emosense.tables.columns import QUALITY_COLUMNS
+from emosense.tables.columns import PROBABILITY_COLUMNS, QUALITY_COLUMNS
 from emosense.tables.readers import read_records
 
 _TEXT: Final = ("path", "emotion", "status", "error_code", "error")
@@ -32,13 +34,37 @@ class LabelRow(NamedTuple):
     speaker: str | None = None
 
 
-def read_labels(location: str) -> Iterator[LabelRow]:
+def read_own_emotions(location: str) -> tuple[str, ...]:
+    """Return the emotions of a user's own that a table has probabilities of.
+
+    Parameters
+    ----------
+    location : str
+        Local path or URL of a table.
+
+    Returns
+    -------
+    tuple of str
+        In the order of its columns.
+
+    Raises
+    ------
+    UsageError
+        If there is no such table, or it is not a table of recordings.
+    """
+    rows = read_records(location, None, lambda record: [name for name in record if name.startswith("p_")])
+    return tuple(name.removeprefix("p_") for name in next(rows, []) if name not in PROBABILITY_COLUMNS)
+
+
+def read_labels(location: str, own: Sequence[str] = ()) -> Iterator[LabelRow]:
     """Read a table of labels row by row; memory does not grow with its length.
 
     Parameters
     ----------
     location : str
         Local path or URL of a .csv, .parquet or .jsonl table that `emosense.tables.row` wrote.
+    own : sequence of str
+        Emotions that its labels may have beside `EMOTIONS`.
 
     Yields
     ------
@@ -52,15 +78,15 @@ def read_labels(location: str) -> Iterator[LabelRow]:
     StorageError
         If object storage does not answer.
     """
-    yield from read_records(location, _WANTED, _row)
+    yield from read_records(location, _WANTED, functools.partial(_row, {*EMOTIONS, *own}))
 
 
-def _row(record: dict[str, Any]) -> LabelRow:
+def _row(emotions: AbstractSet[str], record: dict[str, Any]) -> LabelRow:
     """Check a record and return its row."""
     if "start_s" in record:
         raise ValueError("it is a table of segments: use the table of recordings")
     path, emotion, status, code, error = (record[name] for name in _TEXT)
-    if emotion and emotion not in EMOTIONS:
+    if emotion and emotion not in emotions:
         raise ValueError(f"{emotion!r} is not an emotion")
     if status not in _STATUSES:
         raise ValueError(f"{status!r} is not a status")

@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
 from emosense.progress import plural
 from emosense.reports import choice_section, clips, label_sections, page, quality_section
 from emosense.reports.figure import Figure
-from emosense.reports.label_table import read_labels
+from emosense.reports.label_table import read_labels, read_own_emotions
 from emosense.reports.markup import Markup
 from emosense.reports.number_text import count, decimal, percent, seconds
 from emosense.reports.tally import Tally, count_labels
@@ -49,7 +48,8 @@ def label_report(table_path: str, manifest_path: str | None, output: str) -> tup
     """
     page.check_output(output)
     manifest = None if manifest_path is None else read_manifest(manifest_path)
-    tally = count_labels(read_labels(table_path))
+    own = read_own_emotions(table_path)
+    tally = count_labels(read_labels(table_path, own), own)
     figures: list[Figure] = []
     blocks = [_key_values(tally)]
     if manifest and manifest["counts"]["recordings"] != tally.n:
@@ -124,7 +124,7 @@ def _key_values(tally: Tally) -> Markup:
     ]
     if n_labelled:
         most = int(np.argmax(tally.by_emotion))
-        items.append(("most frequent", EMOTIONS[most], percent(tally.by_emotion[most] / n_labelled)))
+        items.append(("most frequent", tally.emotions[most], percent(tally.by_emotion[most] / n_labelled)))
         items.append(("median confidence", decimal(float(np.median(tally.confidence()))), ""))
     if tally.n_uncertain:
         items.append(("marked uncertain", count(tally.n_uncertain), "below the confidence threshold of the run"))

@@ -10,8 +10,10 @@ from typing import Final
 
 from emosense.emotions import EMOTIONS
 
-# Series that are not emotions: first and second of a pair, recordings without a label, and the cells of a matrix.
-_SERIES: Final = ("first", "second", "none", "heat")
+# Emotions of a user's own take these in turn.
+_OWN: Final = ("own0", "own1", "own2", "own3")
+# Series that are not of `EMOTIONS`: first and second of a pair, recordings without a label, the cells of a matrix.
+_SERIES: Final = ("first", "second", "none", "heat", *_OWN)
 
 LIGHT: Final[dict[str, str]] = {
     "page": "#ffffff", "panel": "#f6f7f9", "ink": "#1b1f24", "muted": "#57606a", "grid": "#d8dde3",
@@ -19,6 +21,7 @@ LIGHT: Final[dict[str, str]] = {
     "first": "#2563b0", "second": "#c2570c", "none": "#2f363d", "heat": "#2563b0",
     "neutral": "#858e98", "calm": "#1691a6", "happy": "#b58300", "sad": "#3b5fc0",
     "angry": "#c8322f", "fearful": "#8a4bb8", "disgust": "#4b8b2b", "surprised": "#d6560f",
+    "own0": "#8a5a2b", "own1": "#b0307a", "own2": "#2b7a5a", "own3": "#5a4fc8",
 }  # fmt: skip
 DARK: Final[dict[str, str]] = {
     "page": "#12151a", "panel": "#1a1e25", "ink": "#e6e9ed", "muted": "#a2acb9", "grid": "#39414c",
@@ -26,9 +29,26 @@ DARK: Final[dict[str, str]] = {
     "first": "#74abf5", "second": "#f29a57", "none": "#66707d", "heat": "#3a78cf",
     "neutral": "#a9b2bd", "calm": "#4fc3d6", "happy": "#e6b93c", "sad": "#8aa4f2",
     "angry": "#f07a74", "fearful": "#c394ea", "disgust": "#8cc96a", "surprised": "#f5925a",
+    "own0": "#cfa06f", "own1": "#ee86c0", "own2": "#68c9a0", "own3": "#a9a2f5",
 }  # fmt: skip
 
 _FONT: Final = "system-ui,-apple-system,'Segoe UI',Roboto,'Liberation Sans','DejaVu Sans',sans-serif"
+
+
+def emotion_colour(place: int) -> str:
+    """Return the colour of an emotion.
+
+    Parameters
+    ----------
+    place : int
+        Its index in `EMOTIONS`, or beyond it for one of a user's own.
+
+    Returns
+    -------
+    str
+        A key of the style's colours.
+    """
+    return EMOTIONS[place] if place < len(EMOTIONS) else _OWN[(place - len(EMOTIONS)) % len(_OWN)]
 
 
 def chart_css(colours: dict[str, str]) -> str:

@@ -11,7 +11,7 @@ import heapq
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -29,8 +29,6 @@ _MILLIONTHS: Final = 1_000_000
 _MS: Final = 1000
 _MAX_MS: Final = 2**32 - 1
 _ACTOR: Final = re.compile(r"(?:^|[/\\])(Actor_\d+)[/\\]")
-# Position of recordings without a label in the counts of a group.
-NO_LABEL: Final = len(EMOTIONS)
 
 
 @dataclasses.dataclass(slots=True)
@@ -40,8 +38,13 @@ class Groups:
     Tables are sorted by path, so the groups that are kept are complete; later groups are summed in `rest`.
     """
 
+    n_emotions: int
     counts: dict[str, list[int]] = dataclasses.field(default_factory=dict)
-    rest: list[int] = dataclasses.field(default_factory=lambda: [0] * (NO_LABEL + 1))
+    rest: list[int] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start from zero."""
+        self.rest = [0] * (self.n_emotions + 1)
 
     def add(self, group: str, place: int) -> None:
         """Count a recording.
@@ -51,13 +54,13 @@ class Groups:
         group : str
             Name of the folder or speaker.
         place : int
-            Index of the emotion, or `NO_LABEL`.
+            Index of the emotion, or -1 without a label.
         """
         values = self.counts.get(group)
         if values is None:
             values = self.rest
             if len(self.counts) < _MAX_GROUPS:
-                values = self.counts[group] = [0] * (NO_LABEL + 1)
+                values = self.counts[group] = [0] * (self.n_emotions + 1)
         values[place] += 1
 
     def largest(self, n_most: int) -> tuple[list[tuple[str, list[int]]], list[int], int]:
@@ -92,6 +95,8 @@ class Tally:
 
     Attributes
     ----------
+    emotions : tuple of str
+        `EMOTIONS`, then a user's own.
     confidences : list of array
         Confidences by emotion, in millionths.
     durations : array
@@ -104,19 +109,26 @@ class Tally:
         Recordings with the lowest and the highest confidence, the extreme first.
     """
 
+    emotions: tuple[str, ...] = EMOTIONS
     n: int = 0
     n_uncertain: int = 0
     by_status: Counter[str] = dataclasses.field(default_factory=Counter)
-    folders: Groups = dataclasses.field(default_factory=Groups)
-    speakers: Groups = dataclasses.field(default_factory=Groups)
+    folders: Groups = dataclasses.field(init=False)
+    speakers: Groups = dataclasses.field(init=False)
     n_speakers: int = 0
     errors: dict[str, Errors] = dataclasses.field(default_factory=dict)
-    confidences: list[array[int]] = dataclasses.field(default_factory=lambda: [array("I") for _ in EMOTIONS])
+    confidences: list[array[int]] = dataclasses.field(init=False)
     durations: array[int] = dataclasses.field(default_factory=lambda: array("I"))
-    decoded_ms: list[int] = dataclasses.field(default_factory=lambda: [0] * NO_LABEL)
+    decoded_ms: list[int] = dataclasses.field(init=False)
     quality: list[array[float]] = dataclasses.field(default_factory=lambda: [array("f") for _ in QUALITY_COLUMNS])
     least: list[LabelRow] = dataclasses.field(default_factory=list)
     most: list[LabelRow] = dataclasses.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Start from zero."""
+        n_emotions = len(self.emotions)
+        self.folders, self.speakers = Groups(n_emotions), Groups(n_emotions)
+        self.confidences, self.decoded_ms = [array("I") for _ in self.emotions], [0] * n_emotions
 
     @property
     def by_emotion(self) -> list[int]:
@@ -150,20 +162,22 @@ class Tally:
         return np.sort(np.array(self.durations, np.uint32)) / _MS
 
 
-def count_labels(rows: Iterable[LabelRow]) -> Tally:
+def count_labels(rows: Iterable[LabelRow], own: Sequence[str] = ()) -> Tally:
     """Count a table in one pass.
 
     Parameters
     ----------
     rows : Iterable[LabelRow]
         Rows in the order of the table.
+    own : sequence of str
+        Emotions of the table beside `EMOTIONS`.
 
     Returns
     -------
     Tally
         Their counts.
     """
-    tally = Tally()
+    tally = Tally((*EMOTIONS, *own))
     # Heaps of fixed size; of equal confidences the first row of the table is kept.
     least: list[tuple[float, int, LabelRow]] = []
     most: list[tuple[float, int, LabelRow]] = []
@@ -188,7 +202,7 @@ def _count(tally: Tally, row: LabelRow) -> None:
     tally.n += 1
     tally.n_uncertain += row.is_uncertain
     tally.by_status[row.status] += 1
-    place = EMOTIONS.index(row.emotion) if row.emotion else NO_LABEL
+    place = tally.emotions.index(row.emotion) if row.emotion else -1
     path = original_path(row.path)
     folder = path.rpartition("/")[0]
     if path != row.path:

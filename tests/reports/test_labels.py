@@ -26,7 +26,7 @@ from emosense.labelling.choice import choose_recordings
 from emosense.reports import label_report, save_figures
 from emosense.reports.clips import audio_link
 from emosense.tables.columns import COLUMNS
-from emosense.tables.formats import TableLayout
+from emosense.tables.formats import OUTPUT_FORMATS, TableLayout
 from emosense.tables.row import Row, error_row, labelled_row, printable_path
 
 
@@ -157,6 +157,26 @@ def test_no_recording_is_listed_twice(tmp_path: Path) -> None:
         assert sorted(re.findall(named, page.source)) == sorted(row.path for row in rows)
         assert f"<h3>{heading}</h3>" in page.source
         assert ("Lowest confidence" in page.source) is (n == 15)
+
+
+def test_emotions_of_ones_own_are_counted_and_drawn_like_the_others(tmp_path: Path) -> None:
+    own, table = ("bored", "tired"), tmp_path / "labels.csv"
+    places = [2] * 3 + [8] * 5 + [9] * 2
+    rows = [
+        labelled_row(f"f{n % 2}/{n}.wav", np.eye(10)[place], 1.0, 1.0, own_emotions=own)
+        for n, place in enumerate(places)
+    ]
+    with OUTPUT_FORMATS["csv"].open(str(table), TableLayout(own_emotions=own)) as write:
+        write(rows)
+    label_report(str(table), None, str(tmp_path / "page.html"))
+    page = Page(tmp_path / "page.html")
+    body = page.body("Emotions and median confidence")
+    assert [row[0] for row in body] == [*EMOTIONS, *own]
+    assert {row[0]: row[1] for row in body if row[1] != "0"} == {"happy": "3", "bored": "5", "tired": "2"}
+    assert page.captions["emotions"].startswith("Bored is the most frequent label with 50.0 % of the 10")
+    assert page.facts["most frequent"] == "bored|50.0 %"
+    assert 'class="f-own0' in page.source
+    assert 'class="f-own1' in page.source
 
 
 def test_the_recordings_to_label_oneself_are_those_that_choose_chooses_first(tmp_path: Path) -> None:
