@@ -120,7 +120,8 @@ def adapt(job: AdaptJob, progress: Progress) -> Adapted:
         embeddings,
         np.array([classes.index(row.emotion) for row in rows], np.int64),
         tuple(row.speaker for row in rows),
-        tuple(known.index(name) if name in known else None for name in classes),
+        classes,
+        tuple(known),
     )
     progress.message(_text(rows, data))
     score = score_adaptation(base, data)

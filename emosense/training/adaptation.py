@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.arrays import Float32
+from emosense.emotions import EMOTIONS, own_emotions
 from emosense.evaluation.calibration import apply_temperature, fit_temperature
+from emosense.evaluation.choice import EmotionChoice
 from emosense.evaluation.confidence import ece
 from emosense.evaluation.intervals import Comparison, compare_uar
 from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
@@ -38,14 +40,23 @@ class OwnData:
         Class of each row, from 0.
     speakers : tuple of str, length n
         Who speaks; of less than two different speakers, recordings are held out instead.
-    positions : tuple of int or None, length n_classes
-        Column of each class in the base model's head; None for an emotion that it does not know.
+    classes : tuple of str
+        The emotions of the labels.
+    base_classes : tuple of str
+        The emotions of the base model, in the order of its head.
     """
 
     embeddings: Float32
     labels: NDArray[np.int64]
     speakers: tuple[str, ...]
-    positions: tuple[int | None, ...]
+    classes: tuple[str, ...]
+    base_classes: tuple[str, ...]
+
+    @property
+    def positions(self) -> tuple[int | None, ...]:
+        """Column of each class in the base model's head; None for an emotion that it does not know."""
+        known = self.base_classes
+        return tuple(known.index(name) if name in known else None for name in self.classes)
 
     @property
     def has_speakers(self) -> bool:
@@ -120,7 +131,7 @@ def score_adaptation(base: Head, data: OwnData) -> AdaptationScore:
     AdaptationScore
         Each row is predicted by a head that was fitted to others, and calibrated on others again.
     """
-    units, n_classes = data.units, len(data.positions)
+    units, n_classes = data.units, len(data.classes)
     n_folds = min(_MAX_FOLDS, len(set(units)))
     held_out = folds("kfold", units, data.labels, n_folds=n_folds)
     raw = np.zeros((len(data.labels), n_classes))
@@ -128,7 +139,7 @@ def score_adaptation(base: Head, data: OwnData) -> AdaptationScore:
         head = fit_head(base, data.positions, data.embeddings[fold.train], data.labels[fold.train])
         raw[fold.test] = head.probabilities(data.embeddings[fold.test])
     probabilities = _calibrated(raw, data.labels, held_out)
-    alone = base_probabilities(base, data.positions, data.embeddings)
+    alone = base_probabilities(base, data)
     predictions, confusion = probabilities.argmax(axis=1), _confusion(data.labels, probabilities)
     noun = "speaker" if data.has_speakers else "recording"
     return AdaptationScore(
@@ -156,28 +167,32 @@ def _temperature(probabilities: Probabilities, labels: NDArray[np.int64]) -> flo
     return float(np.clip(fit_temperature(probabilities, labels), _MIN_TEMPERATURE, _MAX_TEMPERATURE))
 
 
-def base_probabilities(base: Head, positions: Sequence[int | None], embeddings: Float32) -> Probabilities:
-    """Return the answer of the base model, limited to some emotions.
+def base_probabilities(base: Head, data: OwnData) -> Probabilities:
+    """Return the answer of the base model among the emotions of the labels, as ``label --emotions`` gives it.
 
     Parameters
     ----------
     base : Head
-    positions : sequence of int or None
-        Column of each emotion; None for one that the base model does not know, whose probability is 0.
-    embeddings : ndarray, shape (n, n_dims), float32
+    data : OwnData
 
     Returns
     -------
-    ndarray, shape (n, n_emotions), float64
-        Rows sum to one; all equal where the base model knows none of the emotions.
+    ndarray, shape (n, n_classes), float64
+        Rows sum to one. 0 for an emotion that the base model does not know; all equal where it knows none of them.
     """
-    found = np.asarray(base.probabilities(embeddings), np.float64) + np.finfo(np.float32).tiny
-    known = [place for place, position in enumerate(positions) if position is not None]
-    if not known:
-        return np.full((len(found), len(positions)), 1 / len(positions))
-    limited = np.zeros((len(found), len(positions)))
-    limited[:, known] = found[:, [position for position in positions if position is not None]]
-    return np.asarray(limited / limited.sum(axis=1, keepdims=True))
+    own = own_emotions(data.base_classes)
+    names = (*EMOTIONS, *own)
+    of_all = np.zeros((len(data.labels), len(names)))
+    of_all[:, [names.index(name) for name in data.base_classes]] = base.probabilities(data.embeddings)
+    known = EmotionChoice(tuple(name for name in data.classes if name in names))
+    if not known.emotions:
+        return np.full((len(of_all), len(data.classes)), 1 / len(data.classes))
+    limited = np.zeros((len(of_all), len(data.classes)))
+    answers = known.apply(of_all, own)
+    for place, name in enumerate(data.classes):
+        if name in names:
+            limited[:, place] = answers[:, names.index(name)]
+    return limited
 
 
 def _confusion(labels: NDArray[np.int64], probabilities: Probabilities) -> NDArray[np.int64]:

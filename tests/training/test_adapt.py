@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Listener
+from conftest import Listener, tiny_description
+from made_heads import head_graph, made_head
 
 from emosense.errors import ModelError, UsageError
 from emosense.features.sets import extract
-from emosense.models.model import Model, read_model
+from emosense.models.head import read_head
+from emosense.models.model import Model, read_model, write_model
 from emosense.training.adapt import AdaptJob, adapt
 
 # The tiny model averages bands: voices of another pitch have other averages.
@@ -66,6 +68,24 @@ def test_the_model_knows_the_emotions_of_the_labels(
     assert probabilities[[2, 3]].sum() == pytest.approx(1, abs=1e-5)
     card = (tmp_path / "own" / "MODEL_CARD.md").read_text()
     assert "16 recordings of 4 speakers: happy 8, sad 8" in card
+
+
+def test_a_model_with_a_head_is_adapted_by_its_embedding_to_names_of_ones_own(
+    tmp_path: Path, labels: Callable[..., str]
+) -> None:
+    base, output = tmp_path / "headed", str(tmp_path / "own")
+    base.mkdir()
+    head = made_head(n_dims=128, n_classes=8)
+    write_model(str(base), tiny_description(), head_graph(head))
+    table = Path(labels())
+    table.write_text(table.read_text().replace("happy,", "very bored,"))
+    adapted = adapt(AdaptJob(str(table), output, str(base)), Listener())
+    assert adapted.unknown == ("very_bored",)
+    assert read_model(output).description["classes"] == ["sad", "very_bored"]
+    fitted = read_head(read_model(output).weights)
+    assert fitted is not None
+    np.testing.assert_array_equal(fitted.mean, head.mean)
+    assert fitted.weight.shape == (128, 2)
 
 
 def test_an_adapted_model_can_be_adapted_again(tmp_path: Path, tiny_model: str, labels: Callable[..., str]) -> None:

@@ -8,6 +8,7 @@ from made_heads import made_head
 from emosense.training.adaptation import OwnData, base_probabilities, score_adaptation
 
 N_SPEAKERS = 6
+CLASSES, BASE_CLASSES = ("happy", "sad", "bored"), ("happy", "sad", "angry")
 
 
 def own_data(*, is_signal: bool, speakers: tuple[str, ...] = (), seed: int = 0) -> OwnData:
@@ -19,7 +20,7 @@ def own_data(*, is_signal: bool, speakers: tuple[str, ...] = (), seed: int = 0) 
     if is_signal:
         embeddings += rng.normal(0, 5, (3, 5))[labels]
     names = speakers or tuple(f"s{number}" for number in of_speaker)
-    return OwnData(embeddings.astype(np.float32), labels, names, (0, 1, None))
+    return OwnData(embeddings.astype(np.float32), labels, names, CLASSES, BASE_CLASSES)
 
 
 def test_what_can_be_learnt_is_gained() -> None:
@@ -43,11 +44,15 @@ def test_without_speakers_recordings_are_held_out_and_said() -> None:
         assert score_adaptation(made_head(), data).protocol == "own labels, 10 folds over 36 recordings"
 
 
+def one_row(classes: tuple[str, ...], base_classes: tuple[str, ...]) -> OwnData:
+    return OwnData(np.zeros((1, 5), np.float32), np.array([0]), ("",), classes, base_classes)
+
+
 def test_the_base_model_answers_among_the_emotions_of_the_labels() -> None:
-    head, embeddings = made_head(), np.zeros((1, 5), np.float32)
-    whole = head.probabilities(embeddings)[0]
-    found = base_probabilities(head, (2, None, 0), embeddings)[0]
-    np.testing.assert_allclose(
-        found, [whole[2] / (whole[2] + whole[0]), 0, whole[0] / (whole[2] + whole[0])], rtol=1e-5
-    )
-    np.testing.assert_allclose(base_probabilities(head, (None, None), embeddings), [[0.5, 0.5]])
+    head, base_classes = made_head(), ("neutral", "calm", "bored")
+    neutral, calm, bored = head.probabilities(np.zeros((1, 5), np.float32))[0]
+    found = base_probabilities(head, one_row(("neutral", "tired", "bored"), base_classes))[0]
+    np.testing.assert_allclose(found, [neutral + calm, 0, bored], rtol=1e-5)
+    found = base_probabilities(head, one_row(("calm", "neutral"), base_classes))[0]
+    np.testing.assert_allclose(found, [calm / (calm + neutral), neutral / (calm + neutral)], rtol=1e-5)
+    np.testing.assert_allclose(base_probabilities(head, one_row(("tired", "proud"), base_classes)), [[0.5, 0.5]])
