@@ -166,7 +166,7 @@ class Labelled:
                 with_probabilities(row, choice.apply(row.probabilities, row.own_emotions)) if row.probabilities else row
             )
 
-        return Labelled(answered(self.row), tuple(map(answered, self.segments)))
+        return Labelled(answered(self.row), tuple(map(answered, self.segments))).with_agreement()
 
     def with_agreement(self) -> Labelled:
         """Say how far the labels of the segments agree with that of the recording.

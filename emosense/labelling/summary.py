@@ -32,6 +32,8 @@ class Summary:
         Recordings in the inputs: more than the table has rows if ``--max-errors`` stopped the run.
     n_recordings, n_reused : int
         Rows of the table, and how many of them an earlier start of the run has labelled.
+    n_unfamiliar : int
+        Labelled recordings that are unlike the training data of the model.
     n_speakers, n_without_speaker : int
         Speakers that labels were adapted to; labelled recordings that have no speaker to adapt to.
     elapsed_s : float
@@ -53,6 +55,7 @@ class Summary:
     n_listed: int = 0
     n_recordings: int = 0
     n_reused: int = 0
+    n_unfamiliar: int = 0
     n_speakers: int = 0
     n_without_speaker: int = 0
     elapsed_s: float = 0.0
@@ -84,6 +87,7 @@ class Summary:
             self.long_speech_s += sum(speech_s.values())
         self.n_recordings += 1
         self.by_status[row.status] += 1
+        self.n_unfamiliar += row.unfamiliar is True
         if row.emotion:
             self.by_emotion[row.emotion] += 1
         if row.error_code:
@@ -109,6 +113,9 @@ class Summary:
             lines.append(_times(self.speech_s))
         elif self.by_emotion:
             lines.append(_counts("emotions", self.by_emotion))
+        if self.n_unfamiliar:
+            n_unfamiliar = f"{self.n_unfamiliar:,} of {self.by_emotion.total():,}"
+            lines.append(f"  unfamiliar: {n_unfamiliar}, unlike the training data: expect more wrong labels")
         if self.by_error:
             lines.append(_counts("problems", self.by_error))
         if self.n_speakers:
@@ -133,6 +140,7 @@ class Summary:
             "reused": self.n_reused,
             "speakers": self.n_speakers,
             "without_speaker": self.n_without_speaker,
+            "unfamiliar": self.n_unfamiliar,
             "status": dict(sorted(self.by_status.items())),
             "emotion": dict(sorted(self.by_emotion.items())),
             "speech_s": {name: round(speech_s, SECONDS_DIGITS) for name, speech_s in sorted(self.speech_s.items())},

@@ -15,7 +15,7 @@ from emosense.tables.readers import read_records
 _TEXT: Final = ("path", "emotion", "status", "error_code", "error")
 _NUMBERS: Final = ("confidence", "duration_s", "decoded_s")
 _STATUSES: Final = ("ok", "partial", "error")
-_WANTED: Final = (*_TEXT, *_NUMBERS, "uncertain", "start_s", *QUALITY_COLUMNS, "speaker")
+_WANTED: Final = (*_TEXT, *_NUMBERS, "uncertain", "unfamiliar", "start_s", *QUALITY_COLUMNS, "speaker")
 
 
 class LabelRow(NamedTuple):
@@ -30,6 +30,7 @@ class LabelRow(NamedTuple):
     duration_s: float | None
     decoded_s: float | None
     is_uncertain: bool
+    is_unfamiliar: bool = False
     quality: tuple[float | None, ...] = ()
     speaker: str | None = None
 
@@ -95,12 +96,13 @@ def _row(emotions: AbstractSet[str], record: dict[str, Any]) -> LabelRow:
         raise ValueError("a confidence or a duration is out of range")
     if emotion and (confidence is None or confidence > 1):
         raise ValueError("there is an emotion without a confidence from 0 to 1")
-    is_uncertain = record.get("uncertain") in (True, "true")
     quality = tuple(_number(record.get(name)) for name in QUALITY_COLUMNS) if QUALITY_COLUMNS[0] in record else ()
     speaker = str(record["speaker"] or "") if "speaker" in record else None
+    is_uncertain, is_unfamiliar = (record.get(name) in (True, "true") for name in ("uncertain", "unfamiliar"))
     return LabelRow(
-        path, emotion, status, code, error, confidence, duration_s, decoded_s, is_uncertain, quality, speaker
-    )
+        path, emotion, status, code, error, confidence, duration_s, decoded_s, is_uncertain, is_unfamiliar,
+        quality, speaker,
+    )  # fmt: skip
 
 
 def _number(cell: str | float | None) -> float | None:

@@ -126,6 +126,9 @@ def _key_values(tally: Tally) -> Markup:
         most = int(np.argmax(tally.by_emotion))
         items.append(("most frequent", tally.emotions[most], percent(tally.by_emotion[most] / n_labelled)))
         items.append(("median confidence", decimal(float(np.median(tally.confidence()))), ""))
+    if tally.n_unfamiliar:
+        share = f"{percent(tally.n_unfamiliar / n_labelled)}, unlike the training data: expect more wrong labels"
+        items.append(("unfamiliar", count(tally.n_unfamiliar), share))
     if tally.n_uncertain:
         items.append(("marked uncertain", count(tally.n_uncertain), "below the confidence threshold of the run"))
     return page.key_values(items)

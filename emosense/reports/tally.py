@@ -112,6 +112,7 @@ class Tally:
     emotions: tuple[str, ...] = EMOTIONS
     n: int = 0
     n_uncertain: int = 0
+    n_unfamiliar: int = 0
     by_status: Counter[str] = dataclasses.field(default_factory=Counter)
     folders: Groups = dataclasses.field(init=False)
     speakers: Groups = dataclasses.field(init=False)
@@ -201,6 +202,7 @@ def _keep(heap: list[tuple[float, int, LabelRow]], item: tuple[float, int, Label
 def _count(tally: Tally, row: LabelRow) -> None:
     tally.n += 1
     tally.n_uncertain += row.is_uncertain
+    tally.n_unfamiliar += row.is_unfamiliar
     tally.by_status[row.status] += 1
     place = tally.emotions.index(row.emotion) if row.emotion else -1
     path = original_path(row.path)

@@ -66,6 +66,12 @@ for _column in (
     Column("decoded_s", "seconds that could be decoded", digits=SECONDS_DIGITS),
     Column("speech_s", "seconds of speech that the label is from; empty without a label", digits=SECONDS_DIGITS),
     Column(
+        "unfamiliar",
+        "`true` if the speech is unlike the training data (`distance` above 1); empty without a label, or if the model "
+        "has no measure",
+        "flag",
+    ),
+    Column(
         "n_segments", "number of windows with speech that the label is from; empty without a label",
         "count", "recordings",
     ),
@@ -84,7 +90,7 @@ for _column in (
     Column("speech_ratio", "share of 20 ms frames that are loud enough to be speech, 0 to 1", "number", "quality"),
     Column("snr_db", "level of the loud frames above the quiet tenth of the frames, in dB", "number", "quality"),
     Column(
-        "distance", "distance of the average features from the training recordings; above 1 is unfamiliar",
+        "distance", "distance from the training recordings, as the model measures it; above 1 is unfamiliar",
         "number", "quality",
     ),
     Column("speaker", "the speaker; empty if not known", "name", "speakers"),

@@ -27,6 +27,7 @@ _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "'")
 # That of "uncertain" depends on the table.
 _NAMES: Final = tuple(name for name in SCHEMA if name != "uncertain")
 _NO_QUALITY: Final = (None,) * len(QUALITY_COLUMNS)
+_DISTANCE: Final = QUALITY_COLUMNS.index("distance")
 _BYTES_MARK: Final = "bytes:"
 _BYTE_ESCAPE: Final = re.compile(rb"\\(?:\\|x[0-9a-f]{2})")
 
@@ -93,6 +94,12 @@ class Row:
     def confidence(self) -> float | None:
         """The probability of the emotion, None if there is no label."""
         return max(self.probabilities) if self.probabilities else None
+
+    @property
+    def unfamiliar(self) -> bool | None:
+        """Whether the speech is unlike the training data; None if that was not measured."""
+        distance = self.quality[_DISTANCE] if self.quality else None
+        return None if distance is None else distance > 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values by column.

@@ -179,9 +179,8 @@ def test_a_table_of_speakers_or_labels_is_read_despite_temporary_faults(
     bucket: Path, tmp_path: Path, kind: str
 ) -> None:
     (bucket / "who.csv").write_text("path,speaker\na.wav,Ann\n")
-    (bucket / "labels.csv").write_text(
-        ",".join(COLUMNS) + "\r\n" + "a.wav" + "," * COLUMNS.index("status") + "error,missing,gone\r\n"
-    )
+    gone = {"path": "a.wav", "status": "error", "error_code": "missing", "error": "gone"}
+    (bucket / "labels.csv").write_text(f"{','.join(COLUMNS)}\r\n{','.join(gone.get(name, '') for name in COLUMNS)}\r\n")
     for name in ("who.csv", "labels.csv"):
         faulty_fs.plan(bucket, "read", name, kind, 2)
     with Speakers(SpeakerRule(f"faulty://{bucket}/who.csv")) as speakers:

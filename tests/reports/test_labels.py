@@ -265,6 +265,19 @@ def test_uncertain_rows_are_counted(tmp_path: Path) -> None:
         assert Page(tmp_path / "labels.html").facts["marked uncertain"].startswith(f"{n}|")
 
 
+def test_unfamiliar_rows_are_counted(tmp_path: Path) -> None:
+    rows = [
+        dataclasses.replace(row, quality=(None, None, None, None, 0.3 + number % 4)) if row.probabilities else row
+        for number, row in enumerate(made_rows())
+    ]
+    n = sum(row.unfamiliar is True for row in rows)
+    assert 0 < n < len(rows)
+    for extension in ("csv", "jsonl", "parquet"):
+        table = write_table(tmp_path / f"labels.{extension}", rows)
+        label_report(table, None, str(tmp_path / "labels.html"))
+        assert Page(tmp_path / "labels.html").facts["unfamiliar"].startswith(f"{n}|")
+
+
 def test_the_three_formats_give_the_same_page(tmp_path: Path) -> None:
     rows = made_rows(50, names=HOSTILE)
     pages = []
@@ -340,23 +353,19 @@ def test_a_recording_that_is_not_on_this_machine_has_no_player(tmp_path: Path) -
     assert audio_link("nul\0.wav", str(tmp_path / "r.html")) == ""
 
 
+def table_of(**cells: str) -> bytes:
+    """A table with one row."""
+    return f"{','.join(COLUMNS)}\r\n{','.join(cells.get(name, '') for name in COLUMNS)}\r\n".encode()
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (b"path,emotion\r\na.wav,calm\r\n", "it has no column"),
-        (
-            ",".join(COLUMNS).encode() + b"\r\na.wav,bored" + b"," * (len(COLUMNS) - 2) + b"\r\n",
-            "'bored' is not an emotion",
-        ),
+        (table_of(path="a.wav", emotion="bored"), "'bored' is not an emotion"),
         (",".join(COLUMNS).encode() + b"\r\na.wav,calm\r\n", "more or fewer cells"),
-        (
-            ",".join(COLUMNS).encode() + b"\r\na.wav,calm,nan" + b"," * (COLUMNS.index("status") - 2) + b"ok,,\r\n",
-            "out of range",
-        ),
-        (
-            ",".join(COLUMNS).encode() + b"\r\na.wav,calm,7" + b"," * (COLUMNS.index("status") - 2) + b"ok,,\r\n",
-            "from 0 to 1",
-        ),
+        (table_of(path="a.wav", emotion="calm", confidence="nan", status="ok"), "out of range"),
+        (table_of(path="a.wav", emotion="calm", confidence="7", status="ok"), "from 0 to 1"),
         (b"\xff\xfe", "at its start"),
     ],
 )

@@ -13,7 +13,7 @@ from emosense.tables.row import Row
 def test_the_columns_are_those_of_the_contract() -> None:
     assert ",".join(COLUMNS) == (
         "path,emotion,confidence,p_neutral,p_calm,p_happy,p_sad,p_angry,p_fearful,p_disgust,p_surprised,"
-        "duration_s,decoded_s,speech_s,n_segments,agreement,status,error_code,error"
+        "duration_s,decoded_s,speech_s,unfamiliar,n_segments,agreement,status,error_code,error"
     )
     of_recordings = {"n_segments", "agreement"}
     assert (*(name for name in COLUMNS if name not in of_recordings), "start_s", "end_s") == SEGMENT_COLUMNS
