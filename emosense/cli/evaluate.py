@@ -33,10 +33,10 @@ _FOR_COMPARISON: Final = frozenset({"compare", "output", "progress", "quiet", "l
 def evaluate(
     context: typer.Context,
     data: Annotated[
-        str | None,
+        list[str] | None,
         typer.Argument(
-            help="RAVDESS folder or URL, a table (.csv, .parquet) with the columns path, emotion and speaker, or a "
-            "feature table."
+            help="RAVDESS folder or URL, or a table (.csv, .parquet) with the columns path, emotion and speaker; "
+            "several are taken together. Or one feature table."
         ),
     ] = None,
     output: Annotated[str, typer.Option("-o", "--output", help="Folder for metrics and predictions.")] = "evaluation",
@@ -92,7 +92,7 @@ def evaluate(
         with saved_params(context, save, [join(output, "comparison.html")]):
             _compare(*compare, output)
         return
-    if data is None:
+    if not data:
         raise UsageError("evaluate needs DATA, or --compare with two folders")
     from emosense.crossvalidation.evaluate import evaluate as run
     from emosense.crossvalidation.job import EvaluateJob
@@ -101,7 +101,8 @@ def evaluate(
     from emosense.training.encoder_choice import EncoderChoice
 
     job = EvaluateJob(
-        data=data,
+        data=data[0],
+        more_data=tuple(data[1:]),
         output=output,
         model=model,
         kind=kind,

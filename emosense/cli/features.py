@@ -27,9 +27,10 @@ from emosense.storage.locations import real_location, redact
 def features(
     context: typer.Context,
     data: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            help="RAVDESS folder or URL, or a table (.csv, .parquet) with the columns path, emotion and speaker."
+            help="RAVDESS folder or URL, or a table (.csv, .parquet) with the columns path, emotion and speaker; "
+            "several are taken together."
         ),
     ],
     output: Annotated[str, typer.Option("-o", "--output", help="Feature table to write (.parquet).")],
@@ -61,7 +62,7 @@ def features(
 
     if not output.lower().endswith(".parquet"):
         raise UsageError(f"features are written as Parquet: give {redact(output)} the extension .parquet")
-    if real_location(output) == real_location(data):
+    if real_location(output) in map(real_location, data):
         raise UsageError(f"{redact(output)} is the input and would be overwritten: choose another --output")
     config = default_config(set_)
     if sample_rate:
@@ -72,7 +73,7 @@ def features(
         if not config.n_chroma:
             raise UsageError(f"the feature set {set_} has no chroma: leave out --estimate-tuning")
         config = dataclasses.replace(config, tuning=None)
-    corpus = read_corpus(data)
+    corpus = read_corpus(*data)
     with saved_params(context, save, [output]), open_progress("none" if quiet else progress.value) as reporter:
         config = with_encoder(config, EncoderChoice(encoder, encoder_output, encoder_normalise), reporter)
         report_problems(corpus, reporter)

@@ -37,12 +37,13 @@ class ProgressMode(enum.StrEnum):
 
 
 class Protocol(enum.StrEnum):
-    """Ways to split a corpus into training and test speakers."""
+    """Ways to split corpora into training and test speakers."""
 
     lj5 = "lj5"
     eb6 = "eb6"
     loso = "loso"
     kfold = "kfold"
+    loco = "loco"
     random = "random"
 
 
@@ -64,10 +65,10 @@ ProgressOption = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors.")]
 Data = Annotated[
-    str,
+    list[str],
     typer.Argument(
-        help="RAVDESS folder or URL, a table (.csv, .parquet) with the columns path, emotion and speaker, or a "
-        "feature table."
+        help="RAVDESS folder or URL, or a table (.csv, .parquet) with the columns path, emotion and speaker; several "
+        "are taken together. Or one feature table."
     ),
 ]
 Cache = Annotated[

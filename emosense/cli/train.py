@@ -77,7 +77,8 @@ def train(
 
     job = TrainJob(
         kind=kind,
-        data=data,
+        data=data[0],
+        more_data=tuple(data[1:]),
         output=output,
         preset=preset,
         emotions=comma_separated(emotions),

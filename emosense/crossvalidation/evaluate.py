@@ -15,7 +15,7 @@ import numpy as np
 from emosense._version import __version__
 from emosense.crossvalidation.fold_models import FoldModel, ScoredModels, fold_models
 from emosense.crossvalidation.job import EvaluateJob
-from emosense.crossvalidation.results import SCORES, last_epoch, over_seeds, predictions_csv
+from emosense.crossvalidation.results import SCORES, by_corpus, last_epoch, over_seeds, predictions_csv
 from emosense.crossvalidation.robustness import robustness
 from emosense.errors import UsageError
 from emosense.evaluation.choice import EmotionChoice
@@ -25,7 +25,7 @@ from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import read_model
 from emosense.progress import Progress, plural
 from emosense.storage.files import make_folder, write_bytes
-from emosense.storage.locations import join, redact
+from emosense.storage.locations import join
 from emosense.training.encoder_choice import config_with_encoder
 from emosense.training.ensemble import features_of, settings_sha256
 from emosense.training.feature_cache import load_tables, settings_for
@@ -65,8 +65,9 @@ def evaluate(job: EvaluateJob, progress: Progress) -> dict[str, Any]:
     make_folder(job.output)
     tested = _given_model(job, progress) if job.model is not None else _cross_validated(job, progress)
     table, predictions = tested.tables[0], tested.predictions()
-    metrics: dict[str, Any] = tested.about | {"emosense": __version__, "data": redact(job.data)}
+    metrics: dict[str, Any] = tested.about | {"emosense": __version__, "data": job.source.name}
     metrics |= over_seeds(table, tested.classes, predictions) | {"last_epoch": last_epoch(predictions)}
+    metrics["corpora"] = by_corpus(table, tested.classes, predictions, tested.taught)
     curves = [{"seed": p.seed, "fold": p.fold, "epochs": p.history} for p in predictions if p.history]
     write_bytes(join(job.output, "curves.json"), json.dumps(curves).encode())
     write_bytes(join(job.output, "predictions.csv"), predictions_csv(table, tested.classes, predictions))
@@ -99,13 +100,14 @@ def _given_model(job: EvaluateJob, progress: Progress) -> ScoredModels:
         classes, tables = choice.emotions, tuple(_answered(table, choice) for table in tables)
     table = tables[0]
     if not len(table):
-        raise UsageError(f"no recording of {', '.join(classes)} in {redact(job.data)}")
+        raise UsageError(f"no recording of {', '.join(classes)} in {job.source.name}")
     seen = _seen_speakers(table, description["trained_on"])
     if seen:
         progress.message(f"the model was trained on speakers {', '.join(seen)}: this is not a held-out score")
     model = FoldModel(0, "all", files.weights, np.arange(len(table)), outputs=outputs)
     about = {"model": description["name"], "sha256": files.sha256, "protocol": "given model", "seen_speakers": seen}
-    return ScoredModels(tables, classes, [model], about)
+    # A model is asked for its own emotions, whatever the corpora of its training had.
+    return ScoredModels(tables, classes, [model], about, dict.fromkeys(table.corpora, frozenset(classes)))
 
 
 def _answered(table: FeatureTable, choice: EmotionChoice) -> FeatureTable:
@@ -143,7 +145,12 @@ def _cross_validated(job: EvaluateJob, progress: Progress) -> ScoredModels:
         (seed, fold)
         for seed in range(job.n_seeds)
         for fold in folds(
-            job.protocol, table.speakers, table.labels(classes), seed=seed if is_random else 0, n_folds=job.n_folds
+            job.protocol,
+            table.speakers,
+            table.labels(classes),
+            seed=seed if is_random else 0,
+            n_folds=job.n_folds,
+            corpora=table.corpora,
         )
     ]
     names = list(dict.fromkeys(fold.name for _, fold in protocol_folds))
@@ -169,7 +176,17 @@ def _cross_validated(job: EvaluateJob, progress: Progress) -> ScoredModels:
         "n_seeds": job.n_seeds,
         "splits": [_split_record(table, seed, fold) for seed, fold in work],
     }
-    return ScoredModels(tables, classes, models, about)
+    return ScoredModels(tables, classes, models, about, _taught(table, work))
+
+
+def _taught(table: FeatureTable, work: list[tuple[int, Fold]]) -> dict[str, frozenset[str]]:
+    """Return the emotions in the training rows of the folds that test each corpus."""
+    taught: dict[str, frozenset[str]] = {}
+    for _, fold in work:
+        emotions = frozenset(table.emotions[row] for row in fold.train)
+        for corpus in {table.corpora[row] for row in fold.test}:
+            taught[corpus] = taught.get(corpus, frozenset()) | emotions
+    return taught
 
 
 def _selected_folds(job: EvaluateJob, work: list[tuple[int, Fold]], names: list[str]) -> list[tuple[int, Fold]]:

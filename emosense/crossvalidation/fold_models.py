@@ -69,12 +69,15 @@ class ScoredModels:
         One for each fold and seed.
     about : dict
         What ``metrics.json`` states of the models, their training and their splits.
+    taught : mapping of str to frozenset of str
+        For each corpus of the tested rows, the emotions that the models which are tested on it were trained on.
     """
 
     tables: tuple[FeatureTable, ...]
     classes: tuple[str, ...]
     models: list[FoldModel]
     about: dict[str, Any]
+    taught: Mapping[str, frozenset[str]]
 
     def predictions(self) -> list[Predictions]:
         """Predict the test rows of every model.

@@ -63,6 +63,8 @@ class EvaluateJob:
         Also score the models on disturbed copies of the recordings (`emosense.audio.disturbances`).
     encoder : EncoderChoice
         The pretrained encoder of the model, or of the presets that need one.
+    more_data : tuple of str
+        Locations of further corpora.
     """
 
     data: str
@@ -82,6 +84,7 @@ class EvaluateJob:
     n_workers: int | None = None
     robustness: bool = False
     encoder: EncoderChoice = dataclasses.field(default_factory=EncoderChoice)
+    more_data: tuple[str, ...] = ()
 
     @property
     def written(self) -> list[str]:
@@ -92,7 +95,7 @@ class EvaluateJob:
     @property
     def source(self) -> FeatureSource:
         """Where the features come from."""
-        return FeatureSource(self.data, self.cache or default_cache(), self.address, self.n_workers)
+        return FeatureSource(self.data, self.cache or default_cache(), self.address, self.n_workers, self.more_data)
 
     def check(self) -> None:
         """Refuse settings that would be ignored, and those that would fail only after training.

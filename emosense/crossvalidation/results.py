@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emosense.evaluation.by_corpus import corpus_scores, mean_corpus_scores
 from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.summary import summarise
 from emosense.tables.row import escape_cell
@@ -91,6 +93,41 @@ def over_seeds(table: FeatureTable, classes: tuple[str, ...], predictions: list[
     return {"classes": list(classes), "n": seeds[0]["n"], "scores": means, "seeds": seeds}
 
 
+def by_corpus(
+    table: FeatureTable,
+    classes: tuple[str, ...],
+    predictions: list[Predictions],
+    taught: Mapping[str, Collection[str]],
+) -> list[dict[str, Any]]:
+    """Score every corpus, averaged over the seeds.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        The features that were tested, with corpora, speakers and labels.
+    classes : tuple of str
+        The emotions that the models distinguish.
+    predictions : list of Predictions
+        Predictions of all folds and seeds.
+    taught : mapping of str to collection of str
+        See `emosense.evaluation.by_corpus.corpus_scores`.
+
+    Returns
+    -------
+    list of dict
+        See `emosense.evaluation.by_corpus.mean_corpus_scores`.
+    """
+    labels = table.labels(classes)
+    tables = []
+    for seed in sorted({p.seed for p in predictions}):
+        mine = [p for p in predictions if p.seed == seed]
+        rows = np.concatenate([p.rows for p in mine])
+        corpora, speakers = [table.corpora[row] for row in rows], [table.speakers[row] for row in rows]
+        probabilities = np.concatenate([p.probabilities for p in mine])
+        tables.append(corpus_scores(labels[rows], probabilities, corpora, speakers, classes, taught))
+    return mean_corpus_scores(tables)
+
+
 def last_epoch(predictions: list[Predictions]) -> dict[str, float]:
     """Average the last epoch of the learning curves over all training runs.
 
@@ -129,12 +166,12 @@ def predictions_csv(table: FeatureTable, classes: tuple[str, ...], predictions: 
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(
-        ["path", "speaker", "sex", "seed", "fold", "emotion", "predicted", *(f"p_{name}" for name in classes)]
+        ["path", "speaker", "sex", "corpus", "seed", "fold", "emotion", "predicted", *(f"p_{name}" for name in classes)]
     )
     for p in sorted(predictions, key=lambda found: found.seed):
         for row, probabilities in sorted(zip(p.rows.tolist(), p.probabilities.tolist(), strict=True)):
             predicted = classes[int(np.argmax(probabilities))]
-            who = map(escape_cell, (table.paths[row], table.speakers[row], table.sexes[row]))
+            who = map(escape_cell, (table.paths[row], table.speakers[row], table.sexes[row], table.corpora[row]))
             labels = (p.seed, escape_cell(p.fold), table.emotions[row], predicted)
             writer.writerow([*who, *labels, *(f"{value:.6f}" for value in probabilities)])
     return text.getvalue().encode()

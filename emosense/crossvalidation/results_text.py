@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from emosense.evaluation.adapted import mean_adaptation
+from emosense.evaluation.adapted import emotions_text, mean_adaptation
+from emosense.evaluation.by_corpus import SCORES
 from emosense.evaluation.chosen import CALIBRATED
 from emosense.progress import plural
 
@@ -66,7 +67,7 @@ def table_text(metrics: dict[str, Any]) -> str:
             f"  ECE among some emotions (--emotions): {mean:.1f} %, the mean over {chosen[0]['n_choices']} choices; "
             f"at most {100 * CALIBRATED:g} % for {calibrated:.0f} % of them"
         )
-    lines.append(f"  UAR adapted (--speakers): {_adaptation(seeds)}")
+    lines.append(f"  UAR adapted (--speakers): {_adaptation(seeds)}{emotions_text(seeds[0])}")
     if "leak_gap" in metrics:
         lines.append(f"  leak gap  {100 * metrics['leak_gap']['gap']['uar']:+5.1f} points of UAR over folds by speaker")
     reached = metrics["last_epoch"]
@@ -78,9 +79,34 @@ def table_text(metrics: dict[str, Any]) -> str:
     for name, counts in zip(metrics["classes"], matrix.tolist(), strict=True):
         recall = f"{100 * counts[metrics['classes'].index(name)] / sum(counts):9.1f}%" if sum(counts) else f"{'-':>10}"
         lines.append(f"  {name:10}" + "".join(f"{count:>11}" for count in counts) + recall)
+    if len(metrics.get("corpora", ())) > 1 or metrics["protocol"] == "given model":
+        lines += ["", *_corpus_lines(metrics["corpora"])]
     if "robustness" in metrics:
         lines += ["", *_robustness_lines(metrics["robustness"])]
     return "\n".join(lines)
+
+
+def _corpus_lines(records: list[dict[str, Any]]) -> list[str]:
+    """Write one line per corpus and adaptation, and the means over the corpora if there are several."""
+    lines = [f"  {'corpus':12} {'adapted to':12} UAR, as written   UAR, among its own   ECE, as written"]
+    for adaptation, text in (("none", "nothing"), ("speaker", "each speaker"), ("folder", "the corpus")):
+        rows = [(record["corpus"] or "unnamed", record[adaptation]) for record in records]
+        if len(rows) > 1:
+            rows.append(("mean", {name: {"mean": _mean(records, adaptation, name)} for name in SCORES}))
+        for corpus, scores in rows:
+            figures = [_percent(scores[name]["mean"]) for name in ("uar", "uar_among", "ece")]
+            lines.append(f"  {corpus:12} {text:12} {figures[0]:>15}{figures[1]:>21}{figures[2]:>18}")
+    return lines
+
+
+def _mean(records: list[dict[str, Any]], adaptation: str, name: str) -> float | None:
+    """Average a score over the corpora that have it."""
+    values = [record[adaptation][name]["mean"] for record in records if record[adaptation][name]["mean"] is not None]
+    return float(np.mean(values)) if values else None
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
 
 
 def _robustness_lines(records: list[dict[str, Any]]) -> list[str]:

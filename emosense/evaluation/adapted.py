@@ -87,6 +87,28 @@ def mean_adaptation(seeds: Sequence[dict[str, Any]]) -> dict[str, dict[str, dict
     return found
 
 
+def emotions_text(seed: dict[str, Any]) -> str:
+    """State on what the figures of adaptation depend: a speaker is adapted to the emotions that there are.
+
+    Parameters
+    ----------
+    seed : dict
+        A summary of `emosense.evaluation.summary.summarise`.
+
+    Returns
+    -------
+    str
+        Continues a sentence; empty for evaluations of earlier versions, which did not count emotions.
+    """
+    if "emotions_per_speaker" not in seed:
+        return ""
+    fewest, most = seed["emotions_per_speaker"]
+    n_tested = sum(recall is not None for recall in seed["recall"].values())
+    if fewest == n_tested:
+        return f"; each speaker has all {n_tested} emotions here"
+    return f"; a speaker has {fewest if fewest == most else f'{fewest} to {most}'} of {n_tested} emotions here"
+
+
 def _groups(grouping: str, labels: Rows, speakers: NDArray[np.str_], seed: int) -> Iterator[Rows]:
     """Yield the rows that are adapted together."""
     if grouping == "none":

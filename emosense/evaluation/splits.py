@@ -3,6 +3,8 @@
 Takes one speaker and one label per row; returns `Fold` objects with ascending row indices. All protocols but
 ``random`` are speaker-independent: no speaker has rows on both sides of a fold. Speakers of RAVDESS are written with
 two digits, "01" to "24". The order in which speakers appear does not change their folds.
+
+Over several corpora, lj5 and eb6 test RAVDESS alone, and train on all other corpora in every fold.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ PROTOCOLS: Final[Mapping[str, str]] = {
     "eb6": "Six fixed folds over the actors of RAVDESS (EmoBox, Ma et al. 2024), speaker-independent.",
     "loso": "Leave one speaker out: as many folds as speakers, speaker-independent.",
     "kfold": "Folds of about as many speakers each, shuffled by the seed, speaker-independent.",
+    "loco": "Leave one corpus out: as many folds as corpora, speaker-independent.",
     "random": "One stratified split of the rows, 75 % to train and 25 % to test: NOT speaker-independent.",
 }
 
@@ -30,6 +33,8 @@ _FIXED: Final[Mapping[str, tuple[tuple[int, ...], ...]]] = {
     "eb6": ((1, 11, 20, 21), (4, 10, 12, 14), (8, 9, 19, 23), (3, 5, 7, 24), (2, 15, 16, 18), (6, 13, 17, 22)),
 }
 _RAVDESS_ACTORS: Final = frozenset(f"{actor:02d}" for actor in range(1, 25))
+# Name of the corpus whose actors have fixed folds (`emosense.inputs.utterance.RAVDESS` lies above this level).
+_RAVDESS: Final = "ravdess"
 _RANDOM_TEST_SHARE: Final = 0.25
 
 
@@ -73,7 +78,13 @@ def is_speaker_independent(protocol: str) -> bool:
 
 
 def folds(
-    protocol: str, speakers: Sequence[str], labels: NDArray[np.int64], *, seed: int = 0, n_folds: int = 5
+    protocol: str,
+    speakers: Sequence[str],
+    labels: NDArray[np.int64],
+    *,
+    seed: int = 0,
+    n_folds: int = 5,
+    corpora: Sequence[str] | None = None,
 ) -> list[Fold]:
     """Return the folds of a protocol over the rows of a corpus.
 
@@ -89,6 +100,8 @@ def folds(
         Decides the folds of ``kfold`` and ``random``; the others are fixed.
     n_folds : int
         Number of folds of ``kfold``, from 2 to the number of speakers.
+    corpora : sequence of str, length n, optional
+        Corpus of each row; without it, all rows are of one corpus. Speakers of different corpora have different names.
 
     Returns
     -------
@@ -108,11 +121,18 @@ def folds(
         raise ValueError(f"{len(speakers)} speakers do not fit {len(labels)} labels: each row needs one of each")
     if protocol == "random":
         return [_random_fold(np.asarray(labels), seed)]
-    present = _sorted_speakers(speakers)
+    of_corpus = np.asarray(corpora if corpora is not None else [""] * len(speakers), np.str_)
+    if protocol == "loco":
+        return _corpus_folds(of_corpus)
+    # The rows that may be tested: the fixed folds are those of RAVDESS.
+    is_tested = np.ones(len(speakers), np.bool_)
+    if protocol in _FIXED and (of_corpus == _RAVDESS).any():
+        is_tested = of_corpus == _RAVDESS
     of_row = np.asarray(speakers, dtype=np.str_)
+    present = _sorted_speakers(of_row[is_tested].tolist())
     result = []
     for name, tested in _test_groups(protocol, present, seed, n_folds):
-        is_test = np.isin(of_row, tested)
+        is_test = np.isin(of_row, tested) & is_tested
         if is_test.all():
             raise UsageError(
                 f"fold {name} tests on every speaker ({', '.join(present)}): no training speakers are left"
@@ -120,6 +140,20 @@ def folds(
         if is_test.any():
             result.append(Fold(name, np.flatnonzero(~is_test), np.flatnonzero(is_test)))
     return result
+
+
+def _corpus_folds(of_corpus: NDArray[np.str_]) -> list[Fold]:
+    """Leave out each corpus in turn."""
+    names = np.unique(of_corpus)
+    if len(names) < 2:
+        raise UsageError(
+            "protocol loco leaves one corpus out, and these recordings are all of one: use a table with the column "
+            "corpus, or name several corpora"
+        )
+    return [
+        Fold(f"loco-{name or 'unnamed'}", np.flatnonzero(of_corpus != name), np.flatnonzero(of_corpus == name))
+        for name in names
+    ]
 
 
 def inner_split(speakers: Sequence[str], seed: int, share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

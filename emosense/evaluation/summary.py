@@ -57,9 +57,9 @@ def summarise(
         ``level``, ``uar``, ``accuracy`` and ``macro_f1`` (each ``value`` and ``interval``, None for a single actor),
         ``recall`` (None for an absent class), ``confusion``, ``arousal``, ``ece``, ``brier``, ``log_loss``,
         ``confidence_auroc``, ``reliability``, ``coverage``, ``groups`` (``speaker`` and those given), ``folds``
-        (None if not given), ``ece_scaled`` (the ECE after `scaled_by_fold`), ``chosen`` (after the same, see
-        `emosense.evaluation.chosen.chosen_scores`) and ``adaptation`` (see
-        `emosense.evaluation.adapted.adaptation_scores`).
+        (None if not given), ``emotions_per_speaker`` (the smallest and the largest number), ``ece_scaled`` (the ECE
+        after `scaled_by_fold`), ``chosen`` (after the same, see `emosense.evaluation.chosen.chosen_scores`) and
+        ``adaptation`` (see `emosense.evaluation.adapted.adaptation_scores`).
 
     Raises
     ------
@@ -93,6 +93,9 @@ def summarise(
     tables = {"speaker": speakers, **(groups or {})}
     summary["groups"] = {name: _table(truth, shares, of_row) for name, of_row in tables.items()}
     summary["adaptation"] = adaptation_scores(truth, shares, speakers, seed=seed)
+    pairs = np.unique(np.column_stack([np.unique(speakers, return_inverse=True)[1], truth]), axis=0)
+    n_emotions = np.bincount(pairs[:, 0])
+    summary["emotions_per_speaker"] = [int(n_emotions.min()), int(n_emotions.max())]
     summary["folds"] = None if folds is None else _folds(truth, shares, folds)
     scaled = None if folds is None else scaled_by_fold(truth, shares, folds)
     summary["ece_scaled"] = None if scaled is None else float(confidence.ece(truth, scaled))

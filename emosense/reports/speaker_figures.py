@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from emosense.evaluation.adapted import mean_adaptation
+from emosense.evaluation.adapted import emotions_text, mean_adaptation
 from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
 from emosense.reports.bar_charts import Bar, bars
 from emosense.reports.evaluation_data import Evaluation
@@ -42,7 +42,7 @@ def adaptation_figure(evaluation: Evaluation) -> Figure:
     caption = (
         f"Adapted to all recordings of each speaker (--speakers), the UAR is {percent(every)} "
         f"({points(every - none)} points); adapted to recordings of a single emotion, it is {percent(same)} "
-        f"({points(same - none)} points)."
+        f"({points(same - none)} points){emotions_text(evaluation.metrics['seeds'][0])}."
     )
     rows = [
         Bar(name, "none" if key == "none" else "first", reached[key], percent(reached[key]))

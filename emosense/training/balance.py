@@ -66,7 +66,8 @@ def class_mask(corpora: Sequence[str], labels: NDArray[np.int64], n_classes: int
     Returns
     -------
     ndarray, shape (n_rows, n_classes), bool
-        True for the classes of the row's corpus; all rows of a corpus are equal.
+        True for the classes of the row's corpus; all rows of a corpus are equal. A class that no corpus has is True
+        everywhere, so that a model learns not to give it.
 
     Raises
     ------
@@ -78,6 +79,7 @@ def class_mask(corpora: Sequence[str], labels: NDArray[np.int64], n_classes: int
         raise ValueError(f"labels must lie from 0 to {n_classes - 1}, not {labels.min()} to {labels.max()}")
     has = np.zeros((n_corpora, n_classes), np.bool_)
     has[corpus_of_row, labels] = True
+    has[:, ~has.any(axis=0)] = True
     return has[corpus_of_row]
 
 

@@ -31,12 +31,43 @@ class FeatureSource:
         Folder or URL of the feature cache (see `emosense.training.feature_store`).
     address, n_workers
         See `ray_session`.
+    more : tuple of str
+        Further corpora; a feature table stands alone.
     """
 
     data: str
     cache: str
     address: str | None = None
     n_workers: int | None = None
+    more: tuple[str, ...] = ()
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """All places of data."""
+        return (self.data, *self.more)
+
+    @property
+    def name(self) -> str:
+        """The places of data, for messages."""
+        return " and ".join(map(redact, self.locations))
+
+    def is_stored(self) -> bool:
+        """Whether the features are those of a feature table.
+
+        Returns
+        -------
+        bool
+            False for corpora, whose features are extracted.
+
+        Raises
+        ------
+        UsageError
+            If a feature table is one of several places.
+        """
+        stored = [place for place in self.locations if is_feature_table(place)]
+        if stored and self.more:
+            raise UsageError(f"{redact(stored[0])} is a feature table, which stands alone: leave out the other data")
+        return bool(stored)
 
 
 def settings_for(source: FeatureSource, config: ModelConfig, progress: Progress) -> ModelConfig:
@@ -56,10 +87,10 @@ def settings_for(source: FeatureSource, config: ModelConfig, progress: Progress)
     NetworkConfig or EnsembleConfig
         Settings to train with.
     """
-    if not is_feature_table(source.data):
+    if not source.is_stored():
         return config
     if any(features_of(config).values()):
-        progress.message(f"{redact(source.data)} has no copies at other speeds: the model is trained without them")
+        progress.message(f"{source.name} has no copies at other speeds: the model is trained without them")
     return without_copies(config)
 
 
@@ -90,24 +121,24 @@ def load_tables(
     NothingToDo
         If the corpus has no recording.
     """
-    found = _stored(source, wanted) if is_feature_table(source.data) else _extracted(source, wanted, progress)
+    found = _stored(source, wanted) if source.is_stored() else _extracted(source, wanted, progress)
     tables = []
     for config, table in zip(wanted, found, strict=True):
         if table.by_error:
             progress.message(f"{config.set}: {_unread(table.by_error)}")
         if table.by_error and not len(table):
-            raise UsageError(f"no recording of {redact(source.data)} can be used: {_unread(table.by_error)}")
+            raise UsageError(f"no recording of {source.name} can be used: {_unread(table.by_error)}")
         labelled = table.select([row for row, emotion in enumerate(table.emotions) if emotion])
         if not len(labelled):
             raise _without_labels(source)
         tables.append(dataclasses.replace(labelled, config=config))
     if any(table.paths != tables[0].paths for table in tables):
-        raise UsageError(f"recordings of {redact(source.data)} have some of the features and not all of them")
+        raise UsageError(f"recordings of {source.name} have some of the features and not all of them")
     return tuple(tables)
 
 
 def _without_labels(source: FeatureSource) -> UsageError:
-    return UsageError(f"no recording of {redact(source.data)} has a label: see emosense-batch train --help")
+    return UsageError(f"no recording of {source.name} has a label: see emosense-batch train --help")
 
 
 def _unread(by_error: Counter[str]) -> str:
@@ -119,14 +150,14 @@ def _stored(source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[Copy]
     table = read_feature_table(source.data)
     for config in wanted:
         if table.config != config:
-            raise UsageError(f"{redact(source.data)} holds {describe_difference(table.config, config)}")
+            raise UsageError(f"{source.name} holds {describe_difference(table.config, config)}")
     return [table for _ in wanted]
 
 
 def _extracted(
     source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[Copy]], progress: Progress
 ) -> list[FeatureTable]:
-    corpus = read_corpus(source.data)
+    corpus = read_corpus(*source.locations)
     report_problems(corpus, progress)
     if not any(utterance.emotion for utterance in corpus.utterances):
         raise _without_labels(source)
@@ -166,7 +197,7 @@ def extract_variants(
     """
     check_recordings(source)
     wanted = [(config, variant) for variant in variants for config in configs]
-    features = CorpusFeatures(read_corpus(source.data), source.cache, wanted)
+    features = CorpusFeatures(read_corpus(*source.locations), source.cache, wanted)
     features.extract_missing(source.address, source.n_workers, progress)
     return features
 
@@ -184,8 +215,8 @@ def check_recordings(source: FeatureSource) -> None:
     UsageError
         If it is a feature table.
     """
-    if is_feature_table(source.data):
-        raise UsageError(f"{redact(source.data)} is a feature table, and its recordings are needed: name the corpus")
+    if source.is_stored():
+        raise UsageError(f"{source.name} is a feature table, and its recordings are needed: name the corpus")
 
 
 def describe_difference(found: FeatureConfig, expected: FeatureConfig) -> str:

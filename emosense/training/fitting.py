@@ -144,7 +144,7 @@ def fit_mlp(
     pipeline = mlp.fit(rows, labels, dataclasses.replace(config, classes=classes), seed=seed, corpora=corpora)
     losses = pipeline[-1].loss_curve_
     history = [{"epoch": number, "train_loss": float(loss)} for number, loss in enumerate(losses, start=1)]
-    return TrainedNetwork(mlp.to_onnx(pipeline, len(table.features[0])), history)
+    return TrainedNetwork(mlp.to_onnx(pipeline, len(table.features[0]), len(classes)), history)
 
 
 def fit_cnn(

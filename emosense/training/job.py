@@ -67,6 +67,8 @@ class TrainJob:
         Whether an existing model is replaced.
     encoder : EncoderChoice
         The pretrained encoder of the presets that need one.
+    more_data : tuple of str
+        Further corpora to train on.
     """
 
     kind: str
@@ -87,6 +89,7 @@ class TrainJob:
     address: str | None = None
     overwrite: bool = False
     encoder: EncoderChoice = dataclasses.field(default_factory=EncoderChoice)
+    more_data: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

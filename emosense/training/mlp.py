@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # As in the CNN's export (tf2onnx): networks of one graph must use the same operator set.
 _OPSET: Final = 17
 _IR_VERSION: Final = 8
+# A logit whose exponential is 0 in float32.
+_NO_PROBABILITY: Final = -1e4
 
 
 def fit(
@@ -43,7 +45,7 @@ def fit(
     features : ndarray, shape (n, n_values)
         Finite; copies at other speeds are further rows.
     labels : ndarray, shape (n,), int64
-        Indices into ``config.classes``, each of which must occur.
+        Indices into ``config.classes``, of at least two of them.
     config : MlpConfig
         Settings of the network.
     seed : int
@@ -55,12 +57,12 @@ def fit(
     Returns
     -------
     sklearn.pipeline.Pipeline
-        Its `predict_proba` has the columns of ``config.classes``.
+        Its `predict_proba` has a column for each class that occurs in `labels`.
 
     Raises
     ------
     UsageError
-        If a class has no recording, or a label is not the index of a class.
+        If there are recordings of fewer than two classes, or a label is not the index of a class.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.pipeline import Pipeline
@@ -68,10 +70,9 @@ def fit(
 
     from emosense.training.masked_mlp import MaskedMLPClassifier
 
-    n_rows = np.bincount(labels, minlength=len(config.classes))
-    if len(n_rows) > len(config.classes) or not n_rows.all():
-        missing = [name for name, n in zip(config.classes, n_rows, strict=False) if n == 0]
-        raise UsageError(f"training needs recordings of each class and of no other; none of: {', '.join(missing)}")
+    present = np.unique(labels)
+    if len(present) < 2 or not 0 <= present[0] <= present[-1] < len(config.classes):
+        raise UsageError("training needs recordings of at least two of the classes, and of no other")
     # Without a hidden layer the loss is convex, and L-BFGS finds its minimum.
     hidden, solver = ((config.hidden_units,), "adam") if config.hidden_units else ((), "lbfgs")
     network = MaskedMLPClassifier(
@@ -88,12 +89,12 @@ def fit(
     values = values if transform is None else values @ transform
     corpora = corpora or [""] * len(labels)
     weight = balanced_weights(corpora, labels) if config.balance else None
-    mask = class_mask(corpora, labels, len(config.classes))
+    mask = class_mask(corpora, labels, len(config.classes))[:, present]
     with warnings.catch_warnings():
         # The number of passes is a setting: more passes only fit the training speakers better.
         warnings.simplefilter("ignore", ConvergenceWarning)
         # Two classes have a single logistic output, and a corpus with one of them says nothing about either.
-        if mask.all() or len(n_rows) == 2:
+        if mask.all() or len(present) == 2:
             network.fit(values, labels, sample_weight=weight)
         else:
             network.fit_masked(values, labels, mask, sample_weight=weight)
@@ -107,23 +108,31 @@ def fit(
 
 def _whitening(values: Float64, labels: NDArray[np.int64], shrinkage: float) -> Float64:
     """Return the matrix that whitens the shrunk covariance within classes; its result has variance 1 over all."""
-    centres = np.stack([values[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
-    residual = values - centres[labels]
+    present, class_of_row = np.unique(labels, return_inverse=True)
+    centres = np.stack([values[labels == label].mean(axis=0) for label in present])
+    residual = values - centres[class_of_row]
     variance, axes = np.linalg.eigh(residual.T @ residual / len(residual))
     transform = axes / np.sqrt((1 - shrinkage) * np.maximum(variance, 0) + shrinkage)
     return np.asarray(transform / (values @ transform).std())
 
 
-def _layers(network: MLPClassifier) -> list[tuple[Float64, Float64]]:
-    """Coefficients and intercepts of each layer; the single logistic output of two classes becomes two for softmax."""
+def _layers(network: MLPClassifier, n_classes: int) -> list[tuple[Float64, Float64]]:
+    """Coefficients and intercepts of each layer, the last for a softmax over all classes.
+
+    The single logistic output of two classes becomes two outputs; classes that were not trained get no probability.
+    """
     layers = list(zip(network.coefs_, network.intercepts_, strict=True))
     if len(network.classes_) == 2:
         coefficients, intercepts = layers[-1]
         layers[-1] = np.pad(coefficients, ((0, 0), (1, 0))), np.pad(intercepts, (1, 0))
+    coefficients, intercepts = layers[-1]
+    of_all = np.zeros((len(coefficients), n_classes)), np.full(n_classes, _NO_PROBABILITY)
+    of_all[0][:, network.classes_], of_all[1][network.classes_] = coefficients, intercepts
+    layers[-1] = of_all
     return layers
 
 
-def to_onnx(pipeline: Pipeline, n_values: int) -> bytes:
+def to_onnx(pipeline: Pipeline, n_values: int, n_classes: int) -> bytes:
     """Convert a trained MLP.
 
     Parameters
@@ -132,6 +141,8 @@ def to_onnx(pipeline: Pipeline, n_values: int) -> bytes:
         What `fit` returned.
     n_values : int
         Length of a feature vector.
+    n_classes : int
+        Number of classes; those that `fit` saw no recording of have the probability 0.
 
     Returns
     -------
@@ -161,13 +172,12 @@ def to_onnx(pipeline: Pipeline, n_values: int) -> bytes:
     else:
         add("Sub", scaler.mean_)
         add("Div", scaler.scale_)
-    for number, (coefficients, intercepts) in enumerate(_layers(network)):
+    for number, (coefficients, intercepts) in enumerate(_layers(network, n_classes)):
         if number:
             add("Relu")
         add("Gemm", coefficients, intercepts)
     add("Softmax", axis=1)
     nodes.append(helper.make_node("Cast", [last], ["probabilities"], to=TensorProto.FLOAT))
-    n_classes = len(network.classes_)
     graph = helper.make_graph(
         nodes,
         "mlp",

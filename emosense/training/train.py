@@ -20,7 +20,7 @@ from emosense.models.model import write_model
 from emosense.progress import Progress, plural
 from emosense.ray_session import ray_session
 from emosense.storage.files import make_folder, write_bytes
-from emosense.storage.locations import join, redact
+from emosense.storage.locations import join
 from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.description import describe
@@ -81,7 +81,7 @@ def train(job: TrainJob, progress: Progress) -> Trained:
     if job.epochs is not None:
         config = _with_epochs(config, job.epochs)
     classes = classes_of(job.emotions, config)
-    source = FeatureSource(job.data, job.cache or default_cache(), job.address)
+    source = FeatureSource(job.data, job.cache or default_cache(), job.address, more=job.more_data)
     config = settings_for(source, config, progress)
     held_out_score = (
         None if job.metrics is None else cross_validated(job.metrics, job.kind, job.preset, config, classes)
@@ -90,9 +90,7 @@ def train(job: TrainJob, progress: Progress) -> Trained:
     tables = [table.with_emotions(classes) for table in load_tables(source, features_of(config), progress)]
     table = tables[0]
     if set(table.emotions) != set(classes):
-        raise UsageError(
-            f"no recording of {', '.join(sorted(set(classes) - set(table.emotions)))} in {redact(job.data)}"
-        )
+        raise UsageError(f"no recording of {', '.join(sorted(set(classes) - set(table.emotions)))} in {source.name}")
     with _session(job, config):
         training = _Training(job, config, classes, progress)
         if held_out_score is None and job.validation_share > 0:

@@ -91,6 +91,43 @@ def test_no_speaker_is_in_training_and_test(running_ray: None, table: str, tmp_p
     assert metrics["speaker_independent"] is True
 
 
+@pytest.fixture
+def corpora_table(table: str, tmp_path: Path) -> str:
+    """Three corpora of two speakers each, of which only the first has calm."""
+    stored = pq.read_table(table)
+    corpus_of = dict(zip(("01", "02", "03", "04", "05", "06"), "aabbcc", strict=True))
+    corpora = [corpus_of[speaker] for speaker in stored["speaker"].to_pylist()]
+    labels = zip(corpora, stored["emotion"].to_pylist(), strict=True)
+    kept = [corpus == "a" or emotion != "calm" for corpus, emotion in labels]
+    place = stored.column_names.index("corpus")
+    stored = stored.set_column(place, "corpus", pa.array(corpora)).filter(pa.array(kept))
+    pq.write_table(stored, tmp_path / "corpora.parquet")
+    return str(tmp_path / "corpora.parquet")
+
+
+def test_loco_scores_each_corpus_by_models_that_never_heard_it(
+    running_ray: None, corpora_table: str, tmp_path: Path
+) -> None:
+    metrics = evaluate(job(corpora_table, tmp_path / "e", protocol="loco"), Silent())
+    assert [split["fold"] for split in metrics["splits"]] == ["loco-a", "loco-b", "loco-c"]
+    a, b, c = metrics["corpora"]
+    # Only a has calm: nothing taught it to the model that is tested on a.
+    assert (a["emotions"], a["among"]) == (["calm", "happy", "angry"], ["happy", "angry"])
+    assert (b["emotions"], b["among"]) == (["happy", "angry"], ["happy", "angry"])
+    rows = [row for row in predictions(tmp_path / "e") if row["corpus"] == "a"]
+    assert {float(row["p_calm"]) for row in rows} == {0.0}
+    truth = [row["emotion"] for row in rows]
+    expected = balanced_accuracy_score(truth, [row["predicted"] for row in rows])
+    assert a["none"]["uar"]["mean"] == pytest.approx(expected)
+    asked = [row for row in rows if row["emotion"] != "calm"]
+    answers = ["happy" if float(row["p_happy"]) > float(row["p_angry"]) else "angry" for row in asked]
+    among = balanced_accuracy_score([row["emotion"] for row in asked], answers)
+    assert a["none"]["uar_among"]["mean"] == pytest.approx(among)
+    mean = np.mean([record["speaker"]["uar"]["mean"] for record in (a, b, c)])
+    (line,) = [line for line in table_text(metrics).splitlines() if line.startswith("  mean         each speaker")]
+    assert f"{100 * mean:.1f} %" in line
+
+
 def test_a_random_split_is_reported_with_its_leak(running_ray: None, table: str, tmp_path: Path) -> None:
     metrics = evaluate(job(table, tmp_path, protocol="random", n_seeds=2), Silent())
     assert metrics["speaker_independent"] is False
@@ -391,7 +428,7 @@ def test_a_model_of_several_feature_sets_gets_the_disturbance_in_each(
     weights = combine([Part(tiny_graph(n_classes=3), 0), Part(tiny_graph(13, n_classes=3), 1)])
     source = FeatureSource(corpus, str(tmp_path / "cache"))
     tables = tuple(load_table(source, config) for config in configs)
-    tested = ScoredModels(tables, CLASSES, [FoldModel(0, "all", weights, np.arange(24))], {})
+    tested = ScoredModels(tables, CLASSES, [FoldModel(0, "all", weights, np.arange(24))], {}, {})
     noisy = next(disturbance for disturbance in CATALOGUE if disturbance.name == "white noise, 10 dB")
     (record,) = robustness(source, tested, tested.predictions(), Silent(), [noisy])
     recordings = [utterance.recording for utterance in read_corpus(corpus).utterances]

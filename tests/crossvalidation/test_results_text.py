@@ -42,3 +42,4 @@ def test_the_uar_after_speaker_adaptation_is_stated_with_its_option() -> None:
     (line,) = [line for line in table_text(metrics_of(EMOTIONS)).splitlines() if "adapted" in line]
     assert line.startswith("  UAR adapted (--speakers): ")
     assert line.count("%") == 4
+    assert line.endswith("; each speaker has all 8 emotions here")

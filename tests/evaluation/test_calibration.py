@@ -12,7 +12,7 @@ from made_predictions import predicted_rows, softmax, sure
 
 from emosense.evaluation.calibration import apply_temperature, fit_temperature
 from emosense.evaluation.confidence import ece, log_loss
-from emosense.evaluation.summary import scaled_ece
+from emosense.evaluation.summary import scaled_by_fold
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
@@ -33,7 +33,7 @@ def test_a_fold_is_scaled_by_the_temperature_of_the_others():
     folds = np.repeat(["a", "b", "c"], 2000)
     overconfident = softmax(logits * 2.5)
     assert ece(labels, overconfident) > 0.15
-    assert scaled_ece(labels, overconfident, folds) < 0.03
+    assert ece(labels, scaled_by_fold(labels, overconfident, folds)) < 0.03
     # Only one fold is overconfident: its own temperature would calibrate it, that of the others leaves it as it is.
     mixed = np.where((folds == "a")[:, np.newaxis], overconfident, softmax(logits))
     ones = folds == "a"
@@ -45,8 +45,8 @@ def test_a_fold_is_scaled_by_the_temperature_of_the_others():
     for fold in "abc":
         here = folds == fold
         expected[here] = apply_temperature(mixed[here], fit_temperature(mixed[~here], labels[~here]))
-    assert scaled_ece(labels, mixed, folds) == pytest.approx(ece(labels, expected))
-    assert scaled_ece(labels, overconfident, ["a"] * 6000) is None
+    assert ece(labels, scaled_by_fold(labels, mixed, folds)) == pytest.approx(ece(labels, expected))
+    assert scaled_by_fold(labels, overconfident, ["a"] * 6000) is None
 
 
 @given(seed=st.integers(0, 500), scale=st.floats(0.1, 10))

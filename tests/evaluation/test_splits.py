@@ -54,8 +54,9 @@ def test_fixed_folds_hold_the_published_actors(protocol, published):
 
 def test_row_indices_are_ascending_int64():
     speakers, labels = corpus()
+    corpora = ["men" if int(speaker) % 2 else "women" for speaker in speakers]
     for protocol in PROTOCOLS:
-        for fold in folds(protocol, speakers, labels):
+        for fold in folds(protocol, speakers, labels, corpora=corpora):
             for rows in (fold.train, fold.test):
                 assert rows.dtype == np.int64
                 assert (np.diff(rows) > 0).all()
@@ -124,7 +125,7 @@ def test_kfold_refuses_fewer_than_two_folds_and_more_than_speakers(n_folds):
 
 
 def test_an_unknown_protocol_is_refused_with_the_list_of_known_ones():
-    with pytest.raises(UsageError, match="'holdout': expected one of lj5, eb6, loso, kfold, random"):
+    with pytest.raises(UsageError, match="'holdout': expected one of lj5, eb6, loso, kfold, loco, random"):
         folds("holdout", ["a", "b"], np.zeros(2, dtype=np.int64))
     with pytest.raises(UsageError, match="unknown protocol 'LJ5'"):
         is_speaker_independent("LJ5")
@@ -136,7 +137,7 @@ def test_speakers_and_labels_of_different_length_are_refused():
 
 
 def test_only_the_random_protocol_is_not_speaker_independent_and_its_description_says_so():
-    assert [name for name in PROTOCOLS if is_speaker_independent(name)] == BY_SPEAKER
+    assert [name for name in PROTOCOLS if is_speaker_independent(name)] == [*BY_SPEAKER, "loco"]
     assert "NOT speaker-independent" in PROTOCOLS["random"]
 
 
@@ -190,3 +191,35 @@ def test_inner_split_refuses_a_single_speaker_and_an_impossible_share():
     for share in (0.0, 1.0, float("nan")):
         with pytest.raises(UsageError, match="between 0 and 1"):
             inner_split(["a", "b"], 0, share)
+
+
+def two_corpora() -> tuple[list[str], np.ndarray, list[str]]:
+    """RAVDESS, and a corpus whose speakers have names of RAVDESS's actors that are missing here."""
+    speakers, labels = corpus(actors=ACTORS[:20], n_rows=200)
+    return [*speakers, *["23", "24"] * 20], np.append(labels, np.zeros(40, np.int64)), ["ravdess"] * 200 + ["nemo"] * 40
+
+
+def test_loco_leaves_out_one_corpus_at_a_time():
+    speakers, labels, corpora = two_corpora()
+    result = folds("loco", speakers, labels, corpora=corpora)
+    assert [(fold.name, fold.test.tolist()) for fold in result] == [
+        ("loco-nemo", list(range(200, 240))),
+        ("loco-ravdess", list(range(200))),
+    ]
+    for fold in result:
+        assert sorted([*fold.train, *fold.test]) == list(range(240))
+
+
+def test_loco_needs_several_corpora():
+    speakers, labels = corpus()
+    for corpora in (None, ["one"] * len(speakers)):
+        with pytest.raises(UsageError, match="these recordings are all of one"):
+            folds("loco", speakers, labels, corpora=corpora)
+
+
+def test_fixed_folds_over_several_corpora_test_ravdess_and_train_on_the_others():
+    speakers, labels, corpora = two_corpora()
+    result = folds("lj5", speakers, labels, corpora=corpora)
+    assert sorted(row for fold in result for row in fold.test) == list(range(200))
+    for fold in result:
+        assert set(range(200, 240)) <= set(fold.train.tolist())

@@ -271,6 +271,9 @@ def test_every_number_of_an_evaluation_page_follows_from_its_rows(tmp_path: Path
     uars = {name: scores["uar"] for name, scores in reached.items()}
     written += ["at most 10", *(share(value, 1) for value in uars.values())]
     written += [f"{100 * abs(uars[name] - uars['none']):.1f}" for name in ("all", "same")]
+    n_emotions = {name: len(set(made.truth[np.array(made.speakers) == name])) for name in made.speakers}
+    assert set(n_emotions.values()) == {2}
+    written += ["each speaker has all 2 emotions here"]
     known = set(NUMBER.findall(" ".join(written)))
     shown = list(page.captions.values()) + [text for name, texts in page.texts.items() for text in texts
                                             if not name.endswith(" axis")]  # fmt: skip

@@ -43,10 +43,17 @@ def test_a_stray_recording_does_not_outweigh_a_batch():
 
 
 def test_mask_has_the_classes_of_the_row_s_own_corpus():
+    mask = class_mask(CORPORA, LABELS, 3)
+
+    assert mask[:90].tolist() == [[True, True, True]] * 90
+    assert mask[90:].tolist() == [[True, True, False]] * 10
+
+
+def test_a_class_that_no_corpus_has_is_evidence_against_it_everywhere():
     mask = class_mask(CORPORA, LABELS, 4)
 
-    assert mask[:90].tolist() == [[True, True, True, False]] * 90
-    assert mask[90:].tolist() == [[True, True, False, False]] * 10
+    assert mask[:, 3].all()
+    assert not mask[90:, 2].any()
 
 
 def test_lengths_that_differ_are_refused():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import onnxruntime
 import pytest
 from made_tables import CLASSES
 from sklearn.exceptions import ConvergenceWarning
@@ -94,3 +95,18 @@ def test_the_masked_loss_is_the_cross_entropy_among_the_classes_of_the_row() -> 
     among = np.where(mask, logits, -np.inf)
     losses = np.log(np.exp(among).sum(axis=1)) - logits[np.arange(len(labels)), labels]
     assert network.loss_ == pytest.approx(losses.mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("known", [(0, 1), (0, 2)])
+def test_an_emotion_that_no_corpus_has_gets_no_probability(known: tuple[int, ...]) -> None:
+    values, labels, corpora = made_rows()
+    rows = np.isin(labels, known)
+    pipeline = mlp.fit(
+        values[rows], labels[rows], MLP, seed=0, corpora=[c for c, kept in zip(corpora, rows, strict=True) if kept]
+    )
+    session = onnxruntime.InferenceSession(mlp.to_onnx(pipeline, 6, 3))
+    (found,) = session.run(["probabilities"], {"features": values.astype(np.float32)})
+    missing = ({0, 1, 2} - set(known)).pop()
+    assert found.shape == (len(values), 3)
+    assert not found[:, missing].any()
+    np.testing.assert_allclose(found[:, known], pipeline.predict_proba(values), atol=1e-5)

@@ -52,7 +52,7 @@ def test_the_mlps_onnx_graph_gives_scikit_learns_probabilities(
     table = made_table(config, 60).with_emotions(classes)
     values = np.stack(table.features)
     pipeline = mlp.fit(values, table.labels(classes), config, seed=0)
-    found = predict(mlp.to_onnx(pipeline, values.shape[1]), [table], len(classes))
+    found = predict(mlp.to_onnx(pipeline, values.shape[1], len(classes)), [table], len(classes))
     np.testing.assert_allclose(found, pipeline.predict_proba(values), atol=1e-6)
 
 
@@ -88,7 +88,7 @@ def test_temperature_in_the_graph_is_temperature_on_the_logits(temperature: floa
     config = dataclasses.replace(preset("mlp", "default"), classes=CLASSES)
     table = made_table(config, 60)
     weights = mlp.to_onnx(
-        mlp.fit(np.stack(table.features), table.labels(CLASSES), config, seed=0), len(table.features[0])
+        mlp.fit(np.stack(table.features), table.labels(CLASSES), config, seed=0), len(table.features[0]), 3
     )
     plain, scaled = (predict(graph, [table], 3) for graph in (weights, with_temperature(weights, temperature)))
     logits = np.log(np.maximum(plain, 1e-30)) / temperature

@@ -697,7 +697,7 @@ def test_a_linear_probe_is_a_softmax_regression() -> None:
     expected = exponents / exponents.sum(axis=1, keepdims=True)
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(mlp.to_onnx(pipeline, 8))
+    session = onnxruntime.InferenceSession(mlp.to_onnx(pipeline, 8, 3))
     (found,) = session.run(["probabilities"], {"features": values.astype(np.float32)})
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
