@@ -35,7 +35,7 @@ class Comparison:
     interval : tuple of float, or None
         Bootstrap interval of the difference over actors; None for a single actor.
     p_value : float
-        Two-sided, of the sign-flip test over actors, in (0, 1]. It cannot fall below 2 / 2**n_speakers.
+        Two-sided, of the sign-flip test over actors, in (0, 1]. It cannot fall below `smallest_p`.
     n_speakers : int
         Number of actors.
     is_exact : bool
@@ -47,6 +47,11 @@ class Comparison:
     p_value: float
     n_speakers: int
     is_exact: bool
+
+    @property
+    def smallest_p(self) -> float:
+        """The smallest p-value that the test can give: that of one model being better for every actor."""
+        return min(1.0, 2 / 2**self.n_speakers) if self.is_exact else 1 / (1 + _N_FLIPS)
 
 
 def mean_and_sd(values: Sequence[float]) -> tuple[float, float | None]:

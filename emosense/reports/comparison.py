@@ -40,7 +40,7 @@ def comparison_report(folder_a: str, folder_b: str, output: str) -> tuple[Figure
     Raises
     ------
     UsageError
-        If a folder has no evaluation, or they share no rows.
+        If a folder has no evaluation, they share no rows, or a model was scored on speakers that it was trained on.
     OutputError
         If the page cannot be written.
     """
@@ -49,9 +49,7 @@ def comparison_report(folder_a: str, folder_b: str, output: str) -> tuple[Figure
     names = pair[0].name, pair[1].name
     if names[0] == names[1]:
         names = f"{names[0]} (first)", f"{names[1]} (second)"
-    shared = shared_rows(*pair)
-    if not len(shared.labels):
-        raise UsageError(f"{redact(folder_a)} and {redact(folder_b)} have no recording and seed in common")
+    shared = _comparable(folder_a, folder_b, pair)
     tested = compare_uar(shared.labels, shared.first, shared.second, shared.speakers)
     parts = _parts(pair, names, shared)
     on_its_own = page.section("Each evaluation on its own", _score_table(pair, names))
@@ -59,6 +57,22 @@ def comparison_report(folder_a: str, folder_b: str, output: str) -> tuple[Figure
     blocks += [page.section(heading, page.figures(figures)) for heading, figures in parts if figures]
     page.write_page(output, f"{names[0]} against {names[1]}", f"{redact(folder_a)} and {redact(folder_b)}", blocks)
     return tuple(figure for _, figures in parts for figure in figures)
+
+
+def _comparable(folder_a: str, folder_b: str, pair: tuple[Evaluation, Evaluation]) -> Shared:
+    """Return the rows that both predicted; refuse those of speakers that a model was trained on."""
+    shared = shared_rows(*pair)
+    if not len(shared.labels):
+        raise UsageError(f"{redact(folder_a)} and {redact(folder_b)} have no recording and seed in common")
+    for folder, evaluation in zip((folder_a, folder_b), pair, strict=True):
+        seen = sorted(set(evaluation.metrics.get("seen_speakers") or ()) & set(shared.speakers))
+        if seen:
+            raise UsageError(
+                f"{redact(folder)} scores {evaluation.name} on {plural(len(seen), 'speaker')} that it was trained on "
+                f"({', '.join(seen)}): that says nothing about which model is better. Compare evaluations of "
+                "speakers that neither has heard, such as those of evaluate --kind"
+            )
+    return shared
 
 
 def _parts(
@@ -87,7 +101,7 @@ def _warnings(pair: tuple[Evaluation, Evaluation], names: tuple[str, str], share
         if evaluation.metrics.get("speaker_independent") is False:
             found.append(f"{name} was scored on a random split, with the same speakers in training and test.")
         if evaluation.metrics.get("seen_speakers"):
-            found.append(f"{name} was trained on speakers of these recordings: this is not a held-out score.")
+            found.append(f"{name} was trained on other speakers of its recordings: its own score is not held out.")
     first, second = pair
     if first.metrics["protocol"] != second.metrics["protocol"]:
         protocols = f"{first.metrics['protocol']} and {second.metrics['protocol']}"
@@ -113,6 +127,7 @@ def _verdict(tested: Comparison, names: tuple[str, str], n: int) -> Markup:
         f"{better} is {points(abs(tested.uar_difference)).lstrip('+')} points of UAR above {worse}, "
         f"{p_text(tested.p_value)} (sign-flip test over actors)"
         f"{'.' if tested.p_value < _SIGNIFICANT else ': not significant at 0.05.'}"
+        f"{_few_speakers(tested)}"
     )
     interval = tested.interval
     span = "none" if interval is None else f"{points(interval[0])} to {points(interval[1])}"
@@ -124,6 +139,15 @@ def _verdict(tested: Comparison, names: tuple[str, str], n: int) -> Markup:
         ("rows in both", count(n), "recordings and seeds"),
     ])  # fmt: skip
     return page.section("Difference", page.paragraph(sentence), values)
+
+
+def _few_speakers(tested: Comparison) -> str:
+    """State the smallest p-value where few speakers limit it."""
+    if not tested.is_exact:
+        return ""
+    smallest = decimal(tested.smallest_p, 4 if tested.smallest_p < _SIGNIFICANT else 2)
+    limit = "" if tested.smallest_p < _SIGNIFICANT else ", so no difference can be significant at 0.05"
+    return f" The smallest p that {plural(tested.n_speakers, 'speaker')} can give is {smallest}{limit}."
 
 
 def p_text(p_value: float) -> str:
@@ -193,12 +217,10 @@ def comparison_text(folder_a: str, folder_b: str) -> str:
     Raises
     ------
     UsageError
-        If a folder has no evaluation, or they share no rows.
+        If a folder has no evaluation, they share no rows, or a model was scored on speakers that it was trained on.
     """
     first, second = read_evaluation(folder_a), read_evaluation(folder_b)
-    shared = shared_rows(first, second)
-    if not len(shared.labels):
-        raise UsageError(f"{redact(folder_a)} and {redact(folder_b)} have no recording and seed in common")
+    shared = _comparable(folder_a, folder_b, (first, second))
     tested = compare_uar(shared.labels, shared.first, shared.second, shared.speakers)
     interval = tested.interval
     span = "" if interval is None else f" (95 % over speakers: {100 * interval[0]:+.1f} to {100 * interval[1]:+.1f})"
@@ -206,5 +228,5 @@ def comparison_text(folder_a: str, folder_b: str) -> str:
     return (
         f"{first.name} against {second.name}: {100 * tested.uar_difference:+.1f} points of UAR{span}, "
         f"{p_text(tested.p_value)} (sign-flip test over {tested.n_speakers} speakers, {test}), "
-        f"{len(shared.labels)} recordings in common"
+        f"{len(shared.labels)} recordings in common.{_few_speakers(tested)}"
     )

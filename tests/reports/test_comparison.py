@@ -10,6 +10,8 @@ from sklearn import metrics as oracle
 
 from emosense.errors import UsageError
 from emosense.evaluation.intervals import compare_uar
+from emosense.reports import comparison_report
+from emosense.reports.comparison import comparison_text
 
 
 def test_two_models_are_tested_on_the_same_rows(tmp_path: Path) -> None:
@@ -61,6 +63,35 @@ def test_an_unfair_comparison_has_warnings(tmp_path: Path) -> None:
     assert "CNN default (first) distinguishes 4 emotions and CNN default (second) 8" in page.source
     assert "Only 128 rows are in both evaluations, of 128 and 512" in page.source
     assert page.facts["rows in both"].startswith("128|")
+
+
+def test_a_model_on_speakers_of_its_own_training_is_refused_on_page_and_terminal(tmp_path: Path) -> None:
+    a = made_evaluation(tmp_path / "a", model="default", protocol="given model", seen_speakers=["01", "02", "99"])
+    b = made_evaluation(tmp_path / "b", seed=3)
+    for folders in ((a.folder, b.folder), (b.folder, a.folder)):
+        for compare in (comparison_text, lambda *pair: comparison_report(*pair, str(tmp_path / "page.html"))):
+            with pytest.raises(UsageError, match=r"on 2 speakers that it was trained on \(01, 02\)"):
+                compare(*map(str, folders))
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("n_actors", "says"),
+    [
+        (1, "The smallest p that 1 speaker can give is 1.00, so no difference can be significant at 0.05."),
+        (3, "The smallest p that 3 speakers can give is 0.25, so no difference can be significant at 0.05."),
+        (8, "The smallest p that 8 speakers can give is 0.0078."),
+        (13, ""),
+    ],
+)
+def test_the_smallest_p_of_few_speakers_is_stated(tmp_path: Path, n_actors: int, says: str) -> None:
+    a = made_evaluation(tmp_path / "a", skill=1.8, seed=1, n_actors=n_actors)
+    b = made_evaluation(tmp_path / "b", skill=0.9, seed=2, n_actors=n_actors)
+    text = comparison_text(str(a.folder), str(b.folder))
+    assert text.endswith(f"recordings in common. {says}".rstrip())
+    assert says in comparison_page(a, b).source
+    tested = compare_uar(a.truth, a.predicted, b.predicted, a.speakers)
+    assert tested.smallest_p <= tested.p_value
 
 
 def test_evaluations_of_different_corpora_are_not_compared(tmp_path: Path) -> None:
