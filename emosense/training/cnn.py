@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from emosense.arrays import Float32
 from emosense.errors import UsageError
-from emosense.training.cnn_settings import CnnConfig
 from emosense.training.cnn_steps import AllReduce, CnnTraining, Labels, TrainingState
+from emosense.training.transfer_settings import StepsConfig
 
 if TYPE_CHECKING:
     import keras
@@ -52,7 +52,7 @@ class EpochResult:
 def fit(
     train_features: Sequence[Float32],
     train_labels: Labels,
-    config: CnnConfig,
+    config: StepsConfig,
     *,
     n_classes: int,
     seed: int,
@@ -61,6 +61,7 @@ def fit(
     on_epoch: Callable[[EpochResult], None] | None = None,
     all_reduce: AllReduce | None = None,
     corpora: Sequence[str] | None = None,
+    model: keras.Model | None = None,
 ) -> keras.Model:
     """Train a CNN for exactly ``config.epochs`` epochs; validation data decides nothing.
 
@@ -70,7 +71,7 @@ def fit(
         All training recordings, in the same order on every worker.
     train_labels : ndarray, shape (n_recordings,), int64
         Class indices.
-    config : CnnConfig
+    config : CnnConfig or TuningConfig
         Settings of the network.
     n_classes : int
         Number of classes.
@@ -87,6 +88,9 @@ def fit(
     corpora : sequence of str, length n_recordings, optional
         Corpus of each training recording; without it, all are of one corpus.
 
+    model : keras.Model, optional
+        A network that has been trained before, from features to probabilities; by default a new CNN is built.
+
     Returns
     -------
     keras.Model
@@ -100,7 +104,7 @@ def fit(
     if all_reduce and all_reduce.n_workers > config.batch_size:
         raise UsageError(f"{all_reduce.n_workers} workers share batches of {config.batch_size}: use fewer workers")
     training = CnnTraining(
-        train_features, train_labels, config, n_classes, seed, all_reduce, corpora or [""] * len(train_labels)
+        train_features, train_labels, config, n_classes, seed, all_reduce, corpora or [""] * len(train_labels), model
     )
     for epoch in range(training.restore(state) if state else 0, config.epochs):
         loss, accuracy = training.train_epoch(epoch)

@@ -9,7 +9,7 @@ The loss of a recording is the cross-entropy among the emotions that its corpus 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ from emosense.training.balance import balanced_weights, class_mask
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.networks import build
 from emosense.training.optimizer import make_optimizer, one_cycle
+from emosense.training.transfer_settings import StepsConfig
+
+if TYPE_CHECKING:
+    import keras
 
 Labels = NDArray[np.int64]
 # All that a training needs to resume, as np.savez writes it: "epoch", "weight_<i>", "average_<i>", "optimizer_<i>".
@@ -47,7 +51,7 @@ class CnnTraining:
 
     Parameters
     ----------
-    features, labels, config, n_classes, seed, all_reduce, corpora
+    features, labels, config, n_classes, seed, all_reduce, corpora, model
         See `emosense.training.cnn.fit`.
 
     Attributes
@@ -60,11 +64,12 @@ class CnnTraining:
         self,
         features: Sequence[Float32],
         labels: Labels,
-        config: CnnConfig,
+        config: StepsConfig,
         n_classes: int,
         seed: int,
         all_reduce: AllReduce | None,
         corpora: Sequence[str],
+        model: keras.Model | None = None,
     ) -> None:
         import keras
 
@@ -74,11 +79,7 @@ class CnnTraining:
         self._targets, self._masks = _targets(corpora, labels, config, n_classes)
         self._rank, self._n_workers = (all_reduce.rank, all_reduce.n_workers) if all_reduce else (0, 1)
         self._n_steps = max(1, len(features) // config.batch_size)
-        n_bands = features[0].shape[1]
-        self.model = build(config, n_bands, None if config.crop_frames else len(features[0]), n_classes)
-        rows = np.concatenate(features)
-        statistics = rows.mean(axis=0, dtype=np.float64), rows.var(axis=0, dtype=np.float64)
-        self.model.get_layer("standardise").set_weights([np.float32(value) for value in statistics])
+        self.model = model or _new_cnn(features, config, n_classes)
         self._optimizer = make_optimizer(config)
         self._optimizer.build(self.model.trainable_variables)
         self._compile()
@@ -239,7 +240,17 @@ class CnnTraining:
         return int(state["epoch"])
 
 
-def _targets(corpora: Sequence[str], labels: Labels, config: CnnConfig, n_classes: int) -> tuple[Float32, Float32]:
+def _new_cnn(features: Sequence[Float32], config: StepsConfig, n_classes: int) -> keras.Model:
+    """Build a CNN that standardises the bands as the training recordings need it."""
+    assert isinstance(config, CnnConfig)
+    model = build(config, features[0].shape[1], None if config.crop_frames else len(features[0]), n_classes)
+    rows = np.concatenate(features)
+    statistics = rows.mean(axis=0, dtype=np.float64), rows.var(axis=0, dtype=np.float64)
+    model.get_layer("standardise").set_weights([np.float32(value) for value in statistics])
+    return model
+
+
+def _targets(corpora: Sequence[str], labels: Labels, config: StepsConfig, n_classes: int) -> tuple[Float32, Float32]:
     """Return what the loss needs of each row, and the distinct masks of classes, shape (n_masks, n_classes).
 
     A row has the smoothed probabilities of its classes, a one at the number of its mask, and its weight. The loss is

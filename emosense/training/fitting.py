@@ -199,11 +199,11 @@ def fit_transfer(
     classes: tuple[str, ...],
     config: TransferConfig,
     *,
-    seed: int,  # noqa: ARG001 - the head's loss is convex
+    seed: int,
     validation: FeatureTable | None = None,
-    state: TrainingState | None = None,  # noqa: ARG001 - the head takes seconds
+    state: TrainingState | None = None,
     on_epoch: Callable[[cnn.EpochResult], None] | None = None,
-    all_reduce: AllReduce | None = None,  # noqa: ARG001 - every worker finds the same optimum
+    all_reduce: AllReduce | None = None,
 ) -> TrainedNetwork:
     """Train a transfer model.
 
@@ -226,7 +226,9 @@ def fit_transfer(
         if on_epoch:
             on_epoch(result)
 
-    weights = transfer.fit(table, classes, config, validation=validation, on_epoch=record)
+    weights = transfer.fit(
+        table, classes, config, seed=seed, validation=validation, state=state, on_epoch=record, all_reduce=all_reduce
+    )
     return TrainedNetwork(weights, history)
 
 
@@ -269,13 +271,20 @@ FAMILIES.register(
 FAMILIES.register(
     "transfer",
     Family(
-        "The first layers of a published encoder with a softmax regression",
+        "The first layers of a published encoder with a linear head",
         ("onnx",),
         (
+            "emosense.training.augmentation",
             "emosense.training.balance",
+            "emosense.training.cnn",
+            "emosense.training.cnn_steps",
             "emosense.training.fitting",
+            "emosense.training.gradients_on_ray",
             "emosense.training.head_training",
+            "emosense.training.optimizer",
             "emosense.training.transfer",
+            "emosense.training.tuning",
+            "emosense.training.whisper_front",
             "emosense.training.whisper_graph",
         ),
         fit_transfer,

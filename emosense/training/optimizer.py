@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from emosense.training.cnn_settings import CnnConfig
+from emosense.training.transfer_settings import StepsConfig
 
 if TYPE_CHECKING:
     import keras
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 _WARM_UP: Final = 0.15
 
 
-def make_optimizer(config: CnnConfig) -> keras.Optimizer:
+def make_optimizer(config: StepsConfig) -> keras.Optimizer:
     """Return an optimizer; AdamW applies no weight decay to biases and normalisation.
 
     Parameters
     ----------
-    config : CnnConfig
+    config : CnnConfig or TuningConfig
         Has the optimizer's name and settings.
 
     Returns

@@ -15,7 +15,7 @@ from emosense.registry import Registry
 from emosense.training.cnn_settings import AugmentConfig, CnnConfig
 from emosense.training.mlp_settings import PASSES_WITHOUT_COPIES, MlpConfig
 from emosense.training.settings import EnsembleConfig, Member, ModelConfig
-from emosense.training.transfer_settings import TransferConfig
+from emosense.training.transfer_settings import TransferConfig, TuningConfig
 
 Config = TypeVar("Config", MlpConfig, CnnConfig, TransferConfig, EnsembleConfig)
 
@@ -165,6 +165,10 @@ _add(
 _TRANSFER: Final = _add(
     TransferConfig("default", default_config("whisper")),
     "two frozen layers of Whisper tiny.en, mean over the frames of speech, softmax regression with changed copies",
+)
+_add(
+    dataclasses.replace(_TRANSFER, name="fine-tuned", tuning=TuningConfig()),
+    "the default whose last layer is trained too, with a small learning rate and augmentation",
 )
 # To measure what each part of the default contributes.
 _add(dataclasses.replace(_TRANSFER, name="no-copies", copies=0), "the default without changed copies")

@@ -37,6 +37,7 @@ from emosense.training.network_store import row_digests, run_key
 from emosense.training.prediction import predict
 from emosense.training.presets import preset
 from emosense.training.settings import Member, ModelConfig
+from emosense.training.transfer_settings import TransferConfig
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -134,7 +135,9 @@ def classes_of(emotions: tuple[str, ...], config: ModelConfig) -> tuple[str, ...
     return tuple(emotion for emotion in EMOTIONS if emotion in wanted)
 
 
-def _with_epochs(config: ModelConfig, epochs: int) -> CnnConfig:
+def _with_epochs(config: ModelConfig, epochs: int) -> ModelConfig:
+    if isinstance(config, TransferConfig) and config.tuning:
+        return dataclasses.replace(config, tuning=dataclasses.replace(config.tuning, epochs=epochs))
     if not isinstance(config, CnnConfig):
         raise UsageError("--epochs is for the CNN")
     return dataclasses.replace(config, epochs=epochs)

@@ -1,6 +1,7 @@
 """Recordings and labels -> a transfer model: a head on the embeddings of a published encoder's first layers.
 
-The head is trained on the embeddings of the recordings and of changed copies of them, to the optimum of its loss.
+The head is trained on the embeddings of the recordings and of changed copies of them, to the optimum of its loss. Then
+the upper blocks can be trained too (`emosense.training.tuning`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from emosense.models.head import EMBEDDING, Head
 from emosense.onnx_session import open_session
 from emosense.training.balance import balanced_weights, class_mask
 from emosense.training.cnn import EpochResult
+from emosense.training.cnn_steps import AllReduce, TrainingState
 from emosense.training.ensemble import copies_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.front_choice import load_front
 from emosense.training.head_training import train_head
 from emosense.training.transfer_settings import TransferConfig
+from emosense.training.tuning import tune
 from emosense.training.whisper_graph import to_onnx
 
 _SMALLEST: float = 1e-7
@@ -31,8 +34,11 @@ def fit(
     classes: tuple[str, ...],
     config: TransferConfig,
     *,
+    seed: int,
     validation: FeatureTable | None = None,
+    state: TrainingState | None = None,
     on_epoch: Callable[[EpochResult], None] | None = None,
+    all_reduce: AllReduce | None = None,
 ) -> bytes:
     """Train a transfer model.
 
@@ -45,10 +51,8 @@ def fit(
         Emotions to tell apart.
     config : TransferConfig
         With an encoder.
-    validation : FeatureTable or None
-        Measured after the training; decides nothing.
-    on_epoch : callable, optional
-        Receives an `EpochResult` when the head is trained.
+    seed, validation, state, on_epoch, all_reduce
+        See `emosense.training.cnn.fit`. A head alone is one epoch, in which chance has no part.
 
     Returns
     -------
@@ -65,7 +69,12 @@ def fit(
     head, loss = train_head(
         rows, np.tile(labels, n_copies), np.tile(weights, n_copies), np.tile(allowed, (n_copies, 1)), config.l2
     )
-    if on_epoch:
+    if config.tuning:
+        front, head = tune(
+            table, classes, config, config.tuning, front, head,
+            seed=seed, validation=validation, state=state, on_epoch=on_epoch, all_reduce=all_reduce,
+        )  # fmt: skip
+    elif on_epoch:
         here = _measure(head, embeddings[0], labels)
         there = (None, None, None) if validation is None else _measure(head, *_of(validation, classes, config))
         on_epoch(EpochResult(1, loss, here[1], there[0], there[1], there[2], lambda: _state(head)))

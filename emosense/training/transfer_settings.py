@@ -6,11 +6,47 @@ import dataclasses
 from typing import ClassVar, Final, Literal
 
 from emosense.features.config import FeatureConfig
+from emosense.training.cnn_settings import AugmentConfig, CnnConfig
 from emosense.training.settings import NetworkConfig
 
 # How frames become one vector: their mean over speech, with their deviation too, or the mean over all frames.
 Pooling = Literal["mean", "mean-sd", "mean-all-frames"]
 POOLINGS: Final[tuple[Pooling, ...]] = ("mean", "mean-sd", "mean-all-frames")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TuningConfig:
+    """How the upper blocks of a front are trained after its head.
+
+    Parameters
+    ----------
+    blocks : int
+        Number of blocks that are trained, counted from the last.
+    epochs, batch_size, learning_rate, optimizer, weight_decay, label_smoothing, mixup, average, dropout, balance
+        As in `CnnConfig`; dropout is that of the embedding.
+    crop_frames : int
+        Frames of 10 ms of a training example.
+    augment : AugmentConfig or None
+        Augmentation of the log-mel input, SpecAugment included.
+    """
+
+    blocks: int = 1
+    epochs: int = 10
+    batch_size: int = 16
+    learning_rate: float = 1e-4
+    optimizer: str = "adamw"
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
+    mixup: float = 0.1
+    average: float = 0.99
+    dropout: float = 0.3
+    balance: bool = True
+    crop_frames: int = 200
+    augment: AugmentConfig | None = dataclasses.field(default_factory=lambda: AugmentConfig(f_min_hz=0.0))
+
+
+# What a training by gradient steps reads its settings from.
+StepsConfig = CnnConfig | TuningConfig
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,6 +65,8 @@ class TransferConfig(NetworkConfig):
         Regularisation of the head, see `emosense.training.head_training.train_head`.
     copies : int
         Number of randomly changed copies of each recording that the head is trained on, besides the recording itself.
+    tuning : TuningConfig or None
+        How the upper blocks are trained after the head; None leaves all of them as they were published.
     embedding : FeatureConfig or None
         The features that the head takes, with the front as their encoder; None until an encoder is chosen.
     """
@@ -39,4 +77,5 @@ class TransferConfig(NetworkConfig):
     pooling: Pooling = "mean"
     l2: float = 0.01
     copies: int = 2
+    tuning: TuningConfig | None = None
     embedding: FeatureConfig | None = None

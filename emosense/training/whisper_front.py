@@ -163,6 +163,28 @@ def build_front(front: WhisperFront, layers: Sequence[int], pooling: Pooling) ->
     import keras
 
     features = keras.Input((None, front.n_mels), name="features")
+    model = keras.Model(features, embedding(features, front, layers, pooling))
+    set_weights(model, front)
+    return model
+
+
+def embedding(features: Any, front: WhisperFront, layers: Sequence[int], pooling: Pooling) -> Any:
+    """Apply the layers of a front, with new weights.
+
+    Parameters
+    ----------
+    features : KerasTensor, shape (n_recordings, n_frames, n_mels)
+        Whisper's log-mel.
+    front, layers, pooling
+        See `build_front`.
+
+    Returns
+    -------
+    KerasTensor, shape (n_recordings, n_dims)
+        The embeddings.
+    """
+    from keras import ops
+
     x, valid = embed(features, front)
     share = frame_shares(features, valid, pooling)
     pooled = []
@@ -171,9 +193,7 @@ def build_front(front: WhisperFront, layers: Sequence[int], pooling: Pooling) ->
             x = block(x, valid, front, i - 1)
         if i in layers:
             pooled.append(pool(x, share, pooling))
-    model = keras.Model(features, pooled[0] if len(pooled) == 1 else keras.ops.concatenate(pooled, axis=1))
-    set_weights(model, front)
-    return model
+    return pooled[0] if len(pooled) == 1 else ops.concatenate(pooled, axis=1)
 
 
 def n_dims(front: WhisperFront, layers: Sequence[int], pooling: Pooling) -> int:

@@ -28,9 +28,11 @@ from emosense.training.encoder_choice import EncoderChoice, config_with_encoder
 from emosense.training.ensemble import copies_of, features_of, without_copies
 from emosense.training.extraction import Copy, recording_features
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import fit
+from emosense.training.fitting import fit, fit_transfer
+from emosense.training.front_choice import load_front
 from emosense.training.presets import preset
-from emosense.training.transfer_settings import TransferConfig
+from emosense.training.transfer_settings import TransferConfig, TuningConfig
+from emosense.training.tuning import build, decibels
 from emosense.training.waveform_augmentation import RandomCopy
 from emosense.training.whisper_graph import read_front
 
@@ -207,13 +209,55 @@ def test_the_command_trains_in_ray_train_and_its_model_labels(
     assert description["features"] == [default_config("whisper").to_dict()]
     assert len(description["trained_on"]["settings"]["embedding"]["encoder"]["sha256"]) == 64
     assert str(tmp_path) not in text
-    assert "softmax regression on Whisper's log-mel frames" in (model / "MODEL_CARD.md").read_text()
+    assert "linear head on Whisper's log-mel frames" in (model / "MODEL_CARD.md").read_text()
     done = runner.invoke(app, ["label", str(tmp_path / "in"), "-m", str(model), "-o", str(output), "--engine", "local"])
     assert done.exit_code == 0, done.output
     with open(output, newline="") as file:
         labels = list(csv.DictReader(file))
     assert [row["status"] for row in labels] == ["ok"] * 6
     assert {row["emotion"] for row in labels} <= set(CLASSES)
+
+
+def tuned(encoder: str, **changes: object) -> TransferConfig:
+    tuning = TuningConfig(blocks=1, epochs=3, batch_size=6, learning_rate=1e-2, crop_frames=60)
+    return dataclasses.replace(chosen(encoder, "no-copies"), tuning=dataclasses.replace(tuning, **changes))
+
+
+def test_before_its_first_step_a_tuned_network_is_the_head_on_the_front(encoder: str) -> None:
+    config = tuned(encoder, epochs=0)
+    assert config.tuning is not None
+    table = made_table(config, with_copies=False)
+    frozen = fit(table, CLASSES, dataclasses.replace(config, tuning=None), seed=0)
+    head = read_head(frozen.weights)
+    assert head is not None
+    network = build(load_front(config), head, config, config.tuning)
+    session = open_session(frozen.weights)
+    for features, in_db in zip(table.features[:3], decibels(table), strict=False):
+        assert -80.001 <= in_db.min() < in_db.max() <= 0
+        expected = session.run(["probabilities"], {"features": features[np.newaxis]})[0]
+        np.testing.assert_allclose(network(in_db[np.newaxis]).numpy(), expected, atol=1e-4)
+
+
+def test_fine_tuning_changes_the_last_block_and_the_head_only(encoder: str) -> None:
+    config = tuned(encoder)
+    table = made_table(config, with_copies=False)
+    network = fit(table, CLASSES, config, seed=0, validation=table)
+    before, after = load_front(config).tensors, read_front(network.weights)
+    assert after is not None
+    changed = {name for name, values in before.items() if not np.array_equal(values, after.tensors[name])}
+    assert changed
+    assert all(name.startswith("layers.1.") for name in changed)
+    assert [record["epoch"] for record in network.history] == [1, 2, 3]
+    assert network.history[-1]["validation_uar"] > 0.8
+
+
+def test_a_resumed_tuning_ends_with_the_weights_of_an_uninterrupted_one(encoder: str) -> None:
+    config = tuned(encoder, epochs=2)
+    table = made_table(config, with_copies=False)
+    states = []
+    whole = fit_transfer(table, CLASSES, config, seed=0, on_epoch=lambda result: states.append(result.snapshot()))
+    resumed = fit_transfer(table, CLASSES, config, seed=0, state=states[0])
+    assert resumed.weights == whole.weights
 
 
 def test_the_front_is_described_to_the_user(encoder: str) -> None:
