@@ -1,0 +1,80 @@
+"""The tables of docs/results.md follow from stored predictions, without audio and without a model."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pyarrow.parquet as pq
+import pytest
+from conftest import REPOSITORY
+
+from emosense.evaluation.adapted import mean_adaptation
+
+sys.path.insert(0, str(REPOSITORY / "tests" / "reports"))
+from made_pages import made_evaluation
+
+MAX_STORED_BYTES = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def results() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("results", REPOSITORY / "benchmarks" / "results.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def block(results: ModuleType, kind: str, place: Path) -> list[list[str]]:
+    """The rows of a table that is made for the stored predictions `made`."""
+    page = f"before\n<!-- results {kind}: made -->\nold figures\n<!-- end of results -->\nafter\n"
+    text = results.rebuilt(page, place)
+    assert text.startswith(f"before\n<!-- results {kind}: made -->\n| model |")
+    assert text.endswith(" |\n<!-- end of results -->\nafter\n")
+    assert results.rebuilt(text, place) == text
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [line.strip("| ").split(" | ") for line in lines[2:]]
+
+
+def spread(score: dict[str, float]) -> str:
+    return f"{100 * score['mean']:.1f} ± {100 * score['sd']:.1f}"
+
+
+def test_tables_have_the_figures_of_the_evaluation(results: ModuleType, tmp_path: Path) -> None:
+    made = made_evaluation(tmp_path / "e")
+    results.store(made.folder, "made", tmp_path / "kept")
+    metrics = json.loads((made.folder / "metrics.json").read_text())
+    ((model, protocol, n_emotions, uar, _, accuracy, *_),) = block(results, "overview", tmp_path / "kept")
+    assert (model, protocol, n_emotions) == ("cnn default", "lj5", "8")
+    assert uar == spread(metrics["scores"]["uar"])
+    assert accuracy == spread(metrics["scores"]["accuracy"])
+    ((_, *figures),) = block(results, "adaptation", tmp_path / "kept")
+    reached = mean_adaptation(metrics["seeds"])
+    assert figures == [spread(reached[name]["uar"]) for name in ("none", "one", "ten", "all", "same")]
+    rows = block(results, "corpora", tmp_path / "kept")
+    assert [row[2] for row in rows] == ["nothing", "each speaker", "the corpus"]
+    assert rows[0][3] == f"{100 * metrics['scores']['uar']['mean']:.1f}"
+
+
+def test_a_stored_evaluation_has_no_place_of_its_recordings(results: ModuleType, tmp_path: Path) -> None:
+    made = made_evaluation(tmp_path / "e", n_seeds=1)
+    text = (made.folder / "predictions.csv").read_text()
+    paths = [line.split(",")[0] for line in text.splitlines()[1:]]
+    (made.folder / "predictions.csv").write_text(text.replace("\n" + paths[0], f"\n/home/me/{paths[0]}", 1))
+    stored = pq.read_table(results.store(made.folder, "made", tmp_path / "kept"))
+    assert len(stored) == len(paths)
+    assert "home" not in " ".join(stored["path"].to_pylist())
+
+
+def test_the_committed_tables_are_those_of_the_stored_predictions(results: ModuleType) -> None:
+    text = results.PAGE.read_text(encoding="utf-8")
+    assert results.rebuilt(text) == text
+    stored = list(results.STORE.glob("*.parquet"))
+    assert sum(file.stat().st_size for file in stored) < MAX_STORED_BYTES
+    named = {name for match in results._BLOCK.finditer(text) for name in match[3].split()}
+    assert {file.stem for file in stored} == named
