@@ -19,6 +19,7 @@ PAGE = Path(__file__).with_name("rows.md")
 _GROUPS = {
     "always": "always",
     "recordings": "table of recordings",
+    "channels": "`--channels split`",
     "segments": "table of segments",
     "quality": "`--quality`",
     "speakers": "`--speakers`",

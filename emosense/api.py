@@ -52,6 +52,7 @@ def label(
     segments: bool = False,
     strict: bool = False,
     max_duration_s: float = 86_400.0,
+    channels: str | int = "mix",
     file_timeout_s: float = 60.0,
     encoder: str = "",
     emotions: Iterable[str] = (),
@@ -81,6 +82,9 @@ def label(
         Treat a recording that could only be decoded in part as an error.
     max_duration_s : float
         Refuse recordings that last longer, in seconds, > 0.
+    channels : str or int
+        ``"mix"``: all channels together, without those that have no speech; ``"split"``: each channel on its own;
+        ``"first"`` or a number, from 1: one channel.
     file_timeout_s : float
         Give up a recording after so many seconds without progress, or of CPU time without finding speech, > 0.
     encoder : str
@@ -92,8 +96,9 @@ def label(
     Returns
     -------
     generator of Row
-        One row per path, in the order of the paths; with `segments`, one or more. A recording that cannot be labelled
-        is a row with ``status="error"``. Closing the generator ends the workers.
+        One row per path, in the order of the paths; with `segments`, one or more; with ``channels="split"``, one per
+        channel, which the row's ``channel`` names. A recording that cannot be labelled is a row with
+        ``status="error"``. Closing the generator ends the workers.
 
     Raises
     ------
@@ -119,7 +124,9 @@ def label(
         raise UsageError(f"n_workers must be at least 1, not {n_workers}")
     if not 0 < file_timeout_s < float("inf"):
         raise UsageError(f"file_timeout_s must be a positive number of seconds, not {file_timeout_s}")
-    config = LabelConfig(window_s, hop_s, strict, max_duration_s, segment_by, min_segment_s, max_segment_s)
+    config = LabelConfig(
+        window_s, hop_s, strict, max_duration_s, segment_by, min_segment_s, max_segment_s, channels=str(channels)
+    )
     spec = LabelSpec(with_encoder_file(read_model(model), encoder), config, file_timeout_s)
     config.check(spec.model.description["window_s"])
     choice = _choice(emotions, spec.model.description["classes"])
@@ -254,6 +261,7 @@ def _rows(
             waiting[done.chunk.index] = done.labelled
             while next_index in waiting:
                 for labelled in waiting.pop(next_index):
-                    chosen = labelled.with_emotions(choice) if choice else labelled
-                    yield from (segments and chosen.segments) or (chosen.row,)
+                    for result in labelled.by_channel:
+                        chosen = result.with_emotions(choice) if choice else result
+                        yield from (segments and chosen.segments) or (chosen.row,)
                 next_index += 1

@@ -140,6 +140,7 @@ ERROR_CODES: Final[dict[str, str]] = {
     "no_samples": "There is a header without any samples.",
     "unsupported_encoding": "No installed decoder reads this encoding or container, or it is protected (DRM).",
     "no_audio_stream": "The container has video but no audio.",
+    "no_channel": "The recording has no channel of the number that --channels asks for.",
     "stream_changes": "Sample rate or channels change in the middle of the recording.",
     "non_finite": "Samples are NaN, infinite or more than 1000 times full scale.",
     "no_speech": "No speech was found: silence, a constant value, a tone, hum, music, noise or clicks.",

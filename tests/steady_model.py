@@ -21,6 +21,7 @@ class SteadyModel:
     sample_rate = 16_000
     window_s = 10.0
     statistics = None
+    own_emotions = ()
 
     def __init__(self, on_label: Callable[[], object] = lambda: None) -> None:
         self._on_label = on_label

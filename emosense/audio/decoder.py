@@ -33,6 +33,8 @@ class Decoder(Protocol):
     ----------
     sample_rate : int
         Hz, within `MIN_SAMPLE_RATE_HZ` and `MAX_SAMPLE_RATE_HZ`.
+    n_channels : int
+        Channels of the blocks, at least 1.
     declared_frames : int or None
         Length by the container; None if it does not say.
     tolerance_s : float
@@ -44,6 +46,7 @@ class Decoder(Protocol):
     """
 
     sample_rate: int
+    n_channels: int
     declared_frames: int | None
     tolerance_s: float
     is_broken: bool
@@ -120,6 +123,7 @@ class SoundFileDecoder:
             text = f"{self._sound.channels} channels; at most {MAX_CHANNELS} can be read"
             raise RecordingError("too_many_channels", text)
         self.sample_rate: int = self._sound.samplerate
+        self.n_channels: int = self._sound.channels
         self.tolerance_s = TOLERANCE_S
         self.is_broken = False
         self.n_lost = 0

@@ -96,11 +96,9 @@ class FFmpegDecoder:
         if self._first.format.name.startswith("s64"):
             raise RecordingError("unsupported_encoding", "64 bits a sample")
         self.sample_rate: int = self._first.sample_rate
-        self._n_channels: int = self._first.layout.nb_channels
-        if self._n_channels > MAX_CHANNELS:
-            raise RecordingError(
-                "too_many_channels", f"{self._n_channels} channels; at most {MAX_CHANNELS} can be read"
-            )
+        self.n_channels: int = self._first.layout.nb_channels
+        if self.n_channels > MAX_CHANNELS:
+            raise RecordingError("too_many_channels", f"{self.n_channels} channels; at most {MAX_CHANNELS} can be read")
         # Lossy codecs pad with whole frames, which some containers count and others do not.
         n_padding = 0 if self._is_lossless else 2 * self._first.samples
         self.tolerance_s = TOLERANCE_S + n_padding / max(self.sample_rate, 1)
@@ -167,17 +165,17 @@ class FFmpegDecoder:
         n_good = n_waiting = n_before = 0
         frame = self._first
         while frame is not None:
-            if frame.sample_rate != self.sample_rate or frame.layout.nb_channels != self._n_channels:
+            if frame.sample_rate != self.sample_rate or frame.layout.nb_channels != self.n_channels:
                 raise RecordingError("stream_changes", "sample rate or channels change in the middle of the stream")
             n_missing = self._n_missing(frame, n_before + n_waiting)
             if n_missing > 0 or n_waiting >= BLOCK_FRAMES:
                 n_before += n_waiting + max(0, n_missing)
                 yield from _concatenated(waiting)
-                yield from _silence(n_missing, self._n_channels)
+                yield from _silence(n_missing, self.n_channels)
                 self.n_lost += max(0, n_missing) if n_good else 0
                 waiting, n_waiting = [], 0
             n_good += 1
-            samples = _to_float32(_samples(frame), frame.format.is_planar, self._n_channels)[max(0, -n_missing) :]
+            samples = _to_float32(_samples(frame), frame.format.is_planar, self.n_channels)[max(0, -n_missing) :]
             n_waiting += len(samples)
             waiting.append(samples)
             frame = next(self._frames, None)

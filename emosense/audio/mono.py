@@ -1,42 +1,120 @@
-"""Blocks of any number of channels -> mono: the mean of the channels, or the louder one if they cancel each other."""
+"""One window of all channels -> mono: the mean of the channels with speech, in which no channel cancels another.
+
+A channel takes part if it has speech: one that is silent, hums or only has noise does not. A channel in opposite phase
+is turned round first. Both are decided by the speech of the window, so that nothing before it, such as silence or noise
+at the start of a recording, decides for the rest.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emosense.arrays import Float32
-from emosense.audio.silence import SILENCE_PEAK
+from emosense.audio.silence import is_silent
+from emosense.audio.speech import MIN_SPEECH_S, Listened, listen
+from emosense.audio.speech_detector import FRAME_S
 
-# Channels cancel where their mean has less than this share of the power that unrelated channels would leave.
-_CANCELLED: Final = 0.25
-
-
-class MonoRule:
-    """Makes the blocks of one recording mono. The first block with sound decides how."""
-
-    def __init__(self) -> None:
-        self._channel: int | None = None
-        self._is_decided = False
-
-    def __call__(self, block: Float32) -> Float32:
-        """Return a block of shape (n_frames, n_channels) as mono, of shape (n_frames,)."""
-        if block.shape[1] == 1:
-            return np.ascontiguousarray(block[:, 0])
-        mean = _mean(block)
-        if not self._is_decided:
-            peaks = np.abs(block).max(axis=0)
-            if peaks.max() > SILENCE_PEAK:
-                self._is_decided = True
-                powers = np.square(block, dtype=np.float64).sum(axis=0)
-                if np.square(mean, dtype=np.float64).sum() < _CANCELLED * powers.sum() / len(powers) ** 2:
-                    self._channel = int(np.argmax(powers))
-        return mean if self._channel is None else np.ascontiguousarray(block[:, self._channel])
+# Channels that are this similar, and as loud within 6 dB, have the same sound: their mean has it too.
+_SAME: Final = 0.99
+_SAME_POWER: Final = 4.0
+# Of the same speech in opposite phase, with as much noise as speech in each channel, the correlation is -0.5.
+_OPPOSITE: Final = -0.25
+# Speech this much below that of the loudest channel is what its microphone picks up of the other one.
+_BELOW_LOUDEST_DB: Final = 30.0
+_MIN_FRAMES: Final = MIN_SPEECH_S / FRAME_S
 
 
-def _mean(block: Float32) -> Float32:
-    """Return the mean over the channels. For two, `ndarray.mean` over so short an axis takes thirty times as long."""
-    if block.shape[1] == 2:
-        return np.asarray((block[:, 0] + block[:, 1]) * np.float32(0.5))
-    return np.asarray(block.mean(axis=1, dtype=np.float32))
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Channel:
+    """A channel that has sound."""
+
+    waveform: Float32
+    listened: Listened
+
+    @property
+    def has_speech(self) -> bool:
+        return bool(np.count_nonzero(self.listened.is_speech) >= _MIN_FRAMES)
+
+    @property
+    def level_db(self) -> float:
+        """Level of the loudest frame: of speech, where there is any."""
+        level_db = self.listened.level_db
+        return float(level_db[self.listened.is_speech].max() if self.has_speech else level_db.max())
+
+
+def mixed(window: Float32, sample_rate: int) -> Float32:
+    """Mix the channels of a window.
+
+    Parameters
+    ----------
+    window : ndarray, shape (n_samples, n_channels), float32 in [-1, 1]
+        All channels, at least one.
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    ndarray, shape (n_samples,), float32 in [-1, 1]
+        Mono.
+    """
+    waveforms = [np.ascontiguousarray(column) for column in window.T]
+    if len(waveforms) == 1:
+        return waveforms[0]
+    waveforms = [each for each in waveforms if not is_silent(each)]
+    if len(waveforms) == 0:
+        return np.zeros(len(window), np.float32)
+    if len(waveforms) == 1:
+        return waveforms[0]
+    if all(_is_same(waveforms[0], other) for other in waveforms[1:]):
+        return _mean(waveforms)
+    channels = [_Channel(waveform, listen(waveform, sample_rate)) for waveform in waveforms]
+    return _mean_in_phase(_taking_part(channels))
+
+
+def _taking_part(channels: Sequence[_Channel]) -> list[_Channel]:
+    """Return the channels with speech, the loudest one first; all channels where none has any."""
+    ordered = sorted(channels, key=lambda each: (each.has_speech, each.level_db), reverse=True)
+    loudest = ordered[0]
+    if not loudest.has_speech:
+        return ordered
+    return [each for each in ordered if each.has_speech and each.level_db > loudest.level_db - _BELOW_LOUDEST_DB]
+
+
+def _mean_in_phase(channels: Sequence[_Channel]) -> Float32:
+    """Return the mean of channels that are turned to the phase of the first one."""
+    first, *others = channels
+    return _mean([first.waveform, *(-each.waveform if _is_opposite(first, each) else each.waveform for each in others)])
+
+
+def _is_opposite(first: _Channel, other: _Channel) -> bool:
+    frames = first.listened.is_speech & other.listened.is_speech
+    if np.count_nonzero(frames) < _MIN_FRAMES:
+        # They speak in turn, or not at all.
+        frames = np.ones(len(frames), bool)
+    samples = np.repeat(frames, first.listened.frame)[: len(first.waveform)]
+    return _correlation(first.listened.waveform[samples], other.listened.waveform[samples]) < _OPPOSITE
+
+
+def _is_same(first: Float32, other: Float32) -> bool:
+    # Differences of neighbouring samples: an offset or hum that both channels have says nothing about speech.
+    first, other = np.diff(first), np.diff(other)
+    powers = float(first @ first), float(other @ other)
+    return max(powers) < _SAME_POWER * min(powers) and _correlation(first, other) > _SAME
+
+
+def _correlation(first: Float32, other: Float32) -> float:
+    return float(first @ other) / max(float(np.sqrt(float(first @ first) * float(other @ other))), 1e-30)
+
+
+def _mean(waveforms: Sequence[NDArray[np.float32]]) -> Float32:
+    if len(waveforms) == 1:
+        return waveforms[0]
+    total = waveforms[0] + waveforms[1]
+    for waveform in waveforms[2:]:
+        total += waveform
+    return np.asarray(total * np.float32(1 / len(waveforms)))

@@ -1,7 +1,10 @@
-"""One open file -> mono waveforms at the sample rate of a model.
+"""One open file -> mono waveforms at the sample rate of a model: of all channels mixed, of each, or of one.
 
-Conventions: float32 in [-1, 1], mono by `emosense.audio.mono`, one resampler (`emosense.audio.resampling`). A recording
-is streamed: memory is bounded by one block and one segment, however long it is.
+    blocks of all channels -> the channels that are asked for -> resampled -> windows -> segments
+
+Conventions: float32 in [-1, 1], channels mixed by `emosense.audio.mono`, one resampler (`emosense.audio.resampling`). A
+recording is streamed and decoded once, whatever the number of channels: memory is bounded by one block and one window
+of them, however long it is.
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ from typing import BinaryIO, Final
 import numpy as np
 
 from emosense.arrays import Float32
+from emosense.audio.channels import MIX, SPLIT
+from emosense.audio.clipping import ClippingMeter
 from emosense.audio.decoder import open_decoder
-from emosense.audio.mono import MonoRule
+from emosense.audio.mono import mixed
 from emosense.audio.resampling import lent_stream
 from emosense.audio.silence import SILENCE_PEAK, SilenceLimit
 from emosense.errors import RecordingError
@@ -36,11 +41,14 @@ class Segment:
         Its place in the recording, in seconds.
     waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
         Mono, at the sample rate of the reader.
+    channel : int or None
+        Its channel, from 1; None unless channels are split.
     """
 
     start_s: float
     end_s: float
     waveform: Float32
+    channel: int | None = None
 
 
 class RecordingReader:
@@ -54,6 +62,8 @@ class RecordingReader:
         Sample rate of the waveforms in Hz; None for the recording's own.
     max_duration_s : float
         Longer recordings are refused with ``too_long``.
+    channels : str
+        ``mix``, ``split``, or the number of a channel, from 1 (`emosense.audio.channels`).
     on_block : callable, optional
         Called after every block that is decoded.
 
@@ -61,6 +71,15 @@ class RecordingReader:
     ----------
     sample_rate : int
         Sample rate of the waveforms in Hz.
+    channels : tuple of int or None
+        The values of `Segment.channel`: 1, 2 and so on where channels are split, otherwise None alone.
+    clipping : ClippingMeter
+        Counts what was decoded so far.
+
+    Raises
+    ------
+    RecordingError
+        Of the decoder; ``no_channel`` if the recording lacks the channel.
     """
 
     def __init__(
@@ -69,14 +88,23 @@ class RecordingReader:
         sample_rate: int | None,
         max_duration_s: float = float("inf"),
         *,
+        channels: str = MIX,
         on_block: Callable[[], None] = lambda: None,
     ) -> None:
         self._decoder = open_decoder(file)
+        n_channels = self._decoder.n_channels
         self.sample_rate = sample_rate or self._decoder.sample_rate
+        self.channels = tuple(range(1, n_channels + 1)) if channels == SPLIT else (None,)
+        # Places of the channels that are read.
+        self._read = slice(None) if channels in (MIX, SPLIT) else slice(int(channels) - 1, int(channels))
+        if not range(n_channels)[self._read]:
+            raise RecordingError("no_channel", f"there is no channel {channels}: the recording has {n_channels}")
         self._max_duration_s = max_duration_s
         self._on_block = on_block
         self._n_frames = 0
-        self._lowest, self._highest = np.inf, -np.inf
+        n_read = len(range(n_channels)[self._read])
+        self._lowest, self._highest = np.full(n_read, np.inf), np.full(n_read, -np.inf)
+        self.clipping = ClippingMeter(self._decoder.sample_rate, n_read)
 
     @property
     def decoded_s(self) -> float:
@@ -112,13 +140,13 @@ class RecordingReader:
         Yields
         ------
         Segment
-            In order of time.
+            In order of time; where channels are split, those of a window one after the other.
 
         Raises
         ------
         RecordingError
             ``no_samples``, ``too_short``, ``truncated``, ``no_speech``, ``non_finite``, ``too_long``, or an error of
-            the decoder.
+            the decoder. A channel without speech is no error where another one has sound.
         """
         window, hop = round(window_s * self.sample_rate), round(hop_s * self.sample_rate)
         buffered, start, peak, n_given = _Buffer(), 0, 0.0, 0
@@ -127,14 +155,14 @@ class RecordingReader:
             buffered.append(waveform)
             # Wait for one sample more than a window, so that the last segment is never empty.
             while len(buffered) > window:
-                yield self._segment(start, buffered.head(window))
+                yield from self._segments(start, buffered.head(window))
                 n_given += 1
                 buffered.drop(hop)
                 start += hop
         self._check(start + len(buffered), peak)
         n_new = len(buffered) if n_given == 0 else len(buffered) - max(window - hop, 0)
         if n_given == 0 or n_new >= MIN_DURATION_S * self.sample_rate:
-            yield self._segment(start, buffered.head(window))
+            yield from self._segments(start, buffered.head(window))
 
     def whole(self) -> Float32:
         """Return all samples at once; for recordings that are known to be short.
@@ -149,12 +177,18 @@ class RecordingReader:
         RecordingError
             As `segments` does.
         """
-        waveform = np.concatenate([np.empty(0, np.float32), *self._resampled()])
-        self._check(len(waveform), _peak(waveform))
-        return waveform
+        window = np.concatenate([np.empty((0, len(self._lowest)), np.float32), *self._resampled()])
+        self._check(len(window), _peak(window))
+        return mixed(window, self.sample_rate)
 
-    def _segment(self, start: int, waveform: Float32) -> Segment:
-        return Segment(start / self.sample_rate, (start + len(waveform)) / self.sample_rate, waveform)
+    def _segments(self, start: int, window: Float32) -> Iterator[Segment]:
+        """Yield a window, of shape (n_samples, n_channels), as the segments of its channels, or as one of their mix."""
+        start_s, end_s = start / self.sample_rate, (start + len(window)) / self.sample_rate
+        if self.channels == (None,):
+            yield Segment(start_s, end_s, mixed(window, self.sample_rate))
+            return
+        for channel, waveform in zip(self.channels, window.T, strict=True):
+            yield Segment(start_s, end_s, np.ascontiguousarray(waveform), channel)
 
     def _check(self, n_samples: int, peak: float) -> None:
         if self._n_frames == 0:
@@ -166,37 +200,37 @@ class RecordingReader:
             raise RecordingError("too_short", f"{self.decoded_s:.3f} s decoded, at least {MIN_DURATION_S} s are needed")
         if peak < SILENCE_PEAK or n_samples == 0:
             raise RecordingError("no_speech", "digital silence has no emotion")
-        if self._highest - self._lowest < SILENCE_PEAK:
+        if (self._highest - self._lowest).max() < SILENCE_PEAK:
             raise RecordingError("no_speech", "a constant value has no emotion")
 
     def _resampled(self) -> Iterator[Float32]:
-        """Yield mono blocks at the target rate; the last one holds the resampler's tail."""
-        source_hz = self._decoder.sample_rate
+        """Yield blocks of shape (n_samples, n_channels) at the target rate; the last one has the resampler's tail."""
+        source_hz, n_channels = self._decoder.sample_rate, len(self._lowest)
         if source_hz == self.sample_rate:
-            yield from self._mono_blocks()
+            yield from self._blocks()
             return
-        with lent_stream(source_hz, self.sample_rate) as stream:
-            for block in self._mono_blocks():
+        with lent_stream(source_hz, self.sample_rate, n_channels) as stream:
+            for block in self._blocks():
                 yield stream.resample_chunk(block)
-            yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+            yield stream.resample_chunk(np.empty((0, n_channels), np.float32), last=True)
 
-    def _mono_blocks(self) -> Iterator[Float32]:
-        mono, silence = MonoRule(), SilenceLimit(self._decoder.sample_rate)
-        for block in self._decoder.blocks():
-            self._n_frames += len(block)
+    def _blocks(self) -> Iterator[Float32]:
+        """Yield blocks of the channels that are read, of shape (n_frames, n_channels), at the recording's own rate."""
+        silence = SilenceLimit(self._decoder.sample_rate)
+        for decoded in self._decoder.blocks():
+            self._n_frames += len(decoded)
             if self._n_frames > self._max_duration_s * self._decoder.sample_rate:
                 raise RecordingError("too_long", f"longer than the limit of {self._max_duration_s:g} s")
-            lowest, highest = float(block.min()), float(block.max())
+            block = decoded[:, self._read]
+            lowest, highest = (np.array([end(column) for column in block.T]) for end in (np.min, np.max))
             # NaN fails both comparisons.
-            if not (highest < _ABSURD_PEAK and lowest > -_ABSURD_PEAK):
+            if not (highest.max() < _ABSURD_PEAK and lowest.min() > -_ABSURD_PEAK):
                 raise RecordingError("non_finite", "samples are NaN, infinite or far out of range")
-            silence.add(block, highest - lowest)
-            waveform = mono(block)
-            if block.shape[1] > 1:
-                lowest, highest = float(waveform.min()), float(waveform.max())
-            self._lowest, self._highest = min(self._lowest, lowest), max(self._highest, highest)
+            silence.add(block, float((highest - lowest).max()))
+            self._lowest, self._highest = np.minimum(self._lowest, lowest), np.maximum(self._highest, highest)
+            self.clipping.add(block, float(max(highest.max(), -lowest.min())))
             self._on_block()
-            yield waveform
+            yield np.ascontiguousarray(block)
 
 
 def _peak(waveform: Float32) -> float:
@@ -205,7 +239,7 @@ def _peak(waveform: Float32) -> float:
 
 
 class _Buffer:
-    """Samples that wait for a full window. Blocks are joined only when a window is taken."""
+    """Samples of all channels that wait for a full window. Blocks are joined only when a window is taken."""
 
     def __init__(self) -> None:
         self._blocks: list[Float32] = []
@@ -222,12 +256,13 @@ class _Buffer:
         return self._joined()[:n]
 
     def drop(self, n: int) -> None:
-        self._blocks = [self._joined()[n:]]
+        # A copy, so that what is dropped is freed.
+        self._blocks = [self._joined()[n:].copy()]
         self._n = len(self._blocks[0])
 
     def _joined(self) -> Float32:
         if len(self._blocks) != 1:
-            self._blocks = [np.concatenate((np.empty(0, np.float32), *self._blocks))]
+            self._blocks = [np.concatenate(self._blocks)]
         return self._blocks[0]
 
 

@@ -20,40 +20,43 @@ _KEPT: Final = 8
 
 
 class _Idle(threading.local):
-    """The unused streams of a thread, by their pair of rates."""
+    """The unused streams of a thread, by their pair of rates and channels."""
 
     def __init__(self) -> None:
-        self.streams: dict[tuple[int, int], soxr.ResampleStream] = {}
+        self.streams: dict[tuple[int, int, int], soxr.ResampleStream] = {}
 
 
 _IDLE: Final = _Idle()
 
 
 @contextlib.contextmanager
-def lent_stream(source_hz: int, target_hz: int) -> Iterator[soxr.ResampleStream]:
-    """Lend a cleared stream for mono float32.
+def lent_stream(source_hz: int, target_hz: int, n_channels: int = 1) -> Iterator[soxr.ResampleStream]:
+    """Lend a cleared stream for float32.
 
     Parameters
     ----------
     source_hz, target_hz : int
         Sample rates of its input and output.
+    n_channels : int
+        Channels of the blocks, which have the shape (n_frames, n_channels), or (n_frames,) for one channel. Each
+        channel is resampled as it is alone.
 
     Yields
     ------
     soxr.ResampleStream
         Taken back at the end of the block.
     """
-    rates = (source_hz, target_hz)
-    stream = _IDLE.streams.pop(rates, None)
+    kind = (source_hz, target_hz, n_channels)
+    stream = _IDLE.streams.pop(kind, None)
     if stream is None:
-        stream = soxr.ResampleStream(source_hz, target_hz, 1, dtype="float32", quality="HQ")
+        stream = soxr.ResampleStream(source_hz, target_hz, n_channels, dtype="float32", quality="HQ")
     stream.clear()
     try:
         yield stream
     finally:
         if len(_IDLE.streams) >= _KEPT:
             del _IDLE.streams[next(iter(_IDLE.streams))]
-        _IDLE.streams[rates] = stream
+        _IDLE.streams[kind] = stream
 
 
 def resample(waveform: Float32, source_hz: int, target_hz: int) -> Float32:

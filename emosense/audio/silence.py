@@ -21,6 +21,21 @@ MAX_SILENT_SAMPLES: Final = 1 << 29
 _ENOUGH_S: Final = 0.1
 
 
+def is_silent(waveform: Float32) -> bool:
+    """Tell whether a waveform is too quiet for any speech.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
+        May be empty.
+
+    Returns
+    -------
+    bool
+    """
+    return bool(max(-waveform.min(initial=0.0), waveform.max(initial=0.0)) < SILENCE_PEAK)
+
+
 class SilenceLimit:
     """Refuses a recording once so many samples, of all channels together, have brought no more than a click.
 

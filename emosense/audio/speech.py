@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from emosense.arrays import Float32
 from emosense.audio.high_pass import high_pass
 from emosense.audio.hum import without_hum
-from emosense.audio.silence import SILENCE_PEAK
+from emosense.audio.silence import is_silent
 from emosense.audio.speech_detector import FRAME_S, frame_length, speech_frames
 from emosense.errors import RecordingError
 
@@ -139,7 +139,7 @@ def listen(waveform: Float32, sample_rate: int) -> Listened:
     Listened
     """
     frame = frame_length(sample_rate)
-    if max(-float(waveform.min(initial=0)), float(waveform.max(initial=0))) < SILENCE_PEAK:
+    if is_silent(waveform):
         n_frames = -(-len(waveform) // frame)
         return Listened(waveform, np.zeros(n_frames, bool), np.full(n_frames, _SILENT_DB, np.float32), frame)
     filtered = high_pass(waveform, sample_rate)

@@ -27,7 +27,7 @@ _LEAST_SPEECH: Final = -int(-MIN_SPEECH_S // FRAME_S)
 
 
 def utterances(reader: RecordingReader, least_s: float, longest_s: float) -> Iterator[tuple[Segment, Speech | None]]:
-    """Yield a recording in pieces, which follow each other without a gap.
+    """Yield a recording, or each of its channels, in pieces, which follow each other without a gap.
 
     Parameters
     ----------
@@ -51,27 +51,32 @@ def utterances(reader: RecordingReader, least_s: float, longest_s: float) -> Ite
     frame = frame_length(reader.sample_rate)
     least = math.ceil(least_s * reader.sample_rate / frame)
     longest = int(longest_s * reader.sample_rate / frame)
-    tape = _Tape(reader.sample_rate, frame)
-    for raw, listened in _blocks(reader, frame):
+    tapes = {channel: _Tape(reader.sample_rate, frame, channel) for channel in reader.channels}
+    for channel, raw, listened in _blocks(reader, frame):
+        tape = tapes[channel]
         tape.append(raw, listened)
         while n_frames := _next_cut(tape.listened, least, longest, is_end=False):
             yield tape.take(n_frames)
-    while n_frames := _next_cut(tape.listened, least, longest, is_end=True):
-        yield tape.take(n_frames)
+    for tape in tapes.values():
+        while n_frames := _next_cut(tape.listened, least, longest, is_end=True):
+            yield tape.take(n_frames)
 
 
-def _blocks(reader: RecordingReader, frame: int) -> Iterator[tuple[Float32, Listened]]:
-    """Yield waveform and decisions of 10 s at a time, each decided with what surrounds it."""
+def _blocks(reader: RecordingReader, frame: int) -> Iterator[tuple[int | None, Float32, Listened]]:
+    """Yield channel, waveform and decisions of 10 s at a time, each decided with what surrounds it."""
     window_s, hop_s = ((_CORE + extra) * frame / reader.sample_rate for extra in (2 * _CONTEXT, 0))
-    last: tuple[Float32, Listened] | None = None
-    n_before = 0
+    last: dict[int | None, tuple[Float32, Listened]] = {}
+    n_before = dict.fromkeys(reader.channels, 0)
     for segment in reader.segments(window_s, hop_s):
-        if last is not None:
-            yield last[0][n_before * frame : (_CONTEXT + _CORE) * frame], last[1].part(n_before, _CONTEXT + _CORE)
-            n_before = _CONTEXT
-        last = segment.waveform, listen(segment.waveform, reader.sample_rate)
-    if last is not None:
-        yield last[0][n_before * frame :], last[1].part(n_before, None)
+        channel = segment.channel
+        if channel in last:
+            raw, listened = last[channel]
+            first, end = n_before[channel], _CONTEXT + _CORE
+            yield channel, raw[first * frame : end * frame], listened.part(first, end)
+            n_before[channel] = _CONTEXT
+        last[channel] = segment.waveform, listen(segment.waveform, reader.sample_rate)
+    for channel, (raw, listened) in last.items():
+        yield channel, raw[n_before[channel] * frame :], listened.part(n_before[channel], None)
 
 
 def _next_cut(listened: Listened, least: int, longest: int, *, is_end: bool) -> int:
@@ -105,8 +110,8 @@ def _forced_cut(listened: Listened, low: int, high: int) -> int:
 class _Tape:
     """What was read and is not given yet."""
 
-    def __init__(self, sample_rate: int, frame: int) -> None:
-        self._sample_rate, self._frame = sample_rate, frame
+    def __init__(self, sample_rate: int, frame: int, channel: int | None) -> None:
+        self._sample_rate, self._frame, self._channel = sample_rate, frame, channel
         self._raw = np.empty(0, np.float32)
         self._n_given = 0
         self.listened = Listened(self._raw, np.empty(0, bool), self._raw, frame)
@@ -122,5 +127,5 @@ class _Tape:
         self._raw, self.listened = self._raw[n:], self.listened.part(n_frames, None)
         self._n_given += len(raw)
         is_speech = np.count_nonzero(piece.is_speech) >= _LEAST_SPEECH
-        segment = Segment(start / self._sample_rate, self._n_given / self._sample_rate, raw)
+        segment = Segment(start / self._sample_rate, self._n_given / self._sample_rate, raw, self._channel)
         return segment, piece.speech(self._sample_rate) if is_speech else None

@@ -51,6 +51,13 @@ def label(
     hop: Annotated[
         float, typer.Option(help="Seconds from one window to the next; default: the window.", show_default=False)
     ] = 0.0,
+    channels: Annotated[
+        str,
+        typer.Option(
+            help="mix: one label for all channels that have speech. split: one row per channel. first, or a number "
+            "from 1: that channel only."
+        ),
+    ] = "mix",
     segment_by: Annotated[
         SegmentBy, typer.Option(help="Cut recordings into windows of a fixed length, or into utterances, at pauses.")
     ] = SegmentBy.window,
@@ -146,7 +153,7 @@ def label(
         engine=engine.value,
         n_workers=workers,
         address=address,
-        config=LabelConfig(window, hop, strict, max_duration, segment_by.value, min_segment, max_segment),
+        config=LabelConfig(window, hop, strict, max_duration, segment_by.value, min_segment, max_segment, channels),
         listing=ListingConfig(follow_links=follow_links, any_extension=sniff),
         speakers=SpeakerRule(speakers) if speakers is not None else None,
         quality=quality,

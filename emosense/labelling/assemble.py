@@ -31,7 +31,7 @@ def assemble(
     speakers : Speakers or None
         Speakers to adapt to.
     source : callable
-        Gives an iterator over the results, in order of path.
+        Gives an iterator over the results, one for each row, in order of path and channel.
     summary : Summary
         Rows are counted here.
     own_emotions : tuple of str
@@ -39,7 +39,8 @@ def assemble(
     """
     speaker: frozenset[Group] = frozenset({"speakers"} if speakers else ())
     quality: frozenset[Group] = frozenset({"quality"} if job.quality else ())
-    layout = TableLayout(quality | speaker, job.min_confidence, own_emotions)
+    channels: frozenset[Group] = frozenset({"channels"} if job.config.splits_channels else ())
+    layout = TableLayout(channels | quality | speaker, job.min_confidence, own_emotions)
     tables: list[WriteRows] = []
     tracks: list[WriteRows] = []
     with contextlib.ExitStack() as stack:
@@ -51,7 +52,7 @@ def assemble(
                 tables.append(_buffered(stack, write))
         write_segments: WriteRows | None = None
         if job.segments_output:
-            layout = TableLayout(quality | speaker | {"segments"}, job.min_confidence, own_emotions)
+            layout = TableLayout(channels | quality | speaker | {"segments"}, job.min_confidence, own_emotions)
             output_format = OUTPUT_FORMATS[format_of(job.segments_output)]
             write_segments = _buffered(stack, stack.enter_context(output_format.open(job.segments_output, layout)))
         for labelled in _adapted(speakers, _chosen(job.emotions, source)):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from emosense.audio.channels import SPLIT, channel_setting
 from emosense.errors import UsageError
 from emosense.tables.columns import PROBABILITY_DIGITS
 from emosense.tables.row import Row, with_probabilities
@@ -36,6 +38,13 @@ class LabelConfig:
         What a recording is cut into: ``window``, windows of a fixed length; ``speech``, utterances, at pauses.
     min_segment_s, max_segment_s : float
         Least and longest length of an utterance, in seconds; 0 for 1 s, and for the model's window.
+    channels : str
+        ``mix``: one label of all channels; ``split``: one of each; ``first`` or a number, from 1: of that channel.
+
+    Raises
+    ------
+    UsageError
+        If there is no such choice of channels.
     """
 
     window_s: float = 0.0
@@ -45,6 +54,16 @@ class LabelConfig:
     segment_by: str = "window"
     min_segment_s: float = 0.0
     max_segment_s: float = 0.0
+    channels: str = "mix"
+
+    def __post_init__(self) -> None:
+        """Write one choice of channels in one way."""
+        object.__setattr__(self, "channels", channel_setting(self.channels))
+
+    @property
+    def splits_channels(self) -> bool:
+        """Whether each channel has a row of its own."""
+        return self.channels == SPLIT
 
     def check(self, model_window_s: float = float("inf")) -> None:
         """Refuse settings that cannot work.
@@ -139,13 +158,41 @@ class Labelled:
     Parameters
     ----------
     row : Row
-        Its row.
+        Its row; of its first channel where channels are split.
     segments : tuple of Row
         The rows of its segments; empty if it has no label. Those with a label are what the row's label is from.
+    further : tuple of Labelled
+        The results of its further channels, in order; empty unless channels are split.
     """
 
     row: Row
     segments: tuple[Row, ...] = ()
+    further: tuple[Labelled, ...] = ()
+
+    @classmethod
+    def of_channels(cls, results: Sequence[Labelled]) -> Labelled:
+        """Join the results of the channels of one recording.
+
+        Parameters
+        ----------
+        results : sequence of Labelled
+            At least one.
+
+        Returns
+        -------
+        Labelled
+        """
+        return cls(results[0].row, results[0].segments, tuple(results[1:]))
+
+    @property
+    def by_channel(self) -> tuple[Labelled, ...]:
+        """The results of its channels, one for each row of the table."""
+        return Labelled(self.row, self.segments), *self.further
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether no channel has a label."""
+        return all(result.row.status == "error" for result in self.by_channel)
 
     def with_emotions(self, choice: EmotionChoice) -> Labelled:
         """Answer with some of the emotions.

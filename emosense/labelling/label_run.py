@@ -80,7 +80,7 @@ class LabelRun:
             self.progress.advance(self.summary.n_reused, 0)
         if self.job.max_errors is not None:
             entries = in_order(self.listing, self._reusable(), complete=False)
-            self.n_errors = sum(entry.labelled.row.status == "error" for entry in entries)
+            self.n_errors = sum(entry.labelled.has_failed for entry in entries)
         return n_pending
 
     def _reusable(self) -> Iterator[Finished]:
@@ -96,17 +96,17 @@ class LabelRun:
         """
         self.lock.assert_owned()
         self.folder.write_part(result.chunk.index, result.chunk.recordings, result.labelled)
-        rows = [labelled.row for labelled in result.labelled]
-        n_errors = sum(row.status == "error" for row in rows)
-        for row in rows:
+        n_errors = sum(labelled.has_failed for labelled in result.labelled)
+        for row in (each.row for labelled in result.labelled for each in labelled.by_channel):
             if self.job.verbose and row.error_code:
-                self.progress.message(redact(f"{row.path}: {row.error_code}: {row.error}"))
-        self.progress.advance(len(rows), n_errors)
+                name = row.path if row.channel is None else f"{row.path}, channel {row.channel}"
+                self.progress.message(redact(f"{name}: {row.error_code}: {row.error}"))
+        self.progress.advance(len(result.labelled), n_errors)
         self.n_errors += n_errors
 
     def _results(self) -> Iterator[Labelled]:
         entries = in_order(self.listing, self.folder.finished(), complete=not self.has_too_many_errors)
-        return (entry.labelled for entry in entries)
+        return (result for entry in entries for result in entry.labelled.by_channel)
 
     def write_tables(self) -> None:
         """Assemble the table from the parts; with too many errors it has only what is done so far."""

@@ -1,7 +1,7 @@
 """One recording -> its row: the whole data path on one screen.
 
     path -> RecordingReader (mono waveform, windows) -> find_speech, or utterances -> FeatureSet.compute (features)
-         -> Model (probabilities) -> RecordingResult -> Row
+         -> Model (probabilities) -> ChannelResults -> Row, or a row for each channel
 
 Every engine labels with `Labeller.label_recording`.
 """
@@ -17,10 +17,9 @@ from emosense.errors import RECORDING_FAULTS, as_recording_error
 from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.recording import Recording, open_recording
 from emosense.labelling.config import LabelConfig, Labelled
-from emosense.labelling.recording_result import RecordingResult
+from emosense.labelling.recording_result import ChannelResults
 from emosense.labelling.work_budget import WorkBudget
 from emosense.models.model import Model
-from emosense.tables.row import error_row
 
 
 class Labeller:
@@ -66,14 +65,14 @@ class Labeller:
             If storage does not answer: that is not a property of the recording.
         """
         model, config, rate = self._model, self._config, self._model.sample_rate
-        result = RecordingResult(
-            recording.path, rate, is_strict=config.strict, has_pauses=config.segment_by == "window",
-            own_emotions=model.own_emotions,
-        )  # fmt: skip
+        result = ChannelResults(recording.path, config, model.own_emotions)
         budget = WorkBudget(self._file_timeout_s)
         try:
             with open_recording(recording, self._on_progress) as file:
-                reader = RecordingReader(file, rate, config.max_duration_s, on_block=self._on_progress)
+                reader = RecordingReader(
+                    file, rate, config.max_duration_s, channels=config.channels, on_block=self._on_progress
+                )
+                result.start(reader)
                 for segment, speech in self._pieces(reader):
                     budget.check(segment.end_s)
                     probabilities = distance = None
@@ -90,9 +89,9 @@ class Labeller:
                         budget.renew(segment.end_s)
                     result.add(segment, speech, probabilities, distance)
                     self._on_progress()
-            return result.labelled(reader)
+            return result.labelled()
         except RECORDING_FAULTS as err:
-            return Labelled(error_row(recording.path, as_recording_error(err)))
+            return result.failed(as_recording_error(err))
 
     def _pieces(self, reader: RecordingReader) -> Iterator[tuple[Segment, Speech | None]]:
         """Yield windows, or utterances and the pauses between them, each with its speech."""

@@ -87,8 +87,9 @@ class SubprocessLabeller:
         self.worker.send({"recordings": [dataclasses.astuple(recording) for recording in recordings]})
         for _ in recordings:
             message = self.worker.receive(self._spec.file_timeout_s)
-            segments = tuple(Row.from_json(values) for values in message["segments"])
-            yield Labelled(Row.from_json(message["row"]), segments)
+            yield Labelled.of_channels(
+                [Labelled(Row.from_json(row), tuple(map(Row.from_json, rows))) for row, rows in message["channels"]]
+            )
 
     def _retry(self, recording: Recording) -> Labelled:
         """Label a recording on which the worker has died once."""

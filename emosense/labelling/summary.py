@@ -31,7 +31,9 @@ class Summary:
     n_listed : int
         Recordings in the inputs: more than the table has rows if ``--max-errors`` stopped the run.
     n_recordings, n_reused : int
-        Rows of the table, and how many of them an earlier start of the run has labelled.
+        Recordings in the table, and how many of them an earlier start of the run has labelled.
+    n_rows : int
+        Rows of the table: more than recordings where channels are split.
     n_unfamiliar : int
         Labelled recordings that are unlike the training data of the model.
     n_speakers, n_without_speaker : int
@@ -55,6 +57,7 @@ class Summary:
     n_listed: int = 0
     n_recordings: int = 0
     n_reused: int = 0
+    n_rows: int = 0
     n_unfamiliar: int = 0
     n_speakers: int = 0
     n_without_speaker: int = 0
@@ -85,7 +88,9 @@ class Summary:
         self.speech_s.update(speech_s)
         if (row.n_segments or 0) > 1:
             self.long_speech_s += sum(speech_s.values())
-        self.n_recordings += 1
+        # Further channels of a recording follow its first one.
+        self.n_recordings += row.channel is None or row.channel == 1
+        self.n_rows += 1
         self.by_status[row.status] += 1
         self.n_unfamiliar += row.unfamiliar is True
         if row.emotion:
@@ -106,9 +111,11 @@ class Summary:
             A few lines.
         """
         recordings = plural(self.n_recordings, "recording")
+        if job.config.splits_channels:
+            recordings += f", {plural(self.n_rows, 'channel')}"
         lines = [f"{redact(job.output)}: {recordings} in {duration_text(self.elapsed_s)}"]
         if job.dry_run:
-            lines = [f"{recordings} would be labelled into {redact(job.output)}"]
+            lines = [f"{plural(self.n_recordings, 'recording')} would be labelled into {redact(job.output)}"]
         if self.counts_time:
             lines.append(_times(self.speech_s))
         elif self.by_emotion:
@@ -137,6 +144,7 @@ class Summary:
         return {
             "listed": self.n_listed,
             "recordings": self.n_recordings,
+            "rows": self.n_rows,
             "reused": self.n_reused,
             "speakers": self.n_speakers,
             "without_speaker": self.n_without_speaker,

@@ -1,7 +1,8 @@
 """How far a label can be trusted, from the recording itself: level, clipping, speech, noise, distance from training.
 
 Each figure is computed over the whole recording, window by window, in constant memory. They describe the signal that
-the model gets: mono, at the model's sample rate.
+the model gets: mono, at the model's sample rate. Clipping alone is counted by the reader: after mixing or resampling,
+clipped samples are no longer at full scale.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from emosense.audio.reader import Segment
 from emosense.tables.columns import QUALITY_COLUMNS
 
 _FRAME_S: Final = 0.02
-_CLIPPED: Final = 0.999
 _FLOOR_DB: Final = -120.0
 # A frame is speech when it is this much above the quietest tenth of the recording and within 30 dB of its loud part:
 # the loudest tenth, or half a second of a long recording, since one word in a minute is less than a tenth.
@@ -39,7 +39,7 @@ class QualityMeter:
         self._sample_rate = sample_rate
         self._frame = max(1, round(_FRAME_S * sample_rate))
         self._power = self._weight_s = self._distance = self._measured_s = 0.0
-        self._n_samples = self._n_clipped = 0
+        self._n_samples = 0
         self._counts = np.zeros(len(_BINS_DB), np.int64)
 
     def add(self, segment: Segment, distance: float | None) -> None:
@@ -57,7 +57,6 @@ class QualityMeter:
         self._measured_s = segment.end_s
         self._power += float(np.dot(waveform, waveform))
         self._n_samples += len(waveform)
-        self._n_clipped += int(np.count_nonzero(np.abs(waveform) >= _CLIPPED))
         if distance is not None:
             self._distance += distance * length_s
             self._weight_s += length_s
@@ -66,8 +65,13 @@ class QualityMeter:
         index = np.clip(np.round(level_db - _FLOOR_DB).astype(int), 0, len(_BINS_DB) - 1)
         self._counts += np.bincount(index, minlength=len(_BINS_DB))
 
-    def figures(self) -> tuple[float | None, ...]:
+    def figures(self, clipping_ratio: float) -> tuple[float | None, ...]:
         """Compute the figures of the recording so far.
+
+        Parameters
+        ----------
+        clipping_ratio : float
+            Share of clipped samples, 0 to 1 (`emosense.audio.reader.RecordingReader.clipping_ratio`).
 
         Returns
         -------
@@ -85,7 +89,6 @@ class QualityMeter:
         threshold = max(above_noise, speech - _BELOW_SPEECH_DB)
         speech_ratio = float(self._counts[threshold <= _BINS_DB].sum()) / n_frames
         distance = self._distance / self._weight_s if self._weight_s else None
-        clipping = self._n_clipped / self._n_samples
-        return (round(float(level), 2), round(clipping, 6), round(speech_ratio, 4), round(speech - noise, 2), (
+        return (round(float(level), 2), round(clipping_ratio, 6), round(speech_ratio, 4), round(speech - noise, 2), (
             None if distance is None else round(distance, 4)
         ))  # fmt: skip

@@ -7,7 +7,7 @@ its standard input and output:
     out  {"ready": true}                              or an error
     in   {"recordings": [[path, location, size, version], ...]}                      a batch
     out  {"alive": true}                              heartbeat during a long recording
-    out  {"row": [...], "segments": [[...], ...]}     one per recording, in order
+    out  {"channels": [[row, [segment, ...]], ...]}   one per recording, in order; rows as lists
     out  {"error": [code, text]}                      an error, see `emosense.errors.to_wire`; the batch ends
 
 It ends when its input does. The system's alarm ends it when it makes no progress, so that no worker outlives a killed
@@ -100,7 +100,8 @@ def main() -> None:
             except EmoSenseError as err:
                 pipe.send({"error": to_wire(err)})
                 break
-            pipe.send({"row": labelled.row.to_json(), "segments": [row.to_json() for row in labelled.segments]})
+            results = [[each.row.to_json(), [row.to_json() for row in each.segments]] for each in labelled.by_channel]
+            pipe.send({"channels": results})
         pipe.set_alarm(0)
 
 

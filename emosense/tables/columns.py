@@ -22,7 +22,7 @@ SECONDS_DIGITS: Final = 3
 
 # A name comes from the file system and may hold bytes that are not UTF-8.
 Kind = Literal["name", "text", "number", "count", "flag"]
-Group = Literal["always", "recordings", "segments", "quality", "speakers", "min_confidence"]
+Group = Literal["always", "channels", "recordings", "segments", "quality", "speakers", "min_confidence"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Column:
     kind : str
         Type of its values: ``name``, ``text``, ``number``, ``count`` or ``flag``.
     group : str
-        When a table has it: ``always``, only in a table of ``recordings`` or of ``segments``, or with the option
-        ``quality``, ``speakers`` or ``min_confidence``.
+        When a table has it: ``always``, only in a table of ``recordings`` or of ``segments``, where ``channels`` are
+        split, or with the option ``quality``, ``speakers`` or ``min_confidence``.
     digits : int
         Digits after the decimal point of a number in a text format.
     """
@@ -54,6 +54,10 @@ class Column:
 SCHEMA: Final = Registry[Column]("column")
 for _column in (
     Column("path", "the recording as it was given: the folder's name and the path below it, or the URL", "name"),
+    Column(
+        "channel", "the channel, from 1; empty in the error row of a recording whose channels are not known",
+        "count", "channels",
+    ),
     Column("emotion", f"the most probable of {', '.join(EMOTIONS)}; empty in an error row", "text"),
     Column("confidence", "probability of that emotion, 0 to 1"),
     *(
@@ -86,7 +90,7 @@ for _column in (
     Column("start_s", "start of the segment in seconds, by the file's own clock", "number", "segments", SECONDS_DIGITS),
     Column("end_s", "end of the segment in seconds, by the file's own clock", "number", "segments", SECONDS_DIGITS),
     Column("level_dbfs", "root mean square of the whole recording in dB of full scale", "number", "quality"),
-    Column("clipping_ratio", "share of samples at full scale, 0 to 1", "number", "quality"),
+    Column("clipping_ratio", "share of samples at full scale, 0 to 1; the highest of channels", "number", "quality"),
     Column("speech_ratio", "share of 20 ms frames that are loud enough to be speech, 0 to 1", "number", "quality"),
     Column("snr_db", "level of the loud frames above the quiet tenth of the frames, in dB", "number", "quality"),
     Column(

@@ -64,6 +64,8 @@ class Row:
         Share of the speech whose own segment has the same label, 0 to 1; None like `n_segments`.
     own_emotions : tuple of str
         Emotions of a user's own that the model knows; their probabilities come last.
+    channel : int or None
+        The channel, from 1; None unless channels are split.
     """
 
     path: str
@@ -82,6 +84,7 @@ class Row:
     n_segments: int | None = None
     agreement: float | None = None
     own_emotions: tuple[str, ...] = ()
+    channel: int | None = None
 
     @property
     def emotion(self) -> str:

@@ -76,6 +76,7 @@ def test_an_output_that_is_added_later_is_as_if_it_was_asked_for_first(job: Labe
         (LabelConfig(strict=True), "--strict was off, now on"),
         (LabelConfig(max_duration_s=60.0), "--max-duration was 86400, now 60"),
         (LabelConfig(segment_by="speech"), "--segment-by was window, now speech"),
+        (LabelConfig(channels="first"), "--channels was mix, now 1"),
     ],
 )
 def test_an_option_that_needs_new_work_is_named_and_the_table_stays(
@@ -97,7 +98,7 @@ def test_a_segment_that_is_the_whole_recording_takes_no_place_in_a_part() -> Non
         labelled = Labelled(row, segments)
         line = Finished(recording.path, recording.size, recording.version, labelled).to_json()
         assert Finished.from_json(line).labelled == labelled
-        assert line.endswith("null]") == (segments == (whole,))
+        assert line.endswith("null]]]") == (segments == (whole,))
 
 
 def test_the_version_of_the_table_is_in_all_that_describes_it(job: LabelJob) -> None:

@@ -62,7 +62,9 @@ class Finished:
     @property
     def is_tried_again(self) -> bool:
         """Whether it is an error whose cause may have passed, so that another start of the run labels it again."""
-        code = self.labelled.row.error_code
+        return any(self._may_pass(result.row.error_code) for result in self.labelled.by_channel)
+
+    def _may_pass(self, code: str) -> bool:
         if code == "missing":
             # The file was there when it was listed, and is again. A file that was not there is still not.
             return self.size >= 0
@@ -76,9 +78,11 @@ class Finished:
         str
             The only segment of a recording is left out if it says no more than the row, as for most short recordings.
         """
-        row, segments = self.labelled.row, self.labelled.segments
-        kept = None if segments == (_as_segment(row),) else [segment.to_json() for segment in segments]
-        return json.dumps([self.size, self.version, row.to_json(), kept], separators=(",", ":"))
+        results = []
+        for result in self.labelled.by_channel:
+            is_whole = result.segments == (_as_segment(result.row),)
+            results.append([result.row.to_json(), None if is_whole else [row.to_json() for row in result.segments]])
+        return json.dumps([self.size, self.version, results], separators=(",", ":"))
 
     @classmethod
     def from_json(cls, line: str, decoders: str = "") -> Finished:
@@ -95,10 +99,15 @@ class Finished:
         -------
         Finished
         """
-        size, version, values, kept = json.loads(line)
-        row = Row.from_json(values)
-        segments = (_as_segment(row),) if kept is None else tuple(map(Row.from_json, kept))
-        return cls(row.path, size, version, Labelled(row, segments), decoders)
+        size, version, kept = json.loads(line)
+        results = []
+        for values, segments in kept:
+            row = Row.from_json(values)
+            results.append(
+                Labelled(row, (_as_segment(row),) if segments is None else tuple(map(Row.from_json, segments)))
+            )
+        labelled = Labelled.of_channels(results)
+        return cls(labelled.row.path, size, version, labelled, decoders)
 
 
 def _as_segment(row: Row) -> Row:

@@ -25,6 +25,7 @@ _OPTIONS: Final = {
     "segment_by": "--segment-by",
     "min_segment_s": "--min-segment",
     "max_segment_s": "--max-segment",
+    "channels": "--channels",
 }
 # What the default of an option means.
 _DEFAULTS: Final = {
