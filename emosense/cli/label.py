@@ -95,7 +95,8 @@ def label(
     speakers: Annotated[
         str | None,
         typer.Option(
-            help="Adapt to each speaker. How the speaker is found: parent (one folder per speaker), regex:PATTERN "
+            help="Adapt to each speaker. How the speaker is found: parent (one folder per speaker), channel (one "
+            "channel per speaker, within a folder), regex:PATTERN "
             "(first group in the path), or a table with the columns path and speaker."
         ),
     ] = None,

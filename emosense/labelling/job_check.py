@@ -50,6 +50,8 @@ def check_job(job: LabelJob) -> None:
     if job.min_confidence is not None and not 0 <= job.min_confidence <= 1:
         raise UsageError("--min-confidence must be between 0 and 1")
     job.config.check()
+    if job.speakers and job.speakers.is_channel and not job.config.splits_channels:
+        raise UsageError("--speakers channel needs --channels split")
     if not 0 < job.file_timeout_s < float("inf"):
         raise UsageError("--file-timeout must be a positive number of seconds")
     error_limit(job.max_errors, 0)

@@ -19,30 +19,36 @@ class SpeakerRule:
     Parameters
     ----------
     text : str
-        ``parent``: the folder of the recording. ``regex:PATTERN``: the first group of the pattern, or the whole match,
+        ``parent``: the folder of the recording. ``channel``: the channel, within that folder; channels are split.
+        ``regex:PATTERN``: the first group of the pattern, or the whole match,
         searched for in the path. Otherwise the location of a table, .csv or .parquet, with the columns ``path`` (as
-        labelled, or relative to the table) and ``speaker``.
+        labelled, or relative to the table), ``speaker`` and, where channels are split, perhaps ``channel``.
 
     Raises
     ------
     UsageError
-        If the text is none of the three.
+        If the text is none of the four.
     """
 
     text: str
 
     def __post_init__(self) -> None:
-        """Refuse a text that is none of the three."""
+        """Refuse a text that is none of the four."""
         if self.is_pattern:
             try:
                 re.compile(self.pattern)
             except re.error as err:
                 raise UsageError(f"--speakers {self.text}: {err}") from err
-        elif self.text != "parent" and not self.is_table:
+        elif self.text not in ("parent", "channel") and not self.is_table:
             raise UsageError(
-                f"--speakers takes parent, regex:PATTERN, or a .csv or .parquet table with path and speaker, "
+                f"--speakers takes parent, channel, regex:PATTERN, or a .csv or .parquet table with path and speaker, "
                 f"not {redact(self.text)}"
             )
+
+    @property
+    def is_channel(self) -> bool:
+        """Whether each channel of the recordings of a folder is one speaker."""
+        return self.text == "channel"
 
     @property
     def is_pattern(self) -> bool:

@@ -27,12 +27,13 @@ def read_speaker_table(location: str) -> Iterator[tuple[bytes, str]]:
     Parameters
     ----------
     location : str
-        Path or URL of a .csv or .parquet file with the columns ``path`` and ``speaker``.
+        Path or URL of a .csv or .parquet file with the columns ``path`` and ``speaker``, and perhaps ``channel``: a
+        line without a channel means all channels.
 
     Yields
     ------
     name : bytes
-        A path that the line may mean.
+        A path that the line may mean, or `channel_key` of it.
     speaker : str
 
     Raises
@@ -42,24 +43,41 @@ def read_speaker_table(location: str) -> Iterator[tuple[bytes, str]]:
     StorageError
         If object storage does not answer.
     """
-    for cell, speaker in _table(location):
+    for cell, channel, speaker in _table(location):
         # As the label table has it, and as other programs write it.
         for text in {cell, unescape_cell(cell)}:
             path = original_path(text)
-            yield from ((name, speaker) for name in map(os.fsencode, {path, absolute_location(beside(location, path))}))
+            for name in map(os.fsencode, {path, absolute_location(beside(location, path))}):
+                yield channel_key(name, channel) if channel else name, speaker
 
 
-def _table(location: str) -> Iterator[tuple[str, str]]:
-    """Yield path and speaker of each line."""
+def channel_key(name: bytes, channel: int | str) -> bytes:
+    """Name a channel of a recording: no path has a byte of zero.
+
+    Parameters
+    ----------
+    name : bytes
+        Path of the recording.
+    channel : int or str
+        From 1.
+
+    Returns
+    -------
+    bytes
+    """
+    return b"%s\0%s" % (name, str(channel).encode())
+
+
+def _table(location: str) -> Iterator[tuple[str, str, str]]:
+    """Yield path, channel, which may be empty, and speaker of each line."""
     import pyarrow as pa
 
     read = _parquet_lines if location.lower().endswith(".parquet") else _csv_lines
     try:
         with open_stream(location) as file:
-            for path, speaker in read(file):
+            for path, channel, speaker in read(file):
                 if path not in (None, "") and speaker not in (None, ""):
-                    is_whole = isinstance(speaker, float) and speaker.is_integer()
-                    yield str(path), str(int(speaker) if is_whole else speaker)
+                    yield str(path), _text(channel), _text(speaker)
     except FileNotFoundError as err:
         raise UsageError(f"there is no table at {redact(location)}") from err
     except OSError as err:
@@ -68,20 +86,26 @@ def _table(location: str) -> Iterator[tuple[str, str]]:
         raise UsageError(f"{redact(location)} is not a table with the columns path and speaker: {err}") from err
 
 
-def _csv_lines(file: BinaryIO) -> Iterator[tuple[Any, Any]]:
+def _text(value: Any) -> str:
+    is_whole = isinstance(value, float) and value.is_integer()
+    return "" if value is None else str(int(value) if is_whole else value).strip()
+
+
+def _csv_lines(file: BinaryIO) -> Iterator[tuple[Any, Any, Any]]:
     with io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
         lines = csv.DictReader(text)
         if not {"path", "speaker"} <= set(lines.fieldnames or ()):
             raise KeyError("path, speaker")
         for line in lines:
-            yield line["path"], unescape_cell(line["speaker"] or "")
+            yield line["path"], line.get("channel"), unescape_cell(line["speaker"] or "")
 
 
-def _parquet_lines(file: BinaryIO) -> Iterator[tuple[Any, Any]]:
+def _parquet_lines(file: BinaryIO) -> Iterator[tuple[Any, Any, Any]]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(file) as table:
         if not {"path", "speaker"} <= set(table.schema_arrow.names):
             raise KeyError("path, speaker")
-        for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=["path", "speaker"]):
-            yield from zip(batch["path"].to_pylist(), batch["speaker"].to_pylist(), strict=True)
+        columns = [name for name in ("path", "channel", "speaker") if name in table.schema_arrow.names]
+        for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
+            yield from ((line["path"], line.get("channel"), line["speaker"]) for line in batch.to_pylist())

@@ -14,12 +14,13 @@ from typing import Final, Self
 
 import numpy as np
 
+from emosense.audio.container_headers import MAX_CHANNELS
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
 from emosense.evaluation.speaker_adaptation import SpeakerStatistics, adapt
 from emosense.labelling.config import Labelled
 from emosense.labelling.speaker_rule import SpeakerRule
-from emosense.labelling.speaker_table import read_speaker_table
+from emosense.labelling.speaker_table import channel_key, read_speaker_table
 from emosense.storage.locations import absolute_location, redact
 from emosense.storage.schemes import is_url
 from emosense.storage.scratch_database import unnamed_database
@@ -78,7 +79,7 @@ class Speakers:
         self._database.execute("COMMIT")
         twice = self._database.execute("SELECT path FROM named WHERE speaker IS NULL LIMIT 1").fetchone()
         if twice:
-            raise UsageError(f"{self._rule.redacted} has two speakers for {redact(os.fsdecode(twice[0]))}")
+            raise UsageError(f"{self._rule.redacted} has two speakers for {_readable(twice[0])}")
 
     def __enter__(self) -> Self:
         """Return the speakers themselves."""
@@ -93,13 +94,36 @@ class Speakers:
         """Number of speakers with recordings."""
         return int(self._database.execute("SELECT count(*) FROM sums").fetchone()[0])
 
-    def speaker_of(self, path: str) -> str:
-        """Return the speaker of a recording.
+    def has_speaker(self, path: str) -> bool:
+        """Tell whether a recording, or one of its channels, has a speaker.
 
         Parameters
         ----------
         path : str
             As listed.
+
+        Returns
+        -------
+        bool
+        """
+        if self._rule.is_channel:
+            return True
+        return bool(self.speaker_of(path)) or any(
+            self._named(channel_key(os.fsencode(name), channel))
+            for name in (path, absolute_location(path))
+            for channel in range(1, MAX_CHANNELS + 1)
+            if self._rule.is_table
+        )
+
+    def speaker_of(self, path: str, channel: int | None = None) -> str:
+        """Return the speaker of a recording, or of one of its channels.
+
+        Parameters
+        ----------
+        path : str
+            As listed.
+        channel : int or None
+            The channel, from 1, where channels are split.
 
         Returns
         -------
@@ -110,10 +134,17 @@ class Speakers:
             match = self._pattern.search(path)
             return "" if match is None else (match[1] if self._pattern.groups else match[0]) or ""
         if self._rule.is_table:
-            query = "SELECT speaker FROM named WHERE path IN (?, ?) LIMIT 1"
-            found = self._database.execute(query, (os.fsencode(path), os.fsencode(absolute_location(path)))).fetchone()
-            return found[0] if found else ""
-        return path.rpartition("/")[0] if is_url(path) else os.path.normpath(os.path.dirname(path))
+            names = [os.fsencode(path), os.fsencode(absolute_location(path))]
+            keys = [*(channel_key(name, channel) for name in names if channel is not None), *names]
+            return next(filter(None, map(self._named, keys)), "")
+        folder = path.rpartition("/")[0] if is_url(path) else os.path.normpath(os.path.dirname(path))
+        if self._rule.is_channel:
+            return "" if channel is None else f"{folder}, channel {channel}"
+        return folder
+
+    def _named(self, key: bytes) -> str:
+        found = self._database.execute("SELECT speaker FROM named WHERE path = ?", (key,)).fetchone()
+        return found[0] if found else ""
 
     def gather(self, rows: Iterable[Row]) -> None:
         """Add the probabilities of recordings to the sums of their speakers.
@@ -129,7 +160,7 @@ class Speakers:
         for row in rows:
             if not row.probabilities:
                 continue
-            speaker = self.speaker_of(row.path)
+            speaker = self.speaker_of(row.path, row.channel)
             self.n_unknown += not speaker
             if speaker != current or len(probabilities) == _ROWS_A_SUM:
                 self._add(current, probabilities)
@@ -175,7 +206,7 @@ class Speakers:
         Labelled
             With the columns of `SPEAKER_COLUMNS`.
         """
-        speaker = self.speaker_of(labelled.row.path)
+        speaker = self.speaker_of(labelled.row.path, labelled.row.channel)
         sums = self.statistics(speaker) if speaker else None
         row, *segments = (self._row(row, speaker, sums) for row in (labelled.row, *labelled.segments))
         return Labelled(row, tuple(segments))
@@ -186,3 +217,8 @@ class Speakers:
         adapted = np.zeros(self._n_emotions)
         adapted[self._positions] = adapt(np.array([row.probabilities])[:, self._positions], sums)[0]
         return dataclasses.replace(with_probabilities(row, adapted), speaker=speaker, speaker_recordings=sums.n)
+
+
+def _readable(key: bytes) -> str:
+    path, _, channel = os.fsdecode(key).partition("\0")
+    return redact(path) + (f", channel {channel}" if channel else "")

@@ -52,8 +52,8 @@ def _clip(row: LabelRow, output: str) -> Markup:
     link = audio_link(row.path, output)
     player = EMPTY
     if link:
-        player = element("audio", controls=True, preload="none", src=link, aria_label=f"Play {row.path}")
-    return element("li", name(row.path), element("span", emotion, text(remark)), player, class_="clip")
+        player = element("audio", controls=True, preload="none", src=link, aria_label=f"Play {row.name}")
+    return element("li", name(row.name), element("span", emotion, text(remark)), player, class_="clip")
 
 
 def audio_link(path: str, output: str) -> str:
@@ -133,7 +133,7 @@ def errors(tally: Tally, figures: list[Figure]) -> list[Markup]:
     figures.append(figure)
     blocks = [page.figures([figure])]
     for code, found in sorted(tally.errors.items(), key=lambda item: (-item[1].n, item[0])):
-        lines = [element("li", name(row.path), text(f": {row.error}" if row.error else "")) for row in found.files]
+        lines = [element("li", name(row.name), text(f": {row.error}" if row.error else "")) for row in found.files]
         n_more = found.n - len(found.files)
         if n_more:
             lines.append(element("li", text(f"and {count(n_more)} more"), class_="rest"))

@@ -15,7 +15,7 @@ from emosense.tables.readers import read_records
 _TEXT: Final = ("path", "emotion", "status", "error_code", "error")
 _NUMBERS: Final = ("confidence", "duration_s", "decoded_s")
 _STATUSES: Final = ("ok", "partial", "error")
-_WANTED: Final = (*_TEXT, *_NUMBERS, "uncertain", "unfamiliar", "start_s", *QUALITY_COLUMNS, "speaker")
+_WANTED: Final = (*_TEXT, *_NUMBERS, "uncertain", "unfamiliar", "start_s", "channel", *QUALITY_COLUMNS, "speaker")
 
 
 class LabelRow(NamedTuple):
@@ -33,6 +33,12 @@ class LabelRow(NamedTuple):
     is_unfamiliar: bool = False
     quality: tuple[float | None, ...] = ()
     speaker: str | None = None
+    channel: str = ""
+
+    @property
+    def name(self) -> str:
+        """The path, with the channel where channels are split."""
+        return f"{self.path}, channel {self.channel}" if self.channel else self.path
 
 
 def read_own_emotions(location: str) -> tuple[str, ...]:
@@ -98,10 +104,11 @@ def _row(emotions: AbstractSet[str], record: dict[str, Any]) -> LabelRow:
         raise ValueError("there is an emotion without a confidence from 0 to 1")
     quality = tuple(_number(record.get(name)) for name in QUALITY_COLUMNS) if QUALITY_COLUMNS[0] in record else ()
     speaker = str(record["speaker"] or "") if "speaker" in record else None
+    channel = "" if record.get("channel") is None else str(record["channel"])
     is_uncertain, is_unfamiliar = (record.get(name) in (True, "true") for name in ("uncertain", "unfamiliar"))
     return LabelRow(
         path, emotion, status, code, error, confidence, duration_s, decoded_s, is_uncertain, is_unfamiliar,
-        quality, speaker,
+        quality, speaker, channel,
     )  # fmt: skip
 
 

@@ -51,6 +51,8 @@ def _end_s(row: Row) -> float:
 def audacity_tracks(folder: str, _layout: TableLayout) -> Iterator[WriteRows]:
     """Write one label track per recording, ``<folder>/<path>.txt``: start, end and label, separated by tabs.
 
+    Where channels are split, each has its own track, ``<folder>/<path>.channel1.txt``.
+
     See `relative_name` for the names of paths that lead upwards, begin at the root, or are long.
 
     Source: Audacity manual, 'Importing and Exporting Labels'.
@@ -71,7 +73,8 @@ def audacity_tracks(folder: str, _layout: TableLayout) -> Iterator[WriteRows]:
     def write(rows: Sequence[Row]) -> None:
         lines = [f"{start:.6f}\t{end:.6f}\t{row.emotion} {row.confidence:.2f}\n" for start, end, row in spans(rows)]
         if lines:
-            location = join(folder, relative_name(rows[0].path) + ".txt")
+            channel = "" if rows[0].channel is None else f".channel{rows[0].channel}"
+            location = join(folder, relative_name(rows[0].path + channel) + ".txt")
             make_folder(location.rpartition("/")[0])
             write_bytes(location, "".join(lines).encode())
 
@@ -146,7 +149,14 @@ def raven_table(file: BinaryIO, _layout: TableLayout) -> Iterator[WriteRows]:
             # Readers that do not support quotes would take a line break in a cell for the end of the line.
             path = printable_path(row.path).replace("\n", r"\n").replace("\r", r"\r")
             times = (f"{start:.3f}", f"{end:.3f}", path, f"{start:.3f}")
-            cells = (str(next(numbers)), "Spectrogram 1", "1", *times, row.emotion, f"{row.confidence:.6f}")
+            cells = (
+                str(next(numbers)),
+                "Spectrogram 1",
+                str(row.channel or 1),
+                *times,
+                row.emotion,
+                f"{row.confidence:.6f}",
+            )
             file.write(_line(cells, "\t"))
 
     file.write(_line(_RAVEN_HEADER, "\t"))
@@ -156,6 +166,8 @@ def raven_table(file: BinaryIO, _layout: TableLayout) -> Iterator[WriteRows]:
 @contextlib.contextmanager
 def audformat_database(folder: str, layout: TableLayout) -> Iterator[WriteRows]:
     """Write a database of audEERING's audformat: ``db.yaml`` and a segmented table.
+
+    Where channels are split, each has its own table: the index of a table holds a file and its time spans, once.
 
     Source: audformat 1.3, 'Header' and 'Tables'.
 
@@ -173,16 +185,27 @@ def audformat_database(folder: str, layout: TableLayout) -> Iterator[WriteRows]:
     """
     make_folder(folder)
     labels = json.dumps([*EMOTIONS, *layout.own_emotions])
-    write_bytes(join(folder, "db.yaml"), _AUDFORMAT_HEADER.replace("LABELS", labels).encode())
-    with atomic_writer(join(folder, "db.emotion.csv")) as file:
+    tables: dict[str, BinaryIO] = {}
+    with contextlib.ExitStack() as stack:
+
+        def table(name: str) -> BinaryIO:
+            if name not in tables:
+                tables[name] = stack.enter_context(atomic_writer(join(folder, f"db.{name}.csv")))
+                tables[name].write(_line(("file", "start", "end", "emotion", "confidence"), ","))
+            return tables[name]
 
         def write(rows: Sequence[Row]) -> None:
             for start, end, row in spans(rows):
+                file = table("emotion" if row.channel is None else f"emotion.channel{row.channel}")
                 times = (_timedelta(start), _timedelta(end))
                 file.write(_line((printable_path(row.path), *times, row.emotion, f"{row.confidence:.6f}"), ","))
 
-        file.write(_line(("file", "start", "end", "emotion", "confidence"), ","))
         yield write
+        if not tables:
+            table("emotion")
+        header = _AUDFORMAT_HEADER.replace("LABELS", labels)
+        header += "".join(_AUDFORMAT_TABLE.replace("NAME", name) for name in sorted(tables))
+        write_bytes(join(folder, "db.yaml"), header.encode())
 
 
 def _timedelta(seconds: float) -> str:
@@ -208,7 +231,9 @@ schemes:
     minimum: 0
     maximum: 1
 tables:
-  emotion:
+"""
+_AUDFORMAT_TABLE: Final = """\
+  NAME:
     type: segmented
     columns:
       emotion: {scheme_id: emotion}

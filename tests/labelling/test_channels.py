@@ -7,8 +7,11 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
+import yaml
 from made_sounds import at_level, voice
 from steady_model import SteadyModel, as_recording
 
@@ -18,6 +21,8 @@ from emosense.labelling.config import LabelConfig, Labelled
 from emosense.labelling.job import LabelJob
 from emosense.labelling.labeller import Labeller
 from emosense.labelling.run_job import run_label_job
+from emosense.labelling.speaker_rule import SpeakerRule
+from emosense.reports import label_report
 
 RATE = 16_000
 SPLIT = LabelConfig(channels="split")
@@ -131,6 +136,53 @@ def test_the_python_api_gives_the_rows_of_the_channels_in_order(job: LabelJob) -
     assert second == dataclasses.replace(found[1], channel=None)
     with pytest.raises(UsageError, match="mix, split, first"):
         emosense.label(paths, job.model, channels="left")
+
+
+def test_each_channel_is_named_in_the_exports_and_the_report(job: LabelJob) -> None:
+    run_label_job(dataclasses.replace(job, exports=("audacity", "raven", "audformat")))
+    tracks = sorted(path.name for path in Path("labels.audacity").rglob("*.txt"))
+    assert tracks == [
+        "agent.wav.channel1.txt", "call.wav.channel1.txt", "call.wav.channel2.txt", "customer.wav.channel1.txt",
+        "half.wav.channel1.txt",
+    ]  # fmt: skip
+    with open("labels.raven.txt", encoding="utf-8", newline="") as file:
+        selections = [(row["Begin Path"], row["Channel"]) for row in csv.DictReader(file, delimiter="\t")]
+    assert selections == [(f"in/{name}", channel) for name, channel in ROWS[:5]]
+    header = yaml.safe_load(Path("labels.audformat/db.yaml").read_text())
+    assert list(header["tables"]) == ["emotion.channel1", "emotion.channel2"]
+    assert [row["file"] for row in table("labels.audformat/db.emotion.channel2.csv")] == ["in/call.wav"]
+    label_report("labels.csv", None, "labels.html")
+    assert "in/call.wav, channel 2" in Path("labels.html").read_text()
+
+
+def test_the_channel_can_be_the_speaker(job: LabelJob) -> None:
+    run_label_job(dataclasses.replace(job, speakers=SpeakerRule("channel")))
+    speakers = {
+        key: (row["speaker"], row["speaker_recordings"]) for key, row in zip(keys(table()), table(), strict=True)
+    }
+    assert speakers["call.wav", "1"] == ("in, channel 1", "4")
+    assert speakers["call.wav", "2"] == ("in, channel 2", "1")
+    assert speakers["none.wav", ""] == ("", "")
+    with pytest.raises(UsageError, match="needs --channels split"):
+        run_label_job(dataclasses.replace(job, speakers=SpeakerRule("channel"), config=LabelConfig()))
+
+
+@pytest.mark.parametrize("extension", ["csv", "parquet"])
+def test_a_table_names_the_speakers_of_channels(job: LabelJob, extension: str) -> None:
+    columns = {
+        "path": ["in/call.wav", "in/call.wav", "in/half.wav"], "channel": [1, 2, None], "speaker": ["Ann", "Bob", "Cy"],
+    }  # fmt: skip
+    place = f"who.{extension}"
+    if extension == "csv":
+        lines = zip(*columns.values(), strict=True)
+        Path(place).write_text("path,channel,speaker\n" + "".join(f"{p},{c or ''},{s}\n" for p, c, s in lines))
+    else:
+        pq.write_table(pa.table(columns), place)
+    run_label_job(dataclasses.replace(job, speakers=SpeakerRule(place)))
+    speakers = {key: row["speaker"] for key, row in zip(keys(table()), table(), strict=True) if row["speaker"]}
+    assert speakers == {
+        ("call.wav", "1"): "Ann", ("call.wav", "2"): "Bob", ("half.wav", "1"): "Cy", ("half.wav", "2"): "Cy",
+    }  # fmt: skip
 
 
 def test_a_long_recording_of_many_channels_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
