@@ -178,7 +178,7 @@ def label(
     if report is not None and not dry_run and summary.n_recordings:
         from emosense.reports import label_report
 
-        label_report(output, f"{output}.run.json", report)
+        label_report(output, f"{output}.run.json", report, segments)
     if summary.failure:
         raise summary.failure
     raise typer.Exit(summary.exit_code)

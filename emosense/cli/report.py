@@ -11,7 +11,7 @@ from emosense.cli.options import print_message
 
 
 def report(
-    source: Annotated[str, typer.Argument(help="A table of labels, or a folder written by evaluate.")],
+    source: Annotated[str, typer.Argument(help="A table of labels or of segments, or a folder written by evaluate.")],
     output: Annotated[
         str | None, typer.Option("-o", "--output", help="HTML file to write; default: next to the source.")
     ] = None,
@@ -27,8 +27,9 @@ def report(
 ) -> None:
     """Write a report of labels, or of one or two evaluations, as one HTML page."""
     from emosense.errors import UsageError
-    from emosense.reports import comparison_report, evaluation_report, label_report, save_figures
+    from emosense.reports import comparison_report, evaluation_report, label_report, save_figures, segment_report
     from emosense.reports.figure import check_figure_formats
+    from emosense.reports.segment_table import is_segment_table
     from emosense.storage.files import exists
     from emosense.storage.locations import join
 
@@ -44,7 +45,10 @@ def report(
         in_page = comparison_report(source, compare, page)
     elif is_table:
         manifest = f"{source}.run.json"
-        in_page = label_report(source, manifest if exists(manifest) else None, page)
+        if is_segment_table(source):
+            in_page = segment_report(source, page)
+        else:
+            in_page = label_report(source, manifest if exists(manifest) else None, page)
     else:
         in_page = evaluation_report(source, page, features)
     if figures is not None:

@@ -5,5 +5,14 @@ from emosense.reports.evaluation import evaluation_report
 from emosense.reports.figure import Figure, save_figures
 from emosense.reports.labels import label_report
 from emosense.reports.overlap import feature_overlap
+from emosense.reports.segments import segment_report
 
-__all__ = ["Figure", "comparison_report", "evaluation_report", "feature_overlap", "label_report", "save_figures"]
+__all__ = [
+    "Figure",
+    "comparison_report",
+    "evaluation_report",
+    "feature_overlap",
+    "label_report",
+    "save_figures",
+    "segment_report",
+]

@@ -17,12 +17,18 @@ from emosense.reports.figure import Figure
 from emosense.reports.label_table import read_labels, read_own_emotions
 from emosense.reports.markup import Markup
 from emosense.reports.number_text import count, decimal, percent, seconds
+from emosense.reports.segment_table import read_segments
+from emosense.reports.segment_tally import tally_segments
 from emosense.reports.tally import Tally, count_labels
+from emosense.reports.timeline_script import SCRIPT
+from emosense.reports.timeline_sections import sections, speech_figure
 from emosense.storage.files import read_bytes
 from emosense.storage.locations import redact
 
 
-def label_report(table_path: str, manifest_path: str | None, output: str) -> tuple[Figure, ...]:
+def label_report(
+    table_path: str, manifest_path: str | None, output: str, segments_path: str | None = None
+) -> tuple[Figure, ...]:
     """Write a report of a table of labels as one HTML file.
 
     Parameters
@@ -33,6 +39,8 @@ def label_report(table_path: str, manifest_path: str | None, output: str) -> tup
         Location of the run's manifest, ``<table>.run.json``; None leaves out the section about the run.
     output : str
         Location of the page, ending in .html. It plays recordings on this machine from where they are.
+    segments_path : str, optional
+        Location of the table of segments of the same run; the page then has their timelines.
 
     Returns
     -------
@@ -56,6 +64,14 @@ def label_report(table_path: str, manifest_path: str | None, output: str) -> tup
         blocks.append(page.warning(_mismatch(manifest, tally)))
     elif manifest and manifest["counts"].get("listed", tally.n) > tally.n:
         blocks.append(page.warning(_cut_off(manifest, tally)))
+    if manifest and manifest["counts"].get("counts_time"):
+        # Most of the speech is in long recordings: how much of it there is says more than how many recordings.
+        figures.append(speech_figure(manifest["counts"]["speech_s"], "each segment counted with its own label"))
+        blocks.append(page.section("Speech", page.figures(figures)))
+    script = ""
+    if segments_path is not None:
+        blocks += sections(tally_segments(read_segments(segments_path)), output)
+        script = SCRIPT
     blocks += [label_sections.emotions(tally, figures)] if sum(tally.by_emotion) else []
     blocks += label_sections.groups(tally, figures)
     blocks += [label_sections.durations(tally, figures)] if tally.durations else []
@@ -66,7 +82,7 @@ def label_report(table_path: str, manifest_path: str | None, output: str) -> tup
     if manifest:
         blocks.append(_run(manifest, tally))
     heading = f"Emotions in {plural(tally.n, 'recording')}"
-    page.write_page(output, heading, f"Label report of {redact(table_path)}", blocks)
+    page.write_page(output, heading, f"Label report of {redact(table_path)}", blocks, script)
     return tuple(figures)
 
 

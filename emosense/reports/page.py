@@ -1,7 +1,7 @@
 """Figures, tables and sections -> one self-contained HTML file.
 
-A page has no script and loads nothing but the recordings that it plays: its Content-Security-Policy allows a single
-style sheet, by its hash.
+A page loads nothing but the recordings that it plays: its Content-Security-Policy allows a single style sheet and, on a
+page with timelines, a single script, by their hashes.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def section(heading: str, *blocks: Markup) -> Markup:
     return element("section", element("h2", text(heading)), *blocks)
 
 
-def write_page(output: str, heading: str, subtitle: str, blocks: Iterable[Markup]) -> None:
+def write_page(output: str, heading: str, subtitle: str, blocks: Iterable[Markup], script: str = "") -> None:
     """Write a page in one step: readers see the old file or the new one.
 
     Parameters
@@ -171,6 +171,8 @@ def write_page(output: str, heading: str, subtitle: str, blocks: Iterable[Markup
         Title of the page and the line below it.
     blocks : iterable of Markup
         Content of the page.
+    script : str
+        Its script; empty for none.
 
     Raises
     ------
@@ -178,10 +180,8 @@ def write_page(output: str, heading: str, subtitle: str, blocks: Iterable[Markup
         If it cannot be written.
     """
     sheet = style.page_css()
-    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; media-src 'self' file:; base-uri 'none'; form-action 'none'"
-    )
+    allowed = f"style-src {_digest(sheet)}; " + (f"script-src {_digest(script)}; " if script else "")
+    policy = f"default-src 'none'; {allowed}media-src 'self' file:; base-uri 'none'; form-action 'none'"
     header = element("header", element("h1", text(heading)), paragraph(subtitle, "muted"))
     footer = element("footer", paragraph(f"Made by emosense {__version__}.", "muted"))
     content = (
@@ -190,9 +190,15 @@ def write_page(output: str, heading: str, subtitle: str, blocks: Iterable[Markup
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
         f"<title>{text(heading)}</title>\n<style>{sheet}</style>\n</head>\n<body>\n"
-        f"{header}\n{element('main', *blocks)}\n{footer}\n</body>\n</html>\n"
+        f"{header}\n{element('main', *blocks)}\n{footer}\n{f'<script>{script}</script>' * bool(script)}</body>\n"
+        "</html>\n"
     )
     write_bytes(output, content.encode())
+
+
+def _digest(content: str) -> str:
+    """Return what the policy of a page calls a style sheet or script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
 def check_output(output: str) -> None:

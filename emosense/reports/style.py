@@ -77,6 +77,8 @@ def chart_css(colours: dict[str, str]) -> str:
         f"svg .gap{{stroke:{colours['panel']};stroke-width:1}}"
         f"svg .line{{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}}"
         f"svg .faint{{stroke-width:1;stroke-opacity:.3}}svg .soft{{fill-opacity:.5}}svg .area{{fill-opacity:.14}}"
+        f".pause{{fill:{colours['grid']}}}.spoken{{fill:{colours['page']}}}"
+        f".cursor{{stroke:{colours['ink']};stroke-width:2}}"
         f"{series}"
     )
 
@@ -96,7 +98,7 @@ def _page_colours(colours: dict[str, str]) -> str:
     return (
         f"body{{background:{colours['page']};color:{colours['ink']}}}"
         f"a{{color:{colours['link']}}}.muted,figcaption p,dt,th,.rest{{color:{colours['muted']}}}"
-        f"figure,dl.key-values>div,.clip{{background:{colours['panel']}}}"
+        f"figure,dl.key-values>div,.clip,.player{{background:{colours['panel']}}}"
         f"th,td{{border-color:{colours['grid']}}}h2{{border-color:{colours['grid']}}}"
         f".warning{{background:{colours['warn']};border-color:{colours['warn_edge']}}}"
         + "".join(f".t-{name}::before{{background:{colours[name]}}}" for name in EMOTIONS)
@@ -147,6 +149,16 @@ padding:0;margin:.8rem 0}}
 .figures>.scroll table{{font-size:.8125rem}}.figures>.scroll :is(th,td){{padding-left:.35rem;padding-right:.35rem}}
 .figures>.scroll :is(th,td):first-child{{padding-left:0}}
 .figures>.scroll thead th{{white-space:normal;vertical-align:bottom}}
+.recording{{margin:1rem 0;scroll-margin-top:.5rem}}.recording .player{{position:sticky;top:0;z-index:1;padding:.3rem 0}}
+.recording audio{{display:block;width:100%;max-width:40rem;height:2.25rem}}
+.line{{display:grid;grid-template-columns:4rem minmax(0,1fr);gap:.5rem;margin:.5rem 0 0;break-inside:avoid}}
+figure .line svg{{width:100%;max-width:none;overflow:visible}}
+.line .names text{{font-size:10px}}.line .short{{display:none}}
+.playable .plot{{cursor:pointer}}.bar:hover{{stroke:currentColor;stroke-width:1.5}}
+.moments ol{{margin:.3rem 0 0;padding-left:1.4rem}}.moments li{{margin:.25rem 0}}.moments h3{{margin:0}}
+button{{font:inherit;color:inherit;background:none;border:1px solid;border-radius:4px;padding:0 .35rem;cursor:pointer}}
+@media(max-width:40rem){{.line{{grid-template-columns:1.7rem minmax(0,1fr)}}.line .fine,.line .long{{display:none}}
+.line .short{{display:inline}}}}
 details{{margin:.6rem 0}}summary{{cursor:pointer}}
 details ul{{margin:.3rem 0 .8rem;padding-left:1.2rem;font-size:.875rem}}
 @media(max-width:32rem){{.key-values{{grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.5rem}}
