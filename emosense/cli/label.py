@@ -92,6 +92,14 @@ def label(
             "neutral and calm, the other counts as it."
         ),
     ] = "",
+    adapt: Annotated[
+        str | None,
+        typer.Option(
+            help="Adapt to what each speaker's or each folder's recordings have in common: speaker, folder or none; "
+            "default: speaker with --speakers, otherwise none.",
+            show_default=False,
+        ),
+    ] = None,
     speakers: Annotated[
         str | None,
         typer.Option(
@@ -157,6 +165,7 @@ def label(
         config=LabelConfig(window, hop, strict, max_duration, segment_by.value, min_segment, max_segment, channels),
         listing=ListingConfig(follow_links=follow_links, any_extension=sniff),
         speakers=SpeakerRule(speakers) if speakers is not None else None,
+        adapt=adapt,
         quality=quality,
         emotions=_choice(comma_separated(emotions), model) if emotions else None,
         limit=limit,

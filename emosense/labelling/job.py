@@ -52,6 +52,9 @@ class LabelJob:
         Write the columns of `emosense.labelling.trust`.
     emotions : EmotionChoice or None
         The emotions that labels may have, applied when the table is assembled, before speakers; None for all.
+    adapt : str or None
+        Adapt labels to what each ``speaker`` or ``folder`` has in common, or ``none``; by default to speakers if
+        `speakers` is given.
     limit : int or None
         Label only the first recordings.
     min_confidence : float or None
@@ -86,6 +89,7 @@ class LabelJob:
     speakers: SpeakerRule | None = None
     quality: bool = False
     emotions: EmotionChoice | None = None
+    adapt: str | None = None
     limit: int | None = None
     min_confidence: float | None = None
     max_errors: str | None = None
@@ -101,6 +105,16 @@ class LabelJob:
         for name in ("output", "segments_output", "report"):
             if (place := getattr(self, name)) is not None:
                 object.__setattr__(self, name, local_path(place))
+
+    @property
+    def adapts_to(self) -> str:
+        """What labels are adapted to: ``speaker``, ``folder`` or ``none``."""
+        return self.adapt or ("speaker" if self.speakers else "none")
+
+    @property
+    def speaker_rule(self) -> SpeakerRule | None:
+        """How the speaker of a recording is found; a folder that is adapted to is one unless another is given."""
+        return self.speakers or (SpeakerRule("parent") if self.adapts_to == "folder" else None)
 
     @property
     def tables(self) -> dict[str, str]:

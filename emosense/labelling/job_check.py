@@ -17,6 +17,7 @@ from emosense.storage.schemes import is_url
 from emosense.tables.formats import OUTPUT_FORMATS, format_of
 
 ENGINES: Final = ("auto", "local", "ray")
+ADAPTATIONS: Final = ("speaker", "folder", "none")
 
 
 def check_job(job: LabelJob) -> None:
@@ -45,6 +46,10 @@ def check_job(job: LabelJob) -> None:
         raise UsageError(f"{name} is not a recording; give a list of paths as -: emosense-batch label - < {name}")
     if job.engine not in ENGINES:
         raise UsageError(f"unknown engine {job.engine!r}: choose one of {', '.join(ENGINES)}")
+    if job.adapt is not None and job.adapt not in ADAPTATIONS:
+        raise UsageError(f"--adapt takes one of {', '.join(ADAPTATIONS)}, not {job.adapt!r}")
+    if job.adapts_to == "speaker" and job.speakers is None:
+        raise UsageError("--adapt speaker needs --speakers, which says who speaks in each recording")
     if job.engine == "local" and job.address:
         raise UsageError("--address names a Ray cluster: omit it with --engine local")
     if job.min_confidence is not None and not 0 <= job.min_confidence <= 1:

@@ -60,10 +60,9 @@ def run_label_job(job: LabelJob) -> Summary:
         if job.emotions is not None:
             job.emotions.check(emotions)
             emotions = job.emotions.emotions
-        if job.speakers is not None:
-            speakers = stack.enter_context(
-                Speakers(job.speakers, emotions, own_emotions(spec.model.description["classes"]))
-            )
+        if job.speaker_rule is not None:
+            own = own_emotions(spec.model.description["classes"])
+            speakers = stack.enter_context(Speakers(job.speaker_rule, emotions, own, adapts_to=job.adapts_to))
         list_inputs(job, listing)
         check_speakers(job, speakers, listing)
         summary = Summary(n_listed=len(listing), ignored=listing.ignored)

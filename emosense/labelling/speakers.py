@@ -40,8 +40,8 @@ class Speakers:
         The emotions that have probabilities: those that the model distinguishes, or the chosen ones.
     own : sequence of str
         Emotions of the model beside `EMOTIONS`.
-    own : sequence of str
-        Emotions of the model beside `EMOTIONS`.
+    adapts_to : str
+        What recordings are adapted to: their ``speaker``, their ``folder``, or ``none``.
 
     Attributes
     ----------
@@ -54,8 +54,15 @@ class Speakers:
         If the table cannot be read, lacks a column, or names two speakers for a recording.
     """
 
-    def __init__(self, rule: SpeakerRule, classes: Iterable[str] = EMOTIONS, own: Sequence[str] = ()) -> None:
-        self._rule = rule
+    def __init__(
+        self,
+        rule: SpeakerRule,
+        classes: Iterable[str] = EMOTIONS,
+        own: Sequence[str] = (),
+        *,
+        adapts_to: str = "speaker",
+    ) -> None:
+        self._rule, self._adapts_to = rule, adapts_to
         self._pattern = re.compile(rule.pattern) if rule.is_pattern else None
         self._n_emotions = len(EMOTIONS) + len(own)
         self._positions = [(*EMOTIONS, *own).index(name) for name in classes]
@@ -137,7 +144,7 @@ class Speakers:
             names = [os.fsencode(path), os.fsencode(absolute_location(path))]
             keys = [*(channel_key(name, channel) for name in names if channel is not None), *names]
             return next(filter(None, map(self._named, keys)), "")
-        folder = path.rpartition("/")[0] if is_url(path) else os.path.normpath(os.path.dirname(path))
+        folder = _folder_of(path)
         if self._rule.is_channel:
             return "" if channel is None else f"{folder}, channel {channel}"
         return folder
@@ -145,6 +152,12 @@ class Speakers:
     def _named(self, key: bytes) -> str:
         found = self._database.execute("SELECT speaker FROM named WHERE path = ?", (key,)).fetchone()
         return found[0] if found else ""
+
+    def _group_of(self, row: Row) -> str:
+        """Return what a recording is adapted with; empty for nothing."""
+        if self._adapts_to == "none":
+            return ""
+        return _folder_of(row.path) if self._adapts_to == "folder" else self.speaker_of(row.path, row.channel)
 
     def gather(self, rows: Iterable[Row]) -> None:
         """Add the probabilities of recordings to the sums of their speakers.
@@ -154,13 +167,15 @@ class Speakers:
         rows : iterable of Row
             Rows without probabilities are skipped.
         """
+        if self._adapts_to == "none":
+            return
         self._database.execute("BEGIN")
         current: str = ""
         probabilities: list[list[float]] = []
         for row in rows:
             if not row.probabilities:
                 continue
-            speaker = self.speaker_of(row.path, row.channel)
+            speaker = self._group_of(row)
             self.n_unknown += not speaker
             if speaker != current or len(probabilities) == _ROWS_A_SUM:
                 self._add(current, probabilities)
@@ -207,7 +222,8 @@ class Speakers:
             With the columns of `SPEAKER_COLUMNS`.
         """
         speaker = self.speaker_of(labelled.row.path, labelled.row.channel)
-        sums = self.statistics(speaker) if speaker else None
+        group = self._group_of(labelled.row)
+        sums = self.statistics(group) if group else None
         row, *segments = (self._row(row, speaker, sums) for row in (labelled.row, *labelled.segments))
         return Labelled(row, tuple(segments))
 
@@ -222,3 +238,7 @@ class Speakers:
 def _readable(key: bytes) -> str:
     path, _, channel = os.fsdecode(key).partition("\0")
     return redact(path) + (f", channel {channel}" if channel else "")
+
+
+def _folder_of(path: str) -> str:
+    return path.rpartition("/")[0] if is_url(path) else os.path.normpath(os.path.dirname(path))

@@ -126,7 +126,7 @@ class Summary:
         if self.by_error:
             lines.append(_counts("problems", self.by_error))
         if self.n_speakers:
-            lines.append(f"  adapted to {plural(self.n_speakers, 'speaker')}")
+            lines.append(f"  adapted to {plural(self.n_speakers, job.adapts_to)}")
         if self.n_without_speaker:
             lines.append(f"  not adapted, without a speaker: {self.n_without_speaker:,}")
         if self.ignored:
@@ -238,6 +238,7 @@ def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary) -> None:
             "emotions": list(job.emotions.emotions) if job.emotions else None,
             "min_confidence": job.min_confidence,
             "speakers": job.speakers.redacted if job.speakers else None,
+            "adapt": job.adapts_to,
         },
         "versions": {"emosense": __version__, "python": platform.python_version(), "platform": sys.platform},
         "engine": summary.engine,

@@ -99,7 +99,8 @@ for _column in (
     ),
     Column("speaker", "the speaker; empty if not known", "name", "speakers"),
     Column(
-        "speaker_recordings", "number of the speaker's recordings that the row is adapted to; empty without adaptation",
+        "speaker_recordings",
+        "number of recordings of the speaker, or folder, that the row is adapted to; empty without adaptation",
         "count", "speakers",
     ),
     Column("uncertain", "`true` if the confidence is below `--min-confidence` or missing", "flag", "min_confidence"),

@@ -29,6 +29,8 @@ OUTPUTS: dict[str, dict[str, Any]] = {
     "quality": {"quality": True},
     "min_confidence": {"min_confidence": 0.2},
     "speakers": {"speakers": SpeakerRule("parent")},
+    "folder": {"adapt": "folder"},
+    "none": {"speakers": SpeakerRule("parent"), "adapt": "none"},
 }
 # The columns of release 0.1, whose tables have the version 3.
 FIRST_COLUMNS = {

@@ -290,3 +290,26 @@ def test_the_report_counts_by_the_speakers_of_the_table(
         )
         counts = count_labels(read_labels(output)).speakers.counts
         assert {name: sum(values) for name, values in counts.items()} == {"x": 2, "y": 1}
+
+
+def test_what_is_adapted_to_may_be_the_folder_or_nothing_whoever_speaks() -> None:
+    table = rows("a/1_x.wav", "a/2_x.wav", "b/1_x.wav", "b/1_y.wav", "b/2_x.wav")
+    found = {}
+    for unit in ("speaker", "folder", "none"):
+        with Speakers(SpeakerRule(r"regex:(\d)_"), adapts_to=unit) as speakers:
+            speakers.gather(table)
+            found[unit] = [speakers.adapted(Labelled(row)).row for row in table]
+            assert speakers.n_unknown == 0
+    assert {unit: [row.speaker for row in each] for unit, each in found.items()} == {unit: [*"12112"] for unit in found}
+    assert [row.speaker_recordings for row in found["speaker"]] == [3, 2, 3, 3, 2]
+    assert [row.speaker_recordings for row in found["folder"]] == [2, 2, 3, 3, 3]
+    assert [row.probabilities for row in found["none"]] == [row.probabilities for row in table]
+    in_b = np.array([row.probabilities for row in table[2:]])
+    expected = adapt(in_b, SpeakerStatistics.of(in_b))
+    np.testing.assert_allclose([row.probabilities for row in found["folder"][2:]], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("unit", "message"), [("speaker", "--adapt speaker needs --speakers"), ("room", "takes one")])
+def test_an_adaptation_that_cannot_work_is_refused(tmp_path: Path, unit: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        run_label_job(LabelJob((str(tmp_path),), str(tmp_path / "o.csv"), adapt=unit))
