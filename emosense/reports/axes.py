@@ -82,6 +82,8 @@ def axes(
     y_format: Callable[[float], str],
     x_label: str,
     y_label: str,
+    *,
+    is_count: bool = False,
 ) -> Markup:
     """Draw the grid, its numbers and the names of the axes; the name of the vertical axis is above it.
 
@@ -95,6 +97,8 @@ def axes(
         Turns a value of the vertical axis into its text.
     x_label, y_label : str
         Names of the axes.
+    is_count : bool
+        Whether the vertical axis counts: it then has no fractions.
 
     Returns
     -------
@@ -104,6 +108,8 @@ def axes(
     bottom = frame.top + frame.height
     parts = [label(0, frame.top - 14, y_label, "minor")]
     for value in ticks(*frame.y, 4):
+        if is_count and value % 1:
+            continue
         y = frame.at_y(value)
         parts.append(element("line", x1=frame.left, x2=frame.right, y1=y, y2=y, class_="grid"))
         parts.append(label(frame.left - 6, y + 4, y_format(value), "minor end"))

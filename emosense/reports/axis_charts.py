@@ -51,7 +51,8 @@ def histogram(
     columns = list(zip(*(item.values for item in series), strict=True))
     highest = max((sum(column) if is_stacked else max(column) for column in columns), default=0) or 1
     frame = Frame(key.height + 24, 150, (edges[0], edges[-1]), (0, highest))
-    parts = [key.body, axes(frame, x_ticks, y_format, x_label, y_label)]
+    is_count = not any(value % 1 for column in columns for value in column)
+    parts = [key.body, axes(frame, x_ticks, y_format, x_label, y_label, is_count=is_count)]
     bases = [0.0] * len(columns)
     for item in series:
         for place, value in enumerate(item.values):

@@ -141,6 +141,15 @@ def test_the_histograms_bars_add_up_to_the_rows(tmp_path: Path) -> None:
     assert sum(int(n) for label, _, _, n in bars if label == "recordings") == sum(bool(row.duration_s) for row in rows)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 9])
+def test_an_axis_counts_no_half_recordings(n: int, tmp_path: Path) -> None:
+    rows = [labelled_row(f"{i}.wav", [0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], 1.0, 1.0) for i in range(n)]
+    written = labels_page(tmp_path, rows).source.partition('<figure id="durations">')[2].partition("</figure>")[0]
+    marks = re.findall(r'class="minor end">([\d.]+)<', written)
+    assert len(marks) >= 2
+    assert all(float(mark).is_integer() for mark in marks)
+
+
 def test_recordings_with_lowest_and_highest_confidence_are_listed_in_order(tmp_path: Path) -> None:
     rows = made_rows(200)
     page = labels_page(tmp_path, rows)
