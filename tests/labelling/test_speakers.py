@@ -177,7 +177,11 @@ def test_a_name_that_is_not_utf_8_has_a_speaker_too() -> None:
 
 @pytest.mark.parametrize(
     ("rule", "message"),
-    [("regex:(", "unterminated"), ("folder", "parent, regex:PATTERN"), ("speakers.txt", "parent, regex:PATTERN")],
+    [
+        ("regex:(", "unterminated"),
+        ("folder", "parent, channel, regex:PATTERN"),
+        ("speakers.txt", "parent, channel, regex:PATTERN"),
+    ],
 )
 def test_a_rule_that_cannot_work_is_refused(rule: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
