@@ -215,6 +215,20 @@ def result_settings(spec: LabelSpec) -> dict[str, Any]:
     return {"schema": SCHEMA_VERSION, "model_sha256": spec.model.sha256, **dataclasses.asdict(spec.config)}
 
 
+def _model_record(spec: LabelSpec) -> dict[str, Any]:
+    """Return what the manifest says of the model: its digest, its licence, and its score on speakers unknown to it."""
+    description = spec.model.description
+    scores = [
+        {name: score.get(name) for name in ("protocol", "n", "uar", "accuracy")} for score in description["scores"]
+    ]
+    return {
+        "name": description["name"],
+        "sha256": spec.model.sha256,
+        "licence": description["licence"],
+        "score": scores[0] if scores else None,
+    }
+
+
 def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary) -> None:
     """Write ``<output>.run.json``, the last file of a run.
 
@@ -231,7 +245,7 @@ def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary) -> None:
         "limit": job.limit,
         "output": redact(job.output),
         "tables": run_settings(job)["tables"],
-        "model": {"name": spec.model.description["name"], "sha256": spec.model.sha256},
+        "model": _model_record(spec),
         "parameters": dataclasses.asdict(spec.config)
         | {
             "quality": job.quality,

@@ -17,6 +17,7 @@ from emosense.reports.figure import Figure
 from emosense.reports.label_table import read_labels, read_own_emotions
 from emosense.reports.markup import Markup
 from emosense.reports.number_text import count, decimal, percent, seconds
+from emosense.reports.purpose import purpose
 from emosense.reports.segment_table import read_segments
 from emosense.reports.segment_tally import tally_segments
 from emosense.reports.tally import Tally, count_labels
@@ -79,6 +80,7 @@ def label_report(
     blocks += clips.certainty(tally, output)
     blocks += choice_section.recordings_to_label(tally, table_path, output)
     blocks += clips.errors(tally, figures)
+    blocks.append(purpose(manifest["model"] if manifest else {}))
     if manifest:
         blocks.append(_run(manifest, tally))
     heading = f"Emotions in {plural(tally.n, 'recording')}"
