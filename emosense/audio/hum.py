@@ -67,35 +67,47 @@ def _mains(pauses: Float32, sample_rate: int) -> tuple[float, float] | None:
 
     step = max(1, round(sample_rate / _SEARCH_HZ))
     n = len(pauses) // step
-    coarse = pauses[: n * step].reshape(n, step).mean(axis=1)
+    # A product with a vector is several times as fast as a mean over so short an axis.
+    coarse = pauses[: n * step].reshape(n, step) @ np.full(step, 1 / step, np.float32)
     n_fft = scipy.fft.next_fast_len(n, real=True)
-    power = np.abs(scipy.fft.rfft(coarse * np.hanning(n), n_fft)) ** 2
+    spectrum = scipy.fft.rfft(coarse * _hann(n), n_fft)
+    power = spectrum.real**2 + spectrum.imag**2
     per_hz = n_fft * step / sample_rate
     best: tuple[int, float, float] = (_FEWEST_LINES - 1, 0.0, 0.0)
     for nominal in _MAINS_HZ:
-        lines = [line for k in _SEARCHED if (line := _line(power, k * nominal, per_hz)) is not None]
-        if len(lines) > best[0]:
-            orders = np.array([round(hz / nominal) for hz, _ in lines])
-            weights = np.array([strength for _, strength in lines]) * orders
-            measured = float(np.sum(weights * [hz for hz, _ in lines]) / np.sum(weights * orders))
-            best = (len(lines), nominal, measured)
+        orders, peaks = _lines(power, nominal, per_hz)
+        if len(orders) > best[0]:
+            hz = np.array([_exact_place(power, peak) for peak in peaks]) / per_hz
+            weights = np.sqrt(power[peaks]) * orders
+            best = (len(orders), nominal, float(np.sum(weights * hz) / np.sum(weights * orders)))
     return best[1:] if best[1] else None
 
 
-def _line(power: NDArray[np.floating], hz: float, per_hz: float) -> tuple[float, float] | None:
-    """Return place and strength of a line near a frequency, None where there is none."""
+def _hann(n: int) -> Float32:
+    turns = np.arange(n, dtype=np.float32) * np.float32(2 * np.pi / (n - 1))
+    return np.asarray(np.float32(0.5) - np.float32(0.5) * np.cos(turns))
+
+
+def _lines(power: Float32, nominal: float, per_hz: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which multiples of a frequency are lines, and the places of their peaks."""
     reach, near, far = (max(2, round(width * per_hz)) for width in (_WIDEST_HZ, *_BESIDE_HZ))
-    centre = round(hz * per_hz)
-    if centre + far >= len(power) or centre - far < 0:
-        return None
-    peak = centre - reach + int(np.argmax(power[centre - reach : centre + reach + 1]))
-    beside = np.concatenate((power[centre - far : centre - near], power[centre + near : centre + far]))
-    if not power[peak] > _LINE_RATIO * np.median(beside):
-        return None
+    orders = np.array(_SEARCHED)
+    centres = np.round(orders * nominal * per_hz).astype(np.int64)
+    is_inside = (centres + far < len(power)) & (centres >= far)
+    orders, centres = orders[is_inside], centres[is_inside]
+    around = power[centres[:, np.newaxis] + np.arange(-reach, reach + 1)]
+    sides = np.concatenate((np.arange(-far, -near), np.arange(near, far)))
+    beside = np.median(power[centres[:, np.newaxis] + sides], axis=1)
+    peaks = centres - reach + np.argmax(around, axis=1)
+    is_line = power[peaks] > _LINE_RATIO * beside
+    return orders[is_line], peaks[is_line]
+
+
+def _exact_place(power: Float32, peak: int) -> float:
+    """Return the place of a peak between the bins."""
     before, here, after = np.log(power[peak - 1 : peak + 2] + np.finfo(np.float32).tiny)
     bend = before - 2 * here + after
-    shift = 0.5 * (before - after) / bend if bend else 0.0
-    return (peak + shift) / per_hz, float(power[peak] ** 0.5)
+    return peak + (0.5 * float(before - after) / float(bend) if bend else 0.0)
 
 
 def _n_harmonics(hz: float, sample_rate: int) -> int:
