@@ -274,6 +274,9 @@ FAMILIES.register(
         "The first layers of a published encoder with a linear head",
         ("onnx",),
         (
+            "emosense.features.filterbanks",
+            "emosense.features.mel",
+            "emosense.models.head",
             "emosense.training.augmentation",
             "emosense.training.balance",
             "emosense.training.cnn",
@@ -281,6 +284,7 @@ FAMILIES.register(
             "emosense.training.fitting",
             "emosense.training.gradients_on_ray",
             "emosense.training.head_training",
+            "emosense.training.networks",
             "emosense.training.optimizer",
             "emosense.training.transfer",
             "emosense.training.tuning",
