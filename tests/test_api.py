@@ -182,7 +182,7 @@ def test_features_of_the_shipped_models_are_those_that_their_description_names(
     write_voice: Callable[..., Path],
 ) -> None:
     path = write_voice(duration_s=1.0)
-    for name in ("default", "accurate"):
+    for name in ("default", "fast", "accurate"):
         (row,) = label([path], name)
         model = load_model(name)
         probabilities = model.probabilities([extract_features(path, features) for features in model.features])

@@ -21,7 +21,7 @@ from emosense._version import __version__
 REPOSITORY = Path(__file__).parents[1]
 WORKFLOW = REPOSITORY / ".github" / "workflows" / "ci.yml"
 TEMPLATES = REPOSITORY / ".github" / "ISSUE_TEMPLATE"
-LICENCES = ("LICENSE", "LICENSES/CC-BY-NC-SA-4.0.txt", "NOTICE")
+LICENCES = ("LICENSE", "LICENSES/CC-BY-NC-SA-4.0.txt", "LICENSES/MIT-Whisper.txt", "NOTICE")
 
 
 def pyproject() -> dict[str, Any]:
@@ -190,7 +190,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 def test_the_wheel_states_the_licences_of_code_and_weights_and_has_both_texts(wheel: zipfile.ZipFile) -> None:
     info = f"emosense-{__version__}.dist-info"
     metadata = email.message_from_string(wheel.read(f"{info}/METADATA").decode())
-    assert metadata["License-Expression"] == "Apache-2.0 AND CC-BY-NC-SA-4.0"
+    assert metadata["License-Expression"] == "Apache-2.0 AND CC-BY-NC-SA-4.0 AND MIT"
     assert metadata.get_all("License-File") == list(LICENCES)
     record = wheel.read(f"{info}/RECORD").decode()
     for name in LICENCES:

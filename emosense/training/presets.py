@@ -163,8 +163,8 @@ _add(
     "the default with attentive mean and deviation in place of the mean over time",
 )
 _TRANSFER: Final = _add(
-    TransferConfig("default", default_config("whisper")),
-    "two frozen layers of Whisper tiny.en, mean over the frames of speech, softmax regression with changed copies",
+    TransferConfig("default", default_config("whisper"), layers=(1, 2), l2=0.05),
+    "means of two frozen layers of Whisper tiny.en over the frames of speech, softmax regression with changed copies",
 )
 _add(
     dataclasses.replace(_TRANSFER, name="fine-tuned", tuning=TuningConfig()),
@@ -174,9 +174,7 @@ _add(
 _add(dataclasses.replace(_TRANSFER, name="no-copies", copies=0), "the default without changed copies")
 _add(dataclasses.replace(_TRANSFER, name="layer-1", layers=(1,)), "the default on the first layer")
 _add(dataclasses.replace(_TRANSFER, name="layer-3", layers=(3,)), "the default on the third layer")
-_add(
-    dataclasses.replace(_TRANSFER, name="layers-1-2", layers=(1, 2)), "the default on the first two layers side by side"
-)
+_add(dataclasses.replace(_TRANSFER, name="layer-2", layers=(2,)), "the default on the second layer")
 _add(
     dataclasses.replace(_TRANSFER, name="mean-sd", pooling="mean-sd"),
     "the default with the deviation over the frames beside the mean",

@@ -20,7 +20,7 @@ from emosense.training.model_card import model_card
 
 
 @pytest.mark.ravdess
-@pytest.mark.parametrize("model", ["default", "accurate"])
+@pytest.mark.parametrize("model", ["default", "fast", "accurate"])
 def test_every_recording_of_ravdess_gets_its_row_from_a_shipped_model(
     ravdess: Path, tmp_path: Path, model: str
 ) -> None:
@@ -51,7 +51,7 @@ def test_the_samples_are_labelled_by_the_shipped_model(tmp_path: Path) -> None:
     assert all(row["emotion"] in EMOTIONS for row in rows)
 
 
-@pytest.mark.parametrize("name", ["default", "accurate"])
+@pytest.mark.parametrize("name", ["default", "fast", "accurate"])
 def test_the_card_of_a_shipped_model_follows_from_its_description(name: str) -> None:
     files = read_model(name)
     card = (Path(emosense.__file__).parent / "models" / name / "MODEL_CARD.md").read_text(encoding="utf-8")
@@ -66,7 +66,8 @@ def test_the_models_commands_list_show_and_verify() -> None:
     listed = run("list").stdout.splitlines()
     assert [line.split("\t")[:2] for line in listed] == [
         ["accurate", f"ensemble-default {__version__}"],
-        ["default", f"cnn-default {__version__}"],
+        ["default", f"transfer-default {__version__}"],
+        ["fast", f"cnn-default {__version__}"],
     ]
     assert json.loads(run("show").stdout)["emotions"] == list(EMOTIONS)
     assert "verified" in run("verify", "default").stderr

@@ -137,7 +137,7 @@ def test_only_the_layers_that_are_pooled_are_kept(encoder: str) -> None:
     assert (front.n_layers, front.n_positions) == (1, 500)
 
 
-@pytest.mark.parametrize(("name", "size"), [("layers-1-2", 2 * WIDTH), ("mean-sd", 2 * WIDTH), ("all-frames", WIDTH)])
+@pytest.mark.parametrize(("name", "size"), [("layer-2", WIDTH), ("mean-sd", 4 * WIDTH), ("all-frames", 2 * WIDTH)])
 def test_presets_pool_other_layers_and_values(encoder: str, name: str, size: int) -> None:
     config = chosen(encoder, name)
     assert config.embedding is not None
