@@ -207,7 +207,7 @@ def test_the_text_for_the_weights_is_whole() -> None:
 
 def test_the_notice_names_every_folder_of_weights(wheel: zipfile.ZipFile) -> None:
     folders = {str(Path(name).parent) for name in wheel.namelist() if name.endswith(".onnx")}
-    assert folders == {"emosense/models/default", "emosense/models/accurate"}
+    assert folders == {"emosense/models/default", "emosense/models/fast", "emosense/models/accurate"}
     notice = (REPOSITORY / "NOTICE").read_text()
     assert all(folder in notice for folder in folders)
 

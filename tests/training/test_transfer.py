@@ -85,7 +85,7 @@ def test_the_embedding_of_a_recording_is_what_the_graph_gives(encoder: str) -> N
     network = fit(table, CLASSES, config, seed=0)
     session = open_session(network.weights)
     stored = table.copies[Copy(config.embedding, None)]
-    assert stored[0].shape == (WIDTH,)
+    assert stored[0].shape == (2 * WIDTH,)
     for features, embedding in zip(table.features[:3], stored, strict=False):
         found = session.run(["embedding"], {"features": features[np.newaxis]})[0][0]
         np.testing.assert_allclose(found, embedding, atol=1e-6)
