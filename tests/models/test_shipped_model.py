@@ -20,9 +20,9 @@ from emosense.training.model_card import model_card
 
 
 @pytest.mark.ravdess
-@pytest.mark.parametrize("model", ["default", "fast", "accurate"])
+@pytest.mark.parametrize(("model", "least"), [("default", 0.75), ("fast", 0.9), ("accurate", 0.9)])
 def test_every_recording_of_ravdess_gets_its_row_from_a_shipped_model(
-    ravdess: Path, tmp_path: Path, model: str
+    ravdess: Path, tmp_path: Path, model: str, least: float
 ) -> None:
     output = tmp_path / "labels.csv"
     command = [sys.executable, "-m", "emosense", "label", str(ravdess), "-o", str(output), "-m", model, "-j", "2"]
@@ -37,7 +37,7 @@ def test_every_recording_of_ravdess_gets_its_row_from_a_shipped_model(
     trained = [(row, u) for row, u in zip(rows, utterances, strict=True) if u.speaker in known]
     assert len(trained) >= 1200
     # It was trained on these: a much lower share would mean that labelling computes other features than training did.
-    assert sum(row["emotion"] == u.emotion for row, u in trained) / len(trained) > 0.9
+    assert sum(row["emotion"] == u.emotion for row, u in trained) / len(trained) > least
 
 
 def test_the_samples_are_labelled_by_the_shipped_model(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_the_models_commands_list_show_and_verify() -> None:
     listed = run("list").stdout.splitlines()
     assert [line.split("\t")[:2] for line in listed] == [
         ["accurate", f"ensemble-default {__version__}"],
-        ["default", f"transfer-default {__version__}"],
+        ["default", f"default {__version__}"],
         ["fast", f"cnn-default {__version__}"],
     ]
     assert json.loads(run("show").stdout)["emotions"] == list(EMOTIONS)
