@@ -165,7 +165,7 @@ def test_the_output_is_the_last_hidden_state_or_the_one_that_is_named(tmp_path: 
     np.testing.assert_allclose(
         extract(waveform, named)[:N_DIMS], -pooled(frames_of(scaled(waveform)))[:N_DIMS], rtol=1e-4
     )
-    with pytest.raises(UsageError, match="no output 'pooled' of three axes: choose one of last_hidden_state, negative"):
+    with pytest.raises(UsageError, match="no output 'pooled' of 3 axes: choose one of last_hidden_state, negative"):
         config_of(tmp_path, waveform_graph(), "pooled")
 
 
