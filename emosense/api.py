@@ -171,7 +171,7 @@ def load_model(location: str = DEFAULT_MODEL, *, encoder: str = "") -> Model:
 
 def extract_features(
     path: Path,
-    features: str | FeatureConfig = "logmel",
+    features: str | FeatureConfig = "whisper",
     *,
     encoder: str = "",
     encoder_output: str = "",
@@ -184,8 +184,8 @@ def extract_features(
     path : str or path-like
         A recording, local or by URL.
     features : str or FeatureConfig
-        A feature set with its default settings (``summary``, ``functionals``, ``mfcc``, ``logmel``, ``encoder``, or one
-        that an installed package adds), or one of the ``features`` of a model, whose `probabilities` takes them as a
+        A feature set with its default settings (``summary``, ``functionals``, ``mfcc``, ``logmel``, ``whisper``, ``encoder``,
+        or one that an installed package adds), or one of the ``features`` of a model, whose `probabilities` takes them as a
         list. `label` splits a recording that is longer than the model's ``window_s`` into windows; this function does
         not.
     encoder : str
