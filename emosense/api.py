@@ -184,10 +184,10 @@ def extract_features(
     path : str or path-like
         A recording, local or by URL.
     features : str or FeatureConfig
-        A feature set with its default settings (``summary``, ``functionals``, ``mfcc``, ``logmel``, ``whisper``, ``encoder``,
-        or one that an installed package adds), or one of the ``features`` of a model, whose `probabilities` takes them as a
-        list. `label` splits a recording that is longer than the model's ``window_s`` into windows; this function does
-        not.
+        A feature set with its default settings (``summary``, ``functionals``, ``mfcc``, ``logmel``, ``whisper``,
+        ``encoder``, or one that an installed package adds), or one of the ``features`` of a model, whose
+        `probabilities` takes them as a list. `label` splits a recording that is longer than the model's ``window_s``
+        into windows; this function does not.
     encoder : str
         Path or URL of an ONNX file; required by the set ``encoder``, and only used by it.
     encoder_output : str
