@@ -1,4 +1,4 @@
-"""Scores of each corpus: what a model that knows other corpora does on one that it may never have heard.
+"""Scores of each corpus: how a model does on corpora that it may not have been trained on.
 
 Two questions are asked. Is the label right that the model writes, over all labels of the corpus? A corpus without calm
 has neutral for it, so calm counts as neutral there. And is it right if the model may only answer with the emotions that

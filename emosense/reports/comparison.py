@@ -70,7 +70,7 @@ def _comparable(folder_a: str, folder_b: str, pair: tuple[Evaluation, Evaluation
             raise UsageError(
                 f"{redact(folder)} scores {evaluation.name} on {plural(len(seen), 'speaker')} that it was trained on "
                 f"({', '.join(seen)}): that says nothing about which model is better. Compare evaluations of "
-                "speakers that neither has heard, such as those of evaluate --kind"
+                "speakers that neither was trained on, such as those of evaluate --kind"
             )
     return shared
 

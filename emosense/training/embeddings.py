@@ -1,4 +1,4 @@
-"""Recordings -> one embedding each, as labelling hears them: their windows, weighted by the speech in each."""
+"""Recordings -> one embedding each, as labelling makes them: of their windows, weighted by the speech in each."""
 
 from __future__ import annotations
 

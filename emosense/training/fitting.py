@@ -172,13 +172,7 @@ def fit_cnn(
     TrainedNetwork
         Its curves have the figures of `epoch_record`, from the first epoch of this call.
     """
-    history = []
-
-    def record(result: cnn.EpochResult) -> None:
-        history.append(epoch_record(result))
-        if on_epoch:
-            on_epoch(result)
-
+    history: list[dict[str, Any]] = []
     model = cnn.fit(
         table.features,
         table.labels(classes),
@@ -187,7 +181,7 @@ def fit_cnn(
         seed=seed,
         validation=None if validation is None else (validation.features, validation.labels(classes)),
         state=state,
-        on_epoch=record,
+        on_epoch=_recorded(history, on_epoch),
         all_reduce=all_reduce,
         corpora=table.corpora,
     )
@@ -219,17 +213,31 @@ def fit_transfer(
     TrainedNetwork
         Its curves have the figures of `epoch_record`.
     """
-    history = []
+    history: list[dict[str, Any]] = []
+    weights = transfer.fit(
+        table,
+        classes,
+        config,
+        seed=seed,
+        validation=validation,
+        state=state,
+        on_epoch=_recorded(history, on_epoch),
+        all_reduce=all_reduce,
+    )
+    return TrainedNetwork(weights, history)
+
+
+def _recorded(
+    history: list[dict[str, Any]], on_epoch: Callable[[cnn.EpochResult], None] | None
+) -> Callable[[cnn.EpochResult], None]:
+    """Return what appends the record of each epoch to a history, and passes the epoch on."""
 
     def record(result: cnn.EpochResult) -> None:
         history.append(epoch_record(result))
         if on_epoch:
             on_epoch(result)
 
-    weights = transfer.fit(
-        table, classes, config, seed=seed, validation=validation, state=state, on_epoch=record, all_reduce=all_reduce
-    )
-    return TrainedNetwork(weights, history)
+    return record
 
 
 FAMILIES.register(

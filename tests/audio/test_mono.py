@@ -23,7 +23,7 @@ def mix(*channels: np.ndarray) -> np.ndarray:
 
 
 def likeness(found: np.ndarray, expected: np.ndarray) -> float:
-    """Correlation, whatever the sign, which nobody hears."""
+    """Correlation without its sign, which is inaudible."""
     return abs(float(np.corrcoef(found, expected)[0, 1]))
 
 
