@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -115,20 +116,31 @@ def _started(n_workers: int) -> Iterator[int]:
     # The path of Ray's sockets must stay under 108 bytes, whatever TMPDIR says.
     folder = tempfile.mkdtemp(prefix="emosense-", dir="/tmp")
     try:
-        ray.init(
-            address="local",
-            num_cpus=n_workers,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            _temp_dir=folder,
-        )
+        with _hangup_blocked():
+            ray.init(
+                address="local",
+                num_cpus=n_workers,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                _temp_dir=folder,
+            )
         quiet()
         yield n_workers
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _hangup_blocked() -> Iterator[None]:
+    """Start processes that a closing terminal does not end: the driver stops them once its work is kept."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def quiet() -> None:

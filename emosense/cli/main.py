@@ -1,12 +1,12 @@
 """The command line: all commands, and the exit codes of known errors.
 
 A known error becomes one line on standard error and an exit code; a bug keeps its traceback. Results go to files and
-standard output, messages to standard error. Nothing heavy is imported before a command needs it.
+standard output, messages to standard error; neither ends a run when it cannot be written. Nothing heavy is imported
+before a command needs it.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -24,6 +24,7 @@ from emosense.cli.label import label
 from emosense.cli.models import models
 from emosense.cli.options import print_message
 from emosense.cli.report import report
+from emosense.cli.streams import open_standard_streams
 from emosense.cli.train import train
 from emosense.errors import EmoSenseError, Interrupted
 from emosense.storage.locations import redact
@@ -71,15 +72,16 @@ def main(command: Sequence[str] = ()) -> None:
     command : sequence of str
         Words to put before the arguments of the process; each job names its command here.
     """
+    open_standard_streams()
     try:
         # A job shows the usage of its command.
         app(args=[*command, *sys.argv[1:]], prog_name="emosense-batch" if command else None)
     except (EmoSenseError, Interrupted) as err:
         print_message(f"emosense-batch: {redact(str(err))}")
         sys.exit(err.exit_code)
-    except BrokenPipeError:
-        # The reader of our output is gone; without this Python would report the error again when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        # Now, while a loss can still be told; the interpreter's own flush comes too late.
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

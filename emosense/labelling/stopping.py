@@ -1,4 +1,7 @@
-"""SIGINT and SIGTERM: the first one stops a job cleanly, the second one ends it at once."""
+"""SIGINT, SIGTERM and SIGHUP: the first one stops a job cleanly, a second SIGINT or SIGTERM ends it at once.
+
+SIGHUP says that the terminal is gone. A closing terminal may send it twice, so only the first counts.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,27 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from typing import Final
 
 from emosense.errors import Interrupted
 from emosense.labelling.engines import Engine
 
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class Stop:
-    """The handler of both signals while a job runs."""
+    """The handler of these signals while a job runs."""
 
     def __init__(self) -> None:
         self._received: int | None = None
         self._engine: Engine | None = None
-        self._is_installed = False
+        self._handled: tuple[signal.Signals, ...] = ()
 
     def __call__(self, number: int, _: object) -> None:
-        """Stop the engine if one is running, otherwise the job; end the process on the second signal."""
+        """Stop the engine if one is running, otherwise the job; end the process on the second one."""
         if self._received is not None:
+            if number == signal.SIGHUP:
+                return
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         self._received = number
@@ -50,8 +58,7 @@ class Stop:
             If a signal has arrived.
         """
         self._engine = engine
-        if self._is_installed:
-            _install(self)
+        self._install()
         try:
             yield
             if self._received is not None:
@@ -70,17 +77,18 @@ class Stop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        self._is_installed = True
-        _install(self)
+        before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+        # A run that `nohup` started outlives its terminal.
+        is_nohup = before[signal.SIGHUP] == signal.SIG_IGN
+        self._handled = tuple(number for number in STOP_SIGNALS if number != signal.SIGHUP or not is_nohup)
+        self._install()
         try:
             yield
         finally:
-            self._is_installed = False
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in self._handled:
+                signal.signal(number, before[number])
+            self._handled = ()
 
-
-def _install(stop: Stop) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    def _install(self) -> None:
+        for number in self._handled:
+            signal.signal(number, self)

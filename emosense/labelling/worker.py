@@ -72,8 +72,9 @@ def _limit_memory(memory_mb: int) -> None:
 
 def main() -> None:
     """Serve batches until standard input ends."""
-    # Ctrl-C reaches the whole foreground group, and systemd's SIGTERM every process of a service; the parent decides.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # Ctrl-C and a closed terminal reach the whole foreground group, systemd's SIGTERM every process of a service; the
+    # parent decides.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     # glibc returns memory after every recording, at some 100 page faults each, until a larger block was freed once.
     bytearray(16 << 20)

@@ -111,7 +111,7 @@ def test_a_run_killed_while_it_commits_labels_nothing_again(
     check(table, expected)
 
 
-@pytest.mark.parametrize(("name", "expected_code"), [("SIGTERM", 143), ("SIGINT", 130)])
+@pytest.mark.parametrize(("name", "expected_code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGHUP,SIGHUP", 129)])
 def test_one_signal_stops_a_run_cleanly_within_ten_seconds(
     job: LabelJob, expected: bytes, tmp_path: Path, name: str, expected_code: int
 ) -> None:
