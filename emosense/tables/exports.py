@@ -20,7 +20,7 @@ from emosense.emotions import EMOTIONS
 from emosense.storage.files import atomic_writer, make_folder, write_bytes
 from emosense.storage.locations import join
 from emosense.tables.formats import OUTPUT_FORMATS, OutputFormat, TableLayout, WriteRows, single_file
-from emosense.tables.row import Row, printable_path
+from emosense.tables.row import Row, printable_path, quoted_cell
 
 # File systems allow 255 bytes, and .txt and .tmp-PID are appended; S3 allows keys of 1,024 bytes.
 _MAX_PART_BYTES: Final = 235
@@ -112,6 +112,12 @@ def _cut(text: str, n_bytes: int) -> str:
     return f"{content[: n_bytes - 1 - len(digest)].decode(errors='ignore')}-{digest}"
 
 
+def _usable_path(path: str) -> str:
+    """Return a path that these tools still find, and that a spreadsheet does not run as a formula."""
+    text = printable_path(path)
+    return f"./{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def _line(cells: Sequence[str], delimiter: str) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=delimiter, lineterminator="\n").writerow(cells)
@@ -147,7 +153,7 @@ def raven_table(file: BinaryIO, _layout: TableLayout) -> Iterator[WriteRows]:
     def write(rows: Sequence[Row]) -> None:
         for start, end, row in spans(rows):
             # Readers that do not support quotes would take a line break in a cell for the end of the line.
-            path = printable_path(row.path).replace("\n", r"\n").replace("\r", r"\r")
+            path = _usable_path(row.path).replace("\n", r"\n").replace("\r", r"\r")
             times = (f"{start:.3f}", f"{end:.3f}", path, f"{start:.3f}")
             cells = (
                 str(next(numbers)),
@@ -197,8 +203,8 @@ def audformat_database(folder: str, layout: TableLayout) -> Iterator[WriteRows]:
         def write(rows: Sequence[Row]) -> None:
             for start, end, row in spans(rows):
                 file = table("emotion" if row.channel is None else f"emotion.channel{row.channel}")
-                times = (_timedelta(start), _timedelta(end))
-                file.write(_line((printable_path(row.path), *times, row.emotion, f"{row.confidence:.6f}"), ","))
+                path, times = quoted_cell(_usable_path(row.path)), (_timedelta(start), _timedelta(end))
+                file.write(f"{path},{','.join(times)},{row.emotion},{row.confidence:.6f}\n".encode())
 
         yield write
         if not tables:

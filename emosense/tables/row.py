@@ -24,6 +24,9 @@ from emosense.tables.columns import (
 
 # A spreadsheet runs a cell that begins with one of these as a formula (OWASP, CSV injection).
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "'")
+# Where a spreadsheet splits at semicolons, a text that is not the first of its line is split, even if it has quotes.
+_BEFORE_FORMULA: Final = re.compile(r"""(?<=[;\n\r])(?=["']*[=+\-@\t\r])""")
+_ESCAPED_FORMULA: Final = re.compile(r"""(?<=[;\n\r])'(?=["']*[=+\-@\t\r])""")
 # That of "uncertain" depends on the table.
 _NAMES: Final = tuple(name for name in SCHEMA if name != "uncertain")
 _NO_QUALITY: Final = (None,) * len(QUALITY_COLUMNS)
@@ -261,8 +264,10 @@ def escape_cell(text: str) -> str:
     Returns
     -------
     str
-        The text, preceded by ``'`` if it would be run as a formula; `unescape_cell` restores it.
+        The text, with a ``'`` before what would be run as a formula, at the start or after a semicolon or line break;
+        `unescape_cell` restores it.
     """
+    text = _BEFORE_FORMULA.sub("'", text)
     return "'" + text if text.startswith(_FORMULA_STARTS) else text
 
 
@@ -279,7 +284,23 @@ def unescape_cell(cell: str) -> str:
     str
         The original text.
     """
-    return cell[1:] if cell.startswith("'") else cell
+    return _ESCAPED_FORMULA.sub("", cell.removeprefix("'"))
+
+
+def quoted_cell(text: str) -> str:
+    """Put a text in quotes, so that no program splits it, whatever it takes for the end of a cell.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        The text in quotes, with its own quotes doubled; empty text stays empty.
+    """
+    return '"' + text.replace('"', '""') + '"' if text else ""
 
 
 def printable_path(path: str) -> str:

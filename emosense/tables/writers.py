@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from emosense.tables.columns import SCHEMA_VERSION, Column
 from emosense.tables.formats import OUTPUT_FORMATS, OutputFormat, TableLayout, WriteRows, single_file
-from emosense.tables.row import Row, escape_cell, printable_path
+from emosense.tables.row import Row, escape_cell, printable_path, quoted_cell
 
 
 @contextlib.contextmanager
 def csv_table(file: BinaryIO, layout: TableLayout) -> Iterator[WriteRows]:
-    r"""Write RFC 4180: UTF-8, ``\r\n``, a header, quotes where needed.
+    r"""Write RFC 4180: UTF-8, ``\r\n``, a header, quotes around every text.
 
     Parameters
     ----------
@@ -32,23 +30,19 @@ def csv_table(file: BinaryIO, layout: TableLayout) -> Iterator[WriteRows]:
     """
     columns = layout.columns
 
-    def put(lines: Iterable[Iterable[str]]) -> None:
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\r\n").writerows(lines)
-        file.write(text.getvalue().encode("utf-8"))
-
     def write(rows: Sequence[Row]) -> None:
-        put((_cell(column, record[column.name]) for column in columns) for record in layout.records(rows))
+        lines = (
+            ",".join([_cell(column, record[column.name]) for column in columns]) for record in layout.records(rows)
+        )
+        file.write("".join(f"{line}\r\n" for line in lines).encode("utf-8"))
 
-    put([[column.name for column in columns]])
+    file.write((",".join(column.name for column in columns) + "\r\n").encode("utf-8"))
     yield write
 
 
 def _cell(column: Column, value: Any) -> str:
-    if column.kind == "name":
-        return escape_cell(printable_path(value))
-    if column.kind == "text":
-        return escape_cell(value)
+    if column.kind in ("name", "text"):
+        return quoted_cell(escape_cell(printable_path(value) if column.kind == "name" else value))
     if value is None:
         return ""
     if column.kind == "number":

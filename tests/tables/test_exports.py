@@ -105,6 +105,24 @@ def test_a_line_break_in_a_name_breaks_no_line_for_raven(tmp_path: Path) -> None
     assert line.split(b"\t")[5] == rb"a\r\nb.wav"
 
 
+@pytest.mark.parametrize(
+    "path", ["=1+1.wav", "+a.wav", "-b.wav", "@c/d.wav", "a;=1+1;.wav", 'a";=1+1;".wav', "\tq.wav"]
+)
+def test_names_like_formulas_are_run_by_no_spreadsheet_and_still_name_the_recording(path: str, tmp_path: Path) -> None:
+    for name in ("raven", "audformat"):
+        with opened(name, tmp_path / "labels.csv") as write:
+            write([labelled_row(path, CALM, 3, 3)])
+    database, raven = tmp_path / "labels.audformat" / "db.emotion.csv", tmp_path / "labels.raven.txt"
+    for table, separators, column in ((database, ",;", "file"), (raven, "\t", "Begin Path")):
+        with open(table, newline="") as file:
+            (record,) = csv.DictReader(file, delimiter=separators[0])
+        assert os.path.normpath(record[column]) == path
+        for separator in separators:
+            with open(table, newline="") as file:
+                cells = [cell for line in csv.reader(file, delimiter=separator) for cell in line]
+            assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
 def test_audformat_gets_a_header_and_a_segmented_table(tmp_path: Path) -> None:
     written("audformat", tmp_path / "labels.csv")
     folder = tmp_path / "labels.audformat"

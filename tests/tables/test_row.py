@@ -89,6 +89,26 @@ def test_escaping_is_reversible_and_disarms_formulas(text: str) -> None:
     assert not escape_cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
+FORMULA_PARTS = st.text(st.sampled_from(";,\n\r\t\"'=+-@a "), max_size=12)
+
+
+@given(FORMULA_PARTS, FORMULA_PARTS)
+def test_no_cell_is_a_formula_wherever_a_spreadsheet_splits(name: str, speaker: str) -> None:
+    labelled = dataclasses.replace(row(f"x{name}"), speaker=speaker, error=name)
+    content = written("csv", [labelled], TableLayout(frozenset({"speakers"}))).decode()
+    (record,) = csv.DictReader(io.StringIO(content, newline=""))
+    assert [unescape_cell(record[key]) for key in ("path", "speaker", "error")] == [f"x{name}", speaker, name]
+    for separator in ",;":
+        cells = [cell for cells in csv.reader(io.StringIO(content, newline=""), delimiter=separator) for cell in cells]
+        assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+def test_every_text_is_in_quotes() -> None:
+    line = written("csv", [row("a;=1+1;.wav")]).decode().splitlines()[1]
+    assert line.startswith('"a;\'=1+1;.wav",')
+    assert '"neutral",0.125000' in line
+
+
 def read_as_documented(content: bytes, folder: Path) -> pandas.DataFrame:
     """Read a table with the very lines of docs/rows.md."""
     page = (REPOSITORY / "docs" / "rows.md").read_text(encoding="utf-8")
