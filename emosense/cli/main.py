@@ -7,6 +7,7 @@ before a command needs it.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -72,6 +73,7 @@ def main(command: Sequence[str] = ()) -> None:
     command : sequence of str
         Words to put before the arguments of the process; each job names its command here.
     """
+    _use_utf8()
     open_standard_streams()
     try:
         # A job shows the usage of its command.
@@ -82,6 +84,16 @@ def main(command: Sequence[str] = ()) -> None:
     finally:
         # Now, while a loss can still be told; the interpreter's own flush comes too late.
         sys.stdout.flush()
+
+
+def _use_utf8() -> None:
+    """Start again in Python's UTF-8 mode where the locale has another encoding.
+
+    Names of files would be taken for other characters there, and libraries fail on those that it lacks.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode:
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.orig_argv[0], "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - this very program
 
 
 if __name__ == "__main__":

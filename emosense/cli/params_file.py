@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from emosense.errors import UsageError
-from emosense.storage.files import exists, read_bytes, remove, write_bytes
+from emosense.storage.files import exists, read_bytes, read_json, remove, write_bytes
 from emosense.storage.locations import is_within, redact, without_credentials
 
 # Options of one run rather than settings of the job.
@@ -19,11 +19,11 @@ _NOT_SAVED: Final = frozenset({"help", "save", "load", "restart", "dry_run", "ov
 
 def _read_params(path: str) -> dict[str, Any]:
     try:
-        values = json.loads(read_bytes(path))
+        values = read_json(path)
     except FileNotFoundError as err:
         raise UsageError(f"--load-params: there is no file {redact(path)}") from err
     except OSError as err:
-        raise UsageError(f"{redact(path)} cannot be read: {err.strerror}") from err
+        raise UsageError(f"{redact(path)} cannot be read: {err.strerror or err}") from err
     except ValueError as err:
         raise UsageError(f"{redact(path)} was not written by --save-params: {err}") from err
     if not isinstance(values, dict):

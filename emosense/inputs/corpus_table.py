@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import dataclasses
-import io
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from emosense.emotions import EMOTIONS, parse_emotion
 from emosense.errors import NothingToDo, UsageError
@@ -15,12 +14,12 @@ from emosense.inputs.known_corpora import corpus_name
 from emosense.inputs.ravdess_names import parse_ravdess_name
 from emosense.inputs.utterance import RAVDESS, TABLE, Utterance
 from emosense.inputs.walk import named_recording
-from emosense.storage.files import read_bytes
+from emosense.storage.files import open_stream
 from emosense.storage.locations import beside, redact, without_credentials
+from emosense.storage.text_table import text_table
 
 _NEEDED: Final = ("path", "emotion", "speaker")
 _KNOWN: Final = (*_NEEDED, "sex", "corpus", "language")
-_MAX_LINE: Final = 1 << 20
 # Unlike the other reasons to leave a recording out, this one is a fault of the data.
 MISSING: Final = "there is no such file"
 # A table without a column corpus is one of RAVDESS if so many of its rows have names of RAVDESS that agree with them.
@@ -111,9 +110,11 @@ def _emotion_of(utterance: Utterance) -> str:
     return EMOTIONS[parsed.emotion - 1]
 
 
-def _content(location: str) -> bytes:
+@contextlib.contextmanager
+def _opened(location: str) -> Iterator[BinaryIO]:
     try:
-        return read_bytes(location)
+        with open_stream(location) as file:
+            yield file
     except FileNotFoundError as err:
         raise UsageError(f"there is no table at {redact(location)}") from err
     except OSError as err:
@@ -121,31 +122,25 @@ def _content(location: str) -> bytes:
 
 
 def _csv_records(location: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    try:
-        text = _content(location).decode("utf-8-sig")
-    except UnicodeDecodeError as err:
-        raise UsageError(f"{redact(location)} is not UTF-8 text (byte {err.start})") from err
-    csv.field_size_limit(_MAX_LINE)
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    _check_columns(location, reader.fieldnames or [])
-    while True:
+    with _opened(location) as file:
         try:
-            record = next(reader, None)
-        except csv.Error as err:
-            raise UsageError(f"{redact(location)}, line {reader.line_num}: {err}") from err
-        if record is None:
-            return
-        yield f"line {reader.line_num}", record
+            with text_table(file, _KNOWN) as table:
+                _check_columns(location, table.columns)
+                for record in table:
+                    yield f"line {table.line}", record
+        except ValueError as err:
+            raise UsageError(f"{redact(location)}: {err}") from err
 
 
 def _parquet_records(location: str) -> Iterator[tuple[str, dict[str, Any]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        table = pq.read_table(pa.BufferReader(_content(location)))
-    except pa.ArrowInvalid as err:
-        raise UsageError(f"{redact(location)} is not a Parquet file: {err}") from err
+    with _opened(location) as file:
+        try:
+            table = pq.read_table(file)
+        except pa.ArrowException as err:
+            raise UsageError(f"{redact(location)} is not a Parquet file: {err}") from err
     _check_columns(location, table.column_names)
     for number, record in enumerate(table.to_pylist(), start=1):
         yield f"row {number}", {key: None if value is None else str(value) for key, value in record.items()}

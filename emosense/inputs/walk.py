@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import errno
 import os
 import re
 import stat
@@ -28,6 +29,8 @@ AUDIO_EXTENSIONS: Final = frozenset(
 )  # fmt: skip
 _PARTIAL_DOWNLOADS: Final = frozenset({".part", ".tmp", ".crdownload", ".partial"})
 _SYSTEM_FOLDERS: Final = frozenset({"@eaDir", "System Volume Information", "__MACOSX", "$RECYCLE.BIN", "lost+found"})
+# Faults of one folder, which no rerun cures by itself.
+_LASTING_ERRNO: Final = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG})
 _EXTENSION: Final = re.compile(r"\.(?=.*[a-z])[a-z0-9_]{1,8}")
 
 
@@ -110,7 +113,7 @@ def _is_ignored_folder(name: str) -> bool:
 
 
 def _walk_local(root: str, config: ListingConfig, ignored: collections.Counter[str]) -> Iterator[Recording]:
-    """Walk a local folder; a folder that cannot be read stops the run, since a partial listing is never labelled."""
+    """Walk a local folder; a storage fault stops the run, since a partial listing is never labelled."""
     try:
         status = os.stat(root)
     except OSError as err:
@@ -127,33 +130,51 @@ def _walk_local(root: str, config: ListingConfig, ignored: collections.Counter[s
         try:
             entries = os.scandir(folder)
         except OSError as err:
-            raise StorageError(f"cannot list {redact(folder)}: {err.strerror}") from err
-        with entries:
-            for entry in entries:
-                if entry.is_symlink():
-                    target = os.path.realpath(entry.path)
-                    inside = target == real_root or target.startswith(real_root + os.sep)
-                    # A linked folder inside the root is listed under its own name, unless that one is ignored.
-                    steps = target[len(real_root) :].split(os.sep)
-                    is_twice = inside and os.path.isdir(target) and not any(map(_is_ignored_folder, steps))
-                    if is_twice or not (inside or config.follow_links) or not os.path.exists(target):
-                        ignored["link"] += 1
-                        continue
-                if os.path.abspath(entry.path) in config.excluded:
-                    continue
-                if entry.is_dir():
-                    target = os.path.realpath(entry.path) if entry.is_symlink() else ""
-                    if _is_ignored_folder(entry.name) or (target and target in seen):
-                        continue
-                    if target:
-                        seen.add(target)
-                    folders.append(entry.path)
-                    continue
-                reason = reason_to_ignore(entry.name, config) or (None if entry.is_file() else "special")
-                if reason:
-                    ignored[reason] += 1
-                    continue
-                yield _entry_recording(entry)
+            if err.errno not in _LASTING_ERRNO:
+                raise StorageError(f"cannot list {redact(folder)}: {err.strerror}") from err
+            if folder == root:
+                raise UsageError(f"cannot list {redact(root)}: {err.strerror}") from err
+            # Its row says that it is denied, and the listing continues.
+            yield Recording(_shown(folder), os.path.abspath(folder), -1, "")
+            continue
+        try:
+            with entries:
+                for entry in entries:
+                    if not _is_ignored_entry(entry, real_root, config, ignored, seen):
+                        if entry.is_dir():
+                            folders.append(entry.path)
+                        else:
+                            yield _entry_recording(entry)
+        except OSError as err:
+            raise StorageError(f"cannot list all of {redact(folder)}: {err.strerror}") from err
+
+
+def _is_ignored_entry(
+    entry: os.DirEntry[str], real_root: str, config: ListingConfig, ignored: collections.Counter[str], seen: set[str]
+) -> bool:
+    """Tell whether an entry of a folder is skipped, and count it if it is a file or a link.
+
+    `seen` has the targets of links to folders: each is listed once.
+    """
+    target = os.path.realpath(entry.path) if entry.is_symlink() else ""
+    if target:
+        inside = target == real_root or target.startswith(real_root + os.sep)
+        # A linked folder inside the root is listed under its own name, unless that one is ignored.
+        steps = target[len(real_root) :].split(os.sep)
+        is_twice = inside and os.path.isdir(target) and not any(map(_is_ignored_folder, steps))
+        if is_twice or not (inside or config.follow_links) or not os.path.exists(target):
+            ignored["link"] += 1
+            return True
+    if os.path.abspath(entry.path) in config.excluded:
+        return True
+    if entry.is_dir():
+        if _is_ignored_folder(entry.name) or (target and target in seen):
+            return True
+        seen.update({target} - {""})
+        return False
+    reason = reason_to_ignore(entry.name, config) or (None if entry.is_file() else "special")
+    ignored.update([reason] if reason else [])
+    return reason is not None
 
 
 def _entry_recording(entry: os.DirEntry[str]) -> Recording:
@@ -187,7 +208,7 @@ def named_recording(location: str) -> Recording:
         return _object_recording(without_credentials(location), location, info)
     try:
         return _local_recording(location, os.stat(location))
-    except OSError:
+    except (OSError, ValueError):
         return Recording(location, os.path.abspath(location), -1, "")
 
 

@@ -5,8 +5,6 @@ Read a few lines at a time, from this machine or from object storage.
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
@@ -14,9 +12,11 @@ from typing import Any, BinaryIO, Final
 from emosense.errors import UsageError
 from emosense.storage.files import open_stream
 from emosense.storage.locations import absolute_location, beside, redact
+from emosense.storage.text_table import text_table
 from emosense.tables.row import original_path, unescape_cell
 
 _BATCH_ROWS: Final = 4096
+_COLUMNS: Final = ("path", "channel", "speaker")
 
 
 def read_speaker_table(location: str) -> Iterator[tuple[bytes, str]]:
@@ -82,7 +82,7 @@ def _table(location: str) -> Iterator[tuple[str, str, str]]:
         raise UsageError(f"there is no table at {redact(location)}") from err
     except OSError as err:
         raise UsageError(f"the table {redact(location)} cannot be read: {err.strerror or err}") from err
-    except (csv.Error, KeyError, UnicodeDecodeError, pa.ArrowException) as err:
+    except (KeyError, ValueError, pa.ArrowException) as err:
         raise UsageError(f"{redact(location)} is not a table with the columns path and speaker: {err}") from err
 
 
@@ -92,12 +92,11 @@ def _text(value: Any) -> str:
 
 
 def _csv_lines(file: BinaryIO) -> Iterator[tuple[Any, Any, Any]]:
-    with io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
-        lines = csv.DictReader(text)
-        if not {"path", "speaker"} <= set(lines.fieldnames or ()):
+    with text_table(file, _COLUMNS) as table:
+        if not {"path", "speaker"} <= set(table.columns):
             raise KeyError("path, speaker")
-        for line in lines:
-            yield line["path"], line.get("channel"), unescape_cell(line["speaker"] or "")
+        for line in table:
+            yield line["path"], line.get("channel"), unescape_cell(line["speaker"])
 
 
 def _parquet_lines(file: BinaryIO) -> Iterator[tuple[Any, Any, Any]]:
@@ -106,6 +105,6 @@ def _parquet_lines(file: BinaryIO) -> Iterator[tuple[Any, Any, Any]]:
     with pq.ParquetFile(file) as table:
         if not {"path", "speaker"} <= set(table.schema_arrow.names):
             raise KeyError("path, speaker")
-        columns = [name for name in ("path", "channel", "speaker") if name in table.schema_arrow.names]
+        columns = [name for name in _COLUMNS if name in table.schema_arrow.names]
         for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
             yield from ((line["path"], line.get("channel"), line["speaker"]) for line in batch.to_pylist())

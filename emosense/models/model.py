@@ -24,7 +24,7 @@ from emosense.features.sets import FEATURE_SETS, extract
 from emosense.models.description import DESCRIPTION_FILE, FORMAT, WEIGHTS_FILE, check_description
 from emosense.models.statistics import FeatureStatistics
 from emosense.onnx_session import open_session, run_session
-from emosense.storage.files import read_bytes, write_bytes
+from emosense.storage.files import MAX_JSON_BYTES, parse_json, read_bytes, write_bytes
 from emosense.storage.locations import join, redact
 from emosense.storage.schemes import scheme_of
 
@@ -178,16 +178,17 @@ def read_model(location: str = DEFAULT_MODEL) -> ModelFiles:
     if scheme_of(folder).is_read_only:
         raise ModelError(f"models are not fetched from {redact(folder)}: download the directory and pass its path")
     try:
-        text = read_bytes(join(folder, DESCRIPTION_FILE))
-        description = json.loads(text)
+        text = read_bytes(join(folder, DESCRIPTION_FILE), MAX_JSON_BYTES)
+        description = parse_json(text)
         weights = read_bytes(join(folder, WEIGHTS_FILE))
     except (FileNotFoundError, NotADirectoryError) as err:
         known = ", ".join(sorted(shipped_models()))
         raise ModelError(
             f"no model at {redact(location)}: give one of {known}, or a directory with model.json"
         ) from err
-    except (ValueError, PermissionError, IsADirectoryError) as err:
-        raise ModelError(f"the model at {redact(location)} cannot be read: {err}") from err
+    except (ValueError, OSError) as err:
+        reason = (isinstance(err, OSError) and err.strerror) or str(err)
+        raise ModelError(f"the model at {redact(location)} cannot be read: {redact(reason)}") from err
     check_description(description, weights, redact(location))
     return ModelFiles(description, weights, hashlib.sha256(text + weights).hexdigest())
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emosense.errors import UsageError
-from emosense.storage.files import read_bytes
+from emosense.storage.files import read_bytes, read_json
 from emosense.storage.locations import join, redact
 from emosense.tables.row import unescape_cell
 
@@ -83,23 +82,23 @@ def read_evaluation(folder: str) -> Evaluation:
     """
     where = redact(folder)
     try:
-        metrics = json.loads(read_bytes(join(folder, "metrics.json")))
+        metrics = read_json(join(folder, "metrics.json"))
         text = read_bytes(join(folder, "predictions.csv")).decode("utf-8")
     except (FileNotFoundError, NotADirectoryError) as err:
         raise UsageError(f"{where} has no evaluation: make one with emosense-batch evaluate") from err
-    except ValueError as err:
+    except (ValueError, OSError) as err:
         raise UsageError(f"{where} has a damaged evaluation: {err}") from err
     try:
         curves = _read_curves(folder)
         return _evaluation(metrics, list(csv.DictReader(io.StringIO(text, newline=""))), curves)
-    except (KeyError, ValueError, TypeError) as err:
+    except (LookupError, ValueError, TypeError, AttributeError, OSError, csv.Error) as err:
         raise UsageError(f"{where} has a damaged evaluation: {type(err).__name__} {err}") from err
 
 
 def _read_curves(folder: str) -> Any:
     """Read the learning curves; the evaluation of a given model has none."""
     try:
-        return json.loads(read_bytes(join(folder, "curves.json")))
+        return read_json(join(folder, "curves.json"))
     except FileNotFoundError:
         return []
 

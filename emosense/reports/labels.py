@@ -5,7 +5,6 @@ Table -> `read_labels` -> `count_labels` -> figures and tables -> `write_page`
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from emosense.reports.segment_tally import tally_segments
 from emosense.reports.tally import Tally, count_labels
 from emosense.reports.timeline_script import SCRIPT
 from emosense.reports.timeline_sections import sections, speech_figure
-from emosense.storage.files import read_bytes
+from emosense.storage.files import read_json
 from emosense.storage.locations import redact
 
 
@@ -107,11 +106,11 @@ def read_manifest(location: str) -> dict[str, Any]:
         If it is missing or invalid.
     """
     try:
-        manifest: dict[str, Any] = json.loads(read_bytes(location))
+        manifest: dict[str, Any] = read_json(location)
         manifest["counts"]["recordings"], manifest["model"]["name"], manifest["versions"]["emosense"]
     except FileNotFoundError as err:
         raise UsageError(f"there is no manifest at {redact(location)}") from err
-    except (ValueError, KeyError, TypeError) as err:
+    except (ValueError, LookupError, TypeError, OSError) as err:
         raise UsageError(f"{redact(location)} is not the manifest of a labelling run") from err
     return manifest
 

@@ -8,11 +8,14 @@ name works. A file that is being written has a temporary name, `half_written`, a
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 from emosense.errors import OutputError, StorageError, UsageError
 from emosense.storage.locations import local_path, redact
@@ -20,15 +23,55 @@ from emosense.storage.objects import fetch_object, filesystem, retry
 from emosense.storage.schemes import is_url, scheme_name, scheme_of
 
 _HALF_WRITTEN: Final = re.compile(r"\.tmp-[0-9]+\Z")
+# What is read as a whole fits in memory several times over; an ONNX graph cannot be larger than 2 GiB.
+MAX_BYTES: Final = 1 << 31
+MAX_JSON_BYTES: Final = 1 << 26
 
 
-def read_bytes(location: str) -> bytes:
+def open_regular(path: str) -> BinaryIO:
+    """Open a local file to be read, without waiting for the writer of a FIFO.
+
+    Parameters
+    ----------
+    path : str
+        Local path; links are followed.
+
+    Returns
+    -------
+    binary file
+        At its start.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    IsADirectoryError
+        If it is a folder.
+    OSError
+        As the system reports, and if it is not a regular file: a FIFO or a device has no end.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as err:
+        raise FileNotFoundError(errno.ENOENT, "a name cannot contain NUL", path) from err
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        raise OSError(errno.EINVAL, "it is not a regular file", path)
+    return os.fdopen(descriptor, "rb")
+
+
+def read_bytes(location: str, max_bytes: int = MAX_BYTES) -> bytes:
     """Read a small file.
 
     Parameters
     ----------
     location : str
         Local path or URL.
+    max_bytes : int
+        A larger file is refused.
 
     Returns
     -------
@@ -37,16 +80,69 @@ def read_bytes(location: str) -> bytes:
 
     Raises
     ------
-    FileNotFoundError, PermissionError
-        As the storage reports.
+    OSError
+        As the storage reports, or if it is not a regular file or too large.
     """
     location = local_path(location)
     if not is_url(location):
-        with open(location, "rb") as file:
-            return file.read()
+        with open_regular(location) as file:
+            _check_size(os.fstat(file.fileno()).st_size, max_bytes)
+            return file.read(max_bytes)
     fs, path = filesystem(location)
+    if max_bytes < MAX_BYTES:
+        _check_size(retry(lambda: fs.info(path), f"looking at {redact(location)}").get("size") or 0, max_bytes)
     content: bytes = retry(lambda: fs.cat_file(path), f"reading {redact(location)}")
     return content
+
+
+def _check_size(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise OSError(errno.EFBIG, f"it has {size:,} bytes, at most {max_bytes:,} are read")
+
+
+def read_json(location: str) -> Any:
+    """Read a small file of JSON.
+
+    Parameters
+    ----------
+    location : str
+        Local path or URL.
+
+    Returns
+    -------
+    object
+        What it holds.
+
+    Raises
+    ------
+    OSError
+        As `read_bytes`.
+    """
+    return parse_json(read_bytes(location, MAX_JSON_BYTES))
+
+
+def parse_json(content: bytes) -> Any:
+    """Parse JSON that may come from anybody.
+
+    Parameters
+    ----------
+    content : bytes
+        UTF-8.
+
+    Returns
+    -------
+    object
+        What it holds.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, or nested more deeply than Python can parse.
+    """
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 @contextlib.contextmanager
@@ -66,10 +162,12 @@ def open_stream(location: str) -> Iterator[BinaryIO]:
     Raises
     ------
     StorageError
-        If storage does not answer. Not found and permission denied pass through.
+        If storage does not answer. Errors of the operating system pass through: not found, permission denied, and not
+        a regular file.
     """
+    location = local_path(location)
     if not is_url(location):
-        with open(location, "rb") as file:
+        with open_regular(location) as file:
             yield file
         return
     with tempfile.TemporaryFile() as fetched:

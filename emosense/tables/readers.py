@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, Final, TypeVar
 
 from emosense.errors import UsageError
-from emosense.storage.files import open_stream
+from emosense.storage.files import open_stream, parse_json
 from emosense.storage.locations import redact
+from emosense.storage.text_table import MAX_LINE, text_table
+from emosense.tables.columns import SCHEMA
 from emosense.tables.formats import format_of
 from emosense.tables.row import printable_path, unescape_cell
 
 Record = TypeVar("Record")
 
 # Columns that `emosense.tables.row.escape_cell` may have changed in a CSV.
-_ESCAPED: Final = ("path", "emotion", "status", "error_code", "error", "speaker", "channel")
+_TEXTS: Final = ("path", "emotion", "status", "error_code", "error", "speaker", "channel")
+_FLAGS: Final = ("uncertain", "unfamiliar")
+# Spreadsheets write these words in the language of their user.
+_FLAG_WORDS: Final = {
+    **dict.fromkeys(("true", "wahr", "vrai", "verdadero", "vero", "waar", "1"), True),
+    **dict.fromkeys(("false", "falsch", "faux", "falso", "onwaar", "0"), False),
+    "": None,
+}
 _BATCH_ROWS: Final = 4096
 
 
@@ -69,15 +76,24 @@ def read_records(
     try:
         with open_stream(location) as file:
             for values in reader(file, columns):
-                yield parse(values)
+                yield parse(_checked(values))
                 number += 1
     except FileNotFoundError as err:
         raise UsageError(f"there is no table at {redact(location)}") from err
     except OSError as err:
         raise UsageError(f"the table {redact(location)} cannot be read: {err.strerror or err}") from err
-    except (KeyError, ValueError, TypeError, csv.Error) as err:
+    except (KeyError, ValueError, TypeError, NotImplementedError) as err:
         where = f"after row {number}" if number else "at its start"
         raise UsageError(f"{redact(location)} is not a table of labels: {where}, {_reason(err)}") from err
+
+
+def _checked(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record whose values are of the types that a table can have."""
+    for name, value in record.items():
+        must_be_text = name in _TEXTS and name not in ("channel", "speaker")
+        if isinstance(value, list | dict) or (must_be_text and not isinstance(value, str | None)):
+            raise ValueError(f"{name} is {reprlib.repr(value)}, which is no text")
+    return record
 
 
 def _reader_of(location: str) -> Callable[[BinaryIO, Sequence[str] | None], Iterator[dict[str, Any]]]:
@@ -97,20 +113,37 @@ def _reason(err: Exception) -> str:
 
 
 def _csv_records(file: BinaryIO, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
-    escaped = [name for name in _ESCAPED if columns is None or name in columns]
-    with io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
-        for record in csv.DictReader(text, restval=None, restkey=""):
-            if "" in record or None in record.values():
-                raise ValueError("a row has more or fewer cells than the header")
-            yield record | {name: unescape_cell(record[name]) for name in escaped if name in record}
+    with text_table(file, SCHEMA) as table:
+        if "path" not in table.columns:
+            raise KeyError("path")
+        names = [name for name in table.columns if columns is None or name in columns]
+        texts, flags = ([name for name in names if name in kind] for kind in (_TEXTS, _FLAGS))
+        # A spreadsheet whose cells end at semicolons may write commas in numbers.
+        numbers = [name for name in names if name not in (*_TEXTS, *_FLAGS)] if table.separator != "," else []
+        for record in table:
+            values: dict[str, Any] = {name: record[name] for name in names}
+            values |= {name: unescape_cell(record[name]) for name in texts}
+            values |= {name: _flag(record[name]) for name in flags}
+            yield values | {name: record[name].replace(",", ".") for name in numbers}
+
+
+def _flag(word: str) -> bool | None:
+    if word.lower() not in _FLAG_WORDS:
+        raise ValueError(f"{reprlib.repr(word)} is neither true nor false")
+    return _FLAG_WORDS[word.lower()]
 
 
 def _json_records(file: BinaryIO, columns: Sequence[str] | None) -> Iterator[dict[str, Any]]:
-    for line in file:
-        record = json.loads(line)
-        yield {name: record[name] for name in columns or record if name in record} | {
-            "path": _printable(record["path"])
-        }
+    while line := file.readline(MAX_LINE + 1):
+        if len(line) > MAX_LINE:
+            raise ValueError(f"a line has more than {MAX_LINE:,} bytes")
+        if line.strip():
+            record = parse_json(line)
+            if not isinstance(record, dict):
+                raise ValueError("a line is not a JSON object")
+            if isinstance(record["path"], str):
+                record["path"] = _printable(record["path"])
+            yield {name: record[name] for name in columns or record if name in record}
 
 
 def _printable(path: str) -> str:

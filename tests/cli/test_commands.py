@@ -54,11 +54,18 @@ def test_saved_options_are_loaded_and_the_command_line_takes_precedence(
         ("other.json", "other.json contains the option wings"),
         ("gone.json", "there is no file gone.json"),
         (".", ". cannot be read: Is a directory"),
+        ("deep.json", "deep.json was not written by --save-params: it is nested too deeply"),
+        ("fifo.json", "fifo.json cannot be read: it is not a regular file"),
+        ("huge.json", "huge.json cannot be read: it has 6,442,450,944 bytes"),
     ],
 )
 def test_options_that_cannot_be_loaded_are_an_error_that_names_the_file(tmp_path: Path, name: str, says: str) -> None:
     for made, content in (("broken.json", "{"), ("list.json", "[]"), ("other.json", '{"wings": 2}')):
         (tmp_path / made).write_text(content)
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    os.mkfifo(tmp_path / "fifo.json")
+    with (tmp_path / "huge.json").open("wb") as file:
+        file.truncate(6 << 30)
     done = run("label", "in", "--load-params", name, cwd=tmp_path)
     assert done.returncode == 2
     assert says in done.stderr

@@ -103,3 +103,10 @@ def test_a_result_that_is_lost_to_a_full_disk_is_told_on_standard_error() -> Non
         0,
         "emosense-batch: standard output cannot be written: No space left on device\n",
     )
+
+
+def test_names_are_those_of_the_file_system_whatever_the_locale(tmp_path: Path) -> None:
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "emosense", "label", tmp_path / "nöwhere"]
+    done = subprocess.run(command, capture_output=True, env=os.environ | locale, timeout=60)
+    assert (done.returncode, "nöwhere: No such file".encode() in done.stderr) == (2, True)

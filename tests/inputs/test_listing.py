@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import errno
 import os
 import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -87,6 +91,63 @@ def test_names_of_every_kind_are_taken_literally(tmp_path: Path) -> None:
     touch(tmp_path, *names)
     (tmp_path / os.fsdecode(b"\xff.wav")).write_bytes(b"x")
     assert sorted(listed(tmp_path)[0]) == sorted([*names, os.fsdecode(b"\xff.wav")])
+
+
+class Entries(contextlib.closing[Any]):
+    """What `os.scandir` returns: an iterator that is closed with its block."""
+
+    def __iter__(self) -> Iterator[os.DirEntry[str]]:
+        return iter(self.thing)
+
+    def __enter__(self) -> Any:
+        return self
+
+
+def failing_scandir(monkeypatch: pytest.MonkeyPatch, folder: str, number: int, *, midway: bool) -> None:
+    """Have a folder fail with an error, at once or after its first entry."""
+    scandir = os.scandir
+
+    def entries(path: str) -> Iterator[os.DirEntry[str]]:
+        with scandir(path) as found:
+            yield next(found)
+        raise OSError(number, os.strerror(number), path)
+
+    def opened(path: str | int) -> Any:
+        if isinstance(path, int) or os.path.basename(path) != folder:
+            return scandir(path)
+        if midway:
+            return Entries(entries(path))
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr(os, "scandir", opened)
+
+
+@pytest.mark.parametrize(("number", "midway"), [(errno.EIO, True), (errno.EACCES, True), (errno.ESTALE, False)])
+@pytest.mark.parametrize("folder", ["root", "sub"])
+def test_a_listing_that_fails_half_way_is_a_storage_error(
+    number: int, midway: bool, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "root", "a.wav", "sub/b.wav", "sub/c.wav")
+    failing_scandir(monkeypatch, folder, number, midway=midway)
+    with pytest.raises(StorageError, match=rf"cannot list .*{folder}: {os.strerror(number)}"):
+        listed(tmp_path / "root")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG])
+def test_a_folder_that_may_not_be_read_has_a_row_and_the_listing_continues(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a.wav", "private/b.wav", "z.wav")
+    failing_scandir(monkeypatch, "private", number, midway=False)
+    assert listed(tmp_path) == (["a.wav", "private", "z.wav"], {})
+    with pytest.raises(UsageError, match=r"cannot list .*private"):
+        listed(tmp_path / "private")
+
+
+def test_a_name_with_a_zero_is_a_missing_file() -> None:
+    with Listing() as listing:
+        listing.add_list(["a\0b.wav"])
+        assert [recording.size for recording in listing] == [-1]
 
 
 def test_a_missing_folder_and_a_fifo_are_usage_errors(tmp_path: Path) -> None:

@@ -372,7 +372,8 @@ def table_of(**cells: str) -> bytes:
     [
         (b"path,emotion\r\na.wav,calm\r\n", "it has no column"),
         (table_of(path="a.wav", emotion="bored"), "'bored' is not an emotion"),
-        (",".join(COLUMNS).encode() + b"\r\na.wav,calm\r\n", "more or fewer cells"),
+        (",".join(COLUMNS).encode() + b"\r\na.wav,calm\r\n", "'' is not a status"),
+        (b"path\r\na.wav,b\r\n", "line 2 has more cells than the header"),
         (table_of(path="a.wav", emotion="calm", confidence="nan", status="ok"), "out of range"),
         (table_of(path="a.wav", emotion="calm", confidence="7", status="ok"), "from 0 to 1"),
         (b"\xff\xfe", "at its start"),

@@ -7,7 +7,6 @@ them without their prefix.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import struct
@@ -17,6 +16,7 @@ import numpy as np
 
 from emosense.arrays import Float32
 from emosense.errors import UsageError
+from emosense.storage.files import open_regular, parse_json
 from emosense.storage.locations import redact
 
 # In a checkpoint of the whole Whisper, and in one of the encoder's own.
@@ -44,7 +44,7 @@ def load_safetensors(path: str) -> dict[str, Float32]:
         If the file cannot be read, is damaged, or has no tensor of an encoder.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             found = _tensors(file)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as err:
         raise UsageError(f"{redact(path)} is not a readable safetensors file: {err}") from err
@@ -58,7 +58,7 @@ def _tensors(file: BinaryIO) -> dict[str, Float32]:
     (n_header,) = struct.unpack("<Q", file.read(8))
     if n_header > min(_MAX_HEADER, n_bytes - 8):
         raise ValueError("its header is longer than the file")
-    header = json.loads(file.read(n_header))
+    header = parse_json(file.read(n_header))
     found = {}
     for name, entry in header.items():
         prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
