@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
 import emosense
 from emosense.features.sets import FEATURE_SETS
 from emosense.models.model import read_model
@@ -12,13 +14,15 @@ from emosense.models.model import read_model
 PACKAGE = Path(emosense.__file__).parent
 # Every function or method on the way, each of which makes the next call itself. `compute` of a feature set is the
 # function that its entry names.
-CALLS = (
+LABELLING = (
     ("cli/label.py", "label", "emosense.labelling.run_job.run_label_job"),
     ("labelling/run_job.py", "run_label_job", "emosense.labelling.engine_choice.open_engine"),
     ("labelling/labeller.py", "label_recording", "compute"),
-    ("features/spectrum.py", "log_mel", "power_blocks"),
-    ("features/spectrum.py", "power_blocks", "rfft"),
 )
+FEATURES = {
+    "default": (("features/whisper.py", "whisper", "rfft"),),
+    "fast": (("features/spectrum.py", "log_mel", "power_blocks"), ("features/spectrum.py", "power_blocks", "rfft")),
+}
 # The engine carries the second call into a worker process, which makes it there.
 WORKER = ("labelling/worker.py", "main", "label_recording")
 MAX_CALLS, MAX_FILES = 4, 3
@@ -35,13 +39,15 @@ def called(file: str, function: str) -> set[str]:
     return {origin.get(name, name) for name in names}
 
 
-def test_the_label_command_reaches_the_fft_in_four_calls_and_three_files() -> None:
-    for file, function, name in (*CALLS, WORKER):
+@pytest.mark.parametrize("model", FEATURES)
+def test_the_label_command_reaches_the_fft_in_four_calls_and_three_files(model: str) -> None:
+    calls = (*LABELLING, *FEATURES[model])
+    for file, function, name in (*calls, WORKER):
         assert name in called(file, function), f"{function} in {file} does not call {name} itself"
-    # The default model's feature set takes two calls more, through features/whisper.py.
-    features, *_ = read_model("fast").description["features"]
-    assert FEATURE_SETS[features["set"]].function == "emosense.features.spectrum:log_mel"
+    features, *_ = read_model(model).description["features"]
+    file, function, _ = FEATURES[model][0]
+    assert FEATURE_SETS[features["set"]].function == f"emosense.{file[:-3].replace('/', '.')}:{function}"
     # The command makes the first call; its own file is where a reader starts.
-    _command, *functions = CALLS
+    _command, *functions = calls
     assert len(functions) <= MAX_CALLS
     assert len({file for file, _, _ in functions}) <= MAX_FILES

@@ -229,7 +229,7 @@ def test_every_source_file_that_a_page_names_exists(page: Path) -> None:
 
 def test_every_step_of_the_data_is_a_function_of_its_file() -> None:
     steps = re.findall(r"^\| \d+ \|.*\| `([\w/]+\.py)` \| `([\w.]+)` \|$", architecture(), re.MULTILINE)
-    assert len(steps) == 7 + 5
+    assert len(steps) == 7 + 4
     assert [step for step in steps if step[1] not in defined(REPOSITORY / "emosense" / step[0])] == []
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from emosense.arrays import Float32, Float64
 from emosense.features.config import FeatureConfig
 
-# The number of products that a mel bank is split into (`spans`).
-_MEL_GROUPS: Final = 8
+# The bands of each product that a mel bank is split into (`spans`).
+_BANDS_PER_PRODUCT: Final = 16
 # Slaney's Auditory Toolbox: linear below 1 kHz (200/3 Hz a mel), logarithmic above (27 mels per factor of 6.4).
 _HZ_PER_MEL = 200.0 / 3
 _LOG_START_HZ = 1000.0
@@ -165,7 +165,7 @@ def mel_weights(bank_key: tuple[int, int, int, float, float]) -> tuple[Float32, 
     return weights, np.float32(1.001 * bank_key[1] * largest)
 
 
-def mel_power(power: Float32, config: FeatureConfig) -> Float32:
+def mel_power(power: Float32, config: FeatureConfig, out: Float32 | None = None) -> Float32:
     """Compute the mel power of a block of frames.
 
     Parameters
@@ -174,13 +174,15 @@ def mel_power(power: Float32, config: FeatureConfig) -> Float32:
         From `power_blocks`.
     config : FeatureConfig
         ``n_mels``, ``f_min_hz`` and ``f_max_hz``.
+    out : ndarray, shape (n_frames, n_mels), float32, optional
+        Where to write the result.
 
     Returns
     -------
     ndarray, shape (n_frames, n_mels), float32
         Energy of the windowed frames, on librosa's scale.
     """
-    mel = np.empty((len(power), config.n_mels), np.float32)
-    for bins, filters, block in spans(config.mel_key, _MEL_GROUPS):
+    mel = np.empty((len(power), config.n_mels), np.float32) if out is None else out
+    for bins, filters, block in spans(config.mel_key, -(-config.n_mels // _BANDS_PER_PRODUCT)):
         np.matmul(power[:, bins], block, out=mel[:, filters])
     return mel

@@ -7,6 +7,7 @@ that pools the frames of the feature set ``whisper`` itself, such as a transfer 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Final
 
@@ -17,7 +18,7 @@ from emosense.errors import RecordingError, UsageError
 from emosense.features.config import FeatureConfig
 from emosense.features.encoder.config import WHISPER_HOP, EncoderConfig
 from emosense.features.encoder.onnx_encoder import PIECE_SAMPLES, Encoder, load_encoder
-from emosense.features.whisper import log_mel_power, scaled, whisper
+from emosense.features.whisper import whisper
 
 # 0.1 s: wav2vec 2.0 needs 0.025 s for its first frame, and this gives four.
 MIN_SAMPLES: Final = 1_600
@@ -162,4 +163,4 @@ def whisper_log_mel(waveform: Float32, config: FeatureConfig, n_samples: int) ->
         ``log10`` of the mel power, at most 8 below its maximum, shifted by 4 and divided by 4.
     """
     padded = np.pad(waveform, (0, n_samples - len(waveform)))
-    return np.ascontiguousarray(scaled(log_mel_power(padded, config)).T, np.float32)
+    return np.ascontiguousarray(whisper(padded, dataclasses.replace(config, segment_s=0.0), peak=None).T)
