@@ -1,4 +1,4 @@
-"""The registries of columns, output formats and error codes -> the tables of docs/rows.md.
+"""The registries of columns, output formats, file formats and error codes -> the tables of docs/rows.md.
 
     python docs/make_rows.py
 
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from emosense.audio.formats import FORMATS
 from emosense.errors import ERROR_CODES
 from emosense.tables.columns import SCHEMA
 from emosense.tables.formats import OUTPUT_FORMATS
@@ -45,10 +46,12 @@ def tables() -> dict[str, str]:
          entry.description)
         for name, entry in OUTPUT_FORMATS.items()
     )  # fmt: skip
+    files = ((each.name, " ".join(f"`{name}`" for name in each.extensions) or "`--sniff` only") for each in FORMATS)
     codes = ((f"`{code}`", meaning) for code, meaning in ERROR_CODES.items())
     return {
         "columns": _table(("column", "type", "present", ""), columns),
         "formats": _table(("format", "written", "as main table (`-o`)", ""), formats),
+        "file formats": _table(("format", "endings"), files),
         "error codes": _table(("code", "meaning"), codes),
     }
 

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.audio.reader import read_waveform
-from emosense.emotions import own_emotions
 from emosense.errors import UsageError
 from emosense.evaluation.choice import EmotionChoice
 from emosense.features.config import FeatureConfig, default_config
@@ -53,6 +52,7 @@ def label(
     strict: bool = False,
     max_duration_s: float = 86_400.0,
     channels: str | int = "mix",
+    track: int = 0,
     file_timeout_s: float = 60.0,
     encoder: str = "",
     emotions: Iterable[str] = (),
@@ -85,6 +85,8 @@ def label(
     channels : str or int
         ``"mix"``: all channels together, without those that have no speech; ``"split"``: each channel on its own;
         ``"first"`` or a number, from 1: one channel.
+    track : int
+        Number of the audio track of a film, from 1; 0 for its default, or the first that can be decoded.
     file_timeout_s : float
         Give up a recording after so many seconds without progress, or of CPU time without finding speech, > 0.
     encoder : str
@@ -125,7 +127,15 @@ def label(
     if not 0 < file_timeout_s < float("inf"):
         raise UsageError(f"file_timeout_s must be a positive number of seconds, not {file_timeout_s}")
     config = LabelConfig(
-        window_s, hop_s, strict, max_duration_s, segment_by, min_segment_s, max_segment_s, channels=str(channels)
+        window_s,
+        hop_s,
+        strict,
+        max_duration_s,
+        segment_by,
+        min_segment_s,
+        max_segment_s,
+        channels=str(channels),
+        track=track,
     )
     spec = LabelSpec(with_encoder_file(read_model(model), encoder), config, file_timeout_s)
     config.check(spec.model.description["window_s"])
@@ -245,7 +255,7 @@ def _choice(emotions: Iterable[str], classes: list[str]) -> EmotionChoice | None
         raise UsageError("emotions must be a list of names, not one name")
     if not (names := tuple(emotions)):
         return None
-    choice = EmotionChoice.parse(names, own_emotions(classes))
+    choice = EmotionChoice.parse(names, classes)
     choice.check(classes)
     return choice
 

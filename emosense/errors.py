@@ -132,7 +132,7 @@ def from_wire(code: str, text: str) -> EmoSenseError:
 # Every value of the column error_code, with its meaning.
 ERROR_CODES: Final[dict[str, str]] = {
     "empty_file": "The file has zero bytes.",
-    "not_audio": "Not a recording: a web page, a git-lfs pointer, an archive, text, zeros or raw samples.",
+    "not_audio": "Not a recording: a web page, an archive, mail, a database, a document, text, zeros or raw samples.",
     "corrupt": "The file is damaged and nothing in it can be decoded.",
     "bad_header": "The header contradicts itself: no channels, or an impossible sample rate.",
     "bad_sample_rate": "The sample rate is outside 1 kHz to 768 kHz.",
@@ -140,6 +140,7 @@ ERROR_CODES: Final[dict[str, str]] = {
     "no_samples": "There is a header without any samples.",
     "unsupported_encoding": "No installed decoder reads this encoding or container, or it is protected (DRM).",
     "no_audio_stream": "The container has video but no audio.",
+    "no_track": "The recording has no audio track of the number that --track asks for.",
     "no_channel": "The recording has no channel of the number that --channels asks for.",
     "stream_changes": "Sample rate or channels change in the middle of the recording.",
     "non_finite": "Samples are NaN, infinite or more than 1000 times full scale.",

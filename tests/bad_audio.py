@@ -142,6 +142,8 @@ def ffmpeg(
         sound: Any = output.add_stream(codec, rate=sample_rate) if codec else None
         if sound is not None:
             sound.layout = "mono"
+            if codec in ("wmav1", "wmav2"):
+                sound.bit_rate = 64_000
             if quality:
                 sound.codec_context.options = {"flags": "+qscale", "global_quality": str(118 * quality)}
             frame = av.AudioFrame.from_ndarray(voice(seconds, sample_rate)[None, :], format="fltp", layout="mono")

@@ -29,6 +29,15 @@ settings.load_profile("emosense")
 
 REPOSITORY = Path(__file__).parents[1]
 RAVDESS = Path(os.environ.get("EMOSENSE_RAVDESS") or REPOSITORY.parent / "shared" / "ravdess")
+CASES = Path(os.environ.get("EMOSENSE_CASES") or REPOSITORY.parent / "shared" / "cases")
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """The folder of small inputs that were labelled wrongly once, or a skip that is counted and says why."""
+    if not CASES.is_dir():
+        pytest.skip(f"the cases are not at {CASES}: set EMOSENSE_CASES")
+    return CASES
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,12 @@ further.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import struct
 from collections.abc import Iterator
 from typing import Final
+
+from emosense.audio.content import Content
 
 # Frames per block, and channels, of both decoders.
 BLOCK_FRAMES: Final = 65_536
@@ -20,65 +21,12 @@ MAX_CHANNELS: Final = 64
 # A header may state a little more than there is: encoders pad, and writers round to blocks.
 TOLERANCE_S: Final = 0.05
 
-_HEAD_BYTES: Final = 4096
 # A test file has 10 000 chunks before the samples; a file with ten times as many is not a recording.
 _MAX_CHUNKS: Final = 100_000
 # Sizes of the data that writers to a pipe leave: 0 (crashed recorders, GStreamer), 0x7FFFF000 to 0x80000000 (SoX,
 # arecord), 0xFFFFFFFF (FFmpeg, and with the size of the header subtracted).
 _PIPE_SIZES: Final = (range(1), range(0x7FFF_F000, 0x8000_0001), range(0xFFFF_FF00, 1 << 32))
 _OGG_TAIL_BYTES: Final = 1 << 16
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Content:
-    """The bytes of an open file, read by position.
-
-    Parameters
-    ----------
-    descriptor : int
-        File descriptor.
-    size : int
-        Size of the file in bytes.
-    head : bytes
-        The first 4 KiB.
-    """
-
-    descriptor: int
-    size: int
-    head: bytes
-
-    @classmethod
-    def of(cls, descriptor: int) -> Content:
-        """Look at an open file.
-
-        Parameters
-        ----------
-        descriptor : int
-            File descriptor, opened for reading.
-
-        Returns
-        -------
-        Content
-            With the first bytes read.
-        """
-        return cls(descriptor, os.fstat(descriptor).st_size, os.pread(descriptor, _HEAD_BYTES, 0))
-
-    def at(self, offset: int, n: int) -> bytes:
-        """Read bytes at a position.
-
-        Parameters
-        ----------
-        offset, n : int
-            Position and number of bytes.
-
-        Returns
-        -------
-        bytes
-            Fewer than `n` at the end of the file.
-        """
-        if offset + n <= len(self.head):
-            return self.head[offset : offset + n]
-        return os.pread(self.descriptor, n, offset) if offset < self.size else b""
 
 
 def declared_bytes(content: Content) -> tuple[int, int]:
@@ -112,6 +60,23 @@ def declared_bytes(content: Content) -> tuple[int, int]:
     present = content.size - start
     is_known = start and present > 0 and not any(declared in sizes for sizes in _PIPE_SIZES)
     return (declared, present) if is_known and declared > present else (1, 1)
+
+
+def is_cut_riff(content: Content) -> bool:
+    """Return whether a RIFF file, as an AVI, ends before its header says.
+
+    Parameters
+    ----------
+    content : Content
+        The open file.
+
+    Returns
+    -------
+    bool
+        False if the header does not say.
+    """
+    declared = int.from_bytes(content.head[4:8], "little")
+    return content.size < declared + 8 and not any(declared in sizes for sizes in _PIPE_SIZES)
 
 
 def nist_frames(content: Content) -> int:

@@ -15,9 +15,11 @@ import soundfile
 
 from emosense.arrays import Float32
 from emosense.audio import container_headers
-from emosense.audio.container_headers import BLOCK_FRAMES, MAX_CHANNELS, TOLERANCE_S, Content
+from emosense.audio.container_headers import BLOCK_FRAMES, MAX_CHANNELS, TOLERANCE_S
+from emosense.audio.content import Content
 from emosense.audio.ffmpeg import FFmpegDecoder
-from emosense.audio.file_type import header_fault
+from emosense.audio.file_type import header_fault, start_fault
+from emosense.audio.tracks import no_track
 from emosense.errors import RecordingError
 
 MIN_SAMPLE_RATE_HZ: Final = 1_000
@@ -63,13 +65,15 @@ class Decoder(Protocol):
         ...
 
 
-def open_decoder(file: BinaryIO) -> Decoder:
+def open_decoder(file: BinaryIO, track: int = 0) -> Decoder:
     """Open a regular file with the first decoder that accepts it.
 
     Parameters
     ----------
     file : binary file
         Opened for reading; it has a descriptor.
+    track : int
+        Number of the audio track of a container, from 1; 0 for its default, or the first that can be decoded.
 
     Returns
     -------
@@ -80,24 +84,33 @@ def open_decoder(file: BinaryIO) -> Decoder:
     ------
     RecordingError
         ``empty_file``, ``not_audio``, ``corrupt``, ``bad_header``, ``bad_sample_rate``, ``too_many_channels``,
-        ``no_samples``, ``unsupported_encoding`` or ``no_audio_stream``.
+        ``no_samples``, ``unsupported_encoding``, ``no_audio_stream`` or ``no_track``.
     """
     content = Content.of(file.fileno())
     if content.size == 0:
         raise RecordingError("empty_file", "the file has zero bytes")
-    decoder: Decoder
+    fault = start_fault(content)
+    if fault is not None:
+        raise fault
+    decoder = _first_decoder(content, track)
+    if not MIN_SAMPLE_RATE_HZ <= decoder.sample_rate <= MAX_SAMPLE_RATE_HZ:
+        raise RecordingError("bad_sample_rate", f"the header says {decoder.sample_rate} Hz")
+    return decoder
+
+
+def _first_decoder(content: Content, track: int) -> Decoder:
+    """Return libsndfile where it reads all of the recording, otherwise FFmpeg."""
     try:
         decoder = SoundFileDecoder(content)
     except soundfile.LibsndfileError as err:
         fault = header_fault(content)
         if fault is not None:
             raise fault from err
-        decoder = FFmpegDecoder(content, _refusal(str(err)))
-    else:
-        if decoder.loses_samples:
-            decoder = FFmpegDecoder(content, RecordingError("no_samples", "no samples can be decoded"))
-    if not MIN_SAMPLE_RATE_HZ <= decoder.sample_rate <= MAX_SAMPLE_RATE_HZ:
-        raise RecordingError("bad_sample_rate", f"the header says {decoder.sample_rate} Hz")
+        return FFmpegDecoder(content, _refusal(str(err)), track)
+    if decoder.loses_samples:
+        return FFmpegDecoder(content, RecordingError("no_samples", "no samples can be decoded"), track)
+    if track > 1:
+        raise RecordingError(*no_track(track, 1))
     return decoder
 
 

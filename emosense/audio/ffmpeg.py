@@ -8,8 +8,6 @@ when the first file needs it: most workers never do.
 from __future__ import annotations
 
 import errno
-import io
-import os
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -17,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.arrays import Float32
-from emosense.audio import container_headers
-from emosense.audio.container_headers import BLOCK_FRAMES, MAX_CHANNELS, TOLERANCE_S, Content
+from emosense.audio import amr, container_headers
+from emosense.audio.container_headers import BLOCK_FRAMES, MAX_CHANNELS, TOLERANCE_S
+from emosense.audio.content import Content, ContentFile
 from emosense.audio.file_type import is_audio_start
+from emosense.audio.formats import DEMUXERS
+from emosense.audio.tracks import track_fault, track_order
 from emosense.errors import RecordingError
 
-# FFmpeg also reads playlists, which open other files and URLs, and pictures and subtitles. Only these are allowed.
-_FFMPEG_FORMATS: Final = (
-    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,mp3,ogg,tta,w64,wav,wv"
-)
-_OPTIONS: Final = {"format_whitelist": _FFMPEG_FORMATS}
-# The containers that state a duration; for others FFmpeg guesses it from the bit rate.
-_SIZED_FORMATS: Final = ("mov", "matroska", "asf", "flac", "caf", "wv", "ape", "tta", "avi")
+_OPTIONS: Final = {"format_whitelist": DEMUXERS}
+# The containers that state a duration; for others FFmpeg guesses it from the bit rate. It misjudges that of AVI where
+# a packet lasts fractions of a sample, as those of ADPCM may.
+_SIZED_FORMATS: Final = ("mov", "matroska", "asf", "flac", "caf", "wv", "ape", "tta")
 # The containers whose timestamps are those of the clock that players show; others only count samples.
 _TIMED_FORMATS: Final = ("mov", "matroska", "asf", "flv", "mpeg")
 # Those whose clock starts at 0. Others, as broadcasts, start at any time, which players call 0.
@@ -38,15 +36,6 @@ _LATEST_START_S: Final = 3600.0
 # Timestamps are rounded, to 1 ms by Matroska, and jitter: only what deviates by more is lost or cut.
 _JITTER_S: Final = 0.05
 _LONGEST_OVERLAP_S: Final = 1.0
-_PROTECTED_TAGS: Final = ("drms", "enca")
-_READ_BYTES: Final = 1 << 20
-
-
-class _BoundedFile(io.FileIO):
-    """Reads little at a time: FFmpeg asks for all that a damaged header claims, and Python would allocate it."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        return super().read(_READ_BYTES if size is None or size < 0 else min(size, _READ_BYTES))
 
 
 class FFmpegDecoder:
@@ -58,52 +47,80 @@ class FFmpegDecoder:
         The open file.
     refusal : RecordingError
         Raised if FFmpeg cannot read the recording either.
+    track : int
+        Number of the audio track, from 1; 0 for the default of the container, or the first that can be decoded.
     """
 
-    def __init__(self, content: Content, refusal: RecordingError) -> None:
+    def __init__(self, content: Content, refusal: RecordingError, track: int = 0) -> None:
         import av
 
         self._av, self._content, self._refusal = av, content, refusal
-        os.lseek(content.descriptor, 0, os.SEEK_SET)
-        file = _BoundedFile(content.descriptor, closefd=False)
-        # Told that this is an MP3, FFmpeg looks for the first frame after whatever precedes it.
-        name = None if is_audio_start(content.head) else "mp3"
-        try:
-            # Many files have tags in Latin-1, which do not damage the sound.
-            self._container = av.open(file, "r", format=name, container_options=_OPTIONS, metadata_errors="replace")
-        except (av.FFmpegError, ValueError, OSError) as err:
-            self._raise_fault_of_storage(err)
-            raise refusal from err
-        if not self._container.streams.audio:
-            raise RecordingError("no_audio_stream", "the container holds no audio stream")
-        self._stream = self._container.streams.audio[0]
-        if self._stream.codec_context is None:
-            raise RecordingError("unsupported_encoding", "FFmpeg has no decoder for the audio stream")
-        if _is_protected(self._stream):
-            raise RecordingError("unsupported_encoding", "the audio is protected (DRM)")
-        if self._stream.codec_context.name == "flac":
-            # Without this a damaged frame is decoded as if it were sound.
-            self._stream.codec_context.options = {"err_detect": "crccheck+explode"}
-        self._is_lossless: bool = self._stream.codec_context.codec.lossless
-        self.is_broken = False
-        self.n_lost = self._n_bad = 0
-        self._frames = self._decode()
-        # The header may give another rate than the stream has (HE-AAC): the first frame decides.
-        self._first = next(self._frames, None)
-        if self._first is None:
-            is_known = refusal.code == "unsupported_encoding"
-            raise RecordingError("corrupt", "no packet of the audio stream can be decoded") if is_known else refusal
+        self._open_track(track)
         if self._first.format.name.startswith("s64"):
             raise RecordingError("unsupported_encoding", "64 bits a sample")
         self.sample_rate: int = self._first.sample_rate
         self.n_channels: int = self._first.layout.nb_channels
         if self.n_channels > MAX_CHANNELS:
             raise RecordingError("too_many_channels", f"{self.n_channels} channels; at most {MAX_CHANNELS} can be read")
-        # Lossy codecs pad with whole frames, which some containers count and others do not.
-        n_padding = 0 if self._is_lossless else 2 * self._first.samples
-        self.tolerance_s = TOLERANCE_S + n_padding / max(self.sample_rate, 1)
+        self.tolerance_s = self._tolerance_s()
         self._clock_start_s = self._find_clock_start()
         self.declared_frames = self._declared()
+
+    def _open_track(self, track: int) -> None:
+        """Open the first track that can be decoded, in the order in which they are tried."""
+        self._container = self._opened()
+        faults: list[RecordingError] = []
+        for place in track_order(self._container, track):
+            if faults:
+                # What was read for the track before is gone.
+                self._container = self._opened()
+            self._stream = self._container.streams.audio[place]
+            fault = track_fault(self._stream) or self._start()
+            if fault is None:
+                return
+            faults.append(fault)
+        raise faults[0]
+
+    def _opened(self) -> Any:
+        """Open the container."""
+        # Told that this is an MP3, FFmpeg looks for the first frame after whatever precedes it.
+        name = None if is_audio_start(self._content.head) else "mp3"
+        try:
+            # Many files have tags in Latin-1, which do not damage the sound.
+            return self._av.open(
+                ContentFile(self._content), "r", format=name, container_options=_OPTIONS, metadata_errors="replace"
+            )
+        except (self._av.FFmpegError, ValueError, OSError) as err:
+            self._raise_fault_of_storage(err)
+            raise self._refusal from err
+
+    def _start(self) -> RecordingError | None:
+        """Decode the first frame of the track, or return why that fails."""
+        if self._stream.codec_context.name == "flac":
+            # Without this a damaged frame is decoded as if it were sound.
+            self._stream.codec_context.options = {"err_detect": "crccheck+explode"}
+        if self._stream.codec_context.name == "alac":
+            # FFmpeg cuts what a CAF says lies after the end from a last packet that is short already.
+            self._stream.codec_context.options = {"flags2": "skip_manual"}
+        self._is_lossless: bool = self._stream.codec_context.codec.lossless
+        self.is_broken = self._container.format.name == "avi" and container_headers.is_cut_riff(self._content)
+        self.n_lost = self._n_bad = 0
+        self._frames = self._decode()
+        # The header may give another rate than the stream has (HE-AAC): the first frame decides.
+        self._first: Any = next(self._frames, None)
+        if self._first is not None:
+            return None
+        is_known = self._refusal.code == "unsupported_encoding"
+        return RecordingError("corrupt", "no packet of the audio stream can be decoded") if is_known else self._refusal
+
+    def _tolerance_s(self) -> float:
+        """Return how much shorter than declared the recording may be."""
+        if self._is_lossless and self._container.format.name == "caf":
+            # A CAF counts whole packets, of which the last may be filled in part.
+            return max(TOLERANCE_S, float(self._first.samples - 1) / self.sample_rate)
+        # Lossy codecs pad with whole frames, which some containers count and others do not.
+        n_padding = 0 if self._is_lossless else 2 * self._first.samples
+        return TOLERANCE_S + float(n_padding) / max(self.sample_rate, 1)
 
     def _find_clock_start(self) -> float:
         """Return the timestamp at which the clock of the file is 0."""
@@ -136,10 +153,29 @@ class FFmpegDecoder:
                 return
             if packet is None:
                 return
-            try:
-                yield from packet.decode()
-            except self._av.FFmpegError:
-                self._n_bad += 1
+            decode = self._decode_amr if self._stream.codec_context.name in amr.FRAME_SAMPLES else self._decode_packet
+            yield from decode(packet)
+
+    def _decode_packet(self, packet: Any) -> Iterator[Any]:
+        try:
+            yield from packet.decode()
+        except self._av.FFmpegError:
+            self._n_bad += 1
+
+    def _decode_amr(self, packet: Any) -> Iterator[Any]:
+        """Decode the frames of a packet; those without speech, which FFmpeg refuses, are silent."""
+        codec = self._stream.codec_context.name
+        for n, (content, is_pause) in enumerate(amr.frames(codec, bytes(packet))):
+            pts = None if packet.pts is None else packet.pts + round(n * amr.FRAME_S / packet.time_base)
+            if is_pause:
+                silence = np.zeros((1, amr.FRAME_SAMPLES[codec]), np.float32)
+                frame = self._av.AudioFrame.from_ndarray(silence, "fltp", "mono")
+                frame.sample_rate, frame.pts, frame.time_base = amr.SAMPLE_RATE[codec], pts, packet.time_base
+                yield frame
+            else:
+                part = self._av.Packet(content)
+                part.stream, part.pts, part.time_base = packet.stream, pts, packet.time_base
+                yield from self._decode_packet(part)
 
     def _raise_fault_of_storage(self, err: Exception) -> None:
         """Raise the error of the file itself; EINVAL only means a header that points to byte 2**63."""
@@ -207,14 +243,6 @@ def _concatenated(blocks: list[Float32]) -> Iterator[Float32]:
 def _silence(n_frames: int, n_channels: int) -> Iterator[Float32]:
     for start in range(0, n_frames, BLOCK_FRAMES):
         yield np.zeros((min(BLOCK_FRAMES, n_frames - start), n_channels), np.float32)
-
-
-def _is_protected(stream: Any) -> bool:
-    """Whether an MP4 says that its audio is encrypted; a tag that is not text is damaged."""
-    try:
-        return stream.codec_context.codec_tag in _PROTECTED_TAGS
-    except UnicodeDecodeError:
-        return False
 
 
 def _samples(frame: Any) -> NDArray[np.generic]:

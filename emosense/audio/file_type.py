@@ -10,29 +10,43 @@ import re
 import struct
 from typing import Final
 
-from emosense.audio.container_headers import MAX_CHANNELS, Content, chunks
+from emosense.audio.container_headers import MAX_CHANNELS, chunks
+from emosense.audio.content import Content
+from emosense.audio.formats import STARTS
+from emosense.audio.other_files import disguised_kind, other_kind
 from emosense.errors import RecordingError
 
-_SNDFILE_STARTS: Final = (
-    b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"ID3", b"caff", b".snd", b"riff", b"NIST", b"2BIT", b" paf",
-    b"Creative Voice File", b"MATLAB",
-)  # fmt: skip
-# AAC in ADTS, AC-3, AMR, APE, WavPack, TTA, FLV, ASF (WMA) and Matroska (WebM). MP4 is marked at byte 4.
-_FFMPEG_STARTS: Final = (
-    b"\xff\xf1", b"\xff\xf9", b"\x0b\x77", b"#!AMR", b"MAC ", b"wvpk", b"TTA1", b"FLV\x01", b"0&\xb2u",
-    b"\x1aE\xdf\xa3",
-)  # fmt: skip
 # First atoms of MP4 and QuickTime; empty ones may precede the one that says more.
-_MP4_ATOMS: Final = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
-# What may be in the place of a recording, and what to do about it.
-_LOOKALIKES: Final[tuple[tuple[bytes, str], ...]] = (
-    (b"version https://git-lfs", "a git-lfs pointer, not the recording: run git lfs pull"),
-    (b"<", "an HTML or XML page, as a failed download leaves behind"),
-    (b"{", "a JSON document, as a failed download leaves behind"),
-    (b"\x1f\x8b", "gzip data: unpack it first"),
-    (b"PK\x03\x04", "a zip archive: unpack it first"),
-    (b"\0\0\0\0", "zeros, as an unfinished download leaves behind"),
+_MP4_ATOMS: Final = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp")
+# Packets of a transport stream have 188 bytes, and 4 more before each on Blu-ray discs, or 16 after each.
+_TRANSPORT_PACKETS: Final = ((0, 188), (4, 192), (0, 204))
+# Formats that no decoder here reads. Their names help to find one that does.
+_UNREAD: Final = (
+    (rb"\x02?#!SILK", "SILK, as of WeChat and QQ"),
+    (rb"[\x01-\x0f]dss", "DSS, of a dictation machine"),
+    (rb"[\x01-\x0f](?:ds2|enc)", "DS2, of a dictation machine"),
+    (rb"\.ra\xfd|\.RMF", "RealAudio"),
+    (rb"RIFF....QLCM", "QCP, of a phone"),
+    (rb"#!(?:EVRC|SMV|QCELP)", "EVRC, SMV or QCELP, of a phone"),
+    (rb"#!AMR[^\n]{0,8}_MC", "AMR of several channels"),
+    (rb"MPCK|MP\+", "Musepack"),
+    (rb"DSD |FRM8", "DSD"),
+    (rb"OFR ", "OptimFROG"),
+    (rb"tBaK", "TAK"),
+    (rb"ajkg", "Shorten"),
+    (rb"TWIN", "TwinVQ"),
+    (rb"[Ee][Aa]3[\x01-\x04]", "ATRAC"),
+    (rb"....\x57\x90\x75\x36", "Audible"),
+    (rb"\xc0\xde\xc2", "Codec 2"),
+    (rb"\x7f\xfe\x80\x01|\xfe\x7f\x01\x80|DTSHDHDR", "DTS"),
+    (rb"\xac[\x40\x41]", "AC-4"),
+    (rb"ADIF", "AAC with an ADIF header"),
+    (rb"NIST.{12,1020}embedded-shorten", "NIST SPHERE compressed with Shorten"),
 )
+_UNREAD_STARTS: Final = re.compile(b"|".join(b"(%b)" % start for start, _ in _UNREAD), re.DOTALL)
+# Frames after something else are a recording if they fill most of the rest of the file. Many breaks are those of a
+# database, which keeps its content in pages of 4 to 64 KiB.
+_LEAST_SHARE, _BYTES_A_BREAK, _LONGEST_LEAD_BYTES = 0.5, 1 << 18, 1 << 16
 _IMA_ADPCM: Final = 0x11
 # kbit/s by the four bits of a frame's header (ISO 11172-3 and 13818-3), one row per layer.
 _MPEG1_KBPS: Final = (
@@ -59,12 +73,47 @@ def is_audio_start(head: bytes) -> bool:
     bool
         Whether a decoder may open it.
     """
-    is_mp4 = head[4:8] in _MP4_ATOMS
-    return is_mp4 or head.startswith((*_SNDFILE_STARTS, *_FFMPEG_STARTS)) or mpeg_start(head) == 0
+    if head.startswith(STARTS) or head[4:8] in _MP4_ATOMS:
+        return disguised_kind(head) is None
+    return _starts_with_mpeg_frames(head) or _is_transport_stream(head)
 
 
-def lookalike(content: Content) -> str | None:
-    """Return what a file is instead of audio.
+def _starts_with_mpeg_frames(head: bytes) -> bool:
+    if head[:1] != b"\xff":
+        return False
+    if mpeg_start(head) == 0:
+        return True
+    # Fewer than three frames are a recording if nothing follows them. Frames of free format do not say their length.
+    first = mpeg_frame_bytes(head)
+    second = mpeg_frame_bytes(head[first:]) if first else 0
+    is_free_format = head[1:2] in (b"\xfa", b"\xfb", b"\xf2", b"\xf3", b"\xe2", b"\xe3") and head[2] >> 4 == 0
+    return is_free_format or len(head) in (first, first + second)
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    """Whether all packets in the first bytes, three or more, have their sync byte."""
+    return any(len(marks := head[at::size]) >= 3 and not marks.strip(b"G") for at, size in _TRANSPORT_PACKETS)
+
+
+def unread_format(head: bytes) -> str | None:
+    """Return the name of a format of recordings that no decoder here reads.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes of the file.
+
+    Returns
+    -------
+    str or None
+        None if it is none of these.
+    """
+    match = _UNREAD_STARTS.match(head)
+    return _UNREAD[int(match.lastindex or 1) - 1][1] if match else None
+
+
+def start_fault(content: Content) -> RecordingError | None:
+    """Return why a file is not given to any decoder, by its first bytes.
 
     Parameters
     ----------
@@ -73,19 +122,64 @@ def lookalike(content: Content) -> str | None:
 
     Returns
     -------
-    str or None
-        What it is, and what to do about it; None if it may be audio. A RIFF header or MPEG frames after something else
-        count as audio, though damaged.
+    RecordingError or None
+        None if it may be a recording. A RIFF header or MPEG frames after something unknown count as one, though
+        damaged.
     """
     head = content.head
-    if is_audio_start(head):
+    # Some of the formats that are not read start like others that are.
+    name = None if head[:4] == b"RIFF" and head[8:12] == b"WAVE" else unread_format(head)
+    if name is None and is_audio_start(head):
         return None
-    if re.search(rb"RIFF....WAVE|fLaC\0\0\0\x22", head, re.DOTALL) or mpeg_start(content.at(0, 1 << 16)) is not None:
-        return None
-    for start, what in _LOOKALIKES:
-        if head.lstrip(b" \t\r\n\xef\xbb\xbf").startswith(start):
-            return what
-    return "no known audio format"
+    if name is not None:
+        return RecordingError("unsupported_encoding", f"no decoder for this format: {name}")
+    what = disguised_kind(head) or other_kind(content)
+    if what is None:
+        if is_htk(content) or re.search(rb"RIFF....WAVE|fLaC\0\0\0\x22", head, re.DOTALL) or _is_mpeg_inside(content):
+            return None
+        what = "no known audio format" if head.strip(b"\0") else "zeros, as an unfinished download leaves behind"
+    return RecordingError("not_audio", f"the content is not audio: {what}")
+
+
+def is_htk(content: Content) -> bool:
+    """Return whether a file is a waveform of HTK, which has no mark: its header fits the size of the file.
+
+    Parameters
+    ----------
+    content : Content
+        The open file.
+
+    Returns
+    -------
+    bool
+        Whether its samples have 16 bits and fill the file.
+    """
+    if len(content.head) < 12:
+        return False
+    n_samples, period, n_bytes, kind = struct.unpack_from(">iihh", content.head)
+    return period > 0 and (n_bytes, kind) == (2, 0) and content.size == 12 + 2 * n_samples
+
+
+def _is_mpeg_inside(content: Content) -> bool:
+    """Whether MPEG frames begin in the first 64 KiB and fill most of the rest."""
+    start = mpeg_start(content.at(0, _LONGEST_LEAD_BYTES))
+    if start is None:
+        return False
+    place, n_frame_bytes, n_breaks, end = start, 0, 0, content.size
+    block, block_start = b"", 0
+    while place < end and n_breaks <= 1 + (place - start) // _BYTES_A_BREAK:
+        if not block_start <= place <= block_start + len(block) - 4:
+            block, block_start = content.at(place, 1 << 20), place
+            if len(block) < 4:
+                return n_frame_bytes >= _LEAST_SHARE * (end - start)
+        length = mpeg_frame_bytes(block[place - block_start : place - block_start + 4])
+        if length:
+            n_frame_bytes += length
+        else:
+            n_breaks += 1
+            length = mpeg_start(content.at(place, _LONGEST_LEAD_BYTES)) or _LONGEST_LEAD_BYTES
+        place += length
+    return place >= end and n_frame_bytes >= _LEAST_SHARE * (end - start)
 
 
 def header_fault(content: Content) -> RecordingError | None:
@@ -101,9 +195,6 @@ def header_fault(content: Content) -> RecordingError | None:
     RecordingError or None
         None if FFmpeg may try.
     """
-    what = lookalike(content)
-    if what is not None:
-        return RecordingError("not_audio", f"the content is not audio: {what}")
     if content.head[:4] not in (b"RIFF", b"RIFX") or content.head[8:12] != b"WAVE":
         return None
     order = ">" if content.head[:4] == b"RIFX" else "<"
@@ -143,7 +234,7 @@ def mpeg_start(data: bytes) -> int | None:
     for match in re.finditer(rb"\xff[\xe2-\xff]", data):
         start = place = match.start()
         for _ in range(3):
-            length = _mpeg_frame_bytes(data[place : place + 4])
+            length = mpeg_frame_bytes(data[place : place + 4])
             if not length:
                 break
             place += length
@@ -152,8 +243,19 @@ def mpeg_start(data: bytes) -> int | None:
     return None
 
 
-def _mpeg_frame_bytes(header: bytes) -> int:
-    """Return the length of an MPEG audio frame, 0 if this is not a header of one (ISO 11172-3, 2.4.2.3)."""
+def mpeg_frame_bytes(header: bytes) -> int:
+    """Return the length of an MPEG audio frame (ISO 11172-3, 2.4.2.3).
+
+    Parameters
+    ----------
+    header : bytes
+        Four bytes or more.
+
+    Returns
+    -------
+    int
+        In bytes, 0 if this is not a header of a frame.
+    """
     if len(header) < 4 or header[0] != 0xFF or header[1] < 0xE2:
         return 0
     version, layer = (header[1] >> 3) & 3, 4 - ((header[1] >> 1) & 3)

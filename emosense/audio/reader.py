@@ -64,6 +64,8 @@ class RecordingReader:
         Longer recordings are refused with ``too_long``.
     channels : str
         ``mix``, ``split``, or the number of a channel, from 1 (`emosense.audio.channels`).
+    track : int
+        Number of the audio track of a container, from 1; 0 for its default, or the first that can be decoded.
     on_block : callable, optional
         Called after every block that is decoded.
 
@@ -89,9 +91,10 @@ class RecordingReader:
         max_duration_s: float = float("inf"),
         *,
         channels: str = MIX,
+        track: int = 0,
         on_block: Callable[[], None] = lambda: None,
     ) -> None:
-        self._decoder = open_decoder(file)
+        self._decoder = open_decoder(file, track)
         n_channels = self._decoder.n_channels
         self.sample_rate = sample_rate or self._decoder.sample_rate
         self.channels = tuple(range(1, n_channels + 1)) if channels == SPLIT else (None,)

@@ -58,6 +58,15 @@ def label(
             "from 1: that channel only."
         ),
     ] = "mix",
+    track: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Audio track of a film, from 1; default: the one it marks as default, else the first that can be "
+            "decoded.",
+            show_default=False,
+        ),
+    ] = 0,
     segment_by: Annotated[
         SegmentBy, typer.Option(help="Cut recordings into windows of a fixed length, or into utterances, at pauses.")
     ] = SegmentBy.window,
@@ -162,7 +171,9 @@ def label(
         engine=engine.value,
         n_workers=workers,
         address=address,
-        config=LabelConfig(window, hop, strict, max_duration, segment_by.value, min_segment, max_segment, channels),
+        config=LabelConfig(
+            window, hop, strict, max_duration, segment_by.value, min_segment, max_segment, channels, track
+        ),
         listing=ListingConfig(follow_links=follow_links, any_extension=sniff),
         speakers=SpeakerRule(speakers) if speakers is not None else None,
         adapt=adapt,
@@ -195,11 +206,10 @@ def label(
 
 def _choice(names: tuple[str, ...], model: str) -> EmotionChoice:
     """Parse the emotions that the user chose, of which the model may have some of the user's own."""
-    from emosense.emotions import own_emotions
     from emosense.evaluation.choice import EmotionChoice
     from emosense.models.model import read_model
 
-    return EmotionChoice.parse(names, own_emotions(read_model(model).description["classes"]))
+    return EmotionChoice.parse(names, read_model(model).description["classes"])
 
 
 def _names_on_stdin() -> tuple[str, ...]:

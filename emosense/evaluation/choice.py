@@ -41,7 +41,7 @@ class EmotionChoice:
         names : iterable of str
             Names of emotions or synonyms, in any order.
         own : collection of str
-            Emotions of a user's own that may be chosen too.
+            Emotions of a model, among which a user's own may be chosen too.
 
         Returns
         -------

@@ -14,19 +14,13 @@ import stat
 from collections.abc import Iterator
 from typing import Any, Final
 
+from emosense.audio.formats import AUDIO_EXTENSIONS
 from emosense.errors import StorageError, UsageError
 from emosense.inputs.recording import Recording, object_version
 from emosense.storage.locations import local_path, redact, without_credentials
 from emosense.storage.objects import filesystem, retry
 from emosense.storage.schemes import is_url
 
-AUDIO_EXTENSIONS: Final = frozenset(
-    {
-        ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf",
-        ".w64", ".rf64", ".sph", ".nist", ".m4a", ".mp4", ".m4b", ".aac", ".wma", ".webm", ".mka", ".mkv", ".mov",
-        ".3gp", ".amr",
-    }
-)  # fmt: skip
 _PARTIAL_DOWNLOADS: Final = frozenset({".part", ".tmp", ".crdownload", ".partial"})
 _SYSTEM_FOLDERS: Final = frozenset({"@eaDir", "System Volume Information", "__MACOSX", "$RECYCLE.BIN", "lost+found"})
 # Faults of one folder, which no rerun cures by itself.

@@ -40,6 +40,8 @@ class LabelConfig:
         Least and longest length of an utterance, in seconds; 0 for 1 s, and for the model's window.
     channels : str
         ``mix``: one label of all channels; ``split``: one of each; ``first`` or a number, from 1: of that channel.
+    track : int
+        Number of the audio track of a film, from 1; 0 for its default, or the first that can be decoded.
 
     Raises
     ------
@@ -55,6 +57,7 @@ class LabelConfig:
     min_segment_s: float = 0.0
     max_segment_s: float = 0.0
     channels: str = "mix"
+    track: int = 0
 
     def __post_init__(self) -> None:
         """Write one choice of channels in one way."""
@@ -86,6 +89,8 @@ class LabelConfig:
         window_s = self.window_s or model_window_s
         if self.hop_s > window_s:
             raise UsageError(f"the hop cannot be longer than the window of {window_s:g} s")
+        if self.track < 0:
+            raise UsageError(f"audio tracks are counted from 1, not {self.track}")
         if not 0 < self.max_duration_s < float("inf"):
             raise UsageError(f"the maximum duration must be a positive number of seconds, not {self.max_duration_s:g}")
         self._check_utterances(model_window_s)

@@ -70,8 +70,9 @@ class Labeller:
         try:
             with open_recording(recording, self._on_progress) as file:
                 reader = RecordingReader(
-                    file, rate, config.max_duration_s, channels=config.channels, on_block=self._on_progress
-                )
+                    file, rate, config.max_duration_s, channels=config.channels, track=config.track,
+                    on_block=self._on_progress,
+                )  # fmt: skip
                 result.start(reader)
                 for segment, speech in self._pieces(reader):
                     budget.check(segment.end_s)

@@ -26,11 +26,13 @@ _OPTIONS: Final = {
     "min_segment_s": "--min-segment",
     "max_segment_s": "--max-segment",
     "channels": "--channels",
+    "track": "--track",
 }
 # What the default of an option means.
 _DEFAULTS: Final = {
     "window_s": "the model's own",
     "hop_s": "the window",
+    "track": "the default of each recording",
     "min_segment_s": "1",
     "max_segment_s": "the model's window",
 }

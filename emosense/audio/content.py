@@ -1,0 +1,206 @@
+"""The bytes of an open file, or of one recording in a file that holds several.
+
+Everything is read by position, so that several parts of a file can be read at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import io
+import os
+from collections.abc import Iterator
+from typing import Final
+
+_HEAD_BYTES: Final = 4096
+_READ_BYTES: Final = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Content:
+    """Bytes of an open file.
+
+    Parameters
+    ----------
+    descriptor : int
+        File descriptor.
+    size : int
+        Number of bytes.
+    head : bytes
+        The first 4 KiB.
+    start : int
+        Position in the file of the first byte.
+    is_whole : bool
+        Whether these are all bytes of the file.
+    """
+
+    descriptor: int
+    size: int
+    head: bytes
+    start: int = 0
+    is_whole: bool = True
+
+    @classmethod
+    def of(cls, descriptor: int) -> Content:
+        """Look at an open file.
+
+        Parameters
+        ----------
+        descriptor : int
+            File descriptor, opened for reading.
+
+        Returns
+        -------
+        Content
+            With the first bytes read.
+        """
+        return cls(descriptor, os.fstat(descriptor).st_size, os.pread(descriptor, _HEAD_BYTES, 0))
+
+    def part(self, start: int, end: int) -> Content:
+        """Return some of the bytes.
+
+        Parameters
+        ----------
+        start, end : int
+            Position of the first byte, and of that after the last.
+
+        Returns
+        -------
+        Content
+            Read from the same file.
+        """
+        head = os.pread(self.descriptor, min(_HEAD_BYTES, end - start), self.start + start)
+        return Content(self.descriptor, end - start, head, self.start + start, is_whole=False)
+
+    def at(self, offset: int, n: int) -> bytes:
+        """Read bytes at a position.
+
+        Parameters
+        ----------
+        offset, n : int
+            Position and number of bytes.
+
+        Returns
+        -------
+        bytes
+            Fewer than `n` at the end.
+        """
+        if offset + n <= len(self.head):
+            return self.head[offset : offset + n]
+        n = min(n, self.size - offset)
+        return os.pread(self.descriptor, n, self.start + offset) if n > 0 else b""
+
+    def find(self, pattern: bytes, offset: int = 0) -> Iterator[int]:
+        """Search for bytes.
+
+        The file is read and not mapped: a mapped file that is shortened meanwhile would end the process.
+
+        Parameters
+        ----------
+        pattern : bytes
+            What to search for.
+        offset : int
+            Position to begin at.
+
+        Yields
+        ------
+        int
+            Each position of the pattern.
+        """
+        while offset < self.size:
+            block = self.at(offset, _READ_BYTES)
+            place = block.find(pattern)
+            while place >= 0:
+                yield offset + place
+                place = block.find(pattern, place + 1)
+            if len(block) < _READ_BYTES:
+                return
+            offset += len(block) - len(pattern) + 1
+
+
+class ContentFile(io.RawIOBase):
+    """Content as a file that decoders read; the file stays open when this one is closed.
+
+    At most 1 MiB is read at a time: FFmpeg asks for all that a damaged header claims, and Python would allocate it.
+
+    Parameters
+    ----------
+    content : Content
+        What to read.
+    """
+
+    def __init__(self, content: Content) -> None:
+        self._content, self._position = content, 0
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return that positions can be set."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position, in bytes."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Set the position.
+
+        Parameters
+        ----------
+        offset : int
+            In bytes.
+        whence : int
+            What it counts from: ``os.SEEK_SET``, ``os.SEEK_CUR`` or ``os.SEEK_END``.
+
+        Returns
+        -------
+        int
+            The new position.
+
+        Raises
+        ------
+        OSError
+            With ``EINVAL``, if it lies before the start.
+        """
+        position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._content.size}[whence]
+        if position < 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        self._position = position
+        return position
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read the next bytes.
+
+        Parameters
+        ----------
+        size : int or None
+            How many; all for -1 or None.
+
+        Returns
+        -------
+        bytes
+            At most 1 MiB.
+        """
+        block = self._content.at(self._position, _READ_BYTES if size is None or size < 0 else min(size, _READ_BYTES))
+        self._position += len(block)
+        return block
+
+    def readinto(self, buffer: object, /) -> int:
+        """Fill a buffer with the next bytes.
+
+        Parameters
+        ----------
+        buffer : writable buffer
+            What to fill.
+
+        Returns
+        -------
+        int
+            Number of bytes read.
+        """
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        block = self.read(len(view))
+        view[: len(block)] = block
+        return len(block)
