@@ -133,16 +133,24 @@ class ContentFile(io.RawIOBase):
         self._content, self._position = content, 0
 
     def readable(self) -> bool:
-        """Return that it can be read."""
+        """Say that it can be read.
+
+        Returns
+        -------
+        bool
+            True.
+        """
         return True
 
     def seekable(self) -> bool:
-        """Return that positions can be set."""
-        return True
+        """Say that positions can be set.
 
-    def tell(self) -> int:
-        """Return the position, in bytes."""
-        return self._position
+        Returns
+        -------
+        bool
+            True.
+        """
+        return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Set the position.
