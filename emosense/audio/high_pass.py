@@ -57,9 +57,11 @@ def high_pass(waveform: Float32, sample_rate: int) -> Float32:
     continued[:n_reach], continued[end + n_lead :] = continued[n_reach], continued[end + n_lead - 1]
     # A constant leaves nothing at all, not even what is lost by rounding.
     continued -= waveform[0]
-    # Row m of the product has what step m gives to the coarse samples around it.
-    given = continued.reshape(-1, step) @ kernel.T
-    coarse = np.sum([given[place : place + n_coarse + 1, place] for place in range(_SPAN)], axis=0)
+    # Column m of the product has what step m gives to the coarse samples around it.
+    given = kernel @ continued.reshape(-1, step).T
+    coarse = given[0, : n_coarse + 1].copy()
+    for place in range(1, _SPAN):
+        coarse += given[place, place : place + n_coarse + 1]
     low = _below_voice(coarse, sample_rate / step)
     spread = np.zeros((n_coarse + _SPAN, _SPAN), np.float32)
     for place in range(_SPAN):

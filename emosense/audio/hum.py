@@ -48,7 +48,7 @@ def without_hum(waveform: Float32, is_pause: NDArray[np.bool_], sample_rate: int
     """
     if np.count_nonzero(is_pause) < MIN_PAUSE_S * sample_rate:
         return waveform
-    found = _mains(np.where(is_pause, waveform, np.float32(0)), sample_rate)
+    found = _mains(waveform * is_pause, sample_rate)
     if found is None:
         return waveform
     pauses = np.flatnonzero(is_pause)
@@ -97,9 +97,13 @@ def _lines(power: Float32, nominal: float, per_hz: float) -> tuple[NDArray[np.in
     orders, centres = orders[is_inside], centres[is_inside]
     around = power[centres[:, np.newaxis] + np.arange(-reach, reach + 1)]
     sides = np.concatenate((np.arange(-far, -near), np.arange(near, far)))
-    beside = np.median(power[centres[:, np.newaxis] + sides], axis=1)
+    # The median of an even number of values, in a fifth of the time of `np.median`.
+    middle = len(sides) // 2
+    beside = np.partition(power[centres[:, np.newaxis] + sides], (middle - 1, middle), axis=1)[
+        :, middle - 1 : middle + 1
+    ]
     peaks = centres - reach + np.argmax(around, axis=1)
-    is_line = power[peaks] > _LINE_RATIO * beside
+    is_line = power[peaks] > _LINE_RATIO / 2 * beside.sum(axis=1)
     return orders[is_line], peaks[is_line]
 
 

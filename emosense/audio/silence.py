@@ -69,11 +69,20 @@ class SilenceLimit:
         if self._n_sounding >= _ENOUGH_S * self._sample_rate:
             return
         if span > SILENCE_PEAK:
-            # A constant is no sound, and each channel may have its own.
-            steps = np.abs(np.diff(block, axis=0, prepend=block[:1])).max(axis=1)
-            self._n_sounding += int(np.count_nonzero(steps > SILENCE_PEAK))
+            self._look(block)
         self._n_frames += len(block)
         self._n_samples += block.size
         if self._n_samples > self._max_samples:
             silent_s = self._n_frames / self._sample_rate
             raise RecordingError("no_speech", f"the first {silent_s:.0f} s are silent; the rest was not read")
+
+    def _look(self, block: Float32) -> None:
+        """Count the samples that sound, until there are enough."""
+        enough = round(_ENOUGH_S * self._sample_rate) + 1
+        for start in range(0, len(block), enough):
+            part = block[max(0, start - 1) : start + enough]
+            # A constant is no sound, and each channel may have its own.
+            steps = np.abs(part[1:] - part[:-1]).max(axis=1)
+            self._n_sounding += int(np.count_nonzero(steps > SILENCE_PEAK))
+            if self._n_sounding >= _ENOUGH_S * self._sample_rate:
+                return

@@ -27,6 +27,8 @@ _FLOOR: Final = np.float32(1e-8)
 # 200 dB below full scale: what remains of silence is divided by no less.
 _SILENT_POWER: Final = np.float32(1e-20)
 _REACH: Final = 6
+# What the network sees move: the bands, level, tonality, change of shape, and whether that is small.
+_N_MOVING: Final = _N_BANDS + 4
 _BELOW_LOUDEST_DB: Final = 35.0
 # Shapes that differ by less than this, in dB a band, stand still.
 _STILL_DB: Final = 1.0
@@ -79,26 +81,31 @@ def frame_features(waveform: Float32, sample_rate: int) -> tuple[Float32, Float3
     n_frames = -(-len(waveform) // frame)
     padded = np.zeros(n_frames * frame, np.float32)
     padded[: len(waveform)] = waveform
-    window, bank, tonal = _filters(sample_rate)
-    spectrum = scipy.fft.rfft(padded.reshape(n_frames, frame) * window)
-    power = spectrum.real**2 + spectrum.imag**2
+    window, bank, audible = _filters(sample_rate)
+    # What lies above the bands is not looked at.
+    spectrum = scipy.fft.rfft(padded.reshape(n_frames, frame) * window, overwrite_x=True)[:, : len(bank)]
+    power = spectrum.real**2
+    power += spectrum.imag**2
+    n_audible = audible.stop - audible.start
+    totals, peaks = power[:, audible].sum(axis=1, keepdims=True), power[:, audible].max(axis=1, keepdims=True)
     # Relative to the loudest frame, so that the gain of the recording cancels.
-    loudest = max(power[:, tonal].sum(axis=1).max(), _SILENT_POWER)
-    power /= loudest
-    bands_db = 10 * np.log10(power @ bank + _FLOOR)
-    audible = power[:, tonal]
-    total = audible.sum(axis=1, keepdims=True) + _FLOOR
-    level_db = 10 * np.log10(total)
-    tonality_db = 10 * np.log10((audible.max(axis=1, keepdims=True) + _FLOOR) * (audible.shape[1] / total))
+    loudest = max(totals.max(), _SILENT_POWER)
+    moving = np.empty((n_frames, _N_MOVING), np.float32)
+    levels = moving[:, : _N_BANDS + 2]
+    total = totals / loudest + _FLOOR
+    levels[:, :_N_BANDS] = power @ bank / loudest + _FLOOR
+    levels[:, _N_BANDS:-1] = total
+    levels[:, -1:] = (peaks / loudest + _FLOOR) * (n_audible / total)
+    np.log10(levels, out=levels)
+    levels *= 10
+    bands_db, level_db, tonality_db = levels[:, :_N_BANDS], levels[:, _N_BANDS:-1], levels[:, -1:]
     shape_db = bands_db - bands_db.mean(axis=1, keepdims=True)
-    change_db = np.abs(np.diff(shape_db, axis=0, prepend=shape_db[:1])).mean(axis=1, keepdims=True)
-    moving = np.concatenate(
-        (bands_db, level_db, tonality_db, change_db, (change_db < _STILL_DB).astype(np.float32)), axis=1
-    )
-    squares = moving[:, : _N_BANDS + 2]
-    means = _neighbourhood(np.concatenate((moving, squares * squares), axis=1), _REACH)
-    n_moving = moving.shape[1]
-    deviation = np.sqrt(np.maximum(means[:, n_moving:] - means[:, : _N_BANDS + 2] ** 2, 0))
+    change_db = moving[:, _N_BANDS + 2 : -1]
+    change_db[0] = 0
+    np.abs(shape_db[1:] - shape_db[:-1]).mean(axis=1, keepdims=True, out=change_db[1:])
+    np.less(change_db, _STILL_DB, out=moving[:, -1:])
+    means = _neighbourhood(np.concatenate((moving, levels * levels), axis=1), _REACH)
+    deviation = np.sqrt(np.maximum(means[:, _N_MOVING:] - means[:, : _N_BANDS + 2] ** 2, 0))
     values = np.concatenate(
         (
             shape_db / 10,
@@ -108,21 +115,24 @@ def frame_features(waveform: Float32, sample_rate: int) -> tuple[Float32, Float3
             tonality_db / 10,
             means[:, _N_BANDS + 1 : _N_BANDS + 2] / 10,
             change_db,
-            means[:, _N_BANDS + 2 : n_moving],
+            means[:, _N_BANDS + 2 : _N_MOVING],
         ),
         axis=1,
     )
-    return values.astype(np.float32), (level_db[:, 0] + 10 * np.log10(loudest)).astype(np.float32)
+    return values.astype(np.float32), level_db[:, 0] + np.float32(10 * np.log10(loudest))
 
 
 def _neighbourhood(values: NDArray[np.floating], reach: int) -> NDArray[np.float64]:
     """Return the mean of each row and the `reach` rows on both sides of it; fewer at the ends."""
     n = len(values)
-    sums = np.zeros((n + 1, values.shape[1]))
-    np.cumsum(values, axis=0, out=sums[1:])
+    # Row i of the sums is that of all rows before i - reach; beyond both ends the sums stay as they are.
+    sums = np.empty((n + 2 * reach + 1, values.shape[1]))
+    sums[: reach + 1] = 0
+    np.cumsum(values, axis=0, out=sums[reach + 1 : reach + 1 + n])
+    sums[reach + 1 + n :] = sums[reach + n]
     places = np.arange(n)
-    first, last = np.maximum(places - reach, 0), np.minimum(places + reach + 1, n)
-    return np.asarray((sums[last] - sums[first]) / (last - first)[:, np.newaxis])
+    counts = np.minimum(places + reach + 1, n) - np.maximum(places - reach, 0)
+    return np.asarray((sums[2 * reach + 1 :] - sums[:n]) / counts[:, np.newaxis])
 
 
 def frame_length(sample_rate: int) -> int:
@@ -142,7 +152,7 @@ def frame_length(sample_rate: int) -> int:
 
 @functools.cache
 def _filters(sample_rate: int) -> tuple[Float32, Float32, slice]:
-    """Return the Hann window, the bank of bands (n_bins, n_bands), and the bins that tonality looks at."""
+    """Return the Hann window, the bank of bands (n_bins, n_bands) up to its last bin, and the bins that are audible."""
     n = frame_length(sample_rate)
     window = np.hanning(n + 1)[:-1] * (4 / n)
     hz = np.arange(n // 2 + 1) * (sample_rate / n)
@@ -154,7 +164,8 @@ def _filters(sample_rate: int) -> tuple[Float32, Float32, slice]:
     bank = np.maximum(0, np.minimum(rising, falling))
     bank /= np.maximum(bank.sum(axis=0), 1e-9)
     low, high = (round(edge * n / sample_rate) for edge in _TONALITY_RANGE_HZ)
-    return window.astype(np.float32), bank.astype(np.float32), slice(low, high)
+    n_bins = max(high, 1 + int(np.flatnonzero(bank.any(axis=1))[-1]))
+    return window.astype(np.float32), bank[:n_bins].astype(np.float32), slice(low, high)
 
 
 @functools.cache

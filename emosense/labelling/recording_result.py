@@ -148,12 +148,10 @@ class RecordingResult:
         distance : float or None
             Its distance from the training recordings, >= 0; None if it was not measured.
         """
-        self._meter.add(segment, distance)
+        own = self._meter.add(segment, distance)
         if speech is not None and probabilities is not None:
             new_s = segment.end_s - max(self._end_s, segment.start_s)
             self._mean.add(probabilities.astype(np.float64), speech, new_s / (segment.end_s - segment.start_s))
-            own = QualityMeter(self._reader.sample_rate)
-            own.add(segment, distance)
             clipping_ratio = self._reader.clipping.ratio_between(segment.start_s, segment.end_s, self._channel)
             row = _segment_row(self._path, segment, speech, probabilities, own.figures(clipping_ratio))
             self._segments.append(dataclasses.replace(row, own_emotions=self._own_emotions))

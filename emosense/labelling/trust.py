@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from emosense.arrays import Float32
 from emosense.audio.reader import Segment
 from emosense.tables.columns import QUALITY_COLUMNS
 
@@ -42,7 +43,7 @@ class QualityMeter:
         self._n_samples = 0
         self._counts = np.zeros(len(_BINS_DB), np.int64)
 
-    def add(self, segment: Segment, distance: float | None) -> None:
+    def add(self, segment: Segment, distance: float | None) -> QualityMeter:
         """Measure one window; samples that it shares with the window before are measured once.
 
         Parameters
@@ -51,19 +52,41 @@ class QualityMeter:
             Windows in order of time.
         distance : float or None
             Its distance from the training recordings, >= 0; None if the model has no statistics.
+
+        Returns
+        -------
+        QualityMeter
+            Of this window alone.
         """
         n_measured = round(max(0.0, self._measured_s - segment.start_s) * self._sample_rate)
-        waveform, length_s = segment.waveform[n_measured:], segment.end_s - segment.start_s
         self._measured_s = segment.end_s
-        self._power += float(np.dot(waveform, waveform))
-        self._n_samples += len(waveform)
+        own = QualityMeter(self._sample_rate)
+        own._measure(segment.waveform)
+        new = own
+        if n_measured:
+            new = QualityMeter(self._sample_rate)
+            new._measure(segment.waveform[n_measured:])
+        self._power += new._power
+        self._n_samples += new._n_samples
+        self._counts += new._counts
+        for meter in (own, self):
+            meter._weigh(distance, segment.end_s - segment.start_s)
+        return own
+
+    def _measure(self, waveform: Float32) -> None:
+        """Measure samples, once."""
+        self._power = float(np.dot(waveform, waveform))
+        self._n_samples = len(waveform)
+        whole = waveform[: len(waveform) // self._frame * self._frame].reshape(-1, self._frame)
+        power = np.vecdot(whole, whole) / np.float32(self._frame)
+        above_db = 10 * np.log10(np.maximum(power, np.float32(10 ** (_FLOOR_DB / 10)))) - _FLOOR_DB
+        place = np.minimum(np.rint(above_db).astype(np.intp), len(_BINS_DB) - 1)
+        self._counts = np.bincount(place, minlength=len(_BINS_DB))
+
+    def _weigh(self, distance: float | None, length_s: float) -> None:
         if distance is not None:
             self._distance += distance * length_s
             self._weight_s += length_s
-        whole = waveform[: len(waveform) // self._frame * self._frame].reshape(-1, self._frame)
-        level_db = 10 * np.log10(np.maximum(np.square(whole).mean(axis=1), 10 ** (_FLOOR_DB / 10)))
-        index = np.clip(np.round(level_db - _FLOOR_DB).astype(int), 0, len(_BINS_DB) - 1)
-        self._counts += np.bincount(index, minlength=len(_BINS_DB))
 
     def figures(self, clipping_ratio: float) -> tuple[float | None, ...]:
         """Compute the figures of the recording so far.

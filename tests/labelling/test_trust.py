@@ -51,6 +51,18 @@ def test_windows_add_up_to_the_whole() -> None:
     assert figures(waveform) == figures(waveform[:RATE], waveform[RATE:])
 
 
+def test_a_window_has_its_own_figures_and_what_it_shares_counts_once() -> None:
+    waveform = voice(2.0)
+    waveform[RATE:] *= 0.1
+    meter = QualityMeter(RATE)
+    meter.add(Segment(0.0, 1.5, waveform[: 3 * RATE // 2]), 1.0)
+    second = meter.add(Segment(1.0, 2.0, waveform[RATE:]), 3.0)
+    own, whole = figures(waveform[RATE:], distance=3.0), figures(waveform)
+    assert dict(zip(QUALITY_COLUMNS, second.figures(0.0), strict=True)) == own
+    together = dict(zip(QUALITY_COLUMNS, meter.figures(0.0), strict=True))
+    assert together == {**whole, "distance": pytest.approx((1.5 * 1.0 + 1.0 * 3.0) / 2.5, abs=1e-4)}
+
+
 def test_a_recording_like_the_training_is_near_and_another_is_far() -> None:
     rng = np.random.default_rng(0)
     training = [rng.normal(0, 1, (50, 8)).astype(np.float32) + rng.normal(0, 1, 8) for _ in range(200)]
