@@ -11,12 +11,11 @@ import dataclasses
 import errno
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final
 
 from emosense.errors import RecordingError
-from emosense.storage.objects import fetch_object
+from emosense.storage.objects import fetch_object, temporary_file
 from emosense.storage.schemes import is_url
 
 # Faults of one local file: a bad sector, a file on NFS that was replaced, a mount that does not answer.
@@ -90,7 +89,7 @@ def open_recording(recording: Recording, on_progress: Callable[[], None] = lambd
         If object storage does not answer.
     """
     if is_url(recording.location):
-        with tempfile.TemporaryFile() as file:
+        with temporary_file() as file:
             _fetch(recording, file, on_progress)
             yield file
         return

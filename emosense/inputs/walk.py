@@ -239,7 +239,12 @@ def _walk_url(root: str, config: ListingConfig, ignored: collections.Counter[str
     folders = [top]
     while folders:
         folder = folders.pop()
-        for entry in _entries(fs, folder, root):
+        entries = _entries(fs, folder, root, is_top=folder == top)
+        if entries is None:
+            # Its row says that it is denied, and the listing continues.
+            relative = folder[len(top) :].lstrip("/")
+            yield Recording(shown + relative, prefix + relative, -1, "")
+        for entry in entries or ():
             name, is_folder = entry["name"].rstrip("/"), entry["type"] == "directory"
             if name in excluded:
                 continue
@@ -257,13 +262,15 @@ def _walk_url(root: str, config: ListingConfig, ignored: collections.Counter[str
             yield _object_recording(shown + relative, prefix + relative, entry)
 
 
-def _entries(fs: Any, folder: str, root: str) -> list[dict[str, Any]]:
-    """Return all entries of one folder of a bucket, never only the part that could be listed."""
+def _entries(fs: Any, folder: str, root: str, *, is_top: bool) -> list[dict[str, Any]] | None:
+    """Return all entries of one folder of a bucket, never only the part that could be listed; None if it is denied."""
     try:
         entries = retry(lambda: fs.ls(folder, detail=True), f"listing {redact(root)}")
     except FileNotFoundError as err:
         raise StorageError(f"cannot list all of {redact(root)}: a folder in it was removed") from err
     except PermissionError as err:
-        raise StorageError(f"cannot list all of {redact(root)}: access to a folder in it is denied") from err
+        if is_top:
+            raise UsageError(f"access to {redact(root)} is denied: check the credentials") from err
+        return None
     # An object whose name ends in a slash stands for its folder.
     return [entry for entry in entries if entry["name"].rstrip("/") != folder and not entry["name"].endswith("/")]

@@ -8,13 +8,9 @@ An engine labels each recording with `emosense.labelling.labeller.Labeller.label
 from __future__ import annotations
 
 import contextlib
-import sqlite3
-import tempfile
 import time
-from collections.abc import Iterator
 
 from emosense.emotions import own_emotions
-from emosense.errors import StorageError
 from emosense.inputs.listing import Listing
 from emosense.labelling.config import LabelSpec
 from emosense.labelling.engine_choice import open_engine
@@ -51,7 +47,7 @@ def run_label_job(job: LabelJob) -> Summary:
     start_s = time.monotonic()
     check_job(job)
     stop = Stop()
-    with _full_disk_as_storage_error(), contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         stack.enter_context(stop.installed())
         listing = stack.enter_context(Listing())
         spec = LabelSpec(with_encoder_file(read_model(job.model), job.encoder), job.config, job.file_timeout_s)
@@ -89,11 +85,3 @@ def run_label_job(job: LabelJob) -> Summary:
         summary.elapsed_s = time.monotonic() - start_s
         write_manifest(job, spec, summary)
     return summary
-
-
-@contextlib.contextmanager
-def _full_disk_as_storage_error() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as err:
-        raise StorageError(f"the temporary folder {tempfile.gettempdir()} cannot hold the list: {err}") from err

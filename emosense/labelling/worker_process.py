@@ -13,13 +13,13 @@ import selectors
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from typing import IO, Any, Final
 
 from emosense.errors import EmoSenseError, from_wire
 from emosense.labelling.config import LabelSpec
+from emosense.storage.objects import temporary_file
 
 _START_TIMEOUT_S: Final = 120.0
 _START_TRIES: Final = 3
@@ -77,7 +77,7 @@ class WorkerProcess:
         if self._process is not None:
             return
         for n_left in reversed(range(_START_TRIES)):
-            with tempfile.TemporaryFile() as stderr:
+            with temporary_file() as stderr:
                 try:
                     self._start_once(stderr)
                 except WorkerDied as err:

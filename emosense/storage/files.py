@@ -14,12 +14,12 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Final, cast
 
 from emosense.errors import OutputError, StorageError, UsageError
 from emosense.storage.locations import local_path, redact
-from emosense.storage.objects import fetch_object, filesystem, retry
+from emosense.storage.objects import faults_of_temporary, fetch_object, filesystem, retry, temporary_file
 from emosense.storage.schemes import is_url, scheme_name, scheme_of
 
 _HALF_WRITTEN: Final = re.compile(r"\.tmp-[0-9]+\Z")
@@ -170,7 +170,7 @@ def open_stream(location: str) -> Iterator[BinaryIO]:
         with open_regular(location) as file:
             yield file
         return
-    with tempfile.TemporaryFile() as fetched:
+    with temporary_file() as fetched:
         fetch_object(location, fetched)
         fetched.seek(0)
         yield fetched
@@ -290,19 +290,57 @@ def atomic_writer(location: str) -> Iterator[BinaryIO]:
     ------
     OutputError
         If the location cannot be written.
+    StorageError
+        If the block meets another fault, such as a file that it cannot read, or the temporary folder has no room.
     """
     location = local_path(location)
     try:
         if is_url(location):
-            with tempfile.NamedTemporaryFile(prefix="emosense-upload-") as temporary:
-                yield cast("BinaryIO", temporary.file)
+            with faults_of_temporary(), tempfile.NamedTemporaryFile(prefix="emosense-upload-") as temporary:
+                with _faults_of_others(location, temporary.file) as file:
+                    yield file
                 temporary.flush()
                 _upload(temporary.name, location)
         else:
-            with replaced_file(location, half_written(location)) as file:
+            with replaced_file(location, half_written(location)) as own, _faults_of_others(location, own) as file:
                 yield file
     except OSError as err:
         raise OutputError(f"cannot write {redact(location)}: {redact(err.strerror or str(err))}") from err
+
+
+class _Written:
+    """A binary file that keeps the faults of its own writes."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.faults: list[OSError] = []
+
+    def write(self, content: bytes) -> int:
+        try:
+            return int(self._file.write(content))
+        except OSError as err:
+            self.faults.append(err)
+            raise
+
+    def writelines(self, lines: Iterable[bytes]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+@contextlib.contextmanager
+def _faults_of_others(location: str, file: Any) -> Iterator[BinaryIO]:
+    """Name a fault that the block meets elsewhere, as in a file that it reads: it is not the output that fails."""
+    written = _Written(file)
+    try:
+        yield cast("BinaryIO", written)
+    except OSError as err:
+        if any(err is fault for fault in written.faults):
+            raise
+        what = redact(f"{err.strerror or err}{f': {err.filename}' if isinstance(err.filename, str) else ''}")
+        raise StorageError(f"{redact(location)} is not complete: {what}") from err
 
 
 def _upload(file: str, location: str) -> None:
@@ -311,8 +349,9 @@ def _upload(file: str, location: str) -> None:
     fs, path = filesystem(location)
     try:
         retry(lambda: fs.put_file(file, path), f"writing {redact(location)}")
-    except StorageError as err:
-        raise OutputError(f"cannot write {redact(location)}: {redact(str(err.__cause__))}") from err
+    except (StorageError, OSError) as err:
+        reason = str(err.__cause__ if isinstance(err, StorageError) else err)
+        raise OutputError(f"cannot write {redact(location)}: {redact(reason)}") from err
 
 
 def write_bytes(location: str, content: bytes) -> None:

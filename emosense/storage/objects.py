@@ -5,10 +5,12 @@ A passing fault is retried; one that lasts becomes a `StorageError`.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib.util
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final, TypeVar
 
 from emosense.errors import EmoSenseError, StorageError, UsageError
@@ -26,6 +28,10 @@ _PASSING_ERRNO: Final = frozenset(
     {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ECONNRESET, errno.EAGAIN, errno.EBUSY, errno.ECONNREFUSED,
      errno.ECONNABORTED, errno.EPIPE, errno.EHOSTUNREACH, errno.ENETUNREACH, getattr(errno, "EREMOTEIO", errno.EIO)}
 )  # fmt: skip
+# What drivers raise where they find no credentials at all, or settings for them that are incomplete.
+_NO_CREDENTIALS: Final = frozenset(
+    {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "DefaultCredentialsError"}
+)
 _LASTING: Final = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, MemoryError)
 
 
@@ -70,7 +76,8 @@ def _missing(url: str, err: Exception) -> str:
     known = scheme_of(url)
     if known.install_command and (isinstance(err, ImportError) or importlib.util.find_spec(known.package) is None):
         return f"install its driver with: {known.install_command}"
-    return redact(str(err)) if isinstance(err, ImportError) else "the scheme is unknown"
+    is_known = isinstance(err, ImportError) or bool(known.package)
+    return redact(str(err)) if is_known else "the scheme is unknown"
 
 
 def retry(action: Callable[[], T], what: str) -> T:
@@ -92,6 +99,8 @@ def retry(action: Callable[[], T], what: str) -> T:
     ------
     StorageError
         If the last try fails too. Errors that a retry cannot cure (not found, permission denied) pass through.
+    UsageError
+        If there are no credentials.
     """
     end_s = time.monotonic() + _RETRY_FOR_S
     for delay_s in (*_RETRY_DELAYS_S, None):
@@ -100,6 +109,8 @@ def retry(action: Callable[[], T], what: str) -> T:
         except (EmoSenseError, ImportError, TypeError, AttributeError):
             raise
         except Exception as err:
+            if type(err).__name__ in _NO_CREDENTIALS:
+                raise UsageError(f"there are no credentials for {what}: {redact(str(err))}") from err
             fault = _translated(err)
             if isinstance(fault, _LASTING):
                 raise fault from err.__cause__
@@ -125,6 +136,64 @@ def _translated(fault: Exception) -> Exception:
     return fault
 
 
+@contextlib.contextmanager
+def temporary_file() -> Iterator[BinaryIO]:
+    """Open a file in the temporary folder; the system removes it with the process.
+
+    Yields
+    ------
+    binary file
+        Open for reading and writing.
+
+    Raises
+    ------
+    StorageError
+        If there is no such folder, or no room in it for a file.
+    """
+    with contextlib.ExitStack() as stack:
+        with faults_of_temporary():
+            file = stack.enter_context(tempfile.TemporaryFile())
+        yield file
+
+
+def temporary_folder() -> str:
+    """Name the temporary folder in messages.
+
+    Returns
+    -------
+    str
+        With the variable that chooses another one.
+    """
+    try:
+        return f"the temporary folder {tempfile.gettempdir()} (TMPDIR)"
+    except OSError:
+        return "the temporary folder (TMPDIR)"
+
+
+@contextlib.contextmanager
+def faults_of_temporary(place: str = "") -> Iterator[None]:
+    """Name the temporary folder where a file in it cannot be made or written: it is not the storage that fails.
+
+    Parameters
+    ----------
+    place : str
+        A file elsewhere, to be named instead.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    StorageError
+        For every `OSError` of the block.
+    """
+    try:
+        yield
+    except OSError as err:
+        raise StorageError(f"{redact(place) or temporary_folder()} cannot be written: {err.strerror or err}") from err
+
+
 def fetch_object(url: str, file: BinaryIO, on_block: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """Copy an object to an open local file; after a passing fault the copy starts again.
 
@@ -145,9 +214,10 @@ def fetch_object(url: str, file: BinaryIO, on_block: Callable[[], None] = lambda
     Raises
     ------
     StorageError
-        If storage does not answer. Not found and permission denied pass through.
+        If storage does not answer, or the file cannot be written. Not found and permission denied pass through.
     """
     fs, path = filesystem(url)
+    name = getattr(file, "name", "")
 
     def _copy() -> dict[str, Any]:
         file.seek(0)
@@ -155,7 +225,9 @@ def fetch_object(url: str, file: BinaryIO, on_block: Callable[[], None] = lambda
         with fs.open(path, "rb", cache_type="none", block_size=_BLOCK_BYTES) as source:
             details: dict[str, Any] = getattr(source, "details", None) or {}
             while block := source.read(_BLOCK_BYTES):
-                file.write(block)
+                with faults_of_temporary(name if isinstance(name, str) else ""):
+                    file.write(block)
+                    file.flush()
                 on_block()
         if file.tell() < (expected := int(details.get("size") or 0)):
             raise TimeoutError(f"{file.tell()} of {expected} bytes arrived")

@@ -8,13 +8,16 @@ from typing import Final
 from emosense.errors import UsageError
 from emosense.models.description import WEIGHTS_FILE
 from emosense.models.model import read_model
+from emosense.progress import plural
 from emosense.storage.files import exists
 from emosense.storage.locations import join, redact
+from emosense.training.cnn_settings import CnnConfig
 from emosense.training.encoder_choice import EncoderChoice
 from emosense.training.ensemble import members_of
 from emosense.training.fitting import FAMILIES
 from emosense.training.presets import model_name
 from emosense.training.settings import ModelConfig
+from emosense.training.transfer_settings import TransferConfig, TuningConfig
 
 # Options that have no effect on scikit-learn.
 _FOR_RAY_TRAIN: Final = {
@@ -121,6 +124,7 @@ def check_job(job: TrainJob, config: ModelConfig) -> None:
     given = [option for name, option in _FOR_RAY_TRAIN.items() if getattr(job, name) != defaults[name]]
     if given and not uses_ray_train(config):
         raise UsageError(f"{given[0]} is for families that Ray Train trains (cnn, transfer): leave it out")
+    check_workers(job, config)
     if not 0 <= job.validation_share < 1:
         raise UsageError(f"--validation is a share of the speakers, from 0 to below 1, not {job.validation_share:g}")
     # 0 skips the first training, as metrics do.
@@ -145,6 +149,34 @@ def _check_place(job: TrainJob) -> None:
         other = f"{found[0]} of something else"
     if other:
         raise UsageError(f"{redact(job.output)} holds {other}: choose another folder, or --overwrite")
+
+
+def check_workers(job: TrainJob, config: ModelConfig, n_recordings: int | None = None) -> None:
+    """Refuse more training workers than a batch has recordings: some would have nothing to do.
+
+    Parameters
+    ----------
+    job : TrainJob
+        What to train.
+    config : NetworkConfig or EnsembleConfig
+        Settings of its preset.
+    n_recordings : int or None
+        Recordings to train on; None if that is not known yet.
+
+    Raises
+    ------
+    UsageError
+        Naming the largest number of workers that there can be.
+    """
+    for member in members_of(config, 0):
+        steps = member.config.tuning if isinstance(member.config, TransferConfig) else member.config
+        if isinstance(steps, CnnConfig | TuningConfig):
+            most = steps.batch_size if n_recordings is None else min(steps.batch_size, n_recordings)
+            if job.n_workers > most:
+                raise UsageError(
+                    f"--train-workers {job.n_workers} would share batches of {plural(most, 'recording')}: use {most} "
+                    "at most"
+                )
 
 
 def uses_ray_train(config: ModelConfig) -> bool:

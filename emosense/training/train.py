@@ -31,7 +31,7 @@ from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import FAMILIES, TrainedNetwork, fit
 from emosense.training.graphs import with_temperature
 from emosense.training.held_out_score import HeldOutScore, cross_validated, score_held_out
-from emosense.training.job import TrainJob, check_job, uses_ray_train
+from emosense.training.job import TrainJob, check_job, check_workers, uses_ray_train
 from emosense.training.model_card import model_card
 from emosense.training.network_store import row_digests, run_key
 from emosense.training.prediction import predict
@@ -92,9 +92,12 @@ def train(job: TrainJob, progress: Progress) -> Trained:
     table = tables[0]
     if set(table.emotions) != set(classes):
         raise UsageError(f"no recording of {', '.join(sorted(set(classes) - set(table.emotions)))} in {source.name}")
+    is_scored = held_out_score is None and job.validation_share > 0
+    n_seen = len(inner_split(table.speakers, job.seed, job.validation_share)[0]) if is_scored else len(table)
+    check_workers(job, config, n_seen)
     with _session(job, config):
         training = _Training(job, config, classes, progress)
-        if held_out_score is None and job.validation_share > 0:
+        if is_scored:
             held_out_score = training.score_unseen_speakers(tables)
         final = training.train_model("final", tables, None)
     n_epochs = len(final.history)

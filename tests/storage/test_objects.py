@@ -216,6 +216,8 @@ def test_keys_are_taken_literally(store: s3fs.S3FileSystem, job: LabelJob, local
         ({}, "s3://nobody/in", UsageError, "there is nothing at"),
         ({}, "s3://audio/nowhere", UsageError, "there is nothing at"),
         ({"AWS_SECRET_ACCESS_KEY": "wrong-secret"}, "s3://audio/in", UsageError, "check the credentials"),
+        ({"AWS_SECRET_ACCESS_KEY": ""}, "s3://audio/in", UsageError, "there are no credentials for .*s3://audio/in"),
+        ({"AWS_PROFILE": "nobody"}, "s3://audio/in", UsageError, "there are no credentials for .*s3://audio/in"),
         (
             {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "2"},
             "s3://audio/in",
