@@ -1,4 +1,4 @@
-# EmoSense with its models, Ray, Ray's job server and the S3 driver. Use it on its own, or as the image of every node of a
+# EmoSense with its models, Ray, Ray's job server, the S3 driver and what training needs. Use it on its own, or as the image of every node of a
 # Ray cluster (deploy/rayjob.yaml). It downloads nothing when it runs.
 #
 #   docker build -t emosense:0.1.0 .
@@ -14,7 +14,7 @@ RUN python -m venv /opt/emosense
 ENV PATH=/opt/emosense/bin:$PATH
 WORKDIR /src
 
-# What requirements.lock pins, with the extra `s3` and `ray[default]`, whose job server takes `ray job submit`.
+# What requirements.lock pins, with the extras `s3` and `train` and `ray[default]`, whose job server takes `ray job submit`.
 COPY deploy/requirements.lock ./
 RUN pip install --require-hashes --only-binary :all: -r requirements.lock
 

@@ -71,7 +71,7 @@ try-wheel: wheel ## Install the wheel into an empty environment and label sample
 lock: ## Update the locks after a change of pyproject.toml; versions change only where they must.
 	$(COMPILE) pyproject.toml --extra test -o requirements-test.lock
 	echo hatchling | $(COMPILE) pyproject.toml - -c requirements-test.lock -o requirements.lock
-	printf 'hatchling\nray[default]\n' | $(COMPILE) pyproject.toml --extra s3 - -c requirements-test.lock \
+	printf 'hatchling\nray[default]\n' | $(COMPILE) pyproject.toml --extra s3 --extra train - -c requirements-test.lock \
 		-o deploy/requirements.lock
 	echo 'filelock<4' | $(COMPILE) --upgrade --resolution lowest-direct pyproject.toml --extra test - -o requirements-lowest.lock
 

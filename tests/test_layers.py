@@ -138,7 +138,8 @@ def test_a_labelling_worker_loads_no_training_package(tiny_model: str) -> None:
 
 def test_jobs_are_thin() -> None:
     jobs = sorted((PACKAGE.parent / "jobs").glob("*.py"))
-    assert [job.stem for job in jobs] == ["evaluate", "extract_features", "label", "train_cnn", "train_mlp"]
+    names = ["evaluate", "extract_features", "label", "train_cnn", "train_mlp", "train_transfer"]
+    assert [job.stem for job in jobs] == names
     for job in jobs:
         assert "ray job submit" in (ast.get_docstring(ast.parse(job.read_text())) or "")
         assert len(job.read_text().splitlines()) < 40

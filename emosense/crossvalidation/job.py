@@ -11,6 +11,7 @@ from emosense.features.encoder.files import default_cache
 from emosense.storage.files import exists
 from emosense.storage.locations import join, redact
 from emosense.training.encoder_choice import EncoderChoice
+from emosense.training.extra import check_extra
 from emosense.training.feature_cache import FeatureSource, check_recordings
 from emosense.training.network_store import holds_networks
 
@@ -114,7 +115,9 @@ class EvaluateJob:
                 raise UsageError(
                     "the model defines how its encoder is used: leave out --encoder-output, --encoder-normalise"
                 )
-        elif self.protocol != "kfold" and self.n_folds != defaults["n_folds"]:
+        else:
+            check_extra()
+        if self.model is None and self.protocol != "kfold" and self.n_folds != defaults["n_folds"]:
             raise UsageError(f"--folds is for --protocol kfold, and {self.protocol} has its own folds: leave it out")
         if exists(join(self.output, "model.json")):
             raise UsageError(

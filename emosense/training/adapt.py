@@ -21,6 +21,7 @@ from emosense.storage.locations import join, local_path, redact
 from emosense.training.adaptation import AdaptationScore, OwnData, score_adaptation
 from emosense.training.adapted_card import adapted_card
 from emosense.training.embeddings import Embedder
+from emosense.training.extra import check_extra
 from emosense.training.head_fit import fit_head
 from emosense.training.head_graph import sharpened, with_head
 from emosense.training.log_head import headed
@@ -103,10 +104,11 @@ def adapt(job: AdaptJob, progress: Progress) -> Adapted:
     Raises
     ------
     UsageError
-        If the table or the output directory is wrong, or there are too few labels.
+        If the table or the output directory is wrong, there are too few labels, or a package is missing.
     ModelError
         If the base model is refused, or is better than the adapted one.
     """
+    check_extra()
     _check_place(job)
     files = with_encoder_file(read_model(job.model), job.encoder)
     weights = headed(files.weights, len(files.description["classes"]))

@@ -14,6 +14,7 @@ from emosense.storage.locations import join, redact
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.encoder_choice import EncoderChoice
 from emosense.training.ensemble import members_of
+from emosense.training.extra import check_extra
 from emosense.training.fitting import FAMILIES
 from emosense.training.presets import model_name
 from emosense.training.settings import ModelConfig
@@ -106,7 +107,7 @@ class TrainJob:
 
 
 def check_job(job: TrainJob, config: ModelConfig) -> None:
-    """Refuse options that would be ignored, and an output directory that has something else.
+    """Refuse options that would be ignored, an output directory that has something else, and missing packages.
 
     Parameters
     ----------
@@ -118,8 +119,9 @@ def check_job(job: TrainJob, config: ModelConfig) -> None:
     Raises
     ------
     UsageError
-        If an option or the output directory is wrong.
+        If an option or the output directory is wrong, or a package of the extra `train` is missing.
     """
+    check_extra()
     defaults = {field.name: field.default for field in dataclasses.fields(job)}
     given = [option for name, option in _FOR_RAY_TRAIN.items() if getattr(job, name) != defaults[name]]
     if given and not uses_ray_train(config):
