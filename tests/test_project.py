@@ -125,7 +125,9 @@ def test_every_target_of_the_makefile_is_explained_and_is_no_file() -> None:
     text = (REPOSITORY / "Makefile").read_text().replace("\\\n", " ")
     phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     assert phony
-    listed = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60)
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60
+    )
     assert [line.split()[0] for line in listed.stdout.splitlines()] == phony[1].split()
 
 
