@@ -4,8 +4,9 @@
     python benchmarks/results.py tables                               # write the tables again (`make results`)
 
 `store` writes the predictions of a finished evaluation to docs/predictions/NAME.parquet: recording, speaker, corpus,
-fold, seed, emotion, and the probabilities in millionths. `tables` writes every block of docs/results.md that begins
-with ``<!-- results TABLE: NAME NAME ... -->`` and ends with ``<!-- end of results -->``; `TABLES` has their kinds.
+fold, seed, emotion, and the probabilities of each head in millionths. `tables` writes every block of docs/results.md
+that begins with ``<!-- results TABLE: NAME NAME ... -->`` and ends with ``<!-- end of results -->``; `TABLES` has
+their kinds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import csv
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,16 +23,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emosense.arrays import Float64
 from emosense.evaluation.adapted import mean_adaptation
 from emosense.evaluation.by_corpus import ADAPTATIONS, corpus_scores, mean_corpus_scores
 from emosense.evaluation.intervals import mean_and_sd
+from emosense.evaluation.metrics import confusion_matrix, uar
 from emosense.evaluation.summary import summarise
+from emosense.evaluation.voice_adaptation import SpeakerPredictions, adapted_together, normalised
 
 ROOT: Final = Path(__file__).parents[1]
 STORE: Final = ROOT / "docs" / "predictions"
 PAGE: Final = ROOT / "docs" / "results.md"
 _LABELS: Final = ("path", "speaker", "sex", "corpus", "fold", "emotion")
-_KEPT: Final = ("kind", "preset", "model", "protocol", "classes", "only_folds", "emosense")
+_KEPT: Final = ("kind", "preset", "model", "protocol", "classes", "only_folds", "emosense", "speaker_heads")
+# Prefixes of the probabilities of a model's head and of its speaker head.
+_HEADS: Final = ("p", "s")
 _SCALE: Final = 1_000_000
 _KEY: Final = b"emosense_evaluation"
 _BLOCK: Final = re.compile(r"(<!-- results (\w+): ([\w .-]+?) -->\n).*?(<!-- end of results -->)", re.DOTALL)
@@ -49,9 +55,10 @@ def store(folder: Path, name: str, place: Path = STORE) -> Path:
     columns["path"] = ["/".join(path.split("/")[-2:]) for path in columns["path"]]
     table = {key: pa.array(values).dictionary_encode() for key, values in columns.items()}
     table["seed"] = pa.array([int(row["seed"]) for row in rows], pa.int16())
-    for emotion in metrics["classes"]:
-        shares = [round(float(row[f"p_{emotion}"]) * _SCALE) for row in rows]
-        table[f"p_{emotion}"] = pa.array(shares, pa.int32())
+    for head in _HEADS[: 1 + bool(metrics.get("speaker_heads"))]:
+        for emotion in metrics["classes"]:
+            shares = [round(float(row[f"{head}_{emotion}"]) * _SCALE) for row in rows]
+            table[f"{head}_{emotion}"] = pa.array(shares, pa.int32())
     place.mkdir(parents=True, exist_ok=True)
     kept = pa.table(table).replace_schema_metadata({_KEY: json.dumps(about)})
     pq.write_table(kept, place / f"{name}.parquet", compression="zstd", compression_level=19)
@@ -66,8 +73,8 @@ class Stored:
         self.about: dict[str, Any] = json.loads(table.schema.metadata[_KEY])
         self.classes = tuple(self.about["classes"])
         rows = {key: np.array(table[key].to_pylist()) for key in (*_LABELS, "seed")}
-        shares = np.stack([table[f"p_{emotion}"].to_numpy() for emotion in self.classes], axis=1) / _SCALE
-        shares /= shares.sum(axis=1, keepdims=True)
+        self.rows, shares = rows, self._probabilities(table, "p")
+        second = self._second(table)
         labels = np.array([self.classes.index(emotion) for emotion in rows["emotion"]])
         self.seeds, self.by_corpus = [], []
         for seed in np.unique(rows["seed"]):
@@ -79,12 +86,30 @@ class Stored:
                 emotions=self.classes,
                 folds=rows["fold"][mine].tolist(),
                 groups={"sex": rows["sex"][mine].tolist()},
+                second=second and second.select(mine),
                 seed=int(seed),
             )
             self.seeds.append(found)
             corpora, speakers = rows["corpus"][mine].tolist(), rows["speaker"][mine].tolist()
             taught = self.about["taught"] or dict.fromkeys(corpora, self.classes)
-            self.by_corpus.append(corpus_scores(labels[mine], shares[mine], corpora, speakers, self.classes, taught))
+            other = second and second.select(mine)
+            self.by_corpus.append(
+                corpus_scores(labels[mine], shares[mine], corpora, speakers, self.classes, taught, other)
+            )
+        self.labels, self.shares, self.second = labels, shares, second
+
+    def _probabilities(self, table: pa.Table, head: str) -> Float64:
+        shares = np.stack([table[f"{head}_{emotion}"].to_numpy() for emotion in self.classes], axis=1) / _SCALE
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+    def _second(self, table: pa.Table) -> SpeakerPredictions | None:
+        """What the speaker heads predicted, if the models had them."""
+        heads = self.about.get("speaker_heads")
+        if not heads:
+            return None
+        known = {(head["seed"], head["fold"]): head["class_probabilities"] for head in heads}
+        of_rows = [known[key] for key in zip(self.rows["seed"].tolist(), self.rows["fold"].tolist(), strict=True)]
+        return SpeakerPredictions(self._probabilities(table, "s"), np.array(of_rows, np.float64))
 
     @property
     def title(self) -> str:
@@ -149,11 +174,68 @@ def _corpora(names: Sequence[str], place: Path) -> tuple[list[str], list[list[st
     return heads, rows
 
 
+# Recordings of a speaker that are adapted together: at most so many, mixed; or all of so many emotions.
+_GROUPINGS: Final = {
+    "1 recording": (1, None), "3": (3, None), "10": (10, None), "60": (60, None), "all": (10**6, None),
+    "4 emotions": (10**6, 4), "3 emotions": (10**6, 3), "2 emotions": (10**6, 2), "1 emotion": (10**6, 1),
+}  # fmt: skip
+
+
+def _groups(labels: np.ndarray, speakers: np.ndarray, n_most: int, n_emotions: int | None) -> Iterator[np.ndarray]:
+    """Rows that are adapted together."""
+    rng = np.random.default_rng(0)
+    for speaker in np.unique(speakers):
+        rows = rng.permutation(np.flatnonzero(speakers == speaker))
+        emotions = rng.permutation(np.unique(labels[rows]))
+        step = n_emotions or len(emotions)
+        for start in range(0, len(emotions), step):
+            chosen = rows[np.isin(labels[rows], emotions[start : start + step])]
+            yield from (chosen[first : first + n_most] for first in range(0, len(chosen), n_most))
+
+
+def _voices(names: Sequence[str], place: Path) -> tuple[list[str], list[list[str]]]:
+    """UAR by the recordings and the emotions that a speaker has: mean over corpora, each among its own emotions."""
+    heads, rows = ["model", "protocol", "adapted by", "not adapted", *_GROUPINGS], []
+    for each in (Stored(name, place) for name in names):
+        for method, second in (("normalised scores", None), ("the speaker head", each.second)):
+            if method == "the speaker head" and second is None:
+                continue
+            reached: dict[str, list[float]] = {name: [] for name in ("alone", *_GROUPINGS)}
+            for corpus in np.unique(each.rows["corpus"]):
+                for name, score in _voice_scores(each, str(corpus), second).items():
+                    reached[name].append(score)
+            figures = [f"{100 * np.mean(values):.1f}" for values in reached.values()]
+            rows.append([each.title, each.about["protocol"], method, *figures])
+    return heads, rows
+
+
+def _voice_scores(each: Stored, corpus: str, second: SpeakerPredictions | None) -> dict[str, float]:
+    """UAR of the recordings of one corpus, first seed, among its emotions that training taught."""
+    taught = each.about["taught"].get(corpus, each.classes)
+    columns = [place for place, name in enumerate(each.classes) if name in taught]
+    first = each.rows["seed"] == each.rows["seed"].min()
+    asked = np.flatnonzero((each.rows["corpus"] == corpus) & first & np.isin(each.labels, columns))
+    labels, speakers = np.searchsorted(columns, each.labels[asked]), each.rows["speaker"][asked]
+    shares, other = normalised(each.shares[asked][:, columns]), second and second.select(asked).among(columns)
+    scores = {"alone": _uar(labels, shares)}
+    for name, (n_most, n_emotions) in _GROUPINGS.items():
+        adapted = shares.copy()
+        for rows in _groups(labels, speakers, n_most, n_emotions):
+            adapted[rows] = adapted_together(shares[rows], other and other.select(rows))
+        scores[name] = _uar(labels, adapted)
+    return scores
+
+
+def _uar(labels: np.ndarray, shares: np.ndarray) -> float:
+    return float(uar(confusion_matrix(labels, shares.argmax(axis=1), shares.shape[1])))
+
+
 # Kinds of tables: each takes names of stored predictions and their folder, and gives heads and rows.
 TABLES: Final[dict[str, Callable[[Sequence[str], Path], tuple[list[str], list[list[str]]]]]] = {
     "overview": _overview,
     "adaptation": _adaptation,
     "corpora": _corpora,
+    "voices": _voices,
 }
 
 

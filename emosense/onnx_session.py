@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from emosense.errors import RecordingError
@@ -83,8 +84,35 @@ def run_session(session: Any, output: str, feeds: dict[str, Any], what: str) -> 
     RecordingError
         With the code ``model_error`` if the graph fails.
     """
+    return run_outputs(session, (output,), feeds, what)[0]
+
+
+def run_outputs(session: Any, outputs: Sequence[str], feeds: dict[str, Any], what: str) -> list[Any]:
+    """Run a graph on one recording, for several outputs.
+
+    Parameters
+    ----------
+    session : onnxruntime.InferenceSession
+        What `open_session` returns.
+    outputs : sequence of str
+        Names of the outputs to compute.
+    feeds : dict of str to ndarray
+        The inputs by name.
+    what : str
+        What the graph is called in the message of an error.
+
+    Returns
+    -------
+    list of ndarray
+        The outputs, in this order.
+
+    Raises
+    ------
+    RecordingError
+        With the code ``model_error`` if the graph fails.
+    """
     try:
-        (found,) = session.run([output], feeds)
+        found: list[Any] = session.run([*outputs], feeds)
     except Exception as err:  # ONNX Runtime's exceptions have no common base but Exception
         raise RecordingError("model_error", f"the {what} fails: {str(err).partition(chr(10))[0]}") from err
     return found

@@ -26,7 +26,7 @@ class SteadyModel:
     def __init__(self, on_label: Callable[[], object] = lambda: None) -> None:
         self._on_label = on_label
 
-    def probabilities(self, features: list[np.ndarray]) -> np.ndarray:
+    def predict(self, features: list[np.ndarray]) -> np.ndarray:
         assert all(np.isfinite(values).all() for values in features)
         self._on_label()
         return np.array([0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import json
 import sys
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import REPOSITORY
 
+from emosense.emotions import EMOTIONS
 from emosense.evaluation.adapted import mean_adaptation
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "reports"))
@@ -78,3 +80,29 @@ def test_the_committed_tables_are_those_of_the_stored_predictions(results: Modul
     assert sum(file.stat().st_size for file in stored) < MAX_STORED_BYTES
     named = {name for match in results._BLOCK.finditer(text) for name in match[3].split()}
     assert {file.stem for file in stored} == named
+
+
+def test_voices_are_tabulated_by_what_a_speaker_has(results: ModuleType, tmp_path: Path) -> None:
+    folder = made_evaluation(tmp_path / "e", n_seeds=1).folder
+    results.store(folder, "made", tmp_path / "kept")
+    (plain,) = block(results, "voices", tmp_path / "kept")
+    assert plain[:3] == ["cnn default", "lj5", "normalised scores"]
+    # Speaker heads that say what the heads say, and classes that explain what they are.
+    with open(folder / "predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with open(folder / "predictions.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0], *(f"s_{name}" for name in EMOTIONS)])
+        writer.writeheader()
+        writer.writerows(row | {f"s_{name}": row[f"p_{name}"] for name in EMOTIONS} for row in rows)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    of_classes = [[[0.02] * place + [0.86] + [0.02] * (7 - place)] * 2 for place in range(8)]
+    folds = sorted({row["fold"] for row in rows})
+    heads = [{"seed": 0, "fold": fold, "class_probabilities": of_classes} for fold in folds]
+    (folder / "metrics.json").write_text(json.dumps(metrics | {"speaker_heads": heads}))
+    results.store(folder, "made", tmp_path / "kept")
+    scores, head = block(results, "voices", tmp_path / "kept")
+    assert scores == plain
+    assert head[2] == "the speaker head"
+    # A single recording keeps its label; eight emotions are all that a speaker has.
+    assert head[3] == scores[3] == head[4] == scores[4]
+    assert head[5:] != scores[5:]

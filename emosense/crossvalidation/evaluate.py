@@ -15,7 +15,14 @@ import numpy as np
 from emosense._version import __version__
 from emosense.crossvalidation.fold_models import FoldModel, ScoredModels, fold_models
 from emosense.crossvalidation.job import EvaluateJob
-from emosense.crossvalidation.results import SCORES, by_corpus, last_epoch, over_seeds, predictions_csv
+from emosense.crossvalidation.results import (
+    SCORES,
+    by_corpus,
+    last_epoch,
+    over_seeds,
+    predictions_csv,
+    speaker_heads,
+)
 from emosense.crossvalidation.robustness import robustness
 from emosense.errors import UsageError
 from emosense.evaluation.choice import EmotionChoice
@@ -68,6 +75,7 @@ def evaluate(job: EvaluateJob, progress: Progress) -> dict[str, Any]:
     metrics: dict[str, Any] = tested.about | {"emosense": __version__, "data": job.source.name}
     metrics |= over_seeds(table, tested.classes, predictions) | {"last_epoch": last_epoch(predictions)}
     metrics["corpora"] = by_corpus(table, tested.classes, predictions, tested.taught)
+    metrics["speaker_heads"] = speaker_heads(predictions)
     curves = [{"seed": p.seed, "fold": p.fold, "epochs": p.history} for p in predictions if p.history]
     write_bytes(join(job.output, "curves.json"), json.dumps(curves).encode())
     write_bytes(join(job.output, "predictions.csv"), predictions_csv(table, tested.classes, predictions))

@@ -17,7 +17,7 @@ from emosense.progress import Progress
 from emosense.training.ensemble import assemble, members_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import TrainedNetwork
-from emosense.training.prediction import predict
+from emosense.training.prediction import predict, predict_with_heads
 from emosense.training.settings import ModelConfig
 from emosense.training.training_runs_on_ray import TrainingRun, TrainingRuns
 
@@ -133,11 +133,15 @@ def predict_fold(model: FoldModel, tables: Sequence[FeatureTable], classes: tupl
         Calibrated probabilities of the test rows.
     """
     outputs = model.outputs or classes
-    found = predict(model.weights, [table.select(model.rows) for table in tables], len(outputs))
+    found, second = predict_with_heads(model.weights, [table.select(model.rows) for table in tables], len(outputs))
     probabilities = apply_temperature(found, model.temperature)
+    if second and model.temperature != 1:
+        second = second.scaled(model.temperature)
     if outputs != classes:
-        probabilities = EmotionChoice(classes).apply_to_classes(probabilities, outputs)
-    return Predictions(model.seed, model.name, model.rows, probabilities, model.history, model.temperature)
+        choice = EmotionChoice(classes)
+        probabilities = choice.apply_to_classes(probabilities, outputs)
+        second = second and second.answered(choice, outputs)
+    return Predictions(model.seed, model.name, model.rows, probabilities, model.history, model.temperature, second)
 
 
 def fold_models(

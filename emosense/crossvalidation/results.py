@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from emosense.evaluation.by_corpus import corpus_scores, mean_corpus_scores
 from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.summary import summarise
+from emosense.evaluation.voice_adaptation import SpeakerPredictions
 from emosense.tables.row import escape_cell
 from emosense.training.feature_table import FeatureTable
 
 Float64 = NDArray[np.float64]
 
+_DIGITS: Final = 6
 SCORES: Final = ("uar", "accuracy", "macro_f1")
 
 
@@ -40,6 +42,8 @@ class Predictions:
         Learning curves: one dictionary per epoch.
     temperature : float
         The temperature that was applied; 1 for none.
+    second : SpeakerPredictions or None
+        What the model's speaker head predicts; None for a model without.
     """
 
     seed: int
@@ -48,6 +52,7 @@ class Predictions:
     probabilities: Float64
     history: list[dict[str, Any]]
     temperature: float = 1.0
+    second: SpeakerPredictions | None = None
 
 
 def over_seeds(table: FeatureTable, classes: tuple[str, ...], predictions: list[Predictions]) -> dict[str, Any]:
@@ -81,6 +86,7 @@ def over_seeds(table: FeatureTable, classes: tuple[str, ...], predictions: list[
                 emotions=classes,
                 folds=[p.fold for p in mine for _ in p.rows],
                 groups={"sex": [table.sexes[row] or "unknown" for row in rows]},
+                second=SpeakerPredictions.joined([p.second for p in mine]),
                 seed=seed,
             )
         )
@@ -124,7 +130,8 @@ def by_corpus(
         rows = np.concatenate([p.rows for p in mine])
         corpora, speakers = [table.corpora[row] for row in rows], [table.speakers[row] for row in rows]
         probabilities = np.concatenate([p.probabilities for p in mine])
-        tables.append(corpus_scores(labels[rows], probabilities, corpora, speakers, classes, taught))
+        second = SpeakerPredictions.joined([p.second for p in mine])
+        tables.append(corpus_scores(labels[rows], probabilities, corpora, speakers, classes, taught, second))
     return mean_corpus_scores(tables)
 
 
@@ -161,17 +168,40 @@ def predictions_csv(table: FeatureTable, classes: tuple[str, ...], predictions: 
     Returns
     -------
     bytes
-        CSV, UTF-8.
+        CSV, UTF-8. The probabilities are ``p_EMOTION``; those of speaker heads are ``s_EMOTION``.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(
-        ["path", "speaker", "sex", "corpus", "seed", "fold", "emotion", "predicted", *(f"p_{name}" for name in classes)]
-    )
+    shares = [f"p_{name}" for name in classes]
+    if any(p.second for p in predictions):
+        shares += [f"s_{name}" for name in classes]
+    writer.writerow(["path", "speaker", "sex", "corpus", "seed", "fold", "emotion", "predicted", *shares])
     for p in sorted(predictions, key=lambda found: found.seed):
-        for row, probabilities in sorted(zip(p.rows.tolist(), p.probabilities.tolist(), strict=True)):
-            predicted = classes[int(np.argmax(probabilities))]
+        both = p.probabilities if p.second is None else np.hstack([p.probabilities, p.second.probabilities])
+        for row, probabilities in sorted(zip(p.rows.tolist(), both.tolist(), strict=True)):
+            predicted = classes[int(np.argmax(probabilities[: len(classes)]))]
             who = map(escape_cell, (table.paths[row], table.speakers[row], table.sexes[row], table.corpora[row]))
             labels = (p.seed, escape_cell(p.fold), table.emotions[row], predicted)
             writer.writerow([*who, *labels, *(f"{value:.6f}" for value in probabilities)])
     return text.getvalue().encode()
+
+
+def speaker_heads(predictions: list[Predictions]) -> list[dict[str, Any]]:
+    """Return what adaptation knows of the speaker head of each model.
+
+    Parameters
+    ----------
+    predictions : list of Predictions
+        Predictions of all folds and seeds.
+
+    Returns
+    -------
+    list of dict
+        ``seed``, ``fold`` and ``class_probabilities`` (see `emosense.evaluation.voice_adaptation.VoiceAdaptation`) of
+        each model that has a speaker head and was tested on a row.
+    """
+    return [
+        {"seed": p.seed, "fold": p.fold, "class_probabilities": p.second.class_probabilities[0].round(_DIGITS).tolist()}
+        for p in predictions
+        if p.second is not None and len(p.rows)
+    ]

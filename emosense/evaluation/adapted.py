@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from emosense.evaluation.confidence import ece
 from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
-from emosense.evaluation.speaker_adaptation import SpeakerStatistics, adapt
+from emosense.evaluation.voice_adaptation import SpeakerPredictions, adapted_together
 
 Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -31,7 +31,12 @@ _SCORES: Final = ("uar", "accuracy", "ece")
 
 
 def adaptation_scores(
-    labels: Rows, probabilities: Float64, speakers: Sequence[str], *, seed: int = 0
+    labels: Rows,
+    probabilities: Float64,
+    speakers: Sequence[str],
+    *,
+    seed: int = 0,
+    second: SpeakerPredictions | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Score predictions after adaptation, for each grouping in `GROUPINGS`.
 
@@ -45,6 +50,8 @@ def adaptation_scores(
         Speaker of each row.
     seed : int
         Shuffles the recordings of a speaker for the groups of 10.
+    second : SpeakerPredictions or None
+        What the speaker heads of the models predict; None for models without.
 
     Returns
     -------
@@ -55,7 +62,7 @@ def adaptation_scores(
     for grouping in GROUPINGS:
         adapted = probabilities.copy()
         for rows in _groups(grouping, labels, np.asarray(speakers), seed):
-            adapted[rows] = adapt(probabilities[rows], SpeakerStatistics.of(probabilities[rows]))
+            adapted[rows] = adapted_together(probabilities[rows], second and second.select(rows))
         matrix = confusion_matrix(labels, adapted.argmax(axis=1), probabilities.shape[1])
         scores[grouping] = {
             "uar": float(uar(matrix)),

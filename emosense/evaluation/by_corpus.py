@@ -3,7 +3,7 @@
 Two questions are asked. Is the label right that the model writes, over all labels of the corpus? A corpus without calm
 has neutral for it, so calm counts as neutral there. And is it right if the model may only answer with the emotions that
 the corpus has and that its training taught? Each is asked of the probabilities as they are, and of probabilities that
-are adapted, without labels, to each speaker, or to the corpus as one folder (`emosense.evaluation.speaker_adaptation`).
+are adapted, without labels, to each speaker, or to the corpus as one folder (`emosense.evaluation.voice_adaptation`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from emosense.evaluation.confidence import ece
 from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.metrics import confusion_matrix, uar
-from emosense.evaluation.speaker_adaptation import SpeakerStatistics, adapt
+from emosense.evaluation.voice_adaptation import SpeakerPredictions, adapted_together, normalised
 
 Float64 = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -38,6 +38,7 @@ def corpus_scores(
     speakers: Sequence[str],
     emotions: Sequence[str],
     taught: Mapping[str, Collection[str]],
+    second: SpeakerPredictions | None = None,
 ) -> list[dict[str, Any]]:
     """Score the held-out predictions of each corpus.
 
@@ -53,6 +54,8 @@ def corpus_scores(
         Names of the classes.
     taught : mapping of str to collection of str
         For each corpus, the emotions in the training data of the models that predicted it.
+    second : SpeakerPredictions or None
+        What the speaker heads of the models predict; None for models without.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def corpus_scores(
     table = []
     for corpus in np.unique(of_corpus):
         rows = np.flatnonzero(of_corpus == corpus)
-        truth, shares = labels[rows], probabilities[rows]
+        truth, shares, other = labels[rows], probabilities[rows], second and second.select(rows)
         has = [emotion for index, emotion in enumerate(emotions) if (truth == index).any()]
         among = [emotion for emotion in has if emotion in taught[str(corpus)]]
         groups = {
@@ -78,7 +81,7 @@ def corpus_scores(
         table.append(
             about
             | {"emotions": has, "among": among}
-            | {name: _scores(truth, shares, emotions, has, among, groups[name]) for name in ADAPTATIONS}
+            | {name: _scores(truth, shares, other, emotions, has, among, groups[name]) for name in ADAPTATIONS}
         )
     return table
 
@@ -112,33 +115,28 @@ def mean_corpus_scores(tables: Sequence[list[dict[str, Any]]]) -> list[dict[str,
 def _scores(
     truth: Labels,
     shares: Float64,
+    second: SpeakerPredictions | None,
     emotions: Sequence[str],
     has: Sequence[str],
     among: Sequence[str],
     groups: Sequence[Labels],
 ) -> dict[str, float | None]:
-    written = _as_written(_adapted(shares, groups), emotions, has)
+    written = _as_written(_adapted(shares, second, groups), emotions, has)
     scores: dict[str, float | None] = {"uar": _uar(truth, written), "ece": float(ece(truth, written))}
     if len(among) < 2:
         return scores | {"uar_among": None, "ece_among": None}
     columns = [list(emotions).index(emotion) for emotion in among]
     is_asked = np.isin(truth, columns)
     # What does not count is left out before the adaptation, and its recordings after it: a folder holds them too.
-    answers = _adapted(_normalised(shares[:, columns]), groups)[is_asked]
+    answers = _adapted(normalised(shares[:, columns]), second and second.among(columns), groups)[is_asked]
     asked = np.searchsorted(columns, truth[is_asked])
     return scores | {"uar_among": _uar(asked, answers), "ece_among": float(ece(asked, answers))}
 
 
-def _normalised(shares: Float64) -> Float64:
-    """Let rows without any probability say nothing."""
-    sums = shares.sum(axis=1, keepdims=True)
-    return np.where(sums > 0, shares / np.where(sums > 0, sums, 1), 1 / shares.shape[1])
-
-
-def _adapted(shares: Float64, groups: Sequence[Labels]) -> Float64:
+def _adapted(shares: Float64, second: SpeakerPredictions | None, groups: Sequence[Labels]) -> Float64:
     adapted = shares.copy()
     for rows in groups:
-        adapted[rows] = adapt(shares[rows], SpeakerStatistics.of(shares[rows]))
+        adapted[rows] = adapted_together(shares[rows], second and second.select(rows))
     return adapted
 
 

@@ -1,23 +1,22 @@
-"""Probabilities of one speaker's recordings -> the same, normalised for the speaker.
+"""Predictions for one speaker's recordings -> the same, normalised for the speaker.
 
 A voice that is naturally low and flat sounds sad in every recording. The mean and the spread of the model's
 log-probabilities over a speaker's recordings, for which no labels are needed, measure this bias. They are normalised,
 as scores are in speaker verification (Auckenthaler et al. 2000, doi 10.1006/dspr.1999.0360), and the fewer recordings
-there are, the weaker the normalisation is. Only sums of log-probabilities are needed: no audio is read twice.
+there are, the weaker the normalisation is. Only sums over the recordings are needed: no audio is read twice.
 
-Log-probabilities have axes (recordings, emotions), centred over the emotions of each recording.
+Predictions have axes (recordings, heads, emotions): a model has one head, or a second one for adapted recordings
+(`emosense.evaluation.voice_adaptation`). Log-probabilities are centred over the emotions of each recording.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-Float64 = NDArray[np.float64]
+from emosense.arrays import Float64
 
 # A speaker with this many recordings is normalised by half; a single recording keeps its label.
 SHRINKAGE: Final = 10.0
@@ -27,42 +26,82 @@ _SMALLEST: Final = 1e-6
 _SPREAD_FLOOR: Final = 1.0
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class SpeakerStatistics:
-    """Sums over a speaker's recordings.
+class Adaptation(Protocol):
+    """A way to adapt a speaker's recordings: sums over all of them, then a pass over each."""
 
-    Attributes
-    ----------
-    n : int
-        Number of recordings.
-    total, squares : ndarray, shape (n_emotions,)
-        Sums of the log-probabilities and of their squares.
-    """
-
-    n: int
-    total: Float64
-    squares: Float64
-
-    @classmethod
-    def of(cls, probabilities: Iterable[Iterable[float]]) -> SpeakerStatistics:
+    def sums(self, predictions: ArrayLike) -> Float64:
         """Sum over recordings of one speaker.
 
         Parameters
         ----------
-        probabilities : array, shape (n, n_emotions)
-            Recordings of one speaker.
+        predictions : array, shape (n, n_heads, n_emotions)
+            Probabilities of the recordings, in [0, 1].
 
         Returns
         -------
-        SpeakerStatistics
-            Their sums.
+        ndarray, shape (n_sums,), float64
+            The first is the number of recordings. Sums of parts add up to those of the whole.
         """
-        logs = log_probabilities(np.asarray(probabilities, np.float64))
-        return cls(len(logs), logs.sum(axis=0), np.square(logs).sum(axis=0))
+        ...
 
-    def __add__(self, other: SpeakerStatistics) -> SpeakerStatistics:
-        """Add recordings of the same speaker."""
-        return SpeakerStatistics(self.n + other.n, self.total + other.total, self.squares + other.squares)
+    def adapt(self, predictions: ArrayLike, sums: Float64) -> Float64:
+        """Adapt recordings, or segments of recordings, to their speaker.
+
+        Parameters
+        ----------
+        predictions : array, shape (n, n_heads, n_emotions)
+            Probabilities, in [0, 1].
+        sums : ndarray, shape (n_sums,)
+            Of all recordings of the speaker.
+
+        Returns
+        -------
+        ndarray, shape (n, n_emotions), float64
+            Each row sums to 1.
+        """
+        ...
+
+
+class ScoreNormalisation:
+    """Adapts by the log-probabilities of a model's only head, or of its first one."""
+
+    def sums(self, predictions: ArrayLike) -> Float64:
+        """Sum over recordings of one speaker.
+
+        Parameters
+        ----------
+        predictions : array, shape (n, n_heads, n_emotions)
+            Probabilities; only emotions that the model distinguishes.
+
+        Returns
+        -------
+        ndarray, shape (1 + 2 * n_emotions,), float64
+            Number of recordings, and sums of the log-probabilities and of their squares.
+        """
+        logs = log_probabilities(np.asarray(predictions, np.float64)[:, 0])
+        return np.concatenate([[len(logs)], logs.sum(axis=0), np.square(logs).sum(axis=0)])
+
+    def adapt(self, predictions: ArrayLike, sums: Float64) -> Float64:
+        """Normalise the probabilities of a speaker's recordings.
+
+        Parameters
+        ----------
+        predictions : array, shape (n, n_heads, n_emotions)
+            Recordings of the speaker; only emotions that the model distinguishes.
+        sums : ndarray, shape (1 + 2 * n_emotions,)
+            Over all recordings of the speaker. They should contain several emotions: what they have in common is
+            attributed to the voice, so if all are angry, anger is removed.
+
+        Returns
+        -------
+        ndarray, shape (n, n_emotions), float64
+            Each row sums to 1. The order of the emotions of a speaker's only recording does not change.
+        """
+        n, (total, squares) = sums[0], np.split(sums[1:], 2)
+        weight, mean = n / (n + SHRINKAGE), total / n
+        spread = np.sqrt(np.maximum(squares / n - np.square(mean), 0)) + _SPREAD_FLOOR
+        scale = (spread / np.exp(np.log(spread).mean())) ** weight
+        return shares_of((log_probabilities(np.asarray(predictions, np.float64)[:, 0]) - weight * mean) / scale)
 
 
 def log_probabilities(probabilities: Float64) -> Float64:
@@ -82,26 +121,17 @@ def log_probabilities(probabilities: Float64) -> Float64:
     return np.asarray(logs - logs.mean(axis=-1, keepdims=True))
 
 
-def adapt(probabilities: Float64, speaker: SpeakerStatistics) -> Float64:
-    """Normalise the probabilities of a speaker's recordings.
+def shares_of(logits: Float64) -> Float64:
+    """Return the softmax of logits.
 
     Parameters
     ----------
-    probabilities : ndarray, shape (n, n_emotions)
-        Recordings of the speaker; only emotions that the model distinguishes.
-    speaker : SpeakerStatistics
-        Sums over all recordings of the speaker. They should contain several emotions: what they have in common is
-        attributed to the voice, so if all are angry, anger is removed.
+    logits : ndarray, shape (..., n_emotions)
 
     Returns
     -------
-    ndarray, shape (n, n_emotions)
-        Each row sums to 1. The order of the emotions of a speaker's only recording does not change.
+    ndarray, shape (..., n_emotions), float64
+        The last axis sums to 1.
     """
-    weight = speaker.n / (speaker.n + SHRINKAGE)
-    mean = speaker.total / speaker.n
-    spread = np.sqrt(np.maximum(speaker.squares / speaker.n - np.square(mean), 0)) + _SPREAD_FLOOR
-    scale = (spread / np.exp(np.log(spread).mean())) ** weight
-    logs = (log_probabilities(probabilities) - weight * mean) / scale
-    shares = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=-1, keepdims=True))

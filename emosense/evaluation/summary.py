@@ -17,6 +17,7 @@ from emosense.evaluation.chosen import chosen_scores
 from emosense.evaluation.groups import by_group
 from emosense.evaluation.input_checks import check_probabilities
 from emosense.evaluation.intervals import bootstrap_interval, mean_and_sd
+from emosense.evaluation.voice_adaptation import SpeakerPredictions
 
 
 def summarise(
@@ -27,6 +28,7 @@ def summarise(
     emotions: Sequence[str] = EMOTIONS,
     folds: Sequence[str] | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
+    second: SpeakerPredictions | None = None,
     n_resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
@@ -47,6 +49,8 @@ def summarise(
         The name of the fold that tested each row; adds the scores of each fold, their mean and standard deviation.
     groups : mapping of str to sequence of str, length n, optional
         Further groupings of the rows to tabulate, such as ``{"sex": [...]}``.
+    second : SpeakerPredictions or None
+        What the speaker heads of the models predict, to which ``adaptation`` is due; None for models without.
     n_resamples, level, seed
         As in `emosense.evaluation.intervals.bootstrap_interval`.
 
@@ -92,7 +96,7 @@ def summarise(
     summary |= _confidence(truth, shares)
     tables = {"speaker": speakers, **(groups or {})}
     summary["groups"] = {name: _table(truth, shares, of_row) for name, of_row in tables.items()}
-    summary["adaptation"] = adaptation_scores(truth, shares, speakers, seed=seed)
+    summary["adaptation"] = adaptation_scores(truth, shares, speakers, seed=seed, second=second)
     pairs = np.unique(np.column_stack([np.unique(speakers, return_inverse=True)[1], truth]), axis=0)
     n_emotions = np.bincount(pairs[:, 0])
     summary["emotions_per_speaker"] = [int(n_emotions.min()), int(n_emotions.max())]

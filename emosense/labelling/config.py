@@ -214,9 +214,13 @@ class Labelled:
         """
 
         def answered(row: Row) -> Row:
-            return (
-                with_probabilities(row, choice.apply(row.probabilities, row.own_emotions)) if row.probabilities else row
+            if not row.probabilities:
+                return row
+            second = (
+                tuple(choice.apply(row.speaker_probabilities, row.own_emotions)) if row.speaker_probabilities else ()
             )
+            found = with_probabilities(row, choice.apply(row.probabilities, row.own_emotions))
+            return dataclasses.replace(found, speaker_probabilities=second)
 
         return Labelled(answered(self.row), tuple(map(answered, self.segments))).with_agreement()
 

@@ -84,7 +84,7 @@ class Labeller:
                             )
                             for each in model.features
                         ]
-                        probabilities = model.probabilities(features)
+                        probabilities = model.predict(features)
                         if model.statistics:
                             distance = model.statistics.distance(features[0])
                         budget.renew(segment.end_s)

@@ -20,8 +20,8 @@ class Answer:
 
     Parameters
     ----------
-    probabilities : ndarray, shape (n_emotions,)
-        Of the recording.
+    probabilities : ndarray, shape (n_heads * n_emotions,)
+        Of the recording, by each head of the model.
     speech_s : float
         Seconds of speech that they are from.
     is_counted : ndarray, shape (n_windows,), bool
@@ -49,8 +49,8 @@ class SpeechMean:
 
         Parameters
         ----------
-        probabilities : ndarray, shape (n_emotions,)
-            Of the window.
+        probabilities : ndarray, shape (n_heads * n_emotions,)
+            Of the window, by each head of the model.
         speech : Speech
             Its speech.
         new_share : float

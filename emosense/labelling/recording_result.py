@@ -60,8 +60,8 @@ class ChannelResults:
             Windows of each channel in order of time.
         speech : Speech or None
             Its speech; None without any.
-        probabilities : ndarray, shape (n_emotions,), or None
-            What the model predicts; None without speech.
+        probabilities : ndarray, shape (n_heads * n_emotions,), or None
+            What each head of the model predicts; None without speech.
         distance : float or None
             Its distance from the training recordings, >= 0; None if it was not measured.
         """
@@ -143,8 +143,8 @@ class RecordingResult:
             Windows in order of time.
         speech : Speech or None
             Its speech; None without any.
-        probabilities : ndarray, shape (n_emotions,), or None
-            What the model predicts; None without speech.
+        probabilities : ndarray, shape (n_heads * n_emotions,), or None
+            What each head of the model predicts; None without speech.
         distance : float or None
             Its distance from the training recordings, >= 0; None if it was not measured.
         """
@@ -153,8 +153,9 @@ class RecordingResult:
             new_s = segment.end_s - max(self._end_s, segment.start_s)
             self._mean.add(probabilities.astype(np.float64), speech, new_s / (segment.end_s - segment.start_s))
             clipping_ratio = self._reader.clipping.ratio_between(segment.start_s, segment.end_s, self._channel)
-            row = _segment_row(self._path, segment, speech, probabilities, own.figures(clipping_ratio))
-            self._segments.append(dataclasses.replace(row, own_emotions=self._own_emotions))
+            figures = own.figures(clipping_ratio)
+            row = _segment_row(self._path, segment, speech, probabilities, figures, self._own_emotions)
+            self._segments.append(row)
         elif self._has_pauses:
             self._segments.append(_without_speech(self._path, segment.start_s, segment.end_s))
         self._end_s = segment.end_s
@@ -200,8 +201,9 @@ class RecordingResult:
 
 
 def _segment_row(
-    path: str, segment: Segment, speech: Speech, probabilities: NDArray[np.float32], quality: tuple[float | None, ...]
-) -> Row:
+    path: str, segment: Segment, speech: Speech, probabilities: NDArray[np.float32], quality: tuple[float | None, ...],
+    own_emotions: tuple[str, ...],
+) -> Row:  # fmt: skip
     length_s = segment.end_s - segment.start_s
     return labelled_row(
         path,
@@ -212,6 +214,7 @@ def _segment_row(
         end_s=segment.end_s,
         quality=quality,
         speech_s=speech.speech_s,
+        own_emotions=own_emotions,
     )
 
 

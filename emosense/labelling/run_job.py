@@ -19,7 +19,7 @@ from emosense.labelling.job import LabelJob
 from emosense.labelling.job_check import check_job
 from emosense.labelling.job_inputs import check_speakers, list_inputs
 from emosense.labelling.label_run import open_run
-from emosense.labelling.speakers import Speakers
+from emosense.labelling.speakers import Speakers, adaptation_of
 from emosense.labelling.stopping import Stop
 from emosense.labelling.summary import Summary, nothing_found, write_manifest
 from emosense.models.encoder_location import with_encoder_file
@@ -57,8 +57,10 @@ def run_label_job(job: LabelJob) -> Summary:
             job.emotions.check(emotions)
             emotions = job.emotions.emotions
         if job.speaker_rule is not None:
-            own = own_emotions(spec.model.description["classes"])
-            speakers = stack.enter_context(Speakers(job.speaker_rule, emotions, own, adapts_to=job.adapts_to))
+            own, adaptation = own_emotions(spec.model.description["classes"]), adaptation_of(spec.model, job.emotions)
+            speakers = stack.enter_context(
+                Speakers(job.speaker_rule, emotions, own, adapts_to=job.adapts_to, adaptation=adaptation)
+            )
         list_inputs(job, listing)
         check_speakers(job, speakers, listing)
         summary = Summary(n_listed=len(listing), ignored=listing.ignored)

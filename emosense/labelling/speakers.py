@@ -13,14 +13,19 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emosense.audio.container_headers import MAX_CHANNELS
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
-from emosense.evaluation.speaker_adaptation import SpeakerStatistics, adapt
+from emosense.evaluation.choice import EmotionChoice
+from emosense.evaluation.speaker_adaptation import Adaptation, ScoreNormalisation
+from emosense.evaluation.voice_adaptation import VoiceAdaptation
 from emosense.labelling.config import Labelled
 from emosense.labelling.speaker_rule import SpeakerRule
 from emosense.labelling.speaker_table import channel_key, read_speaker_table
+from emosense.models.model import ModelFiles
+from emosense.models.speaker_head import read_speaker_head
 from emosense.storage.locations import absolute_location, redact
 from emosense.storage.schemes import is_url
 from emosense.storage.scratch_database import unnamed_database
@@ -42,6 +47,8 @@ class Speakers:
         Emotions of the model beside `EMOTIONS`.
     adapts_to : str
         What recordings are adapted to: their ``speaker``, their ``folder``, or ``none``.
+    adaptation : Adaptation or None
+        How they are adapted, by the model's heads; None for `ScoreNormalisation`.
 
     Attributes
     ----------
@@ -61,8 +68,10 @@ class Speakers:
         own: Sequence[str] = (),
         *,
         adapts_to: str = "speaker",
+        adaptation: Adaptation | None = None,
     ) -> None:
         self._rule, self._adapts_to = rule, adapts_to
+        self._adaptation = adaptation or ScoreNormalisation()
         self._pattern = re.compile(rule.pattern) if rule.is_pattern else None
         self._n_emotions = len(EMOTIONS) + len(own)
         self._positions = [(*EMOTIONS, *own).index(name) for name in classes]
@@ -70,7 +79,7 @@ class Speakers:
         self._database = unnamed_database(
             "speakers",
             "CREATE TABLE named (path BLOB PRIMARY KEY, speaker TEXT) WITHOUT ROWID;"
-            "CREATE TABLE sums (speaker BLOB PRIMARY KEY, n INTEGER, total BLOB, squares BLOB) WITHOUT ROWID;",
+            "CREATE TABLE sums (speaker BLOB PRIMARY KEY, sums BLOB) WITHOUT ROWID;",
         )
         if rule.is_table:
             self._read_table()
@@ -171,29 +180,32 @@ class Speakers:
             return
         self._database.execute("BEGIN")
         current: str = ""
-        probabilities: list[list[float]] = []
+        predictions: list[list[list[float]]] = []
         for row in rows:
             if not row.probabilities:
                 continue
             speaker = self._group_of(row)
             self.n_unknown += not speaker
-            if speaker != current or len(probabilities) == _ROWS_A_SUM:
-                self._add(current, probabilities)
-                current, probabilities = speaker, []
-            probabilities.append([row.probabilities[place] for place in self._positions])
-        self._add(current, probabilities)
+            if speaker != current or len(predictions) == _ROWS_A_SUM:
+                self._add(current, predictions)
+                current, predictions = speaker, []
+            predictions.append(self._predictions(row))
+        self._add(current, predictions)
         self._database.execute("COMMIT")
 
-    def _add(self, speaker: str, probabilities: list[list[float]]) -> None:
-        if not speaker or not probabilities:
-            return
-        more = SpeakerStatistics.of(probabilities)
-        before = self.statistics(speaker)
-        sums = before + more if before else more
-        values = (os.fsencode(speaker), sums.n, sums.total.tobytes(), sums.squares.tobytes())
-        self._database.execute("INSERT OR REPLACE INTO sums VALUES (?, ?, ?, ?)", values)
+    def _predictions(self, row: Row) -> list[list[float]]:
+        """Return what each head of the model predicts."""
+        heads = filter(None, (row.probabilities, row.speaker_probabilities))
+        return [[head[place] for place in self._positions] for head in heads]
 
-    def statistics(self, speaker: str) -> SpeakerStatistics | None:
+    def _add(self, speaker: str, predictions: list[list[list[float]]]) -> None:
+        if not speaker or not predictions:
+            return
+        more, before = self._adaptation.sums(predictions), self.sums(speaker)
+        sums = more if before is None else before + more
+        self._database.execute("INSERT OR REPLACE INTO sums VALUES (?, ?)", (os.fsencode(speaker), sums.tobytes()))
+
+    def sums(self, speaker: str) -> NDArray[np.float64] | None:
         """Return the sums of a speaker.
 
         Parameters
@@ -202,12 +214,12 @@ class Speakers:
 
         Returns
         -------
-        SpeakerStatistics or None
-            None if the speaker has no recordings.
+        ndarray or None
+            See `Adaptation.sums`; None if the speaker has no recordings.
         """
-        query = "SELECT n, total, squares FROM sums WHERE speaker = ?"
+        query = "SELECT sums FROM sums WHERE speaker = ?"
         found = self._database.execute(query, (os.fsencode(speaker),)).fetchone()
-        return SpeakerStatistics(found[0], np.frombuffer(found[1]), np.frombuffer(found[2])) if found else None
+        return np.frombuffer(found[0]) if found else None
 
     def adapted(self, labelled: Labelled) -> Labelled:
         """Adapt the rows of a recording and of its segments to its speaker.
@@ -223,16 +235,37 @@ class Speakers:
         """
         speaker = self.speaker_of(labelled.row.path, labelled.row.channel)
         group = self._group_of(labelled.row)
-        sums = self.statistics(group) if group else None
+        sums = self.sums(group) if group else None
         row, *segments = (self._row(row, speaker, sums) for row in (labelled.row, *labelled.segments))
         return Labelled(row, tuple(segments))
 
-    def _row(self, row: Row, speaker: str, sums: SpeakerStatistics | None) -> Row:
+    def _row(self, row: Row, speaker: str, sums: NDArray[np.float64] | None) -> Row:
         if sums is None or not row.probabilities:
             return dataclasses.replace(row, speaker=speaker)
         adapted = np.zeros(self._n_emotions)
-        adapted[self._positions] = adapt(np.array([row.probabilities])[:, self._positions], sums)[0]
-        return dataclasses.replace(with_probabilities(row, adapted), speaker=speaker, speaker_recordings=sums.n)
+        adapted[self._positions] = self._adaptation.adapt([self._predictions(row)], sums)[0]
+        return dataclasses.replace(with_probabilities(row, adapted), speaker=speaker, speaker_recordings=int(sums[0]))
+
+
+def adaptation_of(model: ModelFiles, choice: EmotionChoice | None) -> Adaptation:
+    """Return how the labels of a model are adapted to speakers.
+
+    Parameters
+    ----------
+    model : ModelFiles
+    choice : EmotionChoice or None
+        The emotions that labels may have; None for all that the model knows.
+
+    Returns
+    -------
+    Adaptation
+        By both heads of the model if it has a speaker head.
+    """
+    head = read_speaker_head(model.weights)
+    if head is None:
+        return ScoreNormalisation()
+    adaptation = VoiceAdaptation.of_logits(head.class_logits)
+    return adaptation if choice is None else adaptation.answered(choice, model.description["classes"])
 
 
 def _readable(key: bytes) -> str:

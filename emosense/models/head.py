@@ -8,7 +8,7 @@ onnx, which only training installs.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 import numpy as np
@@ -94,17 +94,41 @@ def read_head(weights: bytes) -> Head | None:
     ValueError
         If the graph is damaged, or its head is of another type than float32 or of shapes that do not fit.
     """
-    found = {}
-    for graph in _submessages(memoryview(weights), _GRAPH):
-        for tensor in _submessages(graph, _INITIALIZER):
-            name = b"".join(_submessages(tensor, _NAME)).decode(errors="replace")
-            if name in TENSORS:
-                found[name] = _values(tensor, name)
-    if found.keys() != {*TENSORS}:
+    found = read_tensors(weights, TENSORS)
+    if found is None:
         return None
     if found["head_weight"].ndim != 2:
         raise ValueError("head_weight must have two axes")
     return Head(*(found[name] for name in TENSORS))
+
+
+def read_tensors(weights: bytes, names: Collection[str]) -> dict[str, Float32] | None:
+    """Read tensors by name out of a model's graph.
+
+    Parameters
+    ----------
+    weights : bytes
+        Content of ``model.onnx``.
+    names : collection of str
+        Names of the tensors.
+
+    Returns
+    -------
+    dict of str to ndarray, or None
+        None if the graph lacks one of them.
+
+    Raises
+    ------
+    ValueError
+        If the graph is damaged, or a tensor is of another type than float32.
+    """
+    found = {}
+    for graph in _submessages(memoryview(weights), _GRAPH):
+        for tensor in _submessages(graph, _INITIALIZER):
+            name = b"".join(_submessages(tensor, _NAME)).decode(errors="replace")
+            if name in names:
+                found[name] = _values(tensor, name)
+    return found if found.keys() == {*names} else None
 
 
 def _values(tensor: memoryview, name: str) -> Float32:

@@ -22,8 +22,9 @@ from emosense.errors import ModelError
 from emosense.features.config import FeatureConfig
 from emosense.features.sets import FEATURE_SETS, extract
 from emosense.models.description import DESCRIPTION_FILE, FORMAT, WEIGHTS_FILE, check_description
+from emosense.models.speaker_head import SPEAKER_PROBABILITIES
 from emosense.models.statistics import FeatureStatistics
-from emosense.onnx_session import open_session, run_session
+from emosense.onnx_session import open_session, run_outputs
 from emosense.storage.files import MAX_JSON_BYTES, parse_json, read_bytes, write_bytes
 from emosense.storage.locations import join, redact
 from emosense.storage.schemes import scheme_of
@@ -92,6 +93,8 @@ class Model:
             self._session = open_session(files.weights)
         except Exception as err:  # onnxruntime raises no narrower class of its own for a graph that it refuses
             raise ModelError(f"{WEIGHTS_FILE} is not a usable ONNX graph: {err}") from err
+        has_speaker_head = SPEAKER_PROBABILITIES in {node.name for node in self._session.get_outputs()}
+        self._heads = ["probabilities", *([SPEAKER_PROBABILITIES] if has_speaker_head else [])]
         self._try()
 
     def _try(self) -> None:
@@ -133,11 +136,30 @@ class Model:
         RecordingError
             ``model_error``, if the graph fails.
         """
+        return self.predict(features)[: self._n_emotions]
+
+    def predict(self, features: Sequence[Float32]) -> Float32:
+        """Compute what each head of the model gives for one recording.
+
+        Parameters
+        ----------
+        features : sequence of ndarray, float32
+            As in `probabilities`.
+
+        Returns
+        -------
+        ndarray, shape (n_heads * n_emotions,), float32
+            What `probabilities` returns, then the same by the speaker head, if the model has one.
+
+        Raises
+        ------
+        RecordingError
+            ``model_error``, if the graph fails.
+        """
         feeds = {name: values[np.newaxis] for name, values in zip(self._inputs, features, strict=True)}
-        found = run_session(self._session, "probabilities", feeds, "model")
-        result = np.zeros(self._n_emotions, np.float32)
-        result[self._positions] = found[0]
-        return result
+        result = np.zeros((len(self._heads), self._n_emotions), np.float32)
+        result[:, self._positions] = np.concatenate(run_outputs(self._session, self._heads, feeds, "model"))
+        return result.ravel()
 
 
 def input_names(n_features: int) -> list[str]:

@@ -31,6 +31,7 @@ _ESCAPED_FORMULA: Final = re.compile(r"""(?<=[;\n\r])'(?=["']*[=+\-@\t\r])""")
 _NAMES: Final = tuple(name for name in SCHEMA if name != "uncertain")
 _NO_QUALITY: Final = (None,) * len(QUALITY_COLUMNS)
 _DISTANCE: Final = QUALITY_COLUMNS.index("distance")
+_TUPLES: Final = ("probabilities", "quality", "own_emotions", "speaker_probabilities")
 _BYTES_MARK: Final = "bytes:"
 _BYTE_ESCAPE: Final = re.compile(rb"\\(?:\\|x[0-9a-f]{2})")
 
@@ -69,6 +70,8 @@ class Row:
         Emotions of a user's own that the model knows; their probabilities come last.
     channel : int or None
         The channel, from 1; None unless channels are split.
+    speaker_probabilities : tuple of float
+        What the model's speaker head gives, in the order of `probabilities`; no column has it. Empty without one.
     """
 
     path: str
@@ -88,6 +91,7 @@ class Row:
     agreement: float | None = None
     own_emotions: tuple[str, ...] = ()
     channel: int | None = None
+    speaker_probabilities: tuple[float, ...] = ()
 
     @property
     def emotion(self) -> str:
@@ -145,7 +149,7 @@ class Row:
             The same row.
         """
         named = dict(zip((field.name for field in dataclasses.fields(cls)), values, strict=True))
-        return cls(**named | {name: tuple(named[name]) for name in ("probabilities", "quality", "own_emotions")})
+        return cls(**named | {name: tuple(named[name]) for name in _TUPLES})
 
 
 def labelled_row(
@@ -160,7 +164,8 @@ def labelled_row(
     path : str
         As given.
     probabilities : iterable of float
-        One per emotion in the order of `EMOTIONS`, then of `own_emotions`.
+        One per emotion in the order of `EMOTIONS`, then of `own_emotions`; then again, by the speaker head of a model
+        that has one.
     duration_s, decoded_s : float
         Seconds by the header and seconds decoded.
     is_partial : bool
@@ -195,9 +200,10 @@ def labelled_row(
     start_s, end_s, speech_s = (
         None if value is None else round(value, SECONDS_DIGITS) for value in (start_s, end_s, speech_s)
     )
+    n_emotions = len(EMOTIONS) + len(own_emotions)
     return Row(
         path,
-        rounded,
+        rounded[:n_emotions],
         duration_s,
         decoded_s,
         status,
@@ -208,6 +214,7 @@ def labelled_row(
         quality,
         speech_s=speech_s,
         own_emotions=own_emotions,
+        speaker_probabilities=rounded[n_emotions:],
     )
 
 
@@ -215,7 +222,7 @@ def _rounded(probabilities: Iterable[float]) -> tuple[float, ...]:
     return tuple(round(float(p), PROBABILITY_DIGITS) for p in probabilities)
 
 
-def with_probabilities(row: Row, probabilities: Iterable[float]) -> Row:
+def with_probabilities(row: Row, probabilities: Iterable[float], speaker_probabilities: Iterable[float] = ()) -> Row:
     """Return a row with other probabilities.
 
     Parameters
@@ -224,13 +231,16 @@ def with_probabilities(row: Row, probabilities: Iterable[float]) -> Row:
         A labelled row.
     probabilities : iterable of float
         The new ones, in the order of the row's.
+    speaker_probabilities : iterable of float
+        The new ones of the speaker head; none for an answer that is final.
 
     Returns
     -------
     Row
         The row with these probabilities, rounded.
     """
-    return dataclasses.replace(row, probabilities=_rounded(probabilities))
+    second = _rounded(speaker_probabilities)
+    return dataclasses.replace(row, probabilities=_rounded(probabilities), speaker_probabilities=second)
 
 
 def error_row(path: str, error: RecordingError, start_s: float | None = None, end_s: float | None = None) -> Row:

@@ -15,6 +15,7 @@ import numpy as np
 
 from emosense.models.head import read_head
 from emosense.models.model import input_names
+from emosense.models.speaker_head import read_speaker_head
 from emosense.training.head_graph import sharpened, with_head
 
 FEATURES: Final = "features"
@@ -178,7 +179,8 @@ def with_temperature(weights: bytes, temperature: float) -> bytes:
         return weights
     head = read_head(weights)
     if head is not None:
-        return with_head(weights, sharpened(head, temperature))
+        speaker_head = read_speaker_head(weights)
+        return with_head(weights, sharpened(head, temperature), speaker_head and speaker_head.sharpened(temperature))
     import onnx
     from onnx import helper, numpy_helper
 

@@ -1,11 +1,13 @@
 """Embeddings of labelled recordings of several corpora -> a head, by softmax regression with a Gaussian prior.
 
-Every emotion of every corpus counts the same, and what a corpus lacks is no evidence: see `emosense.training.balance`.
+Every emotion of a corpus counts the same, and what a corpus lacks is no evidence: see `emosense.training.balance`.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import dataclasses
+from collections.abc import Sequence
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,23 +21,73 @@ _SMALLEST_SCALE: Final = 1e-3
 _EXCLUDED: Final = np.float32(-1e9)
 
 
-def train_head(
-    embeddings: Float32, labels: NDArray[np.int64], weights: Float32, allowed: NDArray[np.bool_], l2: float
-) -> tuple[Head, float]:
-    """Train a head to the optimum of its convex loss.
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class TrainingRows:
+    """Labelled embeddings.
 
     Parameters
     ----------
     embeddings : ndarray, shape (n_rows, n_dims), float32
-        Of recordings and their copies.
+        Of recordings.
     labels : ndarray, shape (n_rows,), int64
         Class of each row.
     weights : ndarray, shape (n_rows,), float32
         How much each row counts; positive.
     allowed : ndarray, shape (n_rows, n_classes), bool
         The classes among which a row's probabilities are taken.
+    """
+
+    embeddings: Float32
+    labels: NDArray[np.int64]
+    weights: Float32
+    allowed: NDArray[np.bool_]
+
+    def with_embeddings(self, embeddings: Float32) -> Self:
+        """Return the same rows with other embeddings.
+
+        Parameters
+        ----------
+        embeddings : ndarray, shape (n_rows, n_dims), float32
+
+        Returns
+        -------
+        TrainingRows
+        """
+        return dataclasses.replace(self, embeddings=embeddings)
+
+    def with_copies(self, copies: Sequence[Float32]) -> Self:
+        """Return the rows and further copies of them.
+
+        Parameters
+        ----------
+        copies : sequence of ndarray, each of shape (n_rows, n_dims), float32
+            Embeddings of changed copies of the recordings.
+
+        Returns
+        -------
+        TrainingRows
+            Of ``(1 + len(copies)) * n_rows`` rows.
+        """
+        n = 1 + len(copies)
+        return type(self)(
+            np.concatenate([self.embeddings, *copies]),
+            np.tile(self.labels, n),
+            np.tile(self.weights, n),
+            np.tile(self.allowed, (n, 1)),
+        )
+
+
+def train_head(rows: TrainingRows, l2: float, like: Head | None = None) -> tuple[Head, float]:
+    """Train a head to the optimum of its convex loss.
+
+    Parameters
+    ----------
+    rows : TrainingRows
+        Of recordings and their copies.
     l2 : float
         Half of it times the sum of the squared weights is added to the mean cross-entropy.
+    like : Head or None
+        The head whose mean and scale are taken; None for those of the embeddings.
 
     Returns
     -------
@@ -46,8 +98,12 @@ def train_head(
     """
     from scipy.optimize import minimize
 
-    mean = embeddings.mean(axis=0, dtype=np.float64).astype(np.float32)
-    scale = np.maximum(embeddings.std(axis=0, dtype=np.float64), _SMALLEST_SCALE).astype(np.float32)
+    embeddings, labels, weights, allowed = (getattr(rows, each.name) for each in dataclasses.fields(rows))
+    if like is None:
+        mean = embeddings.mean(axis=0, dtype=np.float64).astype(np.float32)
+        scale = np.maximum(embeddings.std(axis=0, dtype=np.float64), _SMALLEST_SCALE).astype(np.float32)
+    else:
+        mean, scale = like.mean, like.scale
     standardised = (embeddings - mean) / scale
     shares = (weights / weights.sum()).astype(np.float32)[:, np.newaxis]
     n_classes = allowed.shape[1]

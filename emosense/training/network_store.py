@@ -19,6 +19,7 @@ from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import FAMILIES, TrainedNetwork
 from emosense.training.settings import NetworkConfig
 from emosense.training.source_digest import source_digest
+from emosense.training.transfer_settings import TransferConfig
 
 # Settings of a network that its weights do not depend on.
 _NOT_TRAINED: Final = frozenset({"name", "feature", "classes", "views"})
@@ -140,8 +141,10 @@ def row_digests(table: FeatureTable, config: NetworkConfig) -> list[str]:
         One digest per row.
     """
     variants = [table.features, *(table.copies[copy] for copy in copies_of(config))]
+    # Only the speaker head of a transfer model depends on who speaks.
+    speakers = [table.speakers] if isinstance(config, TransferConfig) else []
     digests = []
-    for row, label in enumerate(zip(table.emotions, table.corpora, strict=True)):
+    for row, label in enumerate(zip(table.emotions, table.corpora, *speakers, strict=True)):
         digest = hashlib.sha256(repr(label).encode())
         for features in variants:
             digest.update(features[row].tobytes())

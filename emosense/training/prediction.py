@@ -11,7 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from emosense.arrays import Float64
+from emosense.evaluation.voice_adaptation import SpeakerPredictions, VoiceAdaptation
 from emosense.models.model import input_names
+from emosense.models.speaker_head import SPEAKER_PROBABILITIES, read_speaker_head
 from emosense.onnx_session import open_session
 from emosense.training.feature_table import FeatureTable
 from emosense.training.graphs import PROBABILITIES
@@ -34,10 +36,35 @@ def predict(weights: bytes, tables: Sequence[FeatureTable], n_classes: int) -> F
     ndarray, shape (n_utterances, n_classes), float64 in [0, 1]
         Each row sums to 1.
     """
-    session = open_session(weights)
-    names = input_names(len(tables))
-    probabilities = []
+    return predict_with_heads(weights, tables, n_classes)[0]
+
+
+def predict_with_heads(
+    weights: bytes, tables: Sequence[FeatureTable], n_classes: int
+) -> tuple[Float64, SpeakerPredictions | None]:
+    """Return the probabilities of the classes for each utterance by each head of a model.
+
+    Parameters
+    ----------
+    weights, tables, n_classes
+        As in `predict`.
+
+    Returns
+    -------
+    probabilities : ndarray, shape (n_utterances, n_classes), float64 in [0, 1]
+        As in `predict`.
+    second : SpeakerPredictions or None
+        Those of the speaker head, if the model has one.
+    """
+    session, speaker_head = open_session(weights), read_speaker_head(weights)
+    outputs = [PROBABILITIES, *([SPEAKER_PROBABILITIES] if speaker_head else [])]
+    names, found = input_names(len(tables)), []
     for utterance in zip(*(table.features for table in tables), strict=True):
         feeds = {name: features[np.newaxis] for name, features in zip(names, utterance, strict=True)}
-        probabilities.append(session.run([PROBABILITIES], feeds)[0][0])
-    return np.array(probabilities, np.float64).reshape(len(tables[0]), n_classes)
+        found.append([values[0] for values in session.run(outputs, feeds)])
+    n = len(tables[0])
+    probabilities = np.array(found, np.float64).reshape(n, len(outputs), n_classes)
+    if speaker_head is None:
+        return probabilities[:, 0], None
+    of_classes = VoiceAdaptation.of_logits(speaker_head.class_logits).class_probabilities
+    return probabilities[:, 0], SpeakerPredictions(probabilities[:, 1], np.tile(of_classes, (n, 1, 1, 1)))

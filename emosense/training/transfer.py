@@ -1,13 +1,14 @@
 """Recordings and labels -> a transfer model: a head on the embeddings of a published encoder's first layers.
 
 The head is trained on the embeddings of the recordings and of changed copies of them, to the optimum of its loss. Then
-the upper blocks can be trained too (`emosense.training.tuning`).
+the upper blocks can be trained too (`emosense.training.tuning`). Last, a second head is trained for recordings that are
+adapted to a speaker (`emosense.training.speaker_head_training`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,12 +22,16 @@ from emosense.training.cnn_steps import AllReduce, TrainingState
 from emosense.training.ensemble import copies_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.front_choice import load_front
-from emosense.training.head_training import train_head
+from emosense.training.head_training import TrainingRows, train_head
+from emosense.training.speaker_head_training import train_speaker_head
 from emosense.training.transfer_settings import TransferConfig
 from emosense.training.tuning import tune
+from emosense.training.whisper_front import WhisperFront
 from emosense.training.whisper_graph import to_onnx
 
-_SMALLEST: float = 1e-7
+_SMALLEST: Final = 1e-7
+# A corpus with many emotions tells more of them apart: its rows count by the square of their number.
+_EMOTIONS_POWER: Final = 2
 
 
 def fit(
@@ -61,36 +66,38 @@ def fit(
     """
     front = load_front(config)
     labels = table.labels(classes)
-    copies = [table.copies[copy] for copy in copies_of(config)]
-    embeddings = [np.stack(copy) for copy in copies] or [_embeddings(table.features, config)]
-    rows = np.concatenate(embeddings)
-    weights, allowed = balanced_weights(table.corpora, labels), class_mask(table.corpora, labels, len(classes))
-    n_copies = len(embeddings)
-    head, loss = train_head(
-        rows, np.tile(labels, n_copies), np.tile(weights, n_copies), np.tile(allowed, (n_copies, 1)), config.l2
-    )
+    copies = [np.stack(table.copies[copy]) for copy in copies_of(config)]
+    embeddings, *changed = copies or [_embeddings(table.features, config, front)]
+    allowed = class_mask(table.corpora, labels, len(classes))
+    weights = balanced_weights(table.corpora, labels) * allowed.sum(axis=1, dtype=np.float32) ** _EMOTIONS_POWER
+    rows = TrainingRows(embeddings, labels, weights, allowed)
+    head, loss = train_head(rows.with_copies(changed), config.l2)
     if config.tuning:
         front, head = tune(
             table, classes, config, config.tuning, front, head,
             seed=seed, validation=validation, state=state, on_epoch=on_epoch, all_reduce=all_reduce,
         )  # fmt: skip
+        rows = rows.with_embeddings(_embeddings(table.features, config, front))
     elif on_epoch:
-        here = _measure(head, embeddings[0], labels)
+        here = _measure(head, embeddings, labels)
         there = (None, None, None) if validation is None else _measure(head, *_of(validation, classes, config))
         on_epoch(EpochResult(1, loss, here[1], there[0], there[1], there[2], lambda: _state(head)))
-    return to_onnx(front, config.layers, config.pooling, head)
+    # Speakers of two corpora may have the same name.
+    speakers = [f"{corpus}/{speaker}" for corpus, speaker in zip(table.corpora, table.speakers, strict=True)]
+    speaker_head = train_speaker_head(head, rows, speakers, config.l2)
+    return to_onnx(front, config.layers, config.pooling, head, speaker_head)
 
 
 def _of(table: FeatureTable, classes: tuple[str, ...], config: TransferConfig) -> tuple[Float32, Any]:
     """Embeddings of the recordings themselves, and their labels."""
     copies = copies_of(config)
     stored = table.copies[copies[0]] if copies else None
-    embeddings = np.stack(stored) if stored else _embeddings(table.features, config)
+    embeddings = np.stack(stored) if stored else _embeddings(table.features, config, load_front(config))
     return embeddings, table.labels(classes)
 
 
-def _embeddings(features: Sequence[Float32], config: TransferConfig) -> Float32:
-    session = open_session(to_onnx(load_front(config), config.layers, config.pooling, None))
+def _embeddings(features: Sequence[Float32], config: TransferConfig, front: WhisperFront) -> Float32:
+    session = open_session(to_onnx(front, config.layers, config.pooling, None))
     return np.concatenate([session.run([EMBEDDING], {"features": each[np.newaxis]})[0] for each in features])
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.models.head import EMBEDDING, TENSORS, Head
+from emosense.models.speaker_head import SPEAKER_LOGITS, SPEAKER_PROBABILITIES, SPEAKER_TENSORS, SpeakerHead
 from emosense.training.transfer_settings import Pooling
 from emosense.training.whisper_front import SPEECH_DB, WhisperFront, n_dims
 
@@ -35,7 +36,13 @@ _PUBLISHED: Final = r"(conv[12]|embed_positions|layers\.\d+)\."
 _END: Final = np.iinfo(np.int64).max
 
 
-def to_onnx(front: WhisperFront, layers: Sequence[int], pooling: Pooling, head: Head | None) -> bytes:
+def to_onnx(
+    front: WhisperFront,
+    layers: Sequence[int],
+    pooling: Pooling,
+    head: Head | None,
+    speaker_head: SpeakerHead | None = None,
+) -> bytes:
     """Write the graph.
 
     Parameters
@@ -46,6 +53,8 @@ def to_onnx(front: WhisperFront, layers: Sequence[int], pooling: Pooling, head: 
         See `emosense.training.whisper_front.build_front`.
     head : Head or None
         Head on the embedding; without one the graph gives the embedding only.
+    speaker_head : SpeakerHead or None
+        A second head beside it, for recordings that are adapted to a speaker.
 
     Returns
     -------
@@ -69,7 +78,7 @@ def to_onnx(front: WhisperFront, layers: Sequence[int], pooling: Pooling, head: 
         if i in layers:
             pooled.append(graph.pool(x, shares, pooling))
     graph.node("Concat", pooled, output=EMBEDDING, axis=1)
-    sizes = {} if head is None else {_PROBABILITIES: graph.head(head)}
+    sizes = {} if head is None else graph.heads(head, speaker_head)
     sizes[EMBEDDING] = n_dims(front, layers, pooling)
     proto = helper.make_graph(
         graph.nodes,
@@ -187,14 +196,20 @@ class _Graph:
     def _mean(self, x: str, shares: str) -> str:
         return self.node("Squeeze", [self.node("MatMul", [shares, x]), self.integers(1)])
 
-    def head(self, head: Head) -> int:
-        """Add the head; return its number of classes."""
+    def heads(self, head: Head, speaker_head: SpeakerHead | None) -> dict[str, int]:
+        """Add the heads; return the sizes of their outputs by name."""
         for name, field in zip(TENSORS, dataclasses.fields(head), strict=True):
             self.tensor(name, np.ascontiguousarray(getattr(head, field.name), np.float32))
         standardised = self.node("Div", [self.node("Sub", [EMBEDDING, "head_mean"]), "head_scale"])
         logits = self.node("Gemm", [standardised, "head_weight", "head_bias"])
         self.node("Softmax", [logits], output=_PROBABILITIES, axis=1)
-        return len(head.bias)
+        if speaker_head is None:
+            return {_PROBABILITIES: len(head.bias)}
+        for name, field in zip(SPEAKER_TENSORS, dataclasses.fields(speaker_head), strict=True):
+            self.tensor(name, np.ascontiguousarray(getattr(speaker_head, field.name), np.float32))
+        logits = self.node("Gemm", [standardised, *SPEAKER_TENSORS[:2]], output=SPEAKER_LOGITS)
+        self.node("Softmax", [logits], output=SPEAKER_PROBABILITIES, axis=1)
+        return {_PROBABILITIES: len(head.bias), SPEAKER_PROBABILITIES: len(head.bias)}
 
     def _norm(self, x: str, name: str) -> str:
         parts = [self.tensor(each, self._front.tensors[each]) for each in (f"{name}.weight", f"{name}.bias")]

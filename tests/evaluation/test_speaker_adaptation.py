@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from emosense.evaluation.adapted import GROUPINGS, adaptation_scores
-from emosense.evaluation.speaker_adaptation import SHRINKAGE, SpeakerStatistics, adapt, log_probabilities
+from emosense.evaluation.speaker_adaptation import SHRINKAGE, ScoreNormalisation, log_probabilities
+from emosense.evaluation.voice_adaptation import adapted_together
 
 
 def softmax(logs: np.ndarray) -> np.ndarray:
@@ -37,7 +38,7 @@ def test_a_bias_of_the_voice_is_removed() -> None:
 def test_a_single_recording_keeps_the_order_of_its_emotions() -> None:
     _, probabilities, _ = made(1, 4)
     for row in probabilities:
-        adapted = adapt(row[np.newaxis], SpeakerStatistics.of([row]))[0]
+        adapted = adapted_together(row[np.newaxis])[0]
         np.testing.assert_array_equal(np.argsort(adapted), np.argsort(row))
         # Its own log-probabilities, less the share 1 / (1 + SHRINKAGE) of themselves, over equal spreads.
         expected = softmax(log_probabilities(row[np.newaxis]) * SHRINKAGE / (1 + SHRINKAGE))[0]
@@ -47,7 +48,7 @@ def test_a_single_recording_keeps_the_order_of_its_emotions() -> None:
 def test_without_bias_and_with_equal_spreads_only_rounding_changes() -> None:
     # Every emotion as often the most probable, by the same margin: mean and spread are equal over the emotions.
     probabilities = softmax(2.0 * np.eye(8))
-    adapted = adapt(probabilities, SpeakerStatistics.of(probabilities))
+    adapted = adapted_together(probabilities)
     np.testing.assert_allclose(adapted, probabilities, atol=1e-12)
 
 
@@ -60,14 +61,15 @@ def test_recordings_of_one_emotion_are_the_worst_case_and_shrinkage_bounds_it() 
 
 def test_sums_of_parts_are_the_sums_of_the_whole() -> None:
     _, probabilities, _ = made(1, 5)
-    whole = SpeakerStatistics.of(probabilities)
-    parts = SpeakerStatistics.of(probabilities[:13]) + SpeakerStatistics.of(probabilities[13:])
-    assert parts.n == whole.n == len(probabilities)
-    np.testing.assert_allclose(adapt(probabilities, parts), adapt(probabilities, whole), atol=1e-12)
+    by, alone = ScoreNormalisation(), probabilities[:, np.newaxis]
+    whole, parts = by.sums(alone), by.sums(alone[:13]) + by.sums(alone[13:])
+    assert parts[0] == len(probabilities)
+    np.testing.assert_allclose(parts, whole, atol=1e-9)
+    np.testing.assert_allclose(by.adapt(alone, parts), by.adapt(alone, whole), atol=1e-12)
 
 
 def test_certain_predictions_stay_finite() -> None:
     certain = np.eye(8)[[0, 0, 1]]
-    adapted = adapt(certain, SpeakerStatistics.of(certain))
+    adapted = adapted_together(certain)
     assert np.isfinite(adapted).all()
     np.testing.assert_allclose(adapted.sum(axis=1), 1)

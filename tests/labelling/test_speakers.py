@@ -18,7 +18,8 @@ import pytest
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
 from emosense.evaluation.choice import EmotionChoice
-from emosense.evaluation.speaker_adaptation import SpeakerStatistics, adapt
+from emosense.evaluation.speaker_adaptation import ScoreNormalisation
+from emosense.evaluation.voice_adaptation import adapted_together
 from emosense.labelling.config import Labelled
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run_job import run_label_job
@@ -113,12 +114,11 @@ def test_the_sums_of_many_recordings_are_those_of_all_of_them_and_cost_no_memory
         speakers.gather(table)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        sums = speakers.statistics("a")
+        sums = speakers.sums("a")
     assert sums is not None
-    whole = SpeakerStatistics.of([row.probabilities for row in table[:-1]])
-    assert sums.n == whole.n == 9000
-    np.testing.assert_allclose(sums.total, whole.total, rtol=1e-9)
-    np.testing.assert_allclose(sums.squares, whole.squares, rtol=1e-9)
+    assert sums[0] == 9000
+    expected = ScoreNormalisation().sums([[row.probabilities] for row in table[:-1]])
+    np.testing.assert_allclose(sums, expected, rtol=1e-9)
     # 9,000 recordings in memory take 5 MB and more.
     assert peak < 4e6
 
@@ -129,7 +129,7 @@ def test_rows_of_a_speaker_are_adapted_together_wherever_they_stand() -> None:
     for speaker in "12":
         mine = [place for place, row in enumerate(table) if row.path.startswith(speaker)]
         probabilities = np.array([table[place].probabilities for place in mine])
-        expected = adapt(probabilities, SpeakerStatistics.of(probabilities))
+        expected = adapted_together(probabilities)
         np.testing.assert_allclose([found[place].probabilities for place in mine], expected, atol=1e-6)
 
 
@@ -145,7 +145,7 @@ def test_chosen_emotions_are_adapted_after_they_are_renormalised_and_nothing_is_
     chosen = dataclasses.replace(job, emotions=choice, speakers=SpeakerRule("parent"))
     assert run_label_job(chosen).n_reused == 4
     among = [EMOTIONS.index(name) for name in choice.emotions]
-    expected = adapt(before[:, among], SpeakerStatistics.of(before[:, among]))
+    expected = adapted_together(before[:, among])
     found = np.array([[float(row[f"p_{name}"]) for name in EMOTIONS] for row in read_table(job.output)])
     np.testing.assert_allclose(found[:, among], expected, atol=1e-5)
     assert not np.delete(found, among, axis=1).any()
@@ -275,7 +275,7 @@ def test_labelling_with_speakers_adapts_the_finished_run_and_labels_nothing_agai
     for start in (0, 3):
         before = np.array([[float(row[column]) for column in columns] for row in alone[start : start + 3]])
         after = np.array([[float(row[column]) for column in columns] for row in together[start : start + 3]])
-        np.testing.assert_allclose(after, adapt(before, SpeakerStatistics.of(before)), atol=2e-6)
+        np.testing.assert_allclose(after, adapted_together(before), atol=2e-6)
         assert [row["emotion"] for row in together[start : start + 3]] == [EMOTIONS[i] for i in after.argmax(axis=1)]
     run_label_job(job)
     assert read_table(job.output) == alone
@@ -309,7 +309,7 @@ def test_what_is_adapted_to_may_be_the_folder_or_nothing_whoever_speaks() -> Non
     assert [row.speaker_recordings for row in found["folder"]] == [2, 2, 3, 3, 3]
     assert [row.probabilities for row in found["none"]] == [row.probabilities for row in table]
     in_b = np.array([row.probabilities for row in table[2:]])
-    expected = adapt(in_b, SpeakerStatistics.of(in_b))
+    expected = adapted_together(in_b)
     np.testing.assert_allclose([row.probabilities for row in found["folder"][2:]], expected, atol=1e-6)
 
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from conftest import tiny_graph
 from made_heads import head_graph, made_head
+from made_speaker_heads import made_speaker_head, speaker_graph
 
 from emosense.models.head import read_head
+from emosense.models.speaker_head import read_speaker_head
 from emosense.onnx_session import open_session
 from emosense.training.graphs import Part, combine, with_temperature
 from emosense.training.head_graph import with_head
@@ -49,3 +51,28 @@ def test_the_temperature_goes_into_the_head() -> None:
 
 def test_joined_networks_have_no_head_of_their_own() -> None:
     assert read_head(combine([Part(head_graph(made_head())), Part(head_graph(made_head(n_dims=5)), tempo=1.1)])) is None
+
+
+def test_the_temperature_goes_into_the_speaker_head_too() -> None:
+    head = made_head()
+    before, after = speaker_graph(head), with_temperature(speaker_graph(head), 2.0)
+    first, second = (
+        open_session(weights).run(["speaker_probabilities"], {"features": FEATURES})[0] for weights in (before, after)
+    )
+    expected = first**0.5
+    np.testing.assert_allclose(second, expected / expected.sum(axis=1, keepdims=True), atol=1e-6)
+    cold, warm = read_speaker_head(before), read_speaker_head(after)
+    assert cold is not None
+    assert warm is not None
+    np.testing.assert_allclose(warm.class_logits, cold.class_logits / 2, rtol=1e-6)
+
+
+def test_another_head_leaves_no_speaker_head_of_other_classes() -> None:
+    head = made_head(n_classes=2)
+    changed = with_head(speaker_graph(), head)
+    assert read_speaker_head(changed) is None
+    assert [output.name for output in open_session(changed).get_outputs()] == ["probabilities", "embedding"]
+    probabilities, embeddings = run(changed)
+    np.testing.assert_allclose(probabilities, head.probabilities(embeddings), atol=1e-6)
+    with pytest.raises(ValueError, match="no speaker head"):
+        with_head(head_graph(made_head()), made_head(), made_speaker_head(made_head()))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from emosense.training.head_training import train_head
+from emosense.training.head_training import TrainingRows, train_head
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 3, 300)
@@ -17,7 +17,7 @@ ALL = np.ones((300, 3), np.bool_)
 
 def test_the_head_is_that_of_scikit_learn() -> None:
     l2 = 0.02
-    head, loss = train_head(EMBEDDINGS, LABELS, WEIGHTS, ALL, l2)
+    head, loss = train_head(TrainingRows(EMBEDDINGS, LABELS, WEIGHTS, ALL), l2)
     standardised = (EMBEDDINGS - EMBEDDINGS.mean(axis=0)) / EMBEDDINGS.std(axis=0)
     reference = LogisticRegression(C=1 / (l2 * WEIGHTS.sum()), tol=1e-8, max_iter=1000)
     reference.fit(standardised.astype(np.float64), LABELS, WEIGHTS)
@@ -38,7 +38,7 @@ def test_a_class_that_a_corpus_lacks_is_no_evidence_against_it() -> None:
     ones = np.ones(300, np.float32)
     of_third = embeddings[120:180]
     with_mask, without = (
-        train_head(embeddings, labels, ones, allowed, 1e-3)[0].probabilities(of_third)[:, 2].mean()
+        train_head(TrainingRows(embeddings, labels, ones, allowed), 1e-3)[0].probabilities(of_third)[:, 2].mean()
         for allowed in (masked, np.ones((300, 3), np.bool_))
     )
     assert with_mask > 0.9
@@ -48,5 +48,5 @@ def test_a_class_that_a_corpus_lacks_is_no_evidence_against_it() -> None:
 def test_a_value_that_never_changes_does_no_harm() -> None:
     embeddings = EMBEDDINGS.copy()
     embeddings[:, 3] = 1.0
-    head, _ = train_head(embeddings, LABELS, WEIGHTS, ALL, 0.02)
+    head, _ = train_head(TrainingRows(embeddings, LABELS, WEIGHTS, ALL), 0.02)
     assert np.isfinite(head.probabilities(embeddings)).all()
