@@ -360,11 +360,10 @@ case("id3v2_and_v1.mp3", 27)(lambda: id3(20_000) + mp3() + b"TAG" + b"x" * 125)
 case("vbr_without_xing.mp3", 27, 32, seconds=5.0)(lambda: mp3(5.0, quality=4, xing=False))
 error("leading_garbage.wav", "corrupt", 28)(lambda: b"HTTP 200 OK\r\n\r\n" + wav())
 case("leading_garbage.mp3", 28)(lambda: b"\0" * 700 + b"HTTP 200 OK\r\n\r\n" + mp3())
-case("twice.wav", 29)(lambda: wav() + wav())
-# FFmpeg goes on into the second file, and loses the frame around the seam.
-case("twice.flac", 29, seconds=1.75)(lambda: encoded("FLAC", "PCM_16") * 2)
-case("twice.mp3", 29)(lambda: mp3() * 2)
-case("twice.ogg", 29)(lambda: encoded("OGG", "VORBIS") + encoded("OGG", "VORBIS"))
+case("twice.wav", 29, seconds=2.0)(lambda: wav() + wav())
+case("twice.flac", 29, seconds=2.0)(lambda: encoded("FLAC", "PCM_16") * 2)
+case("twice.mp3", 29, seconds=2.0)(lambda: mp3() * 2)
+case("twice.ogg", 29, seconds=2.0)(lambda: encoded("OGG", "VORBIS") + encoded("OGG", "VORBIS"))
 
 # --------------------------------------------------------------------------------------------------------- 30 to 44
 

@@ -7,7 +7,6 @@ further.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import struct
 from collections.abc import Iterator
@@ -26,7 +25,6 @@ _MAX_CHUNKS: Final = 100_000
 # Sizes of the data that writers to a pipe leave: 0 (crashed recorders, GStreamer), 0x7FFFF000 to 0x80000000 (SoX,
 # arecord), 0xFFFFFFFF (FFmpeg, and with the size of the header subtracted).
 _PIPE_SIZES: Final = (range(1), range(0x7FFF_F000, 0x8000_0001), range(0xFFFF_FF00, 1 << 32))
-_OGG_TAIL_BYTES: Final = 1 << 16
 
 
 def declared_bytes(content: Content) -> tuple[int, int]:
@@ -194,24 +192,8 @@ def has_unsized_data(content: Content) -> bool:
     return 0 < end < content.size - 1
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class OggEnd:
-    """How an Ogg stream ends.
-
-    Parameters
-    ----------
-    is_proper : bool
-        Whether its last page is complete and marked as the last.
-    position : int
-        Position by the last page, in samples; -1 if it has none.
-    """
-
-    is_proper: bool
-    position: int
-
-
-def ogg_end(content: Content) -> OggEnd:
-    """Find the last page of an Ogg stream.
+def after_id3(content: Content) -> int:
+    """Return where the ID3 tags at the start of a file end.
 
     Parameters
     ----------
@@ -220,20 +202,13 @@ def ogg_end(content: Content) -> OggEnd:
 
     Returns
     -------
-    OggEnd
-        A chained file, whose last stream is not its first, counts as proper.
+    int
+        0 if there are none.
     """
-    tail = content.at(max(0, content.size - _OGG_TAIL_BYTES), _OGG_TAIL_BYTES)
-    place = tail.rfind(b"OggS\0")
-    if place < 0 or len(tail) < place + 27:
-        return OggEnd(is_proper=False, position=-1)
-    _, flags, position, serial = struct.unpack_from("<BBqI", tail, place + 4)
-    if serial != int.from_bytes(content.head[14:18], "little"):
-        return OggEnd(is_proper=True, position=-1)
-    n_segments = tail[place + 26]
-    body = place + 27 + n_segments
-    is_whole = len(tail) >= body + sum(tail[place + 27 : body])
-    return OggEnd(is_proper=bool(flags & 4) and is_whole, position=position)
+    start = 0
+    while (tag := content.at(start, 10))[:3] == b"ID3" and len(tag) == 10:
+        start += 10 + sum((byte & 0x7F) << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))
+    return start
 
 
 def has_frame_count(content: Content) -> bool:
@@ -249,9 +224,31 @@ def has_frame_count(content: Content) -> bool:
     bool
         Whether its first frame holds such a header with a count.
     """
-    start = 0
-    while (tag := content.at(start, 10))[:3] == b"ID3" and len(tag) == 10:
-        start += 10 + sum((byte & 0x7F) << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))
-    first = content.at(start, 256)
+    first = content.at(after_id3(content), 256)
     xing = max(first.find(b"Xing"), first.find(b"Info"))
     return b"VBRI" in first or (0 <= xing < len(first) - 7 and bool(first[xing + 7] & 1))
+
+
+def mp3_end(content: Content) -> int | None:
+    """Return where the frames of an MP3 file end, by its Xing, Info or VBRI header.
+
+    Parameters
+    ----------
+    content : Content
+        The open file.
+
+    Returns
+    -------
+    int or None
+        None if the header does not say, or says that the frames fill the file.
+    """
+    start = after_id3(content)
+    first = content.at(start, 256)
+    xing, vbri = max(first.find(b"Xing"), first.find(b"Info")), first.find(b"VBRI")
+    n_bytes = 0
+    if vbri >= 0:
+        n_bytes = int.from_bytes(first[vbri + 10 : vbri + 14], "big")
+    elif 0 <= xing < len(first) - 16 and first[xing + 7] & 2:
+        place = xing + 8 + 4 * (first[xing + 7] & 1)
+        n_bytes = int.from_bytes(first[place : place + 4], "big")
+    return start + n_bytes if 0 < n_bytes < content.size - start else None

@@ -6,6 +6,7 @@ shape (n_frames, n_channels) in bounded memory, whatever the header claims.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from typing import BinaryIO, Final, Protocol
@@ -16,9 +17,11 @@ import soundfile
 from emosense.arrays import Float32
 from emosense.audio import container_headers
 from emosense.audio.container_headers import BLOCK_FRAMES, MAX_CHANNELS, TOLERANCE_S
-from emosense.audio.content import Content
+from emosense.audio.content import Content, ContentFile
 from emosense.audio.ffmpeg import FFmpegDecoder
 from emosense.audio.file_type import header_fault, start_fault
+from emosense.audio.joined import JoinedDecoder, Part, recordings
+from emosense.audio.ogg import OggStream
 from emosense.audio.tracks import no_track
 from emosense.errors import RecordingError
 
@@ -92,21 +95,32 @@ def open_decoder(file: BinaryIO, track: int = 0) -> Decoder:
     fault = start_fault(content)
     if fault is not None:
         raise fault
-    decoder = _first_decoder(content, track)
+    decoder = _whole_file(content, track)
     if not MIN_SAMPLE_RATE_HZ <= decoder.sample_rate <= MAX_SAMPLE_RATE_HZ:
         raise RecordingError("bad_sample_rate", f"the header says {decoder.sample_rate} Hz")
     return decoder
 
 
-def _first_decoder(content: Content, track: int) -> Decoder:
-    """Return libsndfile where it reads all of the recording, otherwise FFmpeg."""
+def _whole_file(content: Content, track: int) -> Decoder:
+    """Return the decoder of the recording in a file, or of all of those that were joined in it."""
+    parts = recordings(content)
+    if len(parts) == 1:
+        return _first_decoder(parts[0], track)
+    return JoinedDecoder([functools.partial(_first_decoder, part, track) for part in parts])
+
+
+def _first_decoder(part: Part, track: int) -> Decoder:
+    """Return libsndfile where it reads all of one recording, otherwise FFmpeg."""
+    content, stream = part.content, part.stream
     try:
-        decoder = SoundFileDecoder(content)
+        decoder = SoundFileDecoder(content, stream)
     except soundfile.LibsndfileError as err:
         fault = header_fault(content)
         if fault is not None:
             raise fault from err
-        return FFmpegDecoder(content, _refusal(str(err)), track)
+        other = FFmpegDecoder(content, _refusal(str(err)), track)
+        other.is_broken |= stream is not None and not stream.is_whole
+        return other
     if decoder.loses_samples:
         return FFmpegDecoder(content, RecordingError("no_samples", "no samples can be decoded"), track)
     if track > 1:
@@ -121,6 +135,8 @@ class SoundFileDecoder:
     ----------
     content : Content
         The open file.
+    stream : OggStream or None
+        What its pages say, if it is Ogg.
 
     Attributes
     ----------
@@ -128,17 +144,18 @@ class SoundFileDecoder:
         Whether libsndfile is known to read less of this recording than there is, without an error.
     """
 
-    def __init__(self, content: Content) -> None:
-        self._content = content
+    def __init__(self, content: Content, stream: OggStream | None = None) -> None:
+        self._content, self._stream = content, stream
+        self._part = None if content.is_whole else ContentFile(content)
         os.lseek(content.descriptor, 0, os.SEEK_SET)
-        self._sound = soundfile.SoundFile(content.descriptor, closefd=False)
+        self._sound = soundfile.SoundFile(self._part or content.descriptor, closefd=False)
         if self._sound.channels > MAX_CHANNELS:
             text = f"{self._sound.channels} channels; at most {MAX_CHANNELS} can be read"
             raise RecordingError("too_many_channels", text)
         self.sample_rate: int = self._sound.samplerate
         self.n_channels: int = self._sound.channels
         self.tolerance_s = TOLERANCE_S
-        self.is_broken = False
+        self.is_broken = stream is not None and not stream.is_whole
         self.n_lost = 0
         self.declared_frames = self._declared()
         self.loses_samples = self._loses_samples()
@@ -146,8 +163,10 @@ class SoundFileDecoder:
     def _declared(self) -> int | None:
         """Return the frames by the header; libsndfile itself gives no more than the file has room for."""
         frames: int = self._sound.frames
-        if self._sound.format == "OGG":
-            return self._declared_by_ogg(frames if frames < _UNKNOWN_FRAMES else 0)
+        if self._stream is not None:
+            # The last page may have been lost.
+            position = self._ogg_frames(self._stream.position) if self.is_broken else 0
+            return max(frames if frames < _UNKNOWN_FRAMES else 0, position) or None
         if frames >= _UNKNOWN_FRAMES:
             return None
         if self._sound.format == "NIST":
@@ -155,15 +174,9 @@ class SoundFileDecoder:
         declared, present = container_headers.declared_bytes(self._content)
         return frames * declared // present
 
-    def _declared_by_ogg(self, frames: int) -> int | None:
-        """Return the frames by the last page, which may be cut off after its header."""
-        end = container_headers.ogg_end(self._content)
-        self.is_broken = not end.is_proper
-        if self.is_broken and end.position > 0:
-            # Opus counts at 48 kHz whatever the rate is (RFC 7845).
-            rate = 48_000 if self._sound.subtype == "OPUS" else self.sample_rate
-            frames = max(frames, end.position * self.sample_rate // rate)
-        return frames or None
+    def _ogg_frames(self, position: int) -> int:
+        """Convert a position in an Ogg stream: Opus counts at 48 kHz whatever the rate is (RFC 7845)."""
+        return position * self.sample_rate // (48_000 if self._sound.subtype == "OPUS" else self.sample_rate)
 
     def _loses_samples(self) -> bool:
         if self._sound.subtype.startswith("MPEG"):
@@ -201,7 +214,12 @@ class SoundFileDecoder:
 
     def _beyond_end(self, n_read: int) -> Iterator[Float32]:
         """Yield what follows the end that libsndfile sees."""
-        n_bytes_left = self._content.size - os.lseek(self._content.descriptor, 0, os.SEEK_CUR)
+        if self._stream is not None and self._stream.n_lost:
+            # libsndfile fills some of the gaps with what it repeats.
+            n_present = (self.declared_frames or n_read) - self._ogg_frames(self._stream.n_lost)
+            self.n_lost = max(0, n_read - n_present)
+        position = self._part.tell() if self._part else os.lseek(self._content.descriptor, 0, os.SEEK_CUR)
+        n_bytes_left = self._content.size - position
         # The header of a FLAC may give too small a total, or tags may follow the samples: FFmpeg tells which.
         if self._sound.format == "FLAC" and n_bytes_left > 0:
             yield from self._rest(n_read, None)
@@ -221,7 +239,8 @@ class SoundFileDecoder:
         else:
             if n_read + n_rest == 0:
                 raise refusal
-            self.is_broken = other.is_broken and (fault is not None or n_rest > 0)
+            is_damaged = self._stream is not None and not self._stream.is_whole
+            self.is_broken = is_damaged or (other.is_broken and (fault is not None or n_rest > 0))
 
 
 def _skip(blocks: Iterator[Float32], n_frames: int) -> Iterator[Float32]:

@@ -8,6 +8,7 @@ when the first file needs it: most workers never do.
 from __future__ import annotations
 
 import errno
+import itertools
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -36,6 +37,9 @@ _LATEST_START_S: Final = 3600.0
 # Timestamps are rounded, to 1 ms by Matroska, and jitter: only what deviates by more is lost or cut.
 _JITTER_S: Final = 0.05
 _LONGEST_OVERLAP_S: Final = 1.0
+# Streams without a header: recordings that are joined end to end are one stream, whose clock jumps where they meet.
+_HEADERLESS_FORMATS: Final = ("mp3", "aac", "ac3", "eac3", "mpeg")
+_LONGEST_JUMP_S: Final = 60.0
 
 
 class FFmpegDecoder:
@@ -103,11 +107,18 @@ class FFmpegDecoder:
             # FFmpeg cuts what a CAF says lies after the end from a last packet that is short already.
             self._stream.codec_context.options = {"flags2": "skip_manual"}
         self._is_lossless: bool = self._stream.codec_context.codec.lossless
+        self._is_headerless = self._container.format.name.startswith(_HEADERLESS_FORMATS)
         self.is_broken = self._container.format.name == "avi" and container_headers.is_cut_riff(self._content)
         self.n_lost = self._n_bad = 0
         self._frames = self._decode()
         # The header may give another rate than the stream has (HE-AAC): the first frame decides.
         self._first: Any = next(self._frames, None)
+        if self._is_headerless and (second := next(self._frames, None)) is not None:
+            # FFmpeg gives the first frame the rate at the end of what it looked at, where recordings are joined.
+            if _is_alike(second, self._first):
+                self._frames = itertools.chain([second], self._frames)
+            else:
+                self._first = second
         if self._first is not None:
             return None
         is_known = self._refusal.code == "unsupported_encoding"
@@ -201,7 +212,10 @@ class FFmpegDecoder:
         n_good = n_waiting = n_before = 0
         frame = self._first
         while frame is not None:
-            if frame.sample_rate != self.sample_rate or frame.layout.nb_channels != self.n_channels:
+            if not _is_alike(frame, self._first):
+                if self._is_headerless:
+                    self.is_broken = True
+                    break
                 raise RecordingError("stream_changes", "sample rate or channels change in the middle of the stream")
             n_missing = self._n_missing(frame, n_before + n_waiting)
             if n_missing > 0 or n_waiting >= BLOCK_FRAMES:
@@ -232,7 +246,13 @@ class FFmpegDecoder:
         at_s = float(frame.pts * frame.time_base) - self._clock_start_s
         n_missing = round(at_s * self.sample_rate) - n_before
         is_jitter = abs(n_missing) <= _JITTER_S * self.sample_rate
+        if self._is_headerless:
+            return n_missing if not is_jitter and 0 < n_missing <= _LONGEST_JUMP_S * self.sample_rate else 0
         return 0 if is_jitter or n_missing < -_LONGEST_OVERLAP_S * self.sample_rate else n_missing
+
+
+def _is_alike(frame: Any, other: Any) -> bool:
+    return bool(frame.sample_rate == other.sample_rate and frame.layout.nb_channels == other.layout.nb_channels)
 
 
 def _concatenated(blocks: list[Float32]) -> Iterator[Float32]:

@@ -1,0 +1,194 @@
+"""Recordings that were joined into one file are read to the end, or the row says that something is missing."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import bad_audio
+import numpy as np
+import pytest
+import soundfile
+from decoded import decoded
+
+
+def _sound(file_format: str, subtype: str = "PCM_16", endian: str = "FILE") -> Callable[[float, int], bytes]:
+    def make(seconds: float, rate: int) -> bytes:
+        buffer = io.BytesIO()
+        soundfile.write(buffer, bad_audio.voice(seconds, rate), rate, subtype, format=file_format, endian=endian)
+        return buffer.getvalue()
+
+    return make
+
+
+def _ffmpeg(container: str, codec: str) -> Callable[[float, int], bytes]:
+    return lambda seconds, rate: bad_audio.ffmpeg(container, codec, seconds, rate)
+
+
+def _mp3(quality: int, xing: bool) -> Callable[[float, int], bytes]:
+    options = {"write_xing": str(int(xing))}
+    return lambda seconds, rate: bad_audio.ffmpeg("mp3", "libmp3lame", seconds, rate, options=options, quality=quality)
+
+
+def _tagged(seconds: float, rate: int) -> bytes:
+    return bad_audio.id3(3000) + _mp3(0, True)(seconds, rate) + b"TAG" + b"x" * 125
+
+
+# Each with a rate that it knows, and another one.
+MADE: dict[str, tuple[Callable[[float, int], bytes], int, int]] = {
+    "wav": (_sound("WAV"), 16_000, 8_000),
+    "wav, mu-law": (_sound("WAV", "ULAW"), 8_000, 16_000),
+    "wav, 24 bit": (_sound("WAV", "PCM_24"), 44_100, 48_000),
+    "wav, big-endian": (_sound("WAV", endian="BIG"), 16_000, 8_000),
+    "wav, adpcm": (_sound("WAV", "MS_ADPCM"), 16_000, 8_000),
+    "rf64": (_sound("RF64"), 16_000, 8_000),
+    "w64": (_sound("W64"), 16_000, 8_000),
+    "aiff": (_sound("AIFF"), 16_000, 8_000),
+    "aifc": (_sound("AIFF", "ULAW"), 16_000, 8_000),
+    "au": (_sound("AU"), 16_000, 8_000),
+    "caf": (_sound("CAF"), 16_000, 8_000),
+    "nist": (_sound("NIST"), 16_000, 8_000),
+    "voc": (_sound("VOC"), 16_000, 8_000),
+    "svx": (_sound("SVX"), 16_000, 8_000),
+    "flac": (_sound("FLAC"), 16_000, 8_000),
+    "flac, 24 bit": (_sound("FLAC", "PCM_24"), 48_000, 16_000),
+    "flac of FFmpeg": (_ffmpeg("flac", "flac"), 16_000, 8_000),
+    "ogg vorbis": (_sound("OGG", "VORBIS"), 16_000, 8_000),
+    "ogg opus": (_sound("OGG", "OPUS"), 48_000, 16_000),
+    "ogg flac": (_ffmpeg("ogg", "flac"), 16_000, 8_000),
+    "mp3, constant, counted": (_mp3(0, True), 16_000, 8_000),
+    "mp3, constant, uncounted": (_mp3(0, False), 16_000, 8_000),
+    "mp3, variable, counted": (_mp3(4, True), 44_100, 32_000),
+    "mp3, variable, uncounted": (_mp3(4, False), 44_100, 32_000),
+    "mp3 with tags": (_tagged, 16_000, 8_000),
+    "mp2": (_ffmpeg("mp2", "mp2"), 48_000, 32_000),
+    "aac": (_ffmpeg("adts", "aac"), 16_000, 48_000),
+    "ac3": (_ffmpeg("ac3", "ac3"), 48_000, 44_100),
+    "m4a": (_ffmpeg("ipod", "aac"), 16_000, 48_000),
+    "m4a, alac": (_ffmpeg("ipod", "alac"), 16_000, 48_000),
+    "mov": (_ffmpeg("mov", "pcm_s16le"), 16_000, 48_000),
+    "webm": (_ffmpeg("webm", "libopus"), 48_000, 48_000),
+    "mka": (_ffmpeg("matroska", "flac"), 16_000, 48_000),
+    "wma": (_ffmpeg("asf", "wmav2"), 16_000, 44_100),
+    "avi": (_ffmpeg("avi", "pcm_s16le"), 16_000, 8_000),
+    "flv": (_ffmpeg("flv", "aac"), 44_100, 48_000),
+    "ts": (_ffmpeg("mpegts", "aac"), 48_000, 16_000),
+    "mpg": (_ffmpeg("mpeg", "mp2"), 48_000, 32_000),
+    "amr": (_ffmpeg("amr", "libopencore_amrnb"), 8_000, 8_000),
+    "wv": (_ffmpeg("wv", "wavpack"), 16_000, 8_000),
+    "tta": (_ffmpeg("tta", "tta"), 16_000, 8_000),
+}
+SECONDS = (0.7, 1.6, 1.1)
+# Lossy codecs pad with up to two frames each; those of AAC have 1024 samples, here at 16 kHz.
+PADDING_S = 0.3
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_all_of_joined_recordings_is_read(kind: str, tmp_path: Path) -> None:
+    make, rate, _ = MADE[kind]
+    path = tmp_path / "joined"
+    path.write_bytes(b"".join(make(seconds, rate) for seconds in SECONDS))
+    row = decoded(path)
+    assert row.status in ("ok", "partial"), row
+    if row.status == "ok":
+        assert row.decoded_s == pytest.approx(sum(SECONDS), abs=PADDING_S)
+    assert row.duration_s == pytest.approx(sum(SECONDS), abs=PADDING_S)
+    # The last one is heard at the end.
+    assert np.abs(row.waveform[-8000:]).max() > 0.01
+
+
+@pytest.mark.parametrize("kind", [kind for kind, (_, rate, other) in MADE.items() if rate != other])
+def test_another_rate_is_never_left_out_without_a_word(kind: str, tmp_path: Path) -> None:
+    make, rate, other = MADE[kind]
+    path = tmp_path / "joined"
+    path.write_bytes(make(1.6, rate) + make(1.1, other))
+    row = decoded(path)
+    if row.status == "ok":
+        assert row.decoded_s == pytest.approx(2.7, abs=PADDING_S)
+    else:
+        assert row.status == "partial", row
+        assert row.decoded_s == pytest.approx(1.6, abs=PADDING_S)
+        assert row.duration_s > row.decoded_s
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [*itertools.permutations(["wav", "aiff", "au", "w64", "ogg vorbis", "mp3, constant, counted", "m4a"], 2)],
+)
+def test_another_format_after_one_that_says_where_it_ends_is_noticed(first: str, second: str, tmp_path: Path) -> None:
+    path = tmp_path / "joined"
+    path.write_bytes(MADE[first][0](1.0, 16_000) + MADE[second][0](1.5, 16_000))
+    row = decoded(path)
+    assert row.status == "ok"
+    assert row.decoded_s == pytest.approx(2.5, abs=PADDING_S)
+
+
+def test_a_second_one_that_is_cut_makes_the_whole_partial(tmp_path: Path) -> None:
+    path = tmp_path / "joined"
+    for kind in ("wav", "flac", "ogg vorbis", "mp3, constant, counted", "aiff"):
+        make, rate, _ = MADE[kind]
+        second = make(4.0, rate)
+        path.write_bytes(make(1.0, rate) + second[: len(second) * 3 // 4])
+        row = decoded(path)
+        assert row.status == "partial", kind
+        assert 1.0 < row.decoded_s < 4.5, kind
+        assert row.duration_s > row.decoded_s, kind
+
+
+def test_a_second_one_that_is_damaged_makes_the_whole_partial(tmp_path: Path) -> None:
+    path = tmp_path / "joined"
+    path.write_bytes(bad_audio.wav(1.0) + bad_audio.wav(1.0, bits=255) + bad_audio.wav(1.5))
+    row = decoded(path)
+    assert (row.status, row.decoded_s) == ("partial", pytest.approx(2.5, abs=0.01))
+
+
+APE_TAG = b"APETAGEX" + struct.pack("<4I", 2000, 3500, 1, 0) + bytes(8) + bad_audio.noise(3468)
+SINGLE = {
+    "wav and an ID3 tag": bad_audio.wav(1.0) + bad_audio.id3(2000),
+    "wav and zeros": bad_audio.wav(1.0) + bytes(100_000),
+    "wav and chunks": bad_audio.riff(
+        bad_audio.fmt(),
+        bad_audio.chunk(b"data", bad_audio.pcm16(bad_audio.voice())),
+        *[bad_audio.chunk(b"LIST", b"INFOIART\4\0\0\0abcd")] * 30,
+    ),
+    "wav with a wav in its notes": bad_audio.riff(
+        bad_audio.fmt(), bad_audio.chunk(b"note", bad_audio.wav(0.5)),
+        bad_audio.chunk(b"data", bad_audio.pcm16(bad_audio.voice())),
+    ),
+    "mp3 with all tags": bad_audio.id3(999) + bad_audio.mp3(1.0) + APE_TAG + b"TAG" + b"x" * 125,
+    "mp3 and an ID3 tag": bad_audio.mp3(1.0) + bad_audio.id3(5000),
+    "flac with a picture": bad_audio.flac(metadata=((6, b"fLaC" * 500),)),
+    "ogg and zeros": bad_audio.encoded("OGG", "VORBIS") + bytes(9000),
+    "aiff and text": bad_audio.encoded("AIFF", "PCM_16") + b"the end " * 40,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SINGLE)
+def test_what_follows_a_recording_and_is_none_is_not_joined_to_it(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "single"
+    path.write_bytes(SINGLE[kind])
+    row = decoded(path)
+    assert (row.status, row.decoded_s) == ("ok", pytest.approx(1.0, abs=0.05))
+
+
+def test_many_recordings_in_a_file_take_no_more_than_their_time(tmp_path: Path) -> None:
+    path = tmp_path / "joined"
+    path.write_bytes(bad_audio.wav(0.02) * 300)
+    row = decoded(path)
+    assert (row.status, row.decoded_s) == ("ok", pytest.approx(6.0))
+
+
+def test_joined_recordings_are_counted(record_property: Callable[[str, object], None]) -> None:
+    record_property("formats joined end to end, tried and right", len(MADE))
+    assert len(MADE) >= 40
+
+
+def test_the_cases_are_read_to_the_end(cases: Path) -> None:
+    rows = {path.name: decoded(path) for path in (cases / "glued").iterdir()}
+    assert {name: (row.status, round(row.decoded_s, 2)) for name, row in rows.items()} == {
+        "one.wav": ("ok", 3.0), "two_glued.wav": ("ok", 6.0), "chained.opus": ("ok", 6.0),
+        "same_rate_glued.mp3": ("ok", 6.0),
+    }  # fmt: skip
