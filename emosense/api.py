@@ -28,6 +28,7 @@ from emosense.labelling.config import LabelConfig, Labelled, LabelSpec
 from emosense.labelling.engines import LocalEngine, chunked
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import DEFAULT_MODEL, Model, read_model
+from emosense.models.trial import try_model
 from emosense.storage.locations import without_credentials
 from emosense.storage.schemes import is_url
 from emosense.tables.row import Row
@@ -176,7 +177,9 @@ def load_model(location: str = DEFAULT_MODEL, *, encoder: str = "") -> Model:
     (8,)
     """
     files = read_model(location)
-    return Model(with_encoder_file(files, encoder) if encoder else files)
+    files = with_encoder_file(files, encoder) if encoder else files
+    try_model(files, location)
+    return Model(files)
 
 
 def extract_features(

@@ -36,15 +36,10 @@ def show(model: Location = "default") -> None:
 @models.command()
 def verify(model: Location = "default", encoder: EncoderFile = "") -> None:
     """Check a model against its description, run it once, and print the digest that identifies it in runs."""
-    import numpy as np
-
-    from emosense.features.sets import extract
     from emosense.models.encoder_location import with_encoder_file
-    from emosense.models.model import Model, read_model
+    from emosense.models.model import read_model
+    from emosense.models.trial import try_model
 
     files = with_encoder_file(read_model(model), encoder)
-    loaded = Model(files)
-    noise = np.random.default_rng(0).normal(0, 0.1, loaded.sample_rate).astype(np.float32)
-    probabilities = loaded.probabilities([extract(noise, config) for config in loaded.features])
-    print_message(f"{model}: verified, probabilities sum to {probabilities.sum():.6f}")
+    print_message(f"{model}: verified, probabilities sum to {try_model(files):.6f}")
     print_message(f"digest of settings and weights: {files.sha256}")

@@ -30,6 +30,7 @@ from emosense.evaluation.splits import PROTOCOLS, Fold, folds, is_speaker_indepe
 from emosense.features.config import FeatureConfig
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import read_model
+from emosense.models.trial import try_model
 from emosense.progress import Progress, plural
 from emosense.storage.files import make_folder, write_bytes
 from emosense.storage.locations import join
@@ -98,6 +99,7 @@ def _given_model(job: EvaluateJob, progress: Progress) -> ScoredModels:
     """Read a given model, to be scored on all recordings of its classes, or of the emotions that it may answer with."""
     assert job.model is not None
     files = with_encoder_file(read_model(job.model), job.encoder.location, progress)
+    try_model(files, job.model)
     description = files.description
     classes = outputs = tuple(description["classes"])
     wanted = {FeatureConfig.from_dict(values): () for values in description["features"]}

@@ -4,6 +4,7 @@ Started by `emosense.labelling.worker_process` as ``python -m emosense.labelling
 its standard input and output:
 
     in   {"model": {...}, "weights": base64, "sha256": ..., "config": {...}, ...}    once
+    out  {"loading": true}                            the model is loaded and tried next
     out  {"ready": true}                              or an error
     in   {"recordings": [[path, location, size, version], ...]}                      a batch
     out  {"alive": true}                              heartbeat during a long recording
@@ -20,18 +21,17 @@ import base64
 import json
 import math
 import os
-import resource
 import signal
 import sys
 import time
 from typing import IO, Any, Final
 
 from emosense.errors import EmoSenseError, to_wire
-from emosense.features.encoder.embedding import load_encoders
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig
 from emosense.labelling.labeller import Labeller
-from emosense.models.model import Model, ModelFiles
+from emosense.models.model import ModelFiles
+from emosense.models.trial import load_under_limits
 
 _ALIVE_EVERY_S: Final = 1.0
 # The parent stops a worker at the limit; the alarm is for a worker whose parent has died.
@@ -64,12 +64,6 @@ class _Pipe:
             self.send({"alive": True})
 
 
-def _limit_memory(memory_mb: int) -> None:
-    """Make allocations beyond the limit fail here, before the kernel kills processes of the whole machine."""
-    if memory_mb and sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_DATA, (memory_mb << 20, memory_mb << 20))
-
-
 def main() -> None:
     """Serve batches until standard input ends."""
     # Ctrl-C and a closed terminal reach the whole foreground group, systemd's SIGTERM every process of a service; the
@@ -82,14 +76,13 @@ def main() -> None:
     setup = json.loads(sys.stdin.readline())
     try:
         files = ModelFiles(setup["model"], base64.b64decode(setup["weights"]), setup["sha256"])
-        model = Model(files)
-        encoder_mb = load_encoders(model.features)
+        # From here on the parent blames the model if this process ends.
+        pipe.send({"loading": True})
+        model = load_under_limits(files, setup["memory_mb"])
         labeller = Labeller(model, LabelConfig(**setup["config"]), pipe.heartbeat, setup["file_timeout_s"] or math.inf)
     except EmoSenseError as err:
         pipe.send({"error": to_wire(err)})
         return
-    # An encoder adds its own share: it takes more than everything else.
-    _limit_memory(setup["memory_mb"] and setup["memory_mb"] + encoder_mb)
     pipe.send({"ready": True})
     # Standard error explains a start that fails; from here on decoders would fill it.
     os.dup2(1, 2)

@@ -17,8 +17,9 @@ import time
 from collections.abc import Callable
 from typing import IO, Any, Final
 
-from emosense.errors import EmoSenseError, from_wire
+from emosense.errors import EmoSenseError, ModelError, from_wire
 from emosense.labelling.config import LabelSpec
+from emosense.models.limits import death_text
 from emosense.storage.objects import temporary_file
 
 _START_TIMEOUT_S: Final = 120.0
@@ -63,6 +64,7 @@ class WorkerProcess:
         self._spec, self._is_cancelled = spec, is_cancelled
         self._process: subprocess.Popen[bytes] | None = None
         self._received = b""
+        self._is_loading = False
 
     def start(self) -> None:
         """Start the worker unless it is running. A start that fails is repeated: memory may be short for a moment.
@@ -72,7 +74,7 @@ class WorkerProcess:
         EmoSenseError
             If it does not start.
         ModelError
-            If it cannot load the model.
+            If it cannot load the model, within limits of time and memory.
         """
         if self._process is not None:
             return
@@ -84,13 +86,15 @@ class WorkerProcess:
                     stderr.seek(0)
                     last_line = stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
                     if not n_left:
-                        text = f"a worker process cannot start: {err}{last_line and ': '}{last_line}"
-                        raise EmoSenseError(text) from err
+                        text = f"{err}{last_line and ': '}{last_line}"
+                        if self._is_loading:
+                            raise ModelError(f"the model cannot be loaded: {text}") from err
+                        raise EmoSenseError(f"a worker process cannot start: {text}") from err
                 else:
                     return
 
     def _start_once(self, stderr: IO[bytes]) -> None:
-        self._received = b""
+        self._received, self._is_loading = b"", False
         try:
             self._process = subprocess.Popen(
                 [sys.executable, *self._spec.worker],
@@ -113,7 +117,10 @@ class WorkerProcess:
                 "file_timeout_s": spec.file_timeout_s,
             }
         )
-        self.receive(_START_TIMEOUT_S)
+        self._is_loading = "loading" in self.receive(_START_TIMEOUT_S)
+        if self._is_loading:
+            self.receive(_START_TIMEOUT_S)
+            self._is_loading = False
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message.
@@ -192,7 +199,7 @@ class WorkerProcess:
                     self.stop()
                     raise WorkerDied("timeout", f"no progress for {timeout_s:g} s")
 
-    def _death(self) -> WorkerDied:
+    def _death(self) -> WorkerDied | ModelError:
         """Explain how the worker ended."""
         assert self._process is not None
         try:
@@ -200,6 +207,8 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             status = -signal.SIGALRM
         self.stop()
+        if self._is_loading and status == -signal.SIGXCPU:
+            return ModelError(f"the model {death_text(status)}")
         if status == -signal.SIGALRM:
             return WorkerDied("timeout", f"no progress for {self._spec.file_timeout_s:g} s")
         if status == -signal.SIGKILL:

@@ -23,6 +23,8 @@ KINDS: Final = ("mlp", "cnn", "transfer", "ensemble")
 _FAMILIES_GROUP: Final = "emosense.families"
 DESCRIPTION_FILE: Final = "model.json"
 WEIGHTS_FILE: Final = "model.onnx"
+# A recording that is shorter than the least has no label.
+_MIN_WINDOW_S: Final = 0.25
 _MAX_WINDOW_S: Final = 3600.0
 
 
@@ -56,7 +58,7 @@ def _is_kind(value: Any) -> bool:
 
 
 def _is_window(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _MAX_WINDOW_S
+    return isinstance(value, int | float) and not isinstance(value, bool) and _MIN_WINDOW_S <= value <= _MAX_WINDOW_S
 
 
 _FIELDS: Final[dict[str, _Field]] = {
@@ -69,7 +71,7 @@ _FIELDS: Final[dict[str, _Field]] = {
     ),
     "classes": _Field(f"some of {', '.join(EMOTIONS)} in this order, then others in alphabetical order", _are_classes),
     "features": _of_type(list, "a list of feature configurations"),
-    "window_s": _Field(f"seconds, above 0 and up to {_MAX_WINDOW_S:g}", _is_window),
+    "window_s": _Field(f"seconds, from {_MIN_WINDOW_S:g} to {_MAX_WINDOW_S:g}", _is_window),
     "weights": _of_type(dict, "an object with sha256"),
     "calibration": _of_type(dict, "an object"),
     "feature_statistics": _Field("an object", lambda value: value is None or isinstance(value, dict), False),

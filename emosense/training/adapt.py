@@ -15,6 +15,7 @@ from emosense.models.description import DESCRIPTION_FILE, WEIGHTS_FILE
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.head import read_head
 from emosense.models.model import Model, ModelFiles, read_model, write_model
+from emosense.models.trial import try_model
 from emosense.progress import Progress, plural
 from emosense.storage.files import exists, make_folder, write_bytes
 from emosense.storage.locations import join, local_path, redact
@@ -115,6 +116,7 @@ def adapt(job: AdaptJob, progress: Progress) -> Adapted:
     base = read_head(weights)
     if base is None:
         raise ModelError(f"{redact(job.model)} has no head that could be adapted")
+    try_model(files, job.model)
     rows, embeddings = _embeddings(job, Embedder.of(Model(files), weights), progress)
     classes = classes_of_labels(rows)
     known = files.description["classes"]
