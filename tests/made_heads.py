@@ -1,4 +1,4 @@
-"""A made head, and a graph whose embedding is the mean over time."""
+"""A made head, a graph whose embedding is the mean over time, and a graph of a vector."""
 
 from __future__ import annotations
 
@@ -41,3 +41,21 @@ def head_graph(head: Head, dtype: type = np.float32) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     content: bytes = model.SerializeToString()
     return content
+
+
+def vector_graph(n_values: int, seed: int) -> bytes:
+    """A softmax regression on a vector, of other operator sets than `tiny_graph` names."""
+    weights = np.random.default_rng(seed).standard_normal((n_values, 8)).astype(np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["features", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "vector",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", n_values])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 8])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 1)]
+    return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())

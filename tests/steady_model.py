@@ -20,16 +20,15 @@ class SteadyModel:
     features = (default_config("logmel"),)
     sample_rate = 16_000
     window_s = 10.0
-    statistics = None
     own_emotions = ()
 
     def __init__(self, on_label: Callable[[], object] = lambda: None) -> None:
         self._on_label = on_label
 
-    def predict(self, features: list[np.ndarray]) -> np.ndarray:
+    def predict(self, features: list[np.ndarray]) -> tuple[np.ndarray, None]:
         assert all(np.isfinite(values).all() for values in features)
         self._on_label()
-        return np.array([0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], np.float32)
+        return np.array([0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], np.float32), None
 
 
 def as_recording(path: Path) -> Recording:

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from emosense.cli.options import EncoderFile, print_message
+from emosense.cli.options import Address, Cache, Data, EncoderFile, ProgressMode, ProgressOption, Quiet, print_message
 
-models = typer.Typer(help="List, show and verify models.", no_args_is_help=True, rich_markup_mode=None)
+models = typer.Typer(
+    help="List, show and verify models; learn what is familiar to one.", no_args_is_help=True, rich_markup_mode=None
+)
 Location = Annotated[str, typer.Argument(help="Name of a shipped model, a directory, or a URL in object storage.")]
 
 
@@ -26,11 +28,10 @@ def list_models() -> None:
 
 @models.command()
 def show(model: Location = "default") -> None:
-    """Print the description of a model as JSON, without the statistics of its features."""
+    """Print the description of a model as JSON."""
     from emosense.models.model import read_model
 
-    description = {key: value for key, value in read_model(model).description.items() if key != "feature_statistics"}
-    print(json.dumps(description, indent=2))  # noqa: T201 - the result itself
+    print(json.dumps(read_model(model).description, indent=2))  # noqa: T201 - the result itself
 
 
 @models.command()
@@ -43,3 +44,34 @@ def verify(model: Location = "default", encoder: EncoderFile = "") -> None:
     files = with_encoder_file(read_model(model), encoder)
     print_message(f"{model}: verified, probabilities sum to {try_model(files):.6f}")
     print_message(f"digest of settings and weights: {files.sha256}")
+
+
+@models.command()
+def familiarity(
+    data: Data,
+    output: Annotated[str, typer.Option("-o", "--output", help="Directory to write the model to.")],
+    model: Annotated[
+        str, typer.Option("-m", "--model", help="The model: a shipped model, a directory, or a URL.")
+    ] = "default",
+    encoder: EncoderFile = "",
+    cache: Cache = None,
+    address: Address = None,
+    overwrite: Annotated[bool, typer.Option(help="Overwrite an existing model.")] = False,
+    progress: ProgressOption = ProgressMode.auto,
+    quiet: Quiet = False,
+) -> None:
+    """Teach a model which recordings are familiar, from the data that it was trained on.
+
+    Its labels stay the same. The columns `unfamiliar` and `distance` come from what it learns here; `train` does this
+    for every new model.
+    """
+    from emosense.features.encoder.files import default_cache
+    from emosense.progress import open_progress
+    from emosense.training.familiarity_job import FamiliarityJob, add_familiarity
+    from emosense.training.feature_cache import FeatureSource
+
+    source = FeatureSource(data[0], cache or default_cache(), address, more=tuple(data[1:]))
+    with open_progress("none" if quiet else progress.value) as reporter:
+        learned = add_familiarity(FamiliarityJob(source, model, output, encoder, overwrite), reporter)
+    if not quiet:
+        print_message(f"{output}: {learned}")

@@ -84,9 +84,7 @@ class Labeller:
                             )
                             for each in model.features
                         ]
-                        probabilities = model.predict(features)
-                        if model.statistics:
-                            distance = model.statistics.distance(features[0])
+                        probabilities, distance = model.predict(features)
                         budget.renew(segment.end_s)
                     result.add(segment, speech, probabilities, distance)
                     self._on_progress()

@@ -51,7 +51,7 @@ class QualityMeter:
         segment : Segment
             Windows in order of time.
         distance : float or None
-            Its distance from the training recordings, >= 0; None if the model has no statistics.
+            Its distance from the training recordings, >= 0; None if the model does not measure it.
 
         Returns
         -------

@@ -15,7 +15,6 @@ from typing import Any, Final
 from emosense.emotions import EMOTIONS, own_emotions, parse_own_emotion
 from emosense.errors import ModelError, UsageError
 from emosense.features.config import FeatureConfig
-from emosense.models.statistics import FeatureStatistics
 from emosense.onnx_session import refers_to_other_files
 
 FORMAT: Final = 2
@@ -74,7 +73,6 @@ _FIELDS: Final[dict[str, _Field]] = {
     "window_s": _Field(f"seconds, from {_MIN_WINDOW_S:g} to {_MAX_WINDOW_S:g}", _is_window),
     "weights": _of_type(dict, "an object with sha256"),
     "calibration": _of_type(dict, "an object"),
-    "feature_statistics": _Field("an object", lambda value: value is None or isinstance(value, dict), False),
     "trained_on": _of_type(dict, "an object"),
     "scores": _of_type(list, "a list"),
     "licence": _Field("the licence of the training data", lambda _: True),
@@ -115,11 +113,6 @@ def check_description(description: Any, weights: bytes, location: str) -> None:
         raise ModelError(f"{file}: features cannot be computed: {err}") from err
     if len({config.sample_rate for config in configs}) != 1:
         raise ModelError(f"{file}: features must hold one or more configurations of one sample rate")
-    try:
-        if description.get("feature_statistics") is not None:
-            FeatureStatistics.from_dict(description["feature_statistics"])
-    except (TypeError, ValueError, LookupError) as err:
-        raise ModelError(f"{file}: feature_statistics cannot be used: {err}") from err
 
 
 def _check_weights(expected: Any, weights: bytes, location: str) -> None:

@@ -23,13 +23,14 @@ from emosense.features.config import FeatureConfig
 from emosense.features.sets import FEATURE_SETS, extract
 from emosense.models.description import DESCRIPTION_FILE, FORMAT, WEIGHTS_FILE, check_description
 from emosense.models.speaker_head import SPEAKER_PROBABILITIES
-from emosense.models.statistics import FeatureStatistics
 from emosense.onnx_session import open_session, run_outputs
 from emosense.storage.files import MAX_JSON_BYTES, parse_json, read_bytes, write_bytes
 from emosense.storage.locations import join, redact
 from emosense.storage.schemes import scheme_of
 
 DEFAULT_MODEL: Final = "default"
+# Output of a graph that measures how far a recording is from the training recordings.
+DISTANCE: Final = "distance"
 _SUM_TOLERANCE: Final = 1e-3
 
 
@@ -70,8 +71,6 @@ class Model:
         Recordings longer than this are labelled window by window.
     own_emotions : tuple of str
         Classes that are not among `EMOTIONS`: names that a user gave.
-    statistics : FeatureStatistics or None
-        Statistics of the first of the features over the training recordings, if the model has them.
 
     Raises
     ------
@@ -83,8 +82,6 @@ class Model:
         self.features = tuple(FeatureConfig.from_dict(values) for values in files.description["features"])
         self.sample_rate = self.features[0].sample_rate
         self.window_s = float(files.description["window_s"])
-        statistics = files.description.get("feature_statistics")
-        self.statistics = FeatureStatistics.from_dict(statistics) if statistics else None
         self.own_emotions = own_emotions(files.description["classes"])
         self._n_emotions = len(EMOTIONS) + len(self.own_emotions)
         self._positions = [(*EMOTIONS, *self.own_emotions).index(name) for name in files.description["classes"]]
@@ -93,8 +90,9 @@ class Model:
             self._session = open_session(files.weights)
         except Exception as err:  # onnxruntime raises no narrower class of its own for a graph that it refuses
             raise ModelError(f"{WEIGHTS_FILE} is not a usable ONNX graph: {err}") from err
-        has_speaker_head = SPEAKER_PROBABILITIES in {node.name for node in self._session.get_outputs()}
-        self._heads = ["probabilities", *([SPEAKER_PROBABILITIES] if has_speaker_head else [])]
+        outputs = {node.name for node in self._session.get_outputs()}
+        self._heads = ["probabilities", *({SPEAKER_PROBABILITIES} & outputs)]
+        self._measures = [*({DISTANCE} & outputs)]
         self._try()
 
     def _try(self) -> None:
@@ -136,10 +134,10 @@ class Model:
         RecordingError
             ``model_error``, if the graph fails.
         """
-        return self.predict(features)[: self._n_emotions]
+        return self.predict(features)[0][: self._n_emotions]
 
-    def predict(self, features: Sequence[Float32]) -> Float32:
-        """Compute what each head of the model gives for one recording.
+    def predict(self, features: Sequence[Float32]) -> tuple[Float32, float | None]:
+        """Compute what each head gives for one recording, and how far it is from the training recordings.
 
         Parameters
         ----------
@@ -148,8 +146,9 @@ class Model:
 
         Returns
         -------
-        ndarray, shape (n_heads * n_emotions,), float32
-            What `probabilities` returns, then the same by the speaker head, if the model has one.
+        tuple of (ndarray, shape (n_heads * n_emotions,), float32; and float or None)
+            What `probabilities` returns, then the same by the speaker head, if the model has one. The distance: at
+            least 0, above 1 is unfamiliar; None if the model does not measure it.
 
         Raises
         ------
@@ -157,9 +156,11 @@ class Model:
             ``model_error``, if the graph fails.
         """
         feeds = {name: values[np.newaxis] for name, values in zip(self._inputs, features, strict=True)}
-        result = np.zeros((len(self._heads), self._n_emotions), np.float32)
-        result[:, self._positions] = np.concatenate(run_outputs(self._session, self._heads, feeds, "model"))
-        return result.ravel()
+        found = run_outputs(self._session, [*self._heads, *self._measures], feeds, "model")
+        n_heads = len(self._heads)
+        result = np.zeros((n_heads, self._n_emotions), np.float32)
+        result[:, self._positions] = np.concatenate(found[:n_heads])
+        return result.ravel(), float(found[n_heads][0]) if self._measures else None
 
 
 def input_names(n_features: int) -> list[str]:

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from emosense._version import __version__
 from emosense.inputs.known_corpora import corpus_licence, corpus_title, joined_licence
-from emosense.models.statistics import FeatureStatistics
 from emosense.training.ensemble import features_of, members_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import FAMILIES
@@ -70,7 +69,6 @@ def describe(
             "temperature": held_out_score.temperature if held_out_score else 1.0,
             "in_graph": True,
         },
-        "feature_statistics": dataclasses.asdict(FeatureStatistics.of(table.features)),
         "trained_on": {
             "corpora": corpora_of(table),
             "n_recordings": len(table),

@@ -26,6 +26,8 @@ from emosense.training.cnn_settings import CnnConfig
 from emosense.training.description import describe
 from emosense.training.encoder_choice import config_with_encoder
 from emosense.training.ensemble import assemble, features_of, members_of
+from emosense.training.familiarity import learn_familiarity
+from emosense.training.familiarity_graph import recording_values, with_distance
 from emosense.training.feature_cache import FeatureSource, load_tables, settings_for
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import FAMILIES, TrainedNetwork, fit
@@ -105,7 +107,10 @@ def train(job: TrainJob, progress: Progress) -> Trained:
     curves = {"validation": held_out_score.curves if held_out_score else [], "final": final.history}
     write_bytes(join(job.output, "curves.json"), json.dumps(curves, indent=1).encode())
     write_bytes(join(job.output, "MODEL_CARD.md"), model_card(description).encode())
-    write_model(job.output, description, with_temperature(final.weights, description["calibration"]["temperature"]))
+    weights = with_temperature(final.weights, description["calibration"]["temperature"])
+    values, n_directions = recording_values(weights, tables)
+    familiarity = learn_familiarity(values, table.speakers, n_directions)
+    write_model(job.output, description, weights if familiarity is None else with_distance(weights, familiarity))
     return Trained(description, curves)
 
 

@@ -55,7 +55,7 @@ def test_a_model_gives_what_both_heads_say_in_the_order_of_the_emotions(tmp_path
     write_model(str(tmp_path), tiny_description(classes=classes), weights)
     model = Model(read_model(str(tmp_path)))
     features = np.random.default_rng(0).random((20, 128), np.float32)
-    found = model.predict([features]).reshape(2, len(EMOTIONS))
+    found = model.predict([features])[0].reshape(2, len(EMOTIONS))
     outputs = ["probabilities", "speaker_probabilities"]
     expected = open_session(weights).run(outputs, {"features": features[np.newaxis]})
     positions = [EMOTIONS.index(name) for name in classes]

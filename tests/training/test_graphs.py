@@ -8,7 +8,8 @@ import numpy as np
 import onnx
 import pytest
 from conftest import tiny_description, tiny_graph
-from onnx import TensorProto, helper, numpy_helper
+from made_heads import vector_graph
+from onnx import numpy_helper
 
 from emosense.emotions import EMOTIONS
 from emosense.features.config import default_config
@@ -27,24 +28,6 @@ from emosense.training.graphs import Part, combine
 from emosense.training.mlp_settings import PASSES_WITHOUT_COPIES, MlpConfig
 from emosense.training.presets import preset
 from emosense.training.settings import EnsembleConfig, Member
-
-
-def vector_graph(n_values: int, seed: int) -> bytes:
-    """A softmax regression on a vector, of other operator sets than `tiny_graph` names."""
-    weights = np.random.default_rng(seed).standard_normal((n_values, 8)).astype(np.float32)
-    nodes = [
-        helper.make_node("MatMul", ["features", "weights"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "vector",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", n_values])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 8])],
-        [numpy_helper.from_array(weights, "weights")],
-    )
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 1)]
-    return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
 
 
 def run(weights: bytes, *features: np.ndarray) -> np.ndarray:
