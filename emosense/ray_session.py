@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import secrets
 import shutil
@@ -16,7 +17,8 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from emosense.errors import StorageError, UsageError
 
@@ -32,6 +34,8 @@ _LOCAL_ENVIRONMENT: Final = {
 }
 _OBJECT_STORE_BYTES: Final = 400_000_000
 _CONNECT_TIMEOUT_S: Final = 5.0
+# On a machine that is busy, Ray's processes may miss Ray's own deadlines for their start.
+_STARTS: Final = 3
 
 
 @contextlib.contextmanager
@@ -43,7 +47,7 @@ def ray_session(address: str | None = None, n_workers: int | None = None) -> Ite
     address : str, optional
         See `cluster_address`.
     n_workers : int, optional
-        CPUs that a Ray started here may use; all CPUs of the machine if None.
+        CPUs that a Ray started here may use; `usable_cpus` if None.
 
     Yields
     ------
@@ -53,7 +57,9 @@ def ray_session(address: str | None = None, n_workers: int | None = None) -> Ite
     Raises
     ------
     StorageError
-        If a cluster is named and does not answer. This machine is never used in its place.
+        If a cluster is named and does not answer (this machine is never used in its place), or Ray does not start here.
+    UsageError
+        If the cluster refuses the token.
     """
     address = cluster_address(address)
     for name, value in _LOCAL_ENVIRONMENT.items():
@@ -61,7 +67,7 @@ def ray_session(address: str | None = None, n_workers: int | None = None) -> Ite
     if address:
         yield from _joined(address)
     else:
-        yield from _started(n_workers or os.cpu_count() or 1)
+        yield from _started(n_workers or usable_cpus())
 
 
 def cluster_address(address: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
@@ -83,6 +89,53 @@ def cluster_address(address: str | None, environ: Mapping[str, str] = os.environ
     return None if address == "local" else address
 
 
+def usable_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Count the CPUs that this process may use.
+
+    Parameters
+    ----------
+    cgroup : Path
+        Folder of the cgroup.
+
+    Returns
+    -------
+    int
+        The CPUs of the process's affinity, or as many as the quota of its container fills if these are fewer.
+    """
+    n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cgroup_cpus(cgroup)
+    return n_cpus if quota is None else max(1, min(n_cpus, math.ceil(quota)))
+
+
+def cgroup_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """Return the CPU time that a container allows.
+
+    Parameters
+    ----------
+    cgroup : Path
+        Folder of the cgroup, of version 1 or 2.
+
+    Returns
+    -------
+    float or None
+        CPUs; None if there is no limit or no cgroup.
+    """
+    words = _words(cgroup / "cpu.max") or [
+        *_words(cgroup / "cpu/cpu.cfs_quota_us"),
+        *_words(cgroup / "cpu/cpu.cfs_period_us"),
+    ]
+    if len(words) != 2 or words[0] in ("max", "-1"):
+        return None
+    return int(words[0]) / int(words[1])
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text().split()
+    except OSError:
+        return []
+
+
 def _joined(address: str) -> Iterator[int]:
     _check_reachable(address)
     import ray
@@ -92,7 +145,12 @@ def _joined(address: str) -> Iterator[int]:
         return
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, TimeoutError, ValueError) as err:
+    except (ConnectionError, RuntimeError, TimeoutError, ValueError, ray.exceptions.AuthenticationError) as err:
+        if isinstance(err, ray.exceptions.AuthenticationError) or _refuses_token(address):
+            raise UsageError(
+                f"the Ray cluster at {address} refuses this token, or the lack of one: set RAY_AUTH_MODE=token, and "
+                "RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+            ) from err
         raise StorageError(f"the Ray cluster at {address} does not accept the connection: {err}") from err
     quiet()
     try:
@@ -116,21 +174,41 @@ def _started(n_workers: int) -> Iterator[int]:
     # The path of Ray's sockets must stay under 108 bytes, whatever TMPDIR says.
     folder = tempfile.mkdtemp(prefix="emosense-", dir="/tmp")
     try:
-        with _hangup_blocked():
-            ray.init(
-                address="local",
-                num_cpus=n_workers,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                _temp_dir=folder,
-            )
+        _start(
+            address="local",
+            num_cpus=n_workers,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            _temp_dir=folder,
+        )
         quiet()
         yield n_workers
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(**settings: Any) -> None:
+    """Start Ray; try again if one of its processes is too slow."""
+    import ray
+
+    failure: Exception | None = None
+    for _ in range(_STARTS):
+        try:
+            with _hangup_blocked():
+                ray.init(**settings)
+        except Exception as err:  # noqa: BLE001 - Ray raises plain Exceptions where a process is late
+            failure = err
+            ray.shutdown()
+        else:
+            return
+    reason = str(failure).strip().partition("\n")[0]
+    raise StorageError(
+        f"Ray did not start on this machine, {_STARTS} times, the last time with: {reason}. Try again when the machine "
+        "is less busy"
+    ) from failure
 
 
 @contextlib.contextmanager
@@ -147,6 +225,20 @@ def quiet() -> None:
     """Keep Ray's own messages off the terminal; Ray Data resets its loggers when it is imported."""
     for name in ("ray", "ray.data", "ray.train"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _refuses_token(address: str) -> bool:
+    """Ask the cluster itself: what `ray.init` raises says only that there is no connection."""
+    import ray
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled, without types
+
+    try:
+        GcsClient(address=address.split("://")[-1])
+    except ray.exceptions.AuthenticationError:
+        return True
+    except (ray.exceptions.RayError, OSError, RuntimeError, ValueError):
+        return False
+    return False
 
 
 def _check_reachable(address: str) -> None:

@@ -1,10 +1,11 @@
-"""Which Ray is joined, and which is started."""
+"""Which Ray is joined, and which is started, again if need be."""
 
 from __future__ import annotations
 
 import pytest
 
-from emosense.ray_session import cluster_address
+from emosense.errors import StorageError
+from emosense.ray_session import cluster_address, ray_session
 
 
 @pytest.mark.parametrize(
@@ -24,3 +25,34 @@ def test_local_and_no_address_are_a_ray_of_our_own(
     if environment is not None:
         monkeypatch.setenv("RAY_ADDRESS", environment)
     assert cluster_address(given) == expected
+
+
+@pytest.mark.parametrize("n_failures", [0, 2])
+def test_a_ray_that_starts_too_slowly_is_started_again(monkeypatch: pytest.MonkeyPatch, n_failures: int) -> None:
+    import ray
+
+    starts: list[dict[str, object]] = []
+
+    def init(**settings: object) -> None:
+        starts.append(settings)
+        if len(starts) <= n_failures:
+            raise Exception("The current node timed out during startup.\nLook at the logs.")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with ray_session("local", 2) as n_cpus:
+        assert n_cpus == 2
+    assert len(starts) == n_failures + 1
+
+
+def test_a_ray_that_never_starts_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def init(**_: object) -> None:
+        raise Exception("The current node timed out during startup.\nLook at the logs.")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    expected = r"^Ray did not start on this machine, 3 times, the last time with: The current node timed out [^\n]*$"
+    with pytest.raises(StorageError, match=expected), ray_session("local", 1):
+        pass

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -56,24 +54,22 @@ def check_folder(name: str, find: Callable[[], str], if_not_writable: Status) ->
 
 
 def check_cpus(n_usable: int, quota: float | None) -> Check:
-    """Compare the CPUs that the process may run on with the CPU time that its container allows.
+    """Say how many workers a run starts, and why.
 
     Parameters
     ----------
     n_usable : int
-        CPUs that the process may run on.
+        CPUs that the process may use.
     quota : float or None
         CPU time of the container, in CPUs; None if it is not limited.
 
     Returns
     -------
     Check
-        ``ok``, or ``warning`` with the number of workers to use.
+        Always ``ok``.
     """
-    if quota is None or quota >= n_usable:
-        return Check("CPUs", "ok", f"{n_usable} usable")
-    detail = f"{n_usable} usable, but the container is limited to {quota:g}"
-    return Check("CPUs", "warning", detail, f"label with -j {max(1, math.floor(quota))}")
+    limit = "" if quota is None else f"; the container is limited to {quota:g}"
+    return Check("CPUs", "ok", f"{n_usable} usable{limit}")
 
 
 def check_memory(limit: int | None, n_cpus: int) -> Check:
@@ -97,39 +93,6 @@ def check_memory(limit: int | None, n_cpus: int) -> Check:
     if limit < n_cpus * _WORKER_BYTES:
         return Check("memory", "warning", detail, f"label with -j {max(1, limit // _WORKER_BYTES)}")
     return Check("memory", "ok", detail)
-
-
-def usable_cpus() -> int:
-    """Count the CPUs that this process may run on.
-
-    Returns
-    -------
-    int
-        Number of CPUs.
-    """
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def cgroup_cpus(root: Path = Path("/sys/fs/cgroup")) -> float | None:
-    """Return the CPU time that a container allows.
-
-    Parameters
-    ----------
-    root : Path
-        Folder of the cgroup.
-
-    Returns
-    -------
-    float or None
-        CPUs; None if there is no limit or no cgroup.
-    """
-    words = _words(root / "cpu.max") or [
-        *_words(root / "cpu/cpu.cfs_quota_us"),
-        *_words(root / "cpu/cpu.cfs_period_us"),
-    ]
-    if len(words) != 2 or words[0] in ("max", "-1"):
-        return None
-    return int(words[0]) / int(words[1])
 
 
 def memory_limit(root: Path = Path("/sys/fs/cgroup"), meminfo: Path = Path("/proc/meminfo")) -> int | None:

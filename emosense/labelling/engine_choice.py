@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Iterator
 from typing import Final
 
@@ -12,7 +11,7 @@ from emosense.labelling.config import LabelSpec
 from emosense.labelling.engines import Engine, LocalEngine
 from emosense.labelling.job import LabelJob
 from emosense.labelling.label_on_ray import RayEngine
-from emosense.ray_session import cluster_address, ray_session
+from emosense.ray_session import cluster_address, ray_session, usable_cpus
 
 # Starting Ray takes as long as labelling some 1,150 short recordings per core. From this number on, that is a small
 # part of the run. On one machine Ray is never faster than worker processes alone (docs/performance.md).
@@ -57,12 +56,13 @@ def open_engine(job: LabelJob, spec: LabelSpec, n_pending: int) -> Iterator[Chos
     ChosenEngine
     """
     address = cluster_address(job.address)
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    n_cores = usable_cpus()
     is_large = n_pending >= MIN_RECORDINGS_PER_CORE_FOR_RAY * (job.n_workers or n_cores)
     if job.engine == "ray" or (job.engine == "auto" and (address or is_large)):
         with ray_session(address, job.n_workers) as n_cpus:
             chunk_size = _chunk_size(n_pending, job.n_workers or n_cpus)
-            yield ChosenEngine("ray", RayEngine(spec, job.n_workers), chunk_size)
+            n_chunks = -(-n_pending // chunk_size)
+            yield ChosenEngine("ray", RayEngine(spec, job.n_workers, n_chunks), chunk_size)
         return
     n_workers = job.n_workers or max(1, min(n_cores, n_pending // _MIN_RECORDINGS_PER_WORKER))
     yield ChosenEngine("local", LocalEngine(spec, n_workers), _chunk_size(n_pending, n_workers))

@@ -14,6 +14,8 @@ from emosense.labelling.subprocess_labeller import SubprocessLabeller
 # A cluster that scales from nothing has no CPU yet when the first tasks are submitted.
 _MIN_IN_FLIGHT: Final = 8
 _RETRIES: Final = 3
+# The autoscaler stops at the largest size of the cluster, which only it knows.
+_MAX_CPUS_ASKED_FOR: Final = 10_000
 _POLL_S: Final = 0.5
 
 
@@ -47,10 +49,13 @@ class RayEngine:
     spec : LabelSpec
     max_workers : int or None
         Use at most so many CPUs; None for all that the cluster has, or scales to.
+    n_chunks : int
+        How many chunks there will be: an autoscaler is asked for a CPU for each, and starts as many nodes as it may.
     """
 
-    def __init__(self, spec: LabelSpec, max_workers: int | None) -> None:
+    def __init__(self, spec: LabelSpec, max_workers: int | None, n_chunks: int) -> None:
         self._spec, self._max_workers = spec, max_workers
+        self._n_cpus_wanted = min(n_chunks, max_workers or _MAX_CPUS_ASKED_FOR, _MAX_CPUS_ASKED_FOR)
         self._deadline = Deadline()
 
     def _limit(self, n_cpus: int) -> int:
@@ -81,7 +86,10 @@ class RayEngine:
             If storage does not answer, or a chunk was lost with its worker or node several times.
         """
         import ray
+        from ray.autoscaler.sdk import request_resources
 
+        # All nodes at once: the tasks in flight alone would double the cluster with each node that has started.
+        request_resources(num_cpus=self._n_cpus_wanted)
         # Ray repeats tasks of a dead node or worker process. A recording that kills its decoder never gets this far.
         task: Any = ray.remote(num_cpus=1, max_retries=_RETRIES, scheduling_strategy="SPREAD")(label_chunk)
         spec = ray.put(self._spec)
@@ -110,6 +118,7 @@ class RayEngine:
                         failure = failure or StorageError(f"the cluster lost a chunk {_RETRIES + 1} times: {err}")
                         self.stop()
         finally:
+            request_resources(num_cpus=0)
             for reference in in_flight:
                 ray.cancel(reference, force=True)
         if failure is not None:

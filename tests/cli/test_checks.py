@@ -17,8 +17,9 @@ from emosense._version import __version__
 from emosense.cli.check import Check, Load
 from emosense.cli.checks import exit_code, run_checks
 from emosense.cli.installation_checks import check_libsndfile, check_models, check_optional_package, check_package
-from emosense.cli.machine_checks import cgroup_cpus, check_cpus, check_folder, check_memory, memory_limit, usable_cpus
+from emosense.cli.machine_checks import check_cpus, check_folder, check_memory, memory_limit
 from emosense.cli.ray_checks import check_ray_address, check_ray_authentication
+from emosense.ray_session import cgroup_cpus, usable_cpus
 from emosense.storage.schemes import SCHEMES
 
 GB = 1_000_000_000
@@ -226,15 +227,18 @@ def test_the_memory_limit_is_the_smaller_of_container_and_machine(
     assert memory_limit(tmp_path, tmp_path / "meminfo") == expected
 
 
-@pytest.mark.parametrize(
-    ("n_usable", "quota", "status", "advice"),
-    [(8, None, "ok", ""), (8, 8.0, "ok", ""), (8, 1.5, "warning", "-j 1"), (64, 4.0, "warning", "-j 4")],
-)
-def test_fewer_cpus_granted_than_usable_is_a_warning_with_the_number_of_workers(
-    n_usable: int, quota: float | None, status: str, advice: str
+def test_the_number_of_workers_and_the_limit_behind_it_are_shown() -> None:
+    assert check_cpus(8, None) == Check("CPUs", "ok", "8 usable")
+    assert check_cpus(2, 1.5) == Check("CPUs", "ok", "2 usable; the container is limited to 1.5")
+
+
+@pytest.mark.parametrize(("quota", "expected"), [("max", 4), ("150000", 2), ("40000", 1), ("900000", 4)])
+def test_a_container_s_quota_limits_the_number_of_workers(
+    quota: str, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check = check_cpus(n_usable, quota)
-    assert (check.status, check.advice.removeprefix("label with ")) == (status, advice)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)))
+    write(tmp_path / "cpu.max", f"{quota} 100000")
+    assert usable_cpus(tmp_path) == expected
 
 
 @pytest.mark.parametrize(
@@ -277,10 +281,10 @@ def test_every_check_runs_even_if_everything_is_missing() -> None:
 
 def test_the_number_of_usable_cpus_is_that_of_the_process() -> None:
     script = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-    script += "from emosense.cli.machine_checks import usable_cpus; print(usable_cpus())"
+    script += "from emosense.ray_session import usable_cpus; print(usable_cpus())"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "1\n"
-    assert usable_cpus() == len(os.sched_getaffinity(0))
+    assert 1 <= usable_cpus() <= len(os.sched_getaffinity(0))
 
 
 def run_doctor(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -77,12 +77,26 @@ def expected(job: LabelJob, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def test_a_cluster_gives_the_bytes_of_this_machine(
-    cluster: Any, job: LabelJob, expected: bytes, tmp_path: Path
+    cluster: Any, job: LabelJob, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked_for: list[int] = []
+    monkeypatch.setattr("ray.autoscaler.sdk.request_resources", lambda num_cpus: asked_for.append(num_cpus))
     output = tmp_path / "out.csv"
     summary = run_label_job(dataclasses.replace(job, output=str(output), engine="ray", address=cluster.address))
+    # An autoscaler is asked for all nodes at once, and no longer at the end: two workers for twenty chunks.
+    assert asked_for == [2, 0]
     assert (summary.engine, summary.n_recordings, summary.by_status["error"]) == ("ray", N_RECORDINGS, 16)
     assert output.read_bytes() == expected
+
+
+def test_another_token_is_a_wrong_argument_that_is_named(cluster: Any, job: LabelJob, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "emosense", "label", *job.inputs, "-o", str(tmp_path / "out.csv"), "-m", job.model,
+               "--engine", "ray", "--address", cluster.address]  # fmt: skip
+    stranger = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=stranger)
+    assert done.returncode == 2, done.stderr
+    assert "refuses this token, or the lack of one: set RAY_AUTH_MODE=token" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_node_that_is_lost_costs_no_row_and_doubles_none(
