@@ -48,16 +48,21 @@ class Striker:
 if __name__ == "__main__":
     striker = Striker(*sys.argv[1:6])
     del sys.argv[1:6]
-    replace, put_file = os.replace, s3fs.S3FileSystem._put_file
+    replace, link, put_file = os.replace, os.link, s3fs.S3FileSystem._put_file
 
     def counting_replace(source: str, target: str) -> None:
         with striker.around(str(target)):
             replace(source, target)
+
+    def counting_link(source: str, target: str) -> None:
+        with striker.around(str(target)):
+            link(source, target)
 
     async def counting_put(fs: Any, lpath: str, rpath: str, **options: Any) -> None:
         with striker.around(rpath):
             await put_file(fs, lpath, rpath, **options)
 
     os.replace = counting_replace  # type: ignore[assignment]
+    os.link = counting_link  # type: ignore[assignment]
     s3fs.S3FileSystem._put_file = counting_put
     main()

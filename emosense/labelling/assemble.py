@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -11,6 +12,7 @@ from emosense.labelling.config import Labelled
 from emosense.labelling.job import LabelJob
 from emosense.labelling.speakers import Speakers
 from emosense.labelling.summary import Summary
+from emosense.storage.commits import Commit, at_once
 from emosense.tables.columns import Group
 from emosense.tables.formats import OUTPUT_FORMATS, TableLayout, WriteRows, format_of
 from emosense.tables.row import Row
@@ -21,7 +23,12 @@ Source = Callable[[], Iterator[Labelled]]
 
 
 def assemble(
-    job: LabelJob, speakers: Speakers | None, source: Source, summary: Summary, own_emotions: tuple[str, ...] = ()
+    job: LabelJob,
+    speakers: Speakers | None,
+    source: Source,
+    summary: Summary,
+    own_emotions: tuple[str, ...] = (),
+    commit: Commit = at_once,
 ) -> None:
     """Write every table of a job, and count its rows.
 
@@ -36,11 +43,13 @@ def assemble(
         Rows are counted here.
     own_emotions : tuple of str
         Emotions of the model beside `EMOTIONS`.
+    commit : callable
+        Puts a complete table in place.
     """
     speaker: frozenset[Group] = frozenset({"speakers"} if speakers else ())
     quality: frozenset[Group] = frozenset({"quality"} if job.quality else ())
     channels: frozenset[Group] = frozenset({"channels"} if job.config.splits_channels else ())
-    layout = TableLayout(channels | quality | speaker, job.min_confidence, own_emotions)
+    layout = TableLayout(channels | quality | speaker, job.min_confidence, own_emotions, commit)
     tables: list[WriteRows] = []
     tracks: list[WriteRows] = []
     with contextlib.ExitStack() as stack:
@@ -52,7 +61,7 @@ def assemble(
                 tables.append(_buffered(stack, write))
         write_segments: WriteRows | None = None
         if job.segments_output:
-            layout = TableLayout(channels | quality | speaker | {"segments"}, job.min_confidence, own_emotions)
+            layout = dataclasses.replace(layout, groups=layout.groups | {"segments"})
             output_format = OUTPUT_FORMATS[format_of(job.segments_output)]
             write_segments = _buffered(stack, stack.enter_context(output_format.open(job.segments_output, layout)))
         for labelled in _adapted(speakers, _chosen(job.emotions, source)):

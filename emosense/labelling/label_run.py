@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from emosense.emotions import own_emotions
-from emosense.errors import TooManyErrors
+from emosense.errors import OutputError, TooManyErrors
 from emosense.inputs.listing import Listing
 from emosense.labelling.assemble import assemble
 from emosense.labelling.config import Labelled, LabelSpec
@@ -93,9 +93,19 @@ class LabelRun:
         Parameters
         ----------
         result : LabelledChunk
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written, or another run has taken over.
         """
         self.lock.assert_owned()
-        self.folder.write_part(result.chunk.index, result.chunk.recordings, result.labelled)
+        try:
+            self.folder.write_part(result.chunk.index, result.chunk.recordings, result.labelled)
+        except OutputError:
+            # A run that has taken over removes the half-written files of this one.
+            self.lock.assert_owned()
+            raise
         n_errors = sum(labelled.has_failed for labelled in result.labelled)
         for row in (each.row for labelled in result.labelled for each in labelled.by_channel):
             if self.job.verbose and row.error_code:
@@ -110,9 +120,8 @@ class LabelRun:
 
     def write_tables(self) -> None:
         """Assemble the table from the parts; with too many errors it has only what is done so far."""
-        self.lock.assert_owned()
         summary = self.summary
-        assemble(self.job, self.speakers, self._results, summary, self.own_emotions)
+        assemble(self.job, self.speakers, self._results, summary, self.own_emotions, self.lock.commit)
         if self.speakers:
             summary.n_speakers, summary.n_without_speaker = self.speakers.n_known, self.speakers.n_unknown
         if self.has_too_many_errors:
@@ -157,6 +166,7 @@ def open_run(
     if not job.restart:
         settings = check_replaced(job.output, job.all_tables, settings)
     with open_progress(job.progress) as progress, lock_folder(f"{job.output}.run", progress.message) as lock:
+        lock.protect([*job.all_tables, f"{job.output}.run.json"])
         remove_leftovers(job.written)
         prepare_places(job)
         progress.start(len(listing))

@@ -85,5 +85,5 @@ def run_label_job(job: LabelJob) -> Summary:
                             chosen.engine.stop()
         run.write_tables()
         summary.elapsed_s = time.monotonic() - start_s
-        write_manifest(job, spec, summary)
+        write_manifest(job, spec, summary, run.lock.commit)
     return summary

@@ -15,6 +15,7 @@ from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, EmoSenseError, NothingToDo
 from emosense.labelling.config import Labelled, LabelSpec
 from emosense.labelling.job import LabelJob, run_settings
 from emosense.progress import duration_text, plural
+from emosense.storage.commits import Commit
 from emosense.storage.files import write_bytes
 from emosense.storage.locations import redact
 from emosense.tables.columns import SCHEMA_VERSION, SECONDS_DIGITS
@@ -229,7 +230,7 @@ def _model_record(spec: LabelSpec) -> dict[str, Any]:
     }
 
 
-def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary) -> None:
+def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary, commit: Commit) -> None:
     """Write ``<output>.run.json``, the last file of a run.
 
     Parameters
@@ -237,6 +238,8 @@ def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary) -> None:
     job : LabelJob
     spec : LabelSpec
     summary : Summary
+    commit : callable
+        Puts it in place.
     """
     manifest = {
         "schema": SCHEMA_VERSION,
@@ -260,7 +263,7 @@ def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary) -> None:
         "elapsed_s": round(summary.elapsed_s, 3),
         "exit_code": summary.exit_code,
     }
-    write_bytes(f"{job.output}.run.json", (json.dumps(manifest, indent=2) + "\n").encode())
+    write_bytes(f"{job.output}.run.json", (json.dumps(manifest, indent=2) + "\n").encode(), commit)
 
 
 def nothing_found(job: LabelJob, summary: Summary, outcome: str = "") -> NothingToDo:

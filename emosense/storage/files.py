@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Final, cast
 
 from emosense.errors import OutputError, StorageError, UsageError
+from emosense.storage.commits import Commit, Version, at_once, put_file, put_object, sync_folder
 from emosense.storage.locations import local_path, redact
 from emosense.storage.objects import faults_of_temporary, fetch_object, filesystem, retry, temporary_file
 from emosense.storage.schemes import is_url, scheme_name, scheme_of
@@ -28,13 +29,15 @@ MAX_BYTES: Final = 1 << 31
 MAX_JSON_BYTES: Final = 1 << 26
 
 
-def open_regular(path: str) -> BinaryIO:
+def open_regular(path: str, *, follows_links: bool = True) -> BinaryIO:
     """Open a local file to be read, without waiting for the writer of a FIFO.
 
     Parameters
     ----------
     path : str
-        Local path; links are followed.
+        Local path.
+    follows_links : bool
+        Whether the file may be a link to another one.
 
     Returns
     -------
@@ -51,7 +54,7 @@ def open_regular(path: str) -> BinaryIO:
         As the system reports, and if it is not a regular file: a FIFO or a device has no end.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follows_links else os.O_NOFOLLOW))
     except ValueError as err:
         raise FileNotFoundError(errno.ENOENT, "a name cannot contain NUL", path) from err
     mode = os.fstat(descriptor).st_mode
@@ -93,6 +96,34 @@ def read_bytes(location: str, max_bytes: int = MAX_BYTES) -> bytes:
         _check_size(retry(lambda: fs.info(path), f"looking at {redact(location)}").get("size") or 0, max_bytes)
     content: bytes = retry(lambda: fs.cat_file(path), f"reading {redact(location)}")
     return content
+
+
+def read_own(location: str, max_bytes: int = MAX_JSON_BYTES) -> bytes:
+    """Read a file that EmoSense has written, in a folder where a stranger may have put something else in its place.
+
+    Parameters
+    ----------
+    location : str
+        Local path or URL; a link is not followed.
+    max_bytes : int
+        A larger file is refused.
+
+    Returns
+    -------
+    bytes
+        Its content.
+
+    Raises
+    ------
+    OSError
+        As the storage reports, or if it is a link, not a regular file, or too large.
+    """
+    location = local_path(location)
+    if is_url(location):
+        return read_bytes(location)
+    with open_regular(location, follows_links=False) as file:
+        _check_size(os.fstat(file.fileno()).st_size, max_bytes)
+        return file.read(max_bytes)
 
 
 def _check_size(size: int, max_bytes: int) -> None:
@@ -241,15 +272,17 @@ def is_half_written(path: str) -> bool:
 
 
 @contextlib.contextmanager
-def replaced_file(path: str, temporary: str) -> Iterator[BinaryIO]:
+def replaced_file(path: str, temporary: str, commit: Commit = at_once) -> Iterator[BinaryIO]:
     """Write a local file that appears, complete and synced, when the block ends without an error.
 
     Parameters
     ----------
     path : str
-        Local path; what is there is replaced.
+        Local path; what is there is replaced, if `commit` allows it.
     temporary : str
         Name until then, on the same file system; what is there is removed.
+    commit : callable
+        Puts the complete file in place.
 
     Yields
     ------
@@ -264,14 +297,14 @@ def replaced_file(path: str, temporary: str) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        commit(path, lambda version: put_file(temporary, path, version))
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
 
 
 @contextlib.contextmanager
-def atomic_writer(location: str) -> Iterator[BinaryIO]:
+def atomic_writer(location: str, commit: Commit = at_once) -> Iterator[BinaryIO]:
     """Write a file that appears, complete, when the block ends without an error.
 
     An object is written to a temporary file and uploaded whole, so that an upload that fails can be tried again.
@@ -280,6 +313,8 @@ def atomic_writer(location: str) -> Iterator[BinaryIO]:
     ----------
     location : str
         Local path or URL.
+    commit : callable
+        Puts the complete file in place.
 
     Yields
     ------
@@ -296,13 +331,14 @@ def atomic_writer(location: str) -> Iterator[BinaryIO]:
     location = local_path(location)
     try:
         if is_url(location):
-            with faults_of_temporary(), tempfile.NamedTemporaryFile(prefix="emosense-upload-") as temporary:
-                with _faults_of_others(location, temporary.file) as file:
+            with faults_of_temporary(), tempfile.NamedTemporaryFile(prefix="emosense-upload-") as upload:
+                with _faults_of_others(location, upload.file) as file:
                     yield file
-                temporary.flush()
-                _upload(temporary.name, location)
+                upload.flush()
+                commit(location, lambda version: _upload(upload.name, location, version))
         else:
-            with replaced_file(location, half_written(location)) as own, _faults_of_others(location, own) as file:
+            temporary = half_written(location)
+            with replaced_file(location, temporary, commit) as own, _faults_of_others(location, own) as file:
                 yield file
     except OSError as err:
         raise OutputError(f"cannot write {redact(location)}: {redact(err.strerror or str(err))}") from err
@@ -343,18 +379,17 @@ def _faults_of_others(location: str, file: Any) -> Iterator[BinaryIO]:
         raise StorageError(f"{redact(location)} is not complete: {what}") from err
 
 
-def _upload(file: str, location: str) -> None:
+def _upload(file: str, location: str, version: Version) -> None:
     if scheme_of(location).is_read_only:
         raise OutputError(f"cannot write {redact(location)}: {scheme_name(location)}:// locations are read-only")
-    fs, path = filesystem(location)
     try:
-        retry(lambda: fs.put_file(file, path), f"writing {redact(location)}")
+        put_object(file, location, version)
     except (StorageError, OSError) as err:
         reason = str(err.__cause__ if isinstance(err, StorageError) else err)
         raise OutputError(f"cannot write {redact(location)}: {redact(reason)}") from err
 
 
-def write_bytes(location: str, content: bytes) -> None:
+def write_bytes(location: str, content: bytes, commit: Commit = at_once) -> None:
     """Write a whole file in one step.
 
     Parameters
@@ -363,8 +398,10 @@ def write_bytes(location: str, content: bytes) -> None:
         Local path or URL.
     content : bytes
         What it will hold.
+    commit : callable
+        Puts the complete file in place.
     """
-    with atomic_writer(location) as file:
+    with atomic_writer(location, commit) as file:
         file.write(content)
 
 
@@ -384,10 +421,17 @@ def make_folder(location: str) -> None:
     location = local_path(location)
     if is_url(location):
         return
+    missing = []
+    folder = os.path.abspath(location)
+    while not os.path.lexists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
     try:
         os.makedirs(location, exist_ok=True)
+        for folder in reversed(missing):
+            sync_folder(os.path.dirname(folder))
     except OSError as err:
-        raise OutputError(f"cannot create the folder {location}: {err.strerror}") from err
+        raise OutputError(f"cannot create the folder {redact(location)}: {err.strerror}") from err
 
 
 def list_folder(location: str) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Final
 
 from emosense.errors import OutputError, StorageError, UsageError
 from emosense.progress import Progress
+from emosense.storage.commits import put_file
 from emosense.storage.files import remove, write_bytes
 from emosense.storage.locations import redact
 from emosense.storage.schemes import scheme_of
@@ -125,7 +126,7 @@ def fetch(request: urllib.request.Request, path: str, md5: str, pause_s: float, 
     if md5 and found != md5:
         remove(part)
         raise StorageError(f"{name} is damaged or another file: its MD5 sum is {found}, not {md5}; it was removed")
-    os.replace(part, path)
+    put_file(part, path)
 
 
 def _transfer(request: urllib.request.Request, part: str, progress: Progress) -> None:

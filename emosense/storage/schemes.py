@@ -34,6 +34,8 @@ class Scheme:
         Extra of EmoSense that installs the package; empty for none.
     is_read_only : bool
         Whether nothing is written there, and no model is read from there.
+    has_conditions : bool
+        Whether an object can be replaced on the condition that it is still the one that was seen (``If-Match``).
     """
 
     summary: str
@@ -41,6 +43,7 @@ class Scheme:
     package: str = ""
     extra: str = ""
     is_read_only: bool = False
+    has_conditions: bool = False
 
     @property
     def install_command(self) -> str:
@@ -51,7 +54,7 @@ class Scheme:
 
 
 SCHEMES: Final[Registry[Scheme]] = Registry("storage scheme", "emosense.storage_schemes")
-_S3: Final = Scheme("Amazon S3 and compatible stores", package="s3fs", extra="s3")
+_S3: Final = Scheme("Amazon S3 and compatible stores", package="s3fs", extra="s3", has_conditions=True)
 _GCS: Final = Scheme("Google Cloud Storage", package="gcsfs", extra="gcs")
 _AZURE: Final = Scheme("Azure Blob Storage and Data Lake Gen2", package="adlfs", extra="azure")
 _WEB: Final = Scheme("a web server", "http", package="aiohttp", is_read_only=True)

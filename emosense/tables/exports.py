@@ -48,7 +48,7 @@ def _end_s(row: Row) -> float:
 
 
 @contextlib.contextmanager
-def audacity_tracks(folder: str, _layout: TableLayout) -> Iterator[WriteRows]:
+def audacity_tracks(folder: str, layout: TableLayout) -> Iterator[WriteRows]:
     """Write one label track per recording, ``<folder>/<path>.txt``: start, end and label, separated by tabs.
 
     Where channels are split, each has its own track, ``<folder>/<path>.channel1.txt``.
@@ -61,8 +61,8 @@ def audacity_tracks(folder: str, _layout: TableLayout) -> Iterator[WriteRows]:
     ----------
     folder : str
         Folder of the tracks.
-    _layout : TableLayout
-        Not used: the columns of a track are fixed.
+    layout : TableLayout
+        Says how a file is put in place; the columns of a track are fixed.
 
     Yields
     ------
@@ -76,7 +76,7 @@ def audacity_tracks(folder: str, _layout: TableLayout) -> Iterator[WriteRows]:
             channel = "" if rows[0].channel is None else f".channel{rows[0].channel}"
             location = join(folder, relative_name(rows[0].path + channel) + ".txt")
             make_folder(location.rpartition("/")[0])
-            write_bytes(location, "".join(lines).encode())
+            write_bytes(location, "".join(lines).encode(), layout.commit)
 
     yield write
 
@@ -182,7 +182,7 @@ def audformat_database(folder: str, layout: TableLayout) -> Iterator[WriteRows]:
     folder : str
         Folder of the database.
     layout : TableLayout
-        Says which emotions there are.
+        Says which emotions there are, and how a file is put in place.
 
     Yields
     ------
@@ -196,7 +196,7 @@ def audformat_database(folder: str, layout: TableLayout) -> Iterator[WriteRows]:
 
         def table(name: str) -> BinaryIO:
             if name not in tables:
-                tables[name] = stack.enter_context(atomic_writer(join(folder, f"db.{name}.csv")))
+                tables[name] = stack.enter_context(atomic_writer(join(folder, f"db.{name}.csv"), layout.commit))
                 tables[name].write(_line(("file", "start", "end", "emotion", "confidence"), ","))
             return tables[name]
 
@@ -211,7 +211,7 @@ def audformat_database(folder: str, layout: TableLayout) -> Iterator[WriteRows]:
             table("emotion")
         header = _AUDFORMAT_HEADER.replace("LABELS", labels)
         header += "".join(_AUDFORMAT_TABLE.replace("NAME", name) for name in sorted(tables))
-        write_bytes(join(folder, "db.yaml"), header.encode())
+        write_bytes(join(folder, "db.yaml"), header.encode(), layout.commit)
 
 
 def _timedelta(seconds: float) -> str:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final
 
 from emosense.errors import UsageError
 from emosense.registry import Registry
+from emosense.storage.commits import Commit, at_once
 from emosense.storage.files import atomic_writer
 from emosense.storage.locations import redact
 from emosense.tables.columns import Column, Group, select_columns
@@ -32,11 +33,14 @@ class TableLayout:
         Rows below it are ``uncertain``; None for a table without that column.
     own_emotions : tuple of str
         Emotions of the rows beside `EMOTIONS`.
+    commit : callable
+        Puts a complete file of the table in place: an argument for `emosense.storage.files.atomic_writer`.
     """
 
     groups: frozenset[Group] = frozenset()
     min_confidence: float | None = None
     own_emotions: tuple[str, ...] = ()
+    commit: Commit = at_once
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -121,7 +125,7 @@ def single_file(
 
     @contextlib.contextmanager
     def opened(location: str, layout: TableLayout) -> Iterator[WriteRows]:
-        with atomic_writer(location) as file, open_table(file, layout) as write:
+        with atomic_writer(location, layout.commit) as file, open_table(file, layout) as write:
             yield write
 
     return opened

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import signal
 import socket
@@ -23,15 +24,19 @@ import soundfile
 from conftest import REPOSITORY, tiny_description
 from made_sounds import voice
 from made_tables import CLASSES, made_table
+from paused_run import RENEW_EVERY_S, paused, resumed
 
 from emosense.audio.reader import read_waveform
 from emosense.errors import EmoSenseError, StorageError, UsageError
 from emosense.features.config import default_config
+from emosense.labelling import label_run
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run.lock import lock_folder
 from emosense.labelling.run_job import run_label_job
 from emosense.models.model import read_model, write_model
 from emosense.ray_session import ray_session
+from emosense.storage.commits import ReplacedMeanwhile, only_over, version_of
+from emosense.storage.files import write_bytes
 from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
 from emosense.training.extraction import recording_features
 from emosense.training.feature_table import read_feature_table
@@ -196,6 +201,42 @@ def test_the_second_of_two_runs_on_one_bucket_is_refused(job: LabelJob) -> None:
         pytest.raises(UsageError, match="another run is writing"),
     ):
         run_label_job(dataclasses.replace(job, output=output))
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_run_that_was_paused_while_another_finished_changes_nothing(
+    store: s3fs.S3FileSystem,
+    job: LabelJob,
+    expected: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_first: bool,
+) -> None:
+    # It is paused after it has read the lease for the last time: only the conditional PUT can tell.
+    output = f"s3://audio/paused{is_first}/paused.csv"
+    shared = dataclasses.replace(job, output=output)
+    if not is_first:
+        run_label_job(dataclasses.replace(shared, limit=8))
+    with paused(shared, 8, "paused.csv", "before", tmp_path / "mark") as driver:
+        monkeypatch.setattr(label_run, "lock_folder", functools.partial(lock_folder, renew_every_s=RENEW_EVERY_S))
+        assert run_label_job(shared).n_reused == 8
+        manifest = store.cat_file(f"{output}.run.json")
+        code, lines = resumed(driver)
+    assert (code, lines[-1].count("another run has taken over")) == (6, 1)
+    assert not any("Traceback" in line for line in lines)
+    assert store.cat_file(output) == expected
+    assert store.cat_file(f"{output}.run.json") == manifest
+
+
+def test_an_object_is_replaced_only_if_it_is_the_one_that_was_seen(store: s3fs.S3FileSystem) -> None:
+    place = "s3://audio/conditions/table"
+    write_bytes(place, b"first", only_over(None))
+    seen = version_of(place)
+    write_bytes(place, b"second", only_over(seen))
+    for version in (seen, None):
+        with pytest.raises(ReplacedMeanwhile):
+            write_bytes(place, b"late", only_over(version))
+    assert store.cat_file(place) == b"second"
 
 
 def test_keys_are_taken_literally(store: s3fs.S3FileSystem, job: LabelJob, local: Path) -> None:

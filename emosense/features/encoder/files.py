@@ -23,6 +23,7 @@ from typing import Final
 from emosense.errors import ModelError, OutputError, StorageError, UsageError
 from emosense.onnx_session import open_session, refers_to_other_files
 from emosense.progress import Progress
+from emosense.storage.commits import put_file
 from emosense.storage.files import make_folder, remove, write_bytes
 from emosense.storage.locations import join, redact, without_credentials
 from emosense.storage.objects import fetch_object
@@ -216,7 +217,7 @@ def _fetched(url: str, progress: Progress, check: Check) -> tuple[str, str]:
                 # Not kept: the next start must not find it.
                 remove(arrived)
                 raise
-            os.replace(arrived, file)
+            put_file(arrived, file)
             write_bytes(note, json.dumps({"url": shown, "sha256": sha256}).encode())
     finally:
         os.close(lock)

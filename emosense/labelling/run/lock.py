@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
 from filelock import FileLock, Timeout
 
 from emosense.errors import OutputError
 from emosense.labelling.run.lease import Lease, locked_error
+from emosense.storage.commits import ANY, Put
 from emosense.storage.files import make_folder
 from emosense.storage.locations import join, redact
 from emosense.storage.schemes import is_url
@@ -28,7 +30,15 @@ class RunLock(Protocol):
     """Ownership of a run folder."""
 
     def assert_owned(self) -> None:
-        """Raise if this run may not write any more: asked before every commit."""
+        """Raise if this run may not write any more: asked before every part."""
+        ...
+
+    def protect(self, places: Iterable[str]) -> None:
+        """Note what lies at the places of the tables: only that, or what this run puts there, is replaced."""
+        ...
+
+    def commit(self, _location: str, put: Put, /) -> None:
+        """Put a table or the manifest in place, once it is sure that this run still owns the folder."""
         ...
 
     def release(self) -> None:
@@ -74,13 +84,32 @@ def lock_folder(
 
 
 class _FileSystemLock:
-    """A lock of the file system, acquired."""
+    """A lock of the file system, acquired: it is lost only if the file that is locked is taken away."""
 
-    def __init__(self, lock: FileLock) -> None:
-        self._lock = lock
+    def __init__(self, lock: FileLock, folder: str) -> None:
+        self._lock, self._folder = lock, folder
+        self._before = self._identity()
+
+    def _identity(self) -> tuple[int, ...]:
+        status = [os.lstat(path) for path in (self._folder, self._lock.lock_file)]
+        return tuple(number for each in status for number in (each.st_dev, each.st_ino))
 
     def assert_owned(self) -> None:
-        """Do nothing: this lock cannot be lost."""
+        """Raise if the folder or the file in it is another one now, which another run can lock."""
+        try:
+            is_same = self._identity() == self._before
+        except OSError:
+            is_same = False
+        if not is_same:
+            raise OutputError(f"{redact(self._folder)} was removed or replaced: this run stops")
+
+    def protect(self, places: Iterable[str]) -> None:
+        """Do nothing: while the lock lasts nobody else writes there."""
+
+    def commit(self, _location: str, put: Put) -> None:
+        """Put a complete file in place."""
+        self.assert_owned()
+        put(ANY)
 
     def release(self) -> None:
         """Free the folder for other runs."""
@@ -99,4 +128,4 @@ def _lock_of_file_system(folder: str) -> RunLock | None:
         if err.errno in _NO_LOCKS:
             return None
         raise OutputError(f"cannot lock {redact(folder)}: {err.strerror}") from err
-    return _FileSystemLock(lock)
+    return _FileSystemLock(lock, folder)

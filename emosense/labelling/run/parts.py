@@ -25,7 +25,8 @@ from emosense.inputs.recording import Recording
 from emosense.labelling.config import Labelled
 from emosense.labelling.run.finished import Finished, decoder_versions
 from emosense.labelling.run.journal import check_settings, read_journal
-from emosense.storage.files import list_folder, make_folder, read_bytes, remove, write_bytes
+from emosense.storage.commits import ReplacedMeanwhile, only_over
+from emosense.storage.files import list_folder, make_folder, read_bytes, read_own, remove, write_bytes
 from emosense.storage.locations import join, redact
 
 _PART: Final = re.compile(r"(\d+)-(\d+)\.jsonl")
@@ -101,6 +102,13 @@ class RunFolder:
             What was labelled, in order of path.
         labelled : sequence of Labelled
             One result per recording; fewer if the run was interrupted.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        ReplacedMeanwhile
+            If another run has written a part of this number.
         """
         if not labelled:
             return
@@ -110,10 +118,19 @@ class RunFolder:
         body = "".join(entry.to_json() + "\n" for entry in finished).encode()
         digests = {"sha256": hashlib.sha256(body).hexdigest(), "settings": self._settings_digest}
         header = json.dumps(digests | {"decoders": decoder_versions()}) + "\n"
-        write_bytes(join(self.location, f"{self._generation:04d}-{index:08d}.jsonl"), header.encode() + body)
+        location, content = self._place(self._generation, index), header.encode() + body
+        try:
+            write_bytes(location, content, only_over(None))
+        except ReplacedMeanwhile:
+            # A driver that repeats a request whose answer was lost finds its own part.
+            if read_own(location, len(content)) != content:
+                raise
+
+    def _place(self, generation: int, index: int) -> str:
+        return join(self.location, f"{generation:04d}-{index:08d}.jsonl")
 
     def _read_part(self, generation: int, index: int) -> list[Finished]:
-        location = join(self.location, f"{generation:04d}-{index:08d}.jsonl")
+        location = self._place(generation, index)
         try:
             first_line, _, body = read_bytes(location).partition(b"\n")
             header = json.loads(first_line)
