@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from emosense.emotions import own_emotions
 from emosense.errors import OutputError, TooManyErrors
 from emosense.inputs.listing import Listing
+from emosense.inputs.still_there import InputRoots
 from emosense.labelling.assemble import assemble
 from emosense.labelling.config import Labelled, LabelSpec
 from emosense.labelling.engines import LabelledChunk
@@ -19,6 +20,7 @@ from emosense.labelling.run.journal import check_list, check_replaced
 from emosense.labelling.run.lock import RunLock, lock_folder
 from emosense.labelling.run.parts import RunFolder
 from emosense.labelling.speakers import Speakers
+from emosense.labelling.storage_watch import StorageWatch, is_unreadable
 from emosense.labelling.summary import Summary, nothing_found, result_settings
 from emosense.progress import Progress, open_progress, plural
 from emosense.storage.locations import redact
@@ -44,6 +46,8 @@ class LabelRun:
         Filled in.
     own_emotions : tuple of str
         Emotions of the model beside `EMOTIONS`.
+    watch : StorageWatch
+        Judges recordings that cannot be read.
     n_errors : int
         Error rows so far.
     """
@@ -56,6 +60,7 @@ class LabelRun:
     progress: Progress
     summary: Summary
     own_emotions: tuple[str, ...] = ()
+    watch: StorageWatch = dataclasses.field(default_factory=StorageWatch)
     n_errors: int = 0
 
     @property
@@ -98,14 +103,22 @@ class LabelRun:
         ------
         OutputError
             If it cannot be written, or another run has taken over.
+        StorageError
+            If the inputs cannot be read any more; results for which that holds are not kept.
         """
         self.lock.assert_owned()
+        done = list(zip(result.chunk.recordings, result.labelled, strict=False))
+        failure = self.watch.check(done)
+        if failure is not None:
+            done = [each for each in done if not is_unreadable(*each)]
         try:
-            self.folder.write_part(result.chunk.index, result.chunk.recordings, result.labelled)
+            self.folder.write_part(result.chunk.index, done)
         except OutputError:
             # A run that has taken over removes the half-written files of this one.
             self.lock.assert_owned()
             raise
+        if failure is not None:
+            raise failure
         n_errors = sum(labelled.has_failed for labelled in result.labelled)
         for row in (each.row for labelled in result.labelled for each in labelled.by_channel):
             if self.job.verbose and row.error_code:
@@ -175,4 +188,5 @@ def open_run(
         if job.names is not None:
             check_list(job.output, (entry.path for entry in folder.finished()), listing.holds)
         own = own_emotions(spec.model.description["classes"])
-        yield LabelRun(job, listing, speakers, folder, lock, progress, summary, own)
+        watch = StorageWatch(InputRoots(job.inputs))
+        yield LabelRun(job, listing, speakers, folder, lock, progress, summary, own, watch)

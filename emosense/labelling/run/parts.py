@@ -91,17 +91,15 @@ class RunFolder:
         matches = (_PART.fullmatch(name) for name in list_folder(self.location))
         return sorted((int(match[1]), int(match[2])) for match in matches if match)
 
-    def write_part(self, index: int, recordings: Sequence[Recording], labelled: Sequence[Labelled]) -> None:
+    def write_part(self, index: int, done: Sequence[tuple[Recording, Labelled]]) -> None:
         """Put one part in place.
 
         Parameters
         ----------
         index : int
             Number of the part in its generation, >= 0; parts are numbered in order of path.
-        recordings : sequence of Recording
+        done : sequence of (Recording, Labelled)
             What was labelled, in order of path.
-        labelled : sequence of Labelled
-            One result per recording; fewer if the run was interrupted.
 
         Raises
         ------
@@ -110,11 +108,9 @@ class RunFolder:
         ReplacedMeanwhile
             If another run has written a part of this number.
         """
-        if not labelled:
+        if not done:
             return
-        finished = (
-            Finished(r.path, r.size, r.version, result) for r, result in zip(recordings, labelled, strict=False)
-        )
+        finished = (Finished(each.path, each.size, each.version, result) for each, result in done)
         body = "".join(entry.to_json() + "\n" for entry in finished).encode()
         digests = {"sha256": hashlib.sha256(body).hexdigest(), "settings": self._settings_digest}
         header = json.dumps(digests | {"decoders": decoder_versions()}) + "\n"

@@ -43,6 +43,10 @@ def results(of: list[Recording], code: str = "") -> list[Labelled]:
     return [Labelled(labelled_row(each.path, (0.125,) * 8, 1.0, 1.0)) for each in of]
 
 
+def write(run: RunFolder, index: int, of: list[Recording], labelled: list[Labelled]) -> None:
+    run.write_part(index, list(zip(of, labelled, strict=False)))
+
+
 def opened(tmp_path: Path, warnings: list[str] | None = None) -> RunFolder:
     run = RunFolder(str(tmp_path / "out.csv"), {"schema": 1}, (warnings if warnings is not None else []).append)
     run.open(restart=False)
@@ -61,10 +65,10 @@ def test_finished_work_comes_back_from_its_line_whatever_its_name(name: bytes, v
 def test_generations_are_merged_in_order_and_the_newest_result_counts(tmp_path: Path) -> None:
     every = recordings("a", "a-b", "a/b", "b", "\udcff")
     first = opened(tmp_path)
-    first.write_part(0, every[:2], results(every[:2], "timeout"))
-    first.write_part(1, every[3:], results(every[3:]))
+    write(first, 0, every[:2], results(every[:2], "timeout"))
+    write(first, 1, every[3:], results(every[3:]))
     second = opened(tmp_path)
-    second.write_part(0, every[1:3], results(every[1:3]))
+    write(second, 0, every[1:3], results(every[1:3]))
     rows = [entry.labelled.row for entry in in_order(every, second.finished(), complete=True)]
     assert [row.path for row in rows] == [each.path for each in every]
     assert [row.status for row in rows] == ["error", "ok", "ok", "ok", "ok"]
@@ -72,15 +76,15 @@ def test_generations_are_merged_in_order_and_the_newest_result_counts(tmp_path: 
 
 def test_work_on_another_content_is_not_taken_for_this_one(tmp_path: Path) -> None:
     run = opened(tmp_path)
-    run.write_part(0, recordings("a", "b"), results(recordings("a", "b")))
+    write(run, 0, recordings("a", "b"), results(recordings("a", "b")))
     changed = recordings("a") + recordings("b", version="2")
     assert [entry.path for entry in in_order(changed, run.finished(), complete=False)] == ["a"]
 
 
 def test_a_part_stops_where_its_results_do(tmp_path: Path) -> None:
     run = opened(tmp_path)
-    run.write_part(0, recordings("a", "b"), results(recordings("a")))
-    run.write_part(1, recordings("c"), [])
+    write(run, 0, recordings("a", "b"), results(recordings("a")))
+    write(run, 1, recordings("c"), [])
     assert [entry.path for entry in run.finished()] == ["a"]
     assert [path.name for path in Path(run.location).glob("*.jsonl")] == ["0000-00000000.jsonl"]
 
@@ -88,7 +92,7 @@ def test_a_part_stops_where_its_results_do(tmp_path: Path) -> None:
 def test_a_damaged_part_is_reported_once_however_often_it_is_read(tmp_path: Path) -> None:
     warnings: list[str] = []
     run = opened(tmp_path, warnings)
-    run.write_part(0, recordings("a"), results(recordings("a")))
+    write(run, 0, recordings("a"), results(recordings("a")))
     (tmp_path / "out.csv.run" / "0000-00000000.jsonl").write_bytes(b"{")
     assert list(run.finished()) == list(run.finished()) == []
     assert len(warnings) == 1
@@ -96,7 +100,7 @@ def test_a_damaged_part_is_reported_once_however_often_it_is_read(tmp_path: Path
 
 def test_restart_discards_the_work_and_nothing_else(tmp_path: Path) -> None:
     run = opened(tmp_path)
-    run.write_part(0, recordings("a"), results(recordings("a")))
+    write(run, 0, recordings("a"), results(recordings("a")))
     (tmp_path / "out.csv.run" / "notes.txt").write_text("mine")
     run.open(restart=True)
     assert list(run.finished()) == []
@@ -210,7 +214,7 @@ def test_what_another_decoder_may_read_is_labelled_once_it_is_installed_and_not_
         listed = list(listing)
     with monkeypatch.context() as earlier:
         earlier.setattr(parts, "decoder_versions", lambda: "soundfile 0.9")
-        run.write_part(0, listed, results(listed, code))
+        write(run, 0, listed, results(listed, code))
     first = run_label_job(job)
     assert (first.n_reused, first.by_status["ok"], first.by_status["error"]) == (0, 1, 1)
     table = Path(job.output).read_bytes()
@@ -221,8 +225,8 @@ def test_what_another_decoder_may_read_is_labelled_once_it_is_installed_and_not_
 
 def test_parts_of_releases_that_kept_no_versions_of_decoders_are_read(tmp_path: Path) -> None:
     run = opened(tmp_path)
-    run.write_part(0, recordings("a"), results(recordings("a"), "corrupt"))
-    run.write_part(1, recordings("b"), results(recordings("b"), "corrupt"))
+    write(run, 0, recordings("a"), results(recordings("a"), "corrupt"))
+    write(run, 1, recordings("b"), results(recordings("b"), "corrupt"))
     part = Path(run.location, "0000-00000000.jsonl")
     header, _, body = part.read_bytes().partition(b"\n")
     old = {key: value for key, value in json.loads(header).items() if key != "decoders"}

@@ -1,0 +1,102 @@
+"""Results of recordings that cannot be read -> rows, or the end of the run because the storage fails.
+
+Some files are always missing, or may not be read: they are error rows. A disk that is unmounted, credentials that have
+expired, or a file server that is down make such a row of every recording that is left, and the table would look
+finished. What decides is not how many there are but whether the storage still is what was listed:
+
+- the input itself is gone or denied: the first row that cannot be read ends the run;
+- many in a row cannot be read, and neither can one that could be read before, or their folder is gone or empty, or they
+  can be read from here but not by the workers: the run ends.
+
+In every other case the rows are kept, so a folder of files that can never be read is labelled to its end. A run that
+ends here keeps none of those rows: the next start labels these recordings again.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from emosense.errors import StorageError
+from emosense.inputs.recording import Recording
+from emosense.inputs.still_there import InputRoots, folder_is_gone, is_readable
+from emosense.labelling.config import Labelled
+from emosense.storage.locations import redact
+
+_UNREADABLE: Final = frozenset({"missing", "permission_denied", "io_error"})
+# Fewer are rows without further question, if the input itself is as it was.
+_MANY: Final = 10
+
+
+class StorageWatch:
+    """Tells recordings that cannot be read from storage that fails.
+
+    Parameters
+    ----------
+    roots : InputRoots
+        The inputs, as they were listed.
+    """
+
+    def __init__(self, roots: InputRoots | None = None) -> None:
+        self._roots = roots or InputRoots()
+        self._n_in_a_row = 0
+        self._read_before: Recording | None = None
+
+    def check(self, done: list[tuple[Recording, Labelled]]) -> StorageError | None:
+        """Judge the results of a chunk.
+
+        Parameters
+        ----------
+        done : list of (Recording, Labelled)
+            What was labelled, in order.
+
+        Returns
+        -------
+        StorageError or None
+            Why the results for which `is_unreadable` holds must not be kept; None if they may be.
+        """
+        try:
+            is_checked = False
+            for recording, labelled in done:
+                if not is_unreadable(recording, labelled):
+                    if recording.size >= 0:
+                        self._n_in_a_row, self._read_before = 0, recording
+                    continue
+                self._n_in_a_row += 1
+                if not is_checked:
+                    self._roots.check(recording)
+                    is_checked = True
+                if self._n_in_a_row == _MANY:
+                    self._judge(recording, labelled.row.error_code)
+                    self._n_in_a_row = 0
+        except StorageError as err:
+            return StorageError(f"{err}; finished work is kept, and the same command resumes")
+        return None
+
+    def _judge(self, recording: Recording, code: str) -> None:
+        """Raise if not the recordings but the storage is at fault: many in a row could not be read."""
+        many = f"{_MANY} recordings in a row cannot be read, such as {redact(recording.path)} ({code})"
+        if self._read_before is not None and not is_readable(self._read_before, whole=False):
+            raise StorageError(f"{many}, and {redact(self._read_before.path)}, which was read before, cannot either")
+        if self._read_before is None and code == "io_error":
+            raise StorageError(f"{many}, and none could be read before")
+        if code == "missing" and folder_is_gone(recording):
+            raise StorageError(f"{many}: their folder is gone, or empty")
+        if is_readable(recording, whole=code == "io_error"):
+            raise StorageError(f"{many}, but this process can read it")
+
+
+def is_unreadable(recording: Recording, labelled: Labelled) -> bool:
+    """Return whether a recording that was there when it was listed could not be read.
+
+    Parameters
+    ----------
+    recording : Recording
+        What was labelled.
+    labelled : Labelled
+        Its result.
+
+    Returns
+    -------
+    bool
+    """
+    return recording.size >= 0 and labelled.row.error_code in _UNREADABLE
