@@ -77,6 +77,9 @@ def _check_kinds(job: LabelJob) -> None:
     """Refuse a folder in the place of a file, and the reverse, which would otherwise fail after all labelling."""
     folders = {f"{job.output}.run", *(place for name, place in job.tables.items() if OUTPUT_FORMATS[name].is_folder)}
     for place in job.written:
+        # What a run writes stays beside its output. A link in the place of a file is replaced, as any file.
+        if not is_url(place) and place in folders and os.path.islink(place.rstrip("/")):
+            raise OutputError(f"cannot write {redact(place)}: it is a link; remove it, or choose another output")
         if not is_url(place) and os.path.lexists(place) and os.path.isdir(place) != (place in folders):
             found = "is not a folder" if place in folders else "is a folder"
             raise OutputError(f"cannot write {redact(place)}: it {found}; choose another output")
@@ -100,7 +103,8 @@ def prepare_places(job: LabelJob) -> None:
         make_folder(os.path.dirname(absolute_location(place)))
         trial = half_written(join(place, "") if os.path.isdir(place) else place)
         try:
-            with open(trial, "wb"):
+            # "x" does not follow a link.
+            with open(trial, "xb"):
                 os.unlink(trial)
         except OSError as err:
             raise OutputError(f"cannot write {redact(place)}: {err.strerror}") from err

@@ -434,6 +434,31 @@ def make_folder(location: str) -> None:
         raise OutputError(f"cannot create the folder {redact(location)}: {err.strerror}") from err
 
 
+def make_inner_folder(folder: str, name: str) -> None:
+    """Create a folder inside another one, and those between, without following a link that lies there.
+
+    Parameters
+    ----------
+    folder : str
+        Local path or URL; created if it is not there.
+    name : str
+        Path below it; may be empty.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be created, or one of them is a link.
+    """
+    place = local_path(folder)
+    if is_url(place):
+        return
+    for step in ["", *filter(None, name.split("/"))]:
+        place = os.path.join(place, step).rstrip("/") or "/"
+        if os.path.islink(place):
+            raise OutputError(f"cannot write {redact(place)}: it is a link; remove it, or choose another output")
+    make_folder(place)
+
+
 def list_folder(location: str) -> list[str]:
     """List the names in a folder.
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Final
 
 from emosense.emotions import EMOTIONS
-from emosense.storage.files import atomic_writer, make_folder, write_bytes
+from emosense.storage.files import atomic_writer, make_inner_folder, write_bytes
 from emosense.storage.locations import join
 from emosense.tables.formats import OUTPUT_FORMATS, OutputFormat, TableLayout, WriteRows, single_file
 from emosense.tables.row import Row, printable_path, quoted_cell
@@ -74,9 +74,9 @@ def audacity_tracks(folder: str, layout: TableLayout) -> Iterator[WriteRows]:
         lines = [f"{start:.6f}\t{end:.6f}\t{row.emotion} {row.confidence:.2f}\n" for start, end, row in spans(rows)]
         if lines:
             channel = "" if rows[0].channel is None else f".channel{rows[0].channel}"
-            location = join(folder, relative_name(rows[0].path + channel) + ".txt")
-            make_folder(location.rpartition("/")[0])
-            write_bytes(location, "".join(lines).encode(), layout.commit)
+            name = relative_name(rows[0].path + channel) + ".txt"
+            make_inner_folder(folder, name.rpartition("/")[0])
+            write_bytes(join(folder, name), "".join(lines).encode(), layout.commit)
 
     yield write
 
@@ -189,7 +189,7 @@ def audformat_database(folder: str, layout: TableLayout) -> Iterator[WriteRows]:
     callable
         Appends the segments of one recording.
     """
-    make_folder(folder)
+    make_inner_folder(folder, "")
     labels = json.dumps([*EMOTIONS, *layout.own_emotions])
     tables: dict[str, BinaryIO] = {}
     with contextlib.ExitStack() as stack:

@@ -19,7 +19,7 @@ import soundfile
 from conftest import REPOSITORY
 from made_sounds import voice
 
-from emosense.errors import EmoSenseError, UsageError
+from emosense.errors import StorageError, UsageError
 from emosense.inputs.recording import Recording
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run.finished import in_order
@@ -188,15 +188,6 @@ def test_parts_of_another_model_are_never_taken_over_even_without_the_journal(
     check(table, expected)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
-def test_a_damaged_journal_is_refused_with_a_way_out(job: LabelJob, tmp_path: Path, content: bytes) -> None:
-    output = tmp_path / "out.csv"
-    (tmp_path / "out.csv.run").mkdir()
-    (tmp_path / "out.csv.run" / "journal.json").write_bytes(content)
-    with pytest.raises(UsageError, match="--restart"):
-        finish(job, output)
-
-
 def test_changed_removed_and_added_recordings_are_what_is_labelled(job: LabelJob, folder: Path, tmp_path: Path) -> None:
     copy, output = tmp_path / "in", tmp_path / "out.csv"
     shutil.copytree(folder, copy)
@@ -234,7 +225,7 @@ def test_a_part_that_vanishes_is_labelled_again(
 
 def test_an_incomplete_table_is_never_written() -> None:
     recordings = [Recording("a.wav", "/a.wav", 1, "1")]
-    with pytest.raises(EmoSenseError, match="no row for"):
+    with pytest.raises(StorageError, match="no row for"):
         list(in_order(recordings, [], complete=True))
 
 

@@ -10,13 +10,16 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from emosense.errors import EmoSenseError
+from emosense.errors import StorageError
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import Labelled
+from emosense.storage.locations import redact
 from emosense.tables.row import Row
 
 # The packages that decode audio.
 _DECODERS: Final = ("soundfile", "av")
+_TEXTS: Final = tuple(field.name for field in dataclasses.fields(Row) if field.type in ("str", "tuple[str, ...]"))
+_NUMBERS: Final = tuple(field.name for field in dataclasses.fields(Row) if field.name not in _TEXTS)
 # Error rows whose cause is not in the recording.
 _PASSING: Final = frozenset({"permission_denied", "io_error", "timeout", "out_of_memory"})
 # Error rows that another decoder, or another version of one, may avoid.
@@ -70,6 +73,20 @@ class Finished:
             return self.size >= 0
         return code in _PASSING or (code in _OF_A_DECODER and self.decoders != decoder_versions())
 
+    def check(self) -> None:
+        """Refuse what no run has written.
+
+        Raises
+        ------
+        TypeError
+            If a value has the wrong type.
+        """
+        if not isinstance(self.size, int) or not isinstance(self.version, str):
+            raise TypeError("size or version")
+        for result in self.labelled.by_channel:
+            for row in (result.row, *result.segments):
+                _check_types(row)
+
     def to_json(self) -> str:
         """Return one line of a part.
 
@@ -110,6 +127,18 @@ class Finished:
         return cls(labelled.row.path, size, version, labelled, decoders)
 
 
+def _check_types(row: Row) -> None:
+    for name in _TEXTS:
+        value = getattr(row, name)
+        if not all(isinstance(each, str) for each in (value if isinstance(value, tuple) else (value,))):
+            raise TypeError(name)
+    for name in _NUMBERS:
+        value = getattr(row, name)
+        for each in value if isinstance(value, tuple) else (value,):
+            if each is not None and not isinstance(each, int | float):
+                raise TypeError(name)
+
+
 def _as_segment(row: Row) -> Row:
     """Return the row of a segment that is the whole recording."""
     end_s = row.decoded_s
@@ -136,7 +165,7 @@ def in_order(recordings: Iterable[Recording], finished: Iterable[Finished], *, c
 
     Raises
     ------
-    EmoSenseError
+    StorageError
         If a recording has no result: an incomplete table is never written.
     """
     entries = iter(finished)
@@ -151,4 +180,7 @@ def in_order(recordings: Iterable[Recording], finished: Iterable[Finished], *, c
         if found is not None:
             yield found
         elif complete:
-            raise EmoSenseError(f"no row for {recording.path!r}: the run folder was changed while it was read")
+            raise StorageError(
+                f"no row for {redact(recording.path)}: the run folder was changed while it was read; run the same "
+                "command again"
+            )

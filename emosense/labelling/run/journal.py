@@ -6,13 +6,14 @@ inputs, and the tables that it writes.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from emosense.errors import UsageError
-from emosense.storage.files import exists, read_bytes
+from emosense.storage.files import exists, parse_json, read_own, write_bytes
 from emosense.storage.locations import absolute_location, join, redact
 from emosense.storage.schemes import is_url
 
@@ -49,23 +50,43 @@ def read_journal(folder: str) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        None where there is no journal.
-
-    Raises
-    ------
-    UsageError
-        If it is damaged.
+        None where there is no journal; empty if it is damaged: there was a run, and nothing else is known.
     """
     location = join(folder, "journal.json")
     if not exists(location):
         return None
+    journal = _read_own_json(location)
+    digest = journal.pop("sha256", None)
+    # Journals of earlier releases have no digest.
+    is_whole = digest in (None, _digest(journal)) and "schema" in journal
+    return journal if is_whole and isinstance(journal.get("job", {}), dict) else {}
+
+
+def write_journal(folder: str, journal: dict[str, Any]) -> None:
+    """Write the journal of a run folder, with a digest that tells a damaged one from that of other settings.
+
+    Parameters
+    ----------
+    folder : str
+        Local path or URL.
+    journal : dict
+        JSON values.
+    """
+    content = journal | {"sha256": _digest(journal)}
+    write_bytes(join(folder, "journal.json"), json.dumps(content, indent=2).encode())
+
+
+def _digest(journal: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(journal, sort_keys=True).encode()).hexdigest()
+
+
+def _read_own_json(location: str) -> dict[str, Any]:
+    """Read a file that a run has written; empty if what lies there is not such a file."""
     try:
-        journal = json.loads(read_bytes(location))
-    except (OSError, ValueError) as err:
-        raise UsageError(f"{redact(location)} is damaged: use --restart to start over") from err
-    if not isinstance(journal, dict):
-        raise UsageError(f"{redact(location)} is not the journal of a run: use --restart to start over")
-    return journal
+        content = parse_json(read_own(location))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def check_settings(folder: str, before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -96,7 +117,7 @@ def _change(key: str, before: dict[str, Any], now: dict[str, Any]) -> str:
     if key == "schema":
         return "by another version of EmoSense"
     if key == "model_sha256":
-        names = [journal.get("job", {}).get("model", "another") for journal in (before, now)]
+        names = [str(journal.get("job", {}).get("model", "another")) for journal in (before, now)]
         is_renamed = names[0] != names[1]
         return f"--model was {names[0]}, now {names[1]}" if is_renamed else f"the model {names[0]} has changed"
     return f"{_OPTIONS.get(key, key)} was {_value(key, before.get(key))}, now {_value(key, now.get(key))}"
@@ -184,17 +205,23 @@ def _is_empty(place: str) -> bool:
 
 def _earlier_settings(output: str) -> dict[str, Any] | None:
     """Return the settings of the run that wrote this table; None where no run has written here."""
-    journal = read_journal(f"{output}.run")
-    if journal is not None:
-        return dict(journal.get("job", {}))
-    manifest = f"{output}.run.json"
-    if not exists(manifest):
-        return None
-    try:
-        return dict(json.loads(read_bytes(manifest)))
-    except (OSError, ValueError, TypeError):
-        # A damaged manifest says that there was a run, and nothing else.
-        return {}
+    journal, manifest = read_journal(f"{output}.run"), f"{output}.run.json"
+    if journal:
+        return _known(journal.get("job", {}))
+    if exists(manifest):
+        return _known(_read_own_json(manifest))
+    return None if journal is None else {}
+
+
+def _known(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of an earlier run that have the right shape."""
+    known: dict[str, Any] = {
+        key: value
+        for key, value in settings.items()
+        if key in ("inputs", "tables") and isinstance(value, list) and all(isinstance(each, str) for each in value)
+    }
+    limit = settings.get("limit")
+    return known | ({"limit": limit} if isinstance(limit, int) else {})
 
 
 def table_name(place: str, output: str) -> str:

@@ -72,6 +72,8 @@ def lock_folder(
     OutputError
         If the folder cannot be written.
     """
+    if not is_url(folder) and os.path.islink(folder):
+        raise OutputError(f"cannot write {redact(folder)}: it is a link; remove it, or choose another output")
     make_folder(folder)
     lock = None if is_url(folder) else _lock_of_file_system(folder)
     if lock is None:

@@ -1,0 +1,248 @@
+"""Whatever lies in a run folder, the run resumes, repeats only what was lost, and touches nothing outside."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Listener
+from instant_engine import PART, small_job
+
+from emosense.errors import OutputError, StorageError, UsageError
+from emosense.inputs.recording import Recording
+from emosense.labelling import label_run
+from emosense.labelling.job import LabelJob
+from emosense.labelling.run.finished import in_order
+from emosense.labelling.run_job import run_label_job
+from emosense.tables.exports import audacity_tracks
+from emosense.tables.formats import TableLayout
+from emosense.tables.row import labelled_row
+
+N_FILES = 20
+Damage = Callable[[Path], object]
+
+
+@pytest.fixture
+def job(tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> LabelJob:
+    return small_job(tmp_path, tiny_model, monkeypatch, N_FILES)
+
+
+@pytest.fixture
+def messages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    listener = Listener()
+
+    @contextlib.contextmanager
+    def open_listener(_mode: str) -> Iterator[Listener]:
+        yield listener
+
+    monkeypatch.setattr(label_run, "open_progress", open_listener)
+    return listener.messages
+
+
+def part(folder: Path, index: int, generation: int = 0) -> Path:
+    return folder / f"{generation:04d}-{index:08d}.jsonl"
+
+
+def swap(folder: Path) -> None:
+    part(folder, 1).rename(folder / "aside")
+    part(folder, 3).rename(part(folder, 1))
+    (folder / "aside").rename(part(folder, 3))
+
+
+def swap_parts_of_an_earlier_release(folder: Path) -> None:
+    for path in folder.glob("*.jsonl"):
+        header, _, body = path.read_bytes().partition(b"\n")
+        path.write_bytes(
+            json.dumps({k: v for k, v in json.loads(header).items() if k != "part"}).encode() + b"\n" + body
+        )
+    swap(folder)
+
+
+def copy(index: int, to: int, generation: int) -> Damage:
+    return lambda folder: part(folder, to, generation).write_bytes(part(folder, index).read_bytes())
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def replaced_by(make: Callable[[Path], object], name: str = "") -> Damage:
+    def damage(folder: Path) -> None:
+        path = folder / name if name else part(folder, 2)
+        path.unlink()
+        make(path)
+
+    return damage
+
+
+def with_body(change: Callable[[list[Any]], object]) -> Damage:
+    """Change the first line of a part, and sign it as a run would."""
+
+    def damage(folder: Path) -> None:
+        path = part(folder, 2)
+        header, *lines = path.read_text().splitlines(keepends=True)
+        first = json.loads(lines[0])
+        change(first)
+        body = json.dumps(first) + "\n" + "".join(lines[1:])
+        signed = json.loads(header) | {"sha256": hashlib.sha256(body.encode()).hexdigest()}
+        path.write_text(json.dumps(signed) + "\n" + body)
+
+    return damage
+
+
+def outside(folder: Path) -> Path:
+    path = folder.parent.parent / "outside"
+    path.write_text("of somebody else")
+    return path
+
+
+PARTS: dict[str, tuple[Damage, int]] = {
+    "swapped": (swap, 0),
+    "swapped, without their names": (swap_parts_of_an_earlier_release, 0),
+    "copied": (copy(1, 7, 0), 0),
+    "copied to a newer generation": (copy(1, 0, 3), 0),
+    "copied over another": (copy(1, 2, 0), PART),
+    "cut": (lambda folder: cut(part(folder, 2)), PART),
+    "empty": (lambda folder: part(folder, 2).write_bytes(b""), PART),
+    "removed": (lambda folder: part(folder, 2).unlink(), PART),
+    "a FIFO": (replaced_by(os.mkfifo), PART),
+    "a folder": (replaced_by(os.mkdir), PART),
+    "a link": (replaced_by(lambda path: path.symlink_to(outside(path.parent))), PART),
+    "nested deeply": (lambda folder: part(folder, 2).write_bytes(b"[" * 100_000), PART),
+    "a header of another shape": (lambda folder: part(folder, 2).write_bytes(b"[1]\n"), PART),
+    "no name in a row": (with_body(lambda line: line[2][0][0].__setitem__(0, None)), PART),
+    "a number for a text": (with_body(lambda line: line.__setitem__(1, 5)), PART),
+    "a text for a number": (with_body(lambda line: line[2][0][0].__setitem__(2, "long")), PART),
+    "no results": (with_body(lambda line: line[2].clear()), PART),
+    "results of another shape": (with_body(lambda line: line.__setitem__(2, {"a": 1})), PART),
+    "all removed": (lambda folder: [path.unlink() for path in folder.glob("*.jsonl")], N_FILES),
+}
+JOURNALS: dict[str, Damage] = {
+    "missing": lambda folder: (folder / "journal.json").unlink(),
+    "cut": lambda folder: cut(folder / "journal.json"),
+    "empty": lambda folder: (folder / "journal.json").write_bytes(b""),
+    "a list": lambda folder: (folder / "journal.json").write_bytes(b"[]"),
+    "nothing in it": lambda folder: (folder / "journal.json").write_bytes(b"{}"),
+    "no text": lambda folder: (folder / "journal.json").write_bytes(b"\xff"),
+    "nested deeply": lambda folder: (folder / "journal.json").write_bytes(b"[" * 100_000),
+    "a FIFO": replaced_by(os.mkfifo, "journal.json"),
+    "a link": replaced_by(lambda path: path.symlink_to(outside(path.parent)), "journal.json"),
+    "a link to nothing": replaced_by(lambda path: path.symlink_to("none"), "journal.json"),
+    "one flipped digit": lambda folder: (folder / "journal.json").write_text(
+        (folder / "journal.json").read_text().replace("86400.0", "86401.0")
+    ),
+    "that of another run": lambda folder: (folder / "journal.json").write_text(
+        json.dumps({"schema": 1, "model_sha256": "0", "job": {"model": "other"}})
+    ),
+    "a job of another shape": lambda folder: (folder / "journal.json").write_text('{"schema": 1, "job": [1]}'),
+}
+
+
+def check_heals(job: LabelJob, messages: list[str], damage: Damage, n_lost: int) -> None:
+    run_label_job(job)
+    expected = Path(job.output).read_bytes()
+    damage(Path(f"{job.output}.run"))
+    summary = run_label_job(job)
+    assert (summary.exit_code, summary.n_recordings, summary.n_reused) == (0, N_FILES, N_FILES - n_lost)
+    assert Path(job.output).read_bytes() == expected
+    assert run_label_job(job).n_reused == N_FILES
+    stranger = Path(job.output).parent.parent / "outside"
+    assert not stranger.exists() or stranger.read_text() == "of somebody else"
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_damaged_parts_cost_what_was_in_them(job: LabelJob, messages: list[str], name: str) -> None:
+    check_heals(job, messages, *PARTS[name])
+    reports = [text for text in messages if "labelled again" in text]
+    assert len({text.partition(" ")[0] for text in reports}) == (
+        0 if PARTS[name][1] == 0 or "removed" in name or "over another" in name else 1
+    )
+
+
+@pytest.mark.parametrize("name", JOURNALS)
+def test_a_damaged_journal_costs_nothing(job: LabelJob, messages: list[str], name: str) -> None:
+    check_heals(job, messages, JOURNALS[name], 0)
+    n_reported = sum("journal in" in text and "is damaged" in text for text in messages)
+    assert n_reported == (0 if name == "missing" else 1)
+
+
+def test_a_journal_of_other_settings_is_no_damage(job: LabelJob) -> None:
+    run_label_job(job)
+    strict = dataclasses.replace(job, config=dataclasses.replace(job.config, strict=True))
+    with pytest.raises(UsageError, match="--strict was off, now on"):
+        run_label_job(strict)
+    # Not even if some of the parts are of these settings.
+    cut(part(Path(f"{job.output}.run"), 0))
+    with pytest.raises(UsageError, match="--strict was off, now on"):
+        run_label_job(strict)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("none")])
+def test_a_manifest_that_is_no_file_is_replaced(job: LabelJob, make: Callable[[Path], object]) -> None:
+    run_label_job(job)
+    manifest = Path(f"{job.output}.run.json")
+    for path in (manifest, Path(f"{job.output}.run", "journal.json")):
+        path.unlink()
+        make(path)
+    assert run_label_job(job).n_reused == N_FILES
+    assert json.loads(manifest.read_text())["exit_code"] == 0
+    assert not manifest.is_symlink()
+
+
+@pytest.mark.parametrize("content", [b"[]", b'{"inputs": 5, "limit": "x", "tables": {}}', b'{"inputs": [null]}', b"\0"])
+def test_a_manifest_of_another_shape_says_nothing(job: LabelJob, content: bytes) -> None:
+    run_label_job(job)
+    Path(f"{job.output}.run.json").write_bytes(content)
+    Path(f"{job.output}.run", "journal.json").unlink()
+    summary = run_label_job(job)
+    assert (summary.n_reused, summary.exit_code) == (N_FILES, 0)
+
+
+@pytest.mark.parametrize("name", [".csv.run", ".csv.run/lock", ".csv.run/journal.json", ".audacity"])
+def test_nothing_is_written_through_a_link(job: LabelJob, tmp_path: Path, name: str) -> None:
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    place = tmp_path / "out" / f"labels{name}"
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(stranger / "new" if "/" in name else stranger)
+    with_folder = dataclasses.replace(job, exports=("audacity",))
+    if name.endswith("journal.json"):
+        assert run_label_job(with_folder).exit_code == 0
+        assert not place.is_symlink()
+    else:
+        with pytest.raises(OutputError, match=r"cannot (write|lock)"):
+            run_label_job(with_folder)
+    assert list(stranger.iterdir()) == []
+
+
+def test_a_link_deep_in_a_folder_of_tracks_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "stranger").mkdir()
+    (tmp_path / "tracks" / "a").mkdir(parents=True)
+    (tmp_path / "tracks" / "a" / "b").symlink_to(tmp_path / "stranger")
+    row = labelled_row("a/b/c.wav", (0.125,) * 8, 1.0, 1.0)
+    with audacity_tracks(str(tmp_path / "tracks"), TableLayout()) as write:
+        with pytest.raises(OutputError, match="is a link"):
+            write([row])
+        write([dataclasses.replace(row, path="a/c.wav")])
+    assert list((tmp_path / "stranger").iterdir()) == []
+    assert (tmp_path / "tracks" / "a" / "c.wav.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["labels.csv.run/journal.json", "labels.csv.run/lock", "labels.csv.run.json"])
+def test_a_folder_where_a_file_belongs_is_one_sentence(job: LabelJob, tmp_path: Path, name: str) -> None:
+    (tmp_path / "out" / name / "full").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"cannot (write|lock) .*: (it is a folder|Is a directory)"):
+        run_label_job(job)
+    assert (tmp_path / "out" / name / "full").exists()
+
+
+def test_a_folder_that_changes_while_it_is_read_ends_the_run_with_5() -> None:
+    with pytest.raises(StorageError, match="run the same command again"):
+        list(in_order([Recording("a.wav", "/a.wav", 1, "1")], [], complete=True))
