@@ -165,7 +165,7 @@ def sync_folder(folder: str) -> None:
         If the disk fails.
     """
     try:
-        descriptor = os.open(folder or ".", os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | os.O_CLOEXEC)
+        descriptor = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except PermissionError:
         # Names may be added to a folder that cannot be read.
         return

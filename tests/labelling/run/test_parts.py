@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emosense.errors import NothingToDo, OutputError, RecordingError, TooManyErrors
+from emosense.errors import EmoSenseError, NothingToDo, RecordingError, TooManyErrors
 from emosense.inputs.listing import Listing
 from emosense.inputs.recording import Recording
 from emosense.inputs.walk import ListingConfig, reason_to_ignore
@@ -129,7 +129,7 @@ def fill_the_disk(file: BinaryIO) -> None:
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     for location in (str(tmp_path / "file"), "memory://whole/file"):
-        with pytest.raises(OutputError, match="No space left"), atomic_writer(location) as file:
+        with pytest.raises(EmoSenseError, match="No space left"), atomic_writer(location) as file:
             fill_the_disk(file)
         with atomic_writer(location) as file:
             file.write(b"whole")
