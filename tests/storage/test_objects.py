@@ -31,6 +31,7 @@ from emosense.errors import EmoSenseError, StorageError, UsageError
 from emosense.features.config import default_config
 from emosense.labelling import label_run
 from emosense.labelling.job import LabelJob
+from emosense.labelling.label_run import LabelRun
 from emosense.labelling.run.lock import lock_folder
 from emosense.labelling.run_job import run_label_job
 from emosense.models.model import read_model, write_model
@@ -226,6 +227,29 @@ def test_a_run_that_was_paused_while_another_finished_changes_nothing(
     assert not any("Traceback" in line for line in lines)
     assert store.cat_file(output) == expected
     assert store.cat_file(f"{output}.run.json") == manifest
+
+
+def test_credentials_that_expire_after_the_listing_end_the_run_with_5_and_a_rerun_finishes_it(
+    job: LabelJob, tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = dataclasses.replace(job, output=str(tmp_path / "out.csv"), model=tiny_model, n_workers=1)
+    reuse = LabelRun.reuse
+
+    def reuse_and_expire(run: LabelRun) -> int:
+        expired.setenv("AWS_SECRET_ACCESS_KEY", "expired-secret")
+        s3fs.S3FileSystem.clear_instance_cache()
+        return reuse(run)
+
+    with monkeypatch.context() as expired:
+        expired.setattr(LabelRun, "reuse", reuse_and_expire)
+        with pytest.raises(StorageError, match="denied since it was listed: check the credentials") as raised:
+            run_label_job(here)
+    s3fs.S3FileSystem.clear_instance_cache()
+    assert raised.value.exit_code == 5
+    assert not (tmp_path / "out.csv").exists()
+    assert list((tmp_path / "out.csv.run").glob("*.jsonl")) == []
+    summary = run_label_job(here)
+    assert (summary.n_recordings, summary.n_reused, summary.by_error["permission_denied"]) == (N_RECORDINGS, 0, 0)
 
 
 def test_an_object_is_replaced_only_if_it_is_the_one_that_was_seen(store: s3fs.S3FileSystem) -> None:

@@ -38,7 +38,6 @@ def test_a_paused_run_keeps_the_lock_of_the_file_system(job: LabelJob, tmp_path:
     [
         (".jsonl", "after"),  # as it begins to assemble
         ("out.csv", "before"),  # after it has read the lease for the last time
-        ("out.csv.run.json", "before"),  # with its table in place
     ],
 )
 def test_a_paused_run_whose_lease_was_taken_over_ends_with_a_sentence(
