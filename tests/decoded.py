@@ -27,7 +27,7 @@ def decoded(path: Path, track: int = 0) -> Decoded:
     """Read a file to its end."""
     with open(path, "rb", buffering=0) as file:
         try:
-            reader = RecordingReader(file, 16_000, track=track)
+            reader = RecordingReader(file, 16_000, track=track, name=path.name)
             segments = [segment.waveform for segment in reader.segments(10.0, 10.0)]
         except RecordingError as err:
             return Decoded("error", err.code, str(err))

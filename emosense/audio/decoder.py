@@ -68,7 +68,7 @@ class Decoder(Protocol):
         ...
 
 
-def open_decoder(file: BinaryIO, track: int = 0) -> Decoder:
+def open_decoder(file: BinaryIO, track: int = 0, name: str = "") -> Decoder:
     """Open a regular file with the first decoder that accepts it.
 
     Parameters
@@ -77,6 +77,8 @@ def open_decoder(file: BinaryIO, track: int = 0) -> Decoder:
         Opened for reading; it has a descriptor.
     track : int
         Number of the audio track of a container, from 1; 0 for its default, or the first that can be decoded.
+    name : str
+        Name of the file, which is all that tells raw samples from anything else.
 
     Returns
     -------
@@ -92,7 +94,7 @@ def open_decoder(file: BinaryIO, track: int = 0) -> Decoder:
     content = Content.of(file.fileno())
     if content.size == 0:
         raise RecordingError("empty_file", "the file has zero bytes")
-    fault = start_fault(content)
+    fault = start_fault(content, name)
     if fault is not None:
         raise fault
     decoder = _whole_file(content, track)

@@ -12,7 +12,7 @@ from typing import Final
 
 from emosense.audio.container_headers import MAX_CHANNELS, chunks
 from emosense.audio.content import Content
-from emosense.audio.formats import STARTS
+from emosense.audio.formats import STARTS, headerless
 from emosense.audio.other_files import disguised_kind, other_kind
 from emosense.errors import RecordingError
 
@@ -112,13 +112,15 @@ def unread_format(head: bytes) -> str | None:
     return _UNREAD[int(match.lastindex or 1) - 1][1] if match else None
 
 
-def start_fault(content: Content) -> RecordingError | None:
+def start_fault(content: Content, name: str = "") -> RecordingError | None:
     """Return why a file is not given to any decoder, by its first bytes.
 
     Parameters
     ----------
     content : Content
         The open file.
+    name : str
+        Its name, which is all that tells raw samples from anything else.
 
     Returns
     -------
@@ -128,15 +130,19 @@ def start_fault(content: Content) -> RecordingError | None:
     """
     head = content.head
     # Some of the formats that are not read start like others that are.
-    name = None if head[:4] == b"RIFF" and head[8:12] == b"WAVE" else unread_format(head)
-    if name is None and is_audio_start(head):
+    unread = None if head[:4] == b"RIFF" and head[8:12] == b"WAVE" else unread_format(head)
+    if unread is None and is_audio_start(head):
         return None
-    if name is not None:
-        return RecordingError("unsupported_encoding", f"no decoder for this format: {name}")
+    if unread is not None:
+        return RecordingError("unsupported_encoding", f"no decoder for this format: {unread}")
     what = disguised_kind(head) or other_kind(content)
     if what is None:
         if is_htk(content) or re.search(rb"RIFF....WAVE|fLaC\0\0\0\x22", head, re.DOTALL) or _is_mpeg_inside(content):
             return None
+        samples = headerless(name)
+        if samples and head.strip(b"\0"):
+            text = f"{samples} without a header: convert them to WAV, with the sample rate that they have"
+            return RecordingError("unsupported_encoding", text)
         what = "no known audio format" if head.strip(b"\0") else "zeros, as an unfinished download leaves behind"
     return RecordingError("not_audio", f"the content is not audio: {what}")
 

@@ -6,6 +6,8 @@ This is the only list of them. Finding recordings, recognising them, and what FF
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 from typing import Final
 
 
@@ -72,7 +74,34 @@ FORMATS: Final = (
     FileFormat("TTA", (".tta",), (b"TTA1",), ("tta",)),
 )  # fmt: skip
 
+# Samples or frames without a header: only the name says what they are, and nothing says their sample rate for sure.
+_HEADERLESS: Final = {
+    ".sln": "Asterisk's signed linear samples", ".slin": "Asterisk's signed linear samples", ".raw": "raw samples",
+    ".pcm": "raw samples", ".s16": "raw samples", ".ul": "raw mu-law samples", ".ulaw": "raw mu-law samples",
+    ".pcmu": "raw mu-law samples", ".mulaw": "raw mu-law samples", ".al": "raw A-law samples",
+    ".alaw": "raw A-law samples", ".pcma": "raw A-law samples", ".vox": "Dialogic ADPCM", ".gsm": "GSM frames",
+    ".g722": "G.722", ".g723": "G.723", ".g726": "G.726", ".g729": "G.729", ".ilbc": "iLBC",
+}  # fmt: skip
+
 AUDIO_EXTENSIONS: Final = frozenset(extension for each in FORMATS for extension in each.extensions)
 STARTS: Final = tuple(start for each in FORMATS for start in each.starts)
 # FFmpeg also reads playlists, which open other files and URLs, and pictures and subtitles. Only these are allowed.
 DEMUXERS: Final = ",".join(demuxer for each in FORMATS for demuxer in each.demuxers)
+
+
+def headerless(name: str) -> str | None:
+    """Return what samples or frames without a header are, by the name of their file.
+
+    Parameters
+    ----------
+    name : str
+        Name or path of a file.
+
+    Returns
+    -------
+    str or None
+        None if the name does not say.
+    """
+    extension = os.path.splitext(name)[1].lower()
+    # Asterisk names its files by rate, as in .sln16.
+    return _HEADERLESS.get(re.sub(r"(?<=sln)\d+$", "", extension))

@@ -83,9 +83,11 @@ def recordings(content: Content) -> list[Part]:
     list of Part
         In their order, together all of the file.
     """
-    streams: dict[int, OggStream | None] = {0: None}
     start = 0
+    streams: dict[int, OggStream | None] = {}
     while True:
+        start += _n_tag_bytes(content, start)
+        streams[start] = None
         rest = content.part(start, content.size) if start else content
         if rest.head[:5] == MARK:
             found = ogg_streams(rest) or [OggStream(0, rest.size)]
@@ -98,12 +100,20 @@ def recordings(content: Content) -> list[Part]:
         if following is None:
             break
         start += following
-        streams[start] = None
     starts = [*streams]
-    if len(starts) == 1:
+    if starts == [0]:
         return [Part(content, streams[0])]
     ends = [*starts[1:], content.size]
     return [Part(content.part(at, end), streams[at]) for at, end in zip(starts, ends, strict=True)]
+
+
+def _n_tag_bytes(content: Content, start: int) -> int:
+    """Return the length of ID3 tags before anything but MPEG frames, where decoders do not expect them."""
+    if content.at(start, 3) != b"ID3":
+        return 0
+    n_bytes = container_headers.after_id3(content.part(start, content.size))
+    has_other = _SIZED.match(following := content.at(start + n_bytes, _HEADER_BYTES)) or following.startswith(b"fLaC")
+    return n_bytes if has_other else 0
 
 
 def _others_like(content: Content) -> list[int]:
@@ -133,8 +143,13 @@ def _end(content: Content) -> int | None:
 
 
 def _begin_near(content: Content, end: int) -> int | None:
-    """Return where a recording begins at the end of another one, which may be padded by a byte."""
-    return next((place for place in (end, end + 1) if _begins(content, place)), None)
+    """Return where a recording begins after the end of another one, which may be padded."""
+    if not 0 < end < content.size:
+        return None
+    if _begins(content, end):
+        return end
+    match = _SIZED.search(content.at(end, _SEARCH_BYTES))
+    return end + match.start() if match else None
 
 
 def _begins(content: Content, place: int) -> bool:
@@ -144,8 +159,9 @@ def _begins(content: Content, place: int) -> bool:
     if _SIZED.match(start) or any(header.match(start) for _, header in _SEARCHED):
         return True
     if start[:3] == b"ID3":
-        place += container_headers.after_id3(content.part(place, content.size))
-    elif start[:1] != b"\xff":
+        tags = container_headers.after_id3(content.part(place, content.size))
+        return _begins(content, place + tags)
+    if start[:1] != b"\xff":
         return False
     return content.size - place >= _LEAST_FRAMES_BYTES and mpeg_start(content.at(place, _SEARCH_BYTES)) == 0
 

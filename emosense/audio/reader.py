@@ -66,6 +66,8 @@ class RecordingReader:
         ``mix``, ``split``, or the number of a channel, from 1 (`emosense.audio.channels`).
     track : int
         Number of the audio track of a container, from 1; 0 for its default, or the first that can be decoded.
+    name : str
+        Name of the file, which is all that tells raw samples from anything else.
     on_block : callable, optional
         Called after every block that is decoded.
 
@@ -92,9 +94,10 @@ class RecordingReader:
         *,
         channels: str = MIX,
         track: int = 0,
+        name: str = "",
         on_block: Callable[[], None] = lambda: None,
     ) -> None:
-        self._decoder = open_decoder(file, track)
+        self._decoder = open_decoder(file, track, name)
         n_channels = self._decoder.n_channels
         self.sample_rate = sample_rate or self._decoder.sample_rate
         self.channels = tuple(range(1, n_channels + 1)) if channels == SPLIT else (None,)

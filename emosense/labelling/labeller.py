@@ -71,7 +71,7 @@ class Labeller:
             with open_recording(recording, self._on_progress) as file:
                 reader = RecordingReader(
                     file, rate, config.max_duration_s, channels=config.channels, track=config.track,
-                    on_block=self._on_progress,
+                    name=recording.path, on_block=self._on_progress,
                 )  # fmt: skip
                 result.start(reader)
                 for segment, speech in self._pieces(reader):

@@ -126,6 +126,62 @@ def test_another_format_after_one_that_says_where_it_ends_is_noticed(first: str,
     assert row.decoded_s == pytest.approx(2.5, abs=PADDING_S)
 
 
+def _of_channels(file_format: str, subtype: str, n_channels: int) -> bytes:
+    buffer, rate = io.BytesIO(), 48_000
+    sound = np.stack([bad_audio.voice(1.0, rate)] * n_channels, 1)
+    soundfile.write(buffer, sound, rate, subtype, format=file_format)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("file_format", "subtype"),
+    [("WAV", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")],
+)
+def test_other_channels_are_never_left_out_without_a_word(file_format: str, subtype: str, tmp_path: Path) -> None:
+    path = tmp_path / "joined"
+    path.write_bytes(_of_channels(file_format, subtype, 1) + _of_channels(file_format, subtype, 2))
+    row = decoded(path)
+    assert (row.status, row.decoded_s) == ("partial", pytest.approx(1.0, abs=0.05))
+    assert row.duration_s == pytest.approx(2.0, abs=0.05)
+
+
+ODD = bad_audio.riff(
+    bad_audio.fmt(tag=7, align=1, bits=8), b"data" + struct.pack("<I", 16_001) + bad_audio.noise(16_001)
+)
+LISTED = bad_audio.riff(
+    bad_audio.fmt(), bad_audio.chunk(b"data", bad_audio.pcm16(bad_audio.voice())), bad_audio.chunk(b"LIST", b"INFOabcd")
+)
+CROOKED = {
+    "a gap of zeros": bad_audio.wav() + bytes(512) + bad_audio.wav(),
+    "a line end": bad_audio.wav() + b"\r\n" + bad_audio.wav(),
+    "tags first": (bad_audio.id3(510) + bad_audio.wav()) * 2,
+    "tags before FLAC": (bad_audio.id3(510) + bad_audio.encoded("FLAC", "PCM_16")) * 2,
+    "no byte of padding": ODD * 2,
+    "chunks after the samples": LISTED * 2,
+    "a header without a length": bad_audio.riff(
+        bad_audio.fmt(), bad_audio.chunk(b"data", bad_audio.pcm16(bad_audio.voice())), length=0
+    )
+    * 2,
+    "noise between links": bad_audio.encoded("OGG", "VORBIS")
+    + bad_audio.noise(3000)
+    + bad_audio.encoded("OGG", "VORBIS"),
+}
+
+
+@pytest.mark.parametrize("kind", CROOKED)
+def test_a_crooked_seam_hides_nothing(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "joined"
+    path.write_bytes(CROOKED[kind])
+    row = decoded(path)
+    assert (row.status, row.decoded_s) == ("ok", pytest.approx(2.0, abs=0.01))
+
+
+def test_tags_before_a_wav_take_nothing_from_it(tmp_path: Path) -> None:
+    path = tmp_path / "tagged.wav"
+    path.write_bytes(bad_audio.id3(5000) + bad_audio.wav())
+    assert decoded(path).decoded_s == 1.0
+
+
 def test_a_second_one_that_is_cut_makes_the_whole_partial(tmp_path: Path) -> None:
     path = tmp_path / "joined"
     for kind in ("wav", "flac", "ogg vorbis", "mp3, constant, counted", "aiff"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.message
+import functools
 import gzip
 import io
 import lzma
@@ -22,7 +23,7 @@ import pyarrow.parquet
 import pytest
 from decoded import decoded
 
-INSIDE = {
+INSIDE: dict[str, Callable[[], bytes]] = {
     "cbr.mp3": lambda: bad_audio.mp3(3.0, xing=False),
     "vbr.mp3": lambda: bad_audio.mp3(3.0, quality=4),
     "call.wav": lambda: bad_audio.wav(1.0),
@@ -30,6 +31,7 @@ INSIDE = {
     "call.ogg": lambda: bad_audio.encoded("OGG", "VORBIS"),
     "call.m4a": lambda: bad_audio.ffmpeg("ipod", "aac"),
 }
+INSIDE = {name: functools.cache(make) for name, make in INSIDE.items()}
 
 
 def _zip(name: str, content: bytes) -> bytes:
@@ -237,9 +239,26 @@ def test_formats_that_no_decoder_reads_are_named(name: str, tmp_path: Path) -> N
     assert name.split(",")[0] in row.error
 
 
+@pytest.mark.parametrize("extension", [".sln", ".SLN16", ".raw", ".ulaw", ".vox", ".gsm", ".g722", ".g729"])
+def test_samples_without_a_header_are_named_by_their_ending(extension: str, tmp_path: Path) -> None:
+    path = tmp_path / f"call{extension}"
+    path.write_bytes(bytes(8) + bad_audio.pcm16(bad_audio.voice()))
+    row = decoded(path)
+    assert (row.status, row.code) == ("error", "unsupported_encoding")
+    assert "without a header" in row.error
+    # The content comes first: a page, zeros and a recording are what they are.
+    path.write_bytes(b"<html>404</html>")
+    assert decoded(path).code == "not_audio"
+    path.write_bytes(bytes(9000))
+    assert decoded(path).code == "not_audio"
+    path.write_bytes(bad_audio.wav())
+    assert decoded(path).status == "ok"
+
+
 @pytest.mark.parametrize(
     ("name", "code", "what"),
     [
+        ("formats_named_not_audio/asterisk.sln", "unsupported_encoding", "Asterisk"),
         ("archives/calls.zip", "not_audio", "a zip archive"),
         ("archives/db.sqlite", "not_audio", "an SQLite database"),
         ("archives/mp3s.tar", "not_audio", "a tar archive"),
