@@ -192,7 +192,8 @@ def test_a_long_recording_of_many_channels_is_decoded_once(tmp_path: Path, monke
     write("many.wav", *(voice(25.0, 100.0 + 20 * n) for n in range(4)))
     opened: list[object] = []
     monkeypatch.setattr(
-        "emosense.audio.reader.open_decoder", lambda file: opened.append(file) or decoder.open_decoder(file)
+        "emosense.audio.reader.open_decoder",
+        lambda file, *settings: opened.append(file) or decoder.open_decoder(file, *settings),
     )
     labelled: Labelled = Labeller(SteadyModel(), SPLIT).label_recording(as_recording(Path("in/many.wav")))
     assert len(opened) == 1
