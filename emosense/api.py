@@ -29,7 +29,7 @@ from emosense.labelling.engines import LocalEngine, chunked
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import DEFAULT_MODEL, Model, read_model
 from emosense.models.trial import try_model
-from emosense.storage.locations import without_credentials
+from emosense.storage.locations import shown_location
 from emosense.storage.schemes import is_url
 from emosense.tables.row import Row
 
@@ -248,7 +248,7 @@ def _recording(path: Path) -> Recording:
     """Describe a recording that was not listed: its size and version are not known."""
     location = os.fspath(path)
     if is_url(location):
-        return Recording(without_credentials(location), location, -1, "")
+        return Recording(shown_location(location), location, -1, "")
     return Recording(location, os.path.abspath(location), -1, "")
 
 

@@ -13,6 +13,7 @@ from emosense.cli.options import (
     EncoderFile,
     EncoderNormalise,
     EncoderOutput,
+    FollowLinks,
     Preset,
     ProgressMode,
     ProgressOption,
@@ -78,6 +79,7 @@ def evaluate(
         ),
     ] = None,
     report: Annotated[bool, typer.Option(help="Also write report.html to the output folder.")] = False,
+    follow_links: FollowLinks = False,
     cache: Cache = None,
     workers: Workers = None,
     address: Address = None,
@@ -103,6 +105,7 @@ def evaluate(
     job = EvaluateJob(
         data=data[0],
         more_data=tuple(data[1:]),
+        follow_links=follow_links,
         output=output,
         model=model,
         kind=kind,

@@ -13,6 +13,7 @@ from emosense.cli.options import (
     EncoderNormalise,
     EncoderOutput,
     FeatureSet,
+    FollowLinks,
     ProgressMode,
     ProgressOption,
     Quiet,
@@ -45,6 +46,7 @@ def features(
     estimate_tuning: Annotated[
         bool, typer.Option(help="Estimate each recording's tuning for the chroma features (set summary).")
     ] = False,
+    follow_links: FollowLinks = False,
     workers: Workers = None,
     address: Address = None,
     progress: ProgressOption = ProgressMode.auto,
@@ -73,7 +75,7 @@ def features(
         if not config.n_chroma:
             raise UsageError(f"the feature set {set_} has no chroma: leave out --estimate-tuning")
         config = dataclasses.replace(config, tuning=None)
-    corpus = read_corpus(*data)
+    corpus = read_corpus(*data, follow_links=follow_links)
     with saved_params(context, save, [output]), open_progress("none" if quiet else progress.value) as reporter:
         config = with_encoder(config, EncoderChoice(encoder, encoder_output, encoder_normalise), reporter)
         report_problems(corpus, reporter)

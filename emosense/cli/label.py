@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
 import json
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +12,7 @@ from emosense.cli.options import (
     Address,
     EncoderFile,
     EngineName,
+    FollowLinks,
     ProgressMode,
     ProgressOption,
     Quiet,
@@ -32,7 +31,10 @@ if TYPE_CHECKING:
 
 def label(
     context: typer.Context,
-    inputs: Annotated[list[str], typer.Argument(help="Files, folders or URLs; - reads a list from standard input.")],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders, URLs, or tables with a column path; - reads a list from standard input."),
+    ],
     output: Annotated[
         str, typer.Option("-o", "--output", help="Table to write: .csv, .parquet or .jsonl.")
     ] = "labels.csv",
@@ -132,7 +134,11 @@ def label(
         ),
     ] = 60.0,
     limit: Annotated[int | None, typer.Option(min=1, help="Label only the first N recordings.")] = None,
-    follow_links: Annotated[bool, typer.Option(help="Follow symbolic links that lead out of the folder.")] = False,
+    follow_links: FollowLinks = False,
+    root: Annotated[
+        str,
+        typer.Option(help="Folder that relative paths in tables and lists begin at; default: that of the table."),
+    ] = "",
     sniff: Annotated[bool, typer.Option(help="Look at all files, not only those with audio extensions.")] = False,
     restart: Annotated[bool, typer.Option(help="Discard the work of an earlier run and start again.")] = False,
     dry_run: Annotated[bool, typer.Option(help="List and count the recordings, but label none.")] = False,
@@ -161,7 +167,7 @@ def label(
         check_output(report)
     job = LabelJob(
         inputs=tuple(location for location in inputs if location != "-"),
-        names=_names_on_stdin() if "-" in inputs else None,
+        names=_names_on_stdin(root) if "-" in inputs else None,
         output=output,
         segments_output=segments,
         exports=tuple(formats or ()),
@@ -174,7 +180,7 @@ def label(
         config=LabelConfig(
             window, hop, strict, max_duration, segment_by.value, min_segment, max_segment, channels, track
         ),
-        listing=ListingConfig(follow_links=follow_links, any_extension=sniff),
+        listing=ListingConfig(follow_links=follow_links, any_extension=sniff, root=root),
         speakers=SpeakerRule(speakers) if speakers is not None else None,
         adapt=adapt,
         quality=quality,
@@ -212,12 +218,10 @@ def _choice(names: tuple[str, ...], model: str) -> EmotionChoice:
     return EmotionChoice.parse(names, read_model(model).description["classes"])
 
 
-def _names_on_stdin() -> tuple[str, ...]:
-    """Names from standard input, one per line, or separated by NUL as ``find -print0`` does."""
+def _names_on_stdin(root: str) -> tuple[str, ...]:
+    """Read names from standard input."""
+    from emosense.inputs.path_table import names_in_list
+
     if sys.stdin is None:
         raise UsageError("- reads a list from standard input, but standard input is closed")
-    content = sys.stdin.buffer.read()
-    if b"\0" in content:
-        return tuple(os.fsdecode(name) for name in content.split(b"\0") if name)
-    lines = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
-    return tuple(os.fsdecode(line.removesuffix(b"\r")) for line in lines if line.strip())
+    return names_in_list(sys.stdin.buffer.read(), root)

@@ -71,6 +71,7 @@ Data = Annotated[
         "are taken together. Or one feature table."
     ),
 ]
+FollowLinks = Annotated[bool, typer.Option(help="Follow symbolic links that lead out of the folder.")]
 Cache = Annotated[
     str | None,
     typer.Option(help="Folder for extracted features; default: EMOSENSE_CACHE, otherwise ~/.cache/emosense."),

@@ -14,6 +14,7 @@ from emosense.cli.options import (
     EncoderFile,
     EncoderNormalise,
     EncoderOutput,
+    FollowLinks,
     Preset,
     ProgressMode,
     ProgressOption,
@@ -58,6 +59,7 @@ def train(
     max_failures: Annotated[
         int, typer.Option(min=0, help="Restart training workers up to this many times after a failure.")
     ] = 2,
+    follow_links: FollowLinks = False,
     cache: Cache = None,
     address: Address = None,
     overwrite: Annotated[
@@ -79,6 +81,7 @@ def train(
         kind=kind,
         data=data[0],
         more_data=tuple(data[1:]),
+        follow_links=follow_links,
         output=output,
         preset=preset,
         emotions=comma_separated(emotions),

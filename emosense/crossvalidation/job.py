@@ -66,6 +66,8 @@ class EvaluateJob:
         The pretrained encoder of the model, or of the presets that need one.
     more_data : tuple of str
         Locations of further corpora.
+    follow_links : bool
+        Follow symbolic links that lead out of a folder.
     """
 
     data: str
@@ -86,6 +88,7 @@ class EvaluateJob:
     robustness: bool = False
     encoder: EncoderChoice = dataclasses.field(default_factory=EncoderChoice)
     more_data: tuple[str, ...] = ()
+    follow_links: bool = False
 
     @property
     def written(self) -> list[str]:
@@ -96,7 +99,8 @@ class EvaluateJob:
     @property
     def source(self) -> FeatureSource:
         """Where the features come from."""
-        return FeatureSource(self.data, self.cache or default_cache(), self.address, self.n_workers, self.more_data)
+        cache = self.cache or default_cache()
+        return FeatureSource(self.data, cache, self.address, self.n_workers, self.more_data, self.follow_links)
 
     def check(self) -> None:
         """Refuse settings that would be ignored, and those that would fail only after training.

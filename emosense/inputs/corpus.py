@@ -21,7 +21,7 @@ from emosense.inputs.listing import Listing
 from emosense.inputs.ravdess_names import CodeError, parse_ravdess_name
 from emosense.inputs.recording import Recording
 from emosense.inputs.utterance import RAVDESS, UNLABELLED, Utterance
-from emosense.inputs.walk import ListingConfig
+from emosense.inputs.walk import ListingConfig, links_hint
 from emosense.registry import Registry
 from emosense.storage.locations import redact
 
@@ -64,13 +64,15 @@ class Corpus:
         return tuple(dict.fromkeys(name for utterance in self.utterances for name, _ in utterance.further))
 
 
-def read_corpus(*locations: str) -> Corpus:
+def read_corpus(*locations: str, follow_links: bool = False) -> Corpus:
     """Read folders, buckets and tables.
 
     Parameters
     ----------
     *locations : str
         Local paths or URLs of folders, or of .csv or .parquet tables; at least one.
+    follow_links : bool
+        Follow symbolic links that lead out of a folder.
 
     Returns
     -------
@@ -86,7 +88,7 @@ def read_corpus(*locations: str) -> Corpus:
     NothingToDo
         If a location holds no recording at all.
     """
-    parts = [_read(location) for location in locations]
+    parts = [_read(location, ListingConfig(follow_links=follow_links)) for location in locations]
     utterances: dict[str, Utterance] = {}
     for part in parts:
         for utterance in part.utterances:
@@ -95,13 +97,13 @@ def read_corpus(*locations: str) -> Corpus:
     return Corpus(_distinct_speakers(ordered), tuple(problem for part in parts for problem in part.problems))
 
 
-def _read(location: str) -> Corpus:
+def _read(location: str, config: ListingConfig) -> Corpus:
     if location.lower().endswith((".csv", ".parquet")):
         return Corpus(*read_table(location))
     with Listing() as listing:
-        listing.add_input(location, ListingConfig())
+        listing.add_input(location, config)
         if not len(listing):
-            raise NothingToDo(f"no audio in {redact(location)}")
+            raise NothingToDo(f"no audio in {redact(location)}{links_hint(listing.ignored)}")
         return _read_names(location, list(listing))
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from emosense.audio.formats import AUDIO_EXTENSIONS
 from emosense.errors import StorageError, UsageError
 from emosense.inputs.recording import Recording, object_version
-from emosense.storage.locations import local_path, redact, without_credentials
+from emosense.storage.locations import local_path, redact, shown_location
 from emosense.storage.objects import filesystem, retry
 from emosense.storage.schemes import is_url
 
@@ -40,11 +40,14 @@ class ListingConfig:
         Take files with any extension and judge them by their content (``--sniff``).
     excluded : tuple of str
         Absolute paths and URLs of files and folders to skip: the run's own output.
+    root : str
+        Folder or URL that relative names in tables and lists begin at; empty for the folder of the table.
     """
 
     follow_links: bool = False
     any_extension: bool = False
     excluded: tuple[str, ...] = ()
+    root: str = ""
 
 
 def recordings_at(location: str, config: ListingConfig, ignored: collections.Counter[str]) -> Iterator[Recording]:
@@ -57,7 +60,8 @@ def recordings_at(location: str, config: ListingConfig, ignored: collections.Cou
     config : ListingConfig
         Which files count as recordings.
     ignored : Counter
-        Counts skipped files by reason: an extension, ``hidden``, ``link``, ``special``.
+        Counts skipped files by reason: an extension, ``hidden``, ``link``, ``outside`` (a link that leads out of the
+        folder), ``special``.
 
     Returns
     -------
@@ -100,6 +104,22 @@ def reason_to_ignore(name: str, config: ListingConfig) -> str | None:
         # Unusual extensions share one counter: numbered files would otherwise fill it, and the terminal shows it.
         return "no extension" if not extension else extension if _EXTENSION.fullmatch(extension) else "other"
     return None
+
+
+def links_hint(ignored: collections.Counter[str]) -> str:
+    """Say how to take the files that links lead to: git-annex, DataLad and the cache of Hugging Face have only links.
+
+    Parameters
+    ----------
+    ignored : Counter
+        Skipped files by reason.
+
+    Returns
+    -------
+    str
+        The end of a sentence; empty if no link leads out of the folder.
+    """
+    return "; --follow-links takes what the links lead to" if ignored["outside"] else ""
 
 
 def _is_ignored_folder(name: str) -> bool:
@@ -157,7 +177,7 @@ def _is_ignored_entry(
         steps = target[len(real_root) :].split(os.sep)
         is_twice = inside and os.path.isdir(target) and not any(map(_is_ignored_folder, steps))
         if is_twice or not (inside or config.follow_links) or not os.path.exists(target):
-            ignored["link"] += 1
+            ignored["link" if inside or not os.path.exists(target) else "outside"] += 1
             return True
     if os.path.abspath(entry.path) in config.excluded:
         return True
@@ -198,8 +218,8 @@ def named_recording(location: str) -> Recording:
         try:
             info = retry(lambda: fs.info(path), f"looking at {redact(location)}")
         except (FileNotFoundError, PermissionError):
-            return Recording(without_credentials(location), location, -1, "")
-        return _object_recording(without_credentials(location), location, info)
+            return Recording(shown_location(location), location, -1, "")
+        return _object_recording(shown_location(location), location, info)
     try:
         return _local_recording(location, os.stat(location))
     except (OSError, ValueError):
@@ -230,11 +250,11 @@ def _walk_url(root: str, config: ListingConfig, ignored: collections.Counter[str
     except PermissionError as err:
         raise UsageError(f"access to {redact(root)} is denied: check the credentials") from err
     if info["type"] == "file":
-        yield _object_recording(without_credentials(root), root, info)
+        yield _object_recording(shown_location(root), root, info)
         return
     # Names are appended to the location as it was given: a driver's own names lack host and user.
     prefix = root if root.endswith("://") else root.rstrip("/") + "/"
-    shown = without_credentials(prefix)
+    shown = shown_location(prefix)
     excluded = {fs._strip_protocol(location) for location in config.excluded if is_url(location)}
     folders = [top]
     while folders:

@@ -10,7 +10,7 @@ from emosense.inputs.walk import ListingConfig
 from emosense.labelling.config import LabelConfig
 from emosense.labelling.run.journal import table_name
 from emosense.labelling.speaker_rule import SpeakerRule
-from emosense.storage.locations import local_path, redact
+from emosense.storage.locations import local_path, redact, shown_location
 from emosense.tables.formats import format_of, place_of
 
 
@@ -135,7 +135,10 @@ class LabelJob:
     @property
     def input_names(self) -> list[str]:
         """What the manifest and the journal call the inputs; ``-`` is a list of names."""
-        return [*map(redact, self.inputs), *(["-"] if self.names is not None else [])]
+        return [
+            *(redact(shown_location(location)) for location in self.inputs),
+            *(["-"] if self.names is not None else []),
+        ]
 
 
 def run_settings(job: LabelJob) -> dict[str, Any]:

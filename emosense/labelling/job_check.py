@@ -41,9 +41,6 @@ def check_job(job: LabelJob) -> None:
         OUTPUT_FORMATS.find(name)
     _check_places(job)
     _check_kinds(job)
-    if len(job.inputs) == 1 and job.inputs[0].lower().endswith((".txt", ".csv")) and not job.listing.any_extension:
-        name = redact(job.inputs[0])
-        raise UsageError(f"{name} is not a recording; give a list of paths as -: emosense-batch label - < {name}")
     if job.engine not in ENGINES:
         raise UsageError(f"unknown engine {job.engine!r}: choose one of {', '.join(ENGINES)}")
     if job.adapt is not None and job.adapt not in ADAPTATIONS:

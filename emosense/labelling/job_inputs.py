@@ -6,6 +6,7 @@ import dataclasses
 
 from emosense.errors import UsageError
 from emosense.inputs.listing import Listing
+from emosense.inputs.path_table import is_table, names_in_table
 from emosense.labelling.job import LabelJob
 from emosense.labelling.speakers import Speakers
 from emosense.storage.locations import absolute_location, redact
@@ -23,7 +24,10 @@ def list_inputs(job: LabelJob, listing: Listing) -> None:
     own = [*job.written, *([job.speakers.text] if job.speakers and job.speakers.is_table else [])]
     config = dataclasses.replace(job.listing, excluded=tuple(map(absolute_location, own)))
     for location in job.inputs:
-        listing.add_input(location, config)
+        if is_table(location) and not config.any_extension:
+            listing.add_list(names_in_table(location, config.root))
+        else:
+            listing.add_input(location, config)
     if job.names is not None:
         listing.add_list(job.names)
     if job.limit is not None:

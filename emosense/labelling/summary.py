@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from emosense._version import __version__
 from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, EmoSenseError, NothingToDo
+from emosense.inputs.walk import links_hint
 from emosense.labelling.config import Labelled, LabelSpec
 from emosense.labelling.job import LabelJob, run_settings
 from emosense.progress import duration_text, plural
@@ -20,7 +21,12 @@ from emosense.storage.files import write_bytes
 from emosense.storage.locations import redact
 from emosense.tables.columns import SCHEMA_VERSION, SECONDS_DIGITS
 
-_SKIPPED: Final = {"no extension": "without an extension", "link": "links", "special": "special files"}
+_SKIPPED: Final = {
+    "no extension": "without an extension",
+    "link": "links",
+    "outside": "links that lead out of the folder",
+    "special": "special files",
+}
 
 
 @dataclasses.dataclass(slots=True)
@@ -131,7 +137,7 @@ class Summary:
         if self.n_without_speaker:
             lines.append(f"  not adapted, without a speaker: {self.n_without_speaker:,}")
         if self.ignored:
-            lines.append(f"  skipped: {_skipped(self.ignored)}")
+            lines.append(f"  skipped: {_skipped(self.ignored)}{links_hint(self.ignored)}")
         return "\n".join(lines)
 
     def counts(self) -> dict[str, Any]:
@@ -282,4 +288,5 @@ def nothing_found(job: LabelJob, summary: Summary, outcome: str = "") -> Nothing
     """
     where = ", ".join(redact(location) for location in job.inputs) or "the list"
     skipped = f" (skipped: {_skipped(summary.ignored, 8)})" if summary.ignored else ""
+    skipped += links_hint(summary.ignored)
     return NothingToDo(f"no audio in {where}{skipped}" + (f"; {redact(job.output)} {outcome}" if outcome else ""))

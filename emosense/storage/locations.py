@@ -14,6 +14,19 @@ _CREDENTIAL: Final = re.compile(
     r"(?i)([?&](?:[^=&\s]*(?:key|token|secret|signature|sig|password|credential)[^=&\s]*))=[^&\s]+"
 )
 
+# What signs a URL for a while: names of parameters that tell the kind, and all that belong to it (Amazon S3, Google
+# Cloud Storage, CloudFront and the older form of S3, shared access signatures of Azure).
+_SIGNATURES: Final = (
+    (frozenset({"x-amz-signature"}), re.compile("x-amz-.*")),
+    (frozenset({"x-goog-signature"}), re.compile("x-goog-.*")),
+    (
+        frozenset({"signature", "expires"}),
+        re.compile("signature|expires|awsaccesskeyid|googleaccessid|key-pair-id|x-amz-security-token"),
+    ),
+    (frozenset({"signature", "policy"}), re.compile("signature|policy|key-pair-id")),
+    (frozenset({"sig", "sv"}), re.compile("sig|s[a-z]|spr|sip|sks|skv|skt|ske|skoid|sktid|srt")),
+)
+
 
 def local_path(location: str) -> str:
     """Return the path that a ``file://`` URL names.
@@ -136,6 +149,32 @@ def without_credentials(text: str) -> str:
     # Up to the last @ before the path: a password may contain one.
     text = re.sub(r"(://)[^/\s]*@", rf"\1{HIDDEN}@", text)
     return _CREDENTIAL.sub(rf"\1={HIDDEN}", text)
+
+
+def shown_location(location: str) -> str:
+    """Return a location as tables and manifests have it.
+
+    Parameters
+    ----------
+    location : str
+        Local path or URL.
+
+    Returns
+    -------
+    str
+        Without credentials, and without what signs a URL for a while: a new signature is the same place.
+    """
+    return without_credentials(_without_signature(location) if is_url(location) else location)
+
+
+def _without_signature(url: str) -> str:
+    start, mark, query = url.partition("?")
+    names = {part.partition("=")[0].lower() for part in query.split("&")}
+    for markers, signs in _SIGNATURES:
+        if markers <= names:
+            left = [part for part in query.split("&") if not signs.fullmatch(part.partition("=")[0].lower())]
+            return start + (mark + "&".join(left) if left else "")
+    return url
 
 
 def redact(text: str) -> str:

@@ -68,6 +68,8 @@ for _name, _scheme in {
     "az": _AZURE,
     "abfs": _AZURE,
     "abfss": _AZURE,
+    "wasb": _AZURE,
+    "wasbs": _AZURE,
     "hf": Scheme("the Hugging Face Hub", "hub", package="huggingface_hub", extra="hub", is_read_only=True),
     "http": _WEB,
     "https": _WEB,

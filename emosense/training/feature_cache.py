@@ -33,6 +33,8 @@ class FeatureSource:
         See `ray_session`.
     more : tuple of str
         Further corpora; a feature table stands alone.
+    follow_links : bool
+        Follow symbolic links that lead out of a folder.
     """
 
     data: str
@@ -40,6 +42,7 @@ class FeatureSource:
     address: str | None = None
     n_workers: int | None = None
     more: tuple[str, ...] = ()
+    follow_links: bool = False
 
     @property
     def locations(self) -> tuple[str, ...]:
@@ -157,7 +160,7 @@ def _stored(source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[Copy]
 def _extracted(
     source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[Copy]], progress: Progress
 ) -> list[FeatureTable]:
-    corpus = read_corpus(*source.locations)
+    corpus = read_corpus(*source.locations, follow_links=source.follow_links)
     report_problems(corpus, progress)
     if not any(utterance.emotion for utterance in corpus.utterances):
         raise _without_labels(source)
@@ -197,7 +200,7 @@ def extract_variants(
     """
     check_recordings(source)
     wanted = [(config, variant) for variant in variants for config in configs]
-    features = CorpusFeatures(read_corpus(*source.locations), source.cache, wanted)
+    features = CorpusFeatures(read_corpus(*source.locations, follow_links=source.follow_links), source.cache, wanted)
     features.extract_missing(source.address, source.n_workers, progress)
     return features
 

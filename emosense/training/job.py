@@ -73,6 +73,8 @@ class TrainJob:
         The pretrained encoder of the presets that need one.
     more_data : tuple of str
         Further corpora to train on.
+    follow_links : bool
+        Follow symbolic links that lead out of a folder.
     """
 
     kind: str
@@ -94,6 +96,7 @@ class TrainJob:
     overwrite: bool = False
     encoder: EncoderChoice = dataclasses.field(default_factory=EncoderChoice)
     more_data: tuple[str, ...] = ()
+    follow_links: bool = False
 
     @property
     def name(self) -> str:

@@ -84,7 +84,9 @@ def train(job: TrainJob, progress: Progress) -> Trained:
     if job.epochs is not None:
         config = _with_epochs(config, job.epochs)
     classes = classes_of(job.emotions, config)
-    source = FeatureSource(job.data, job.cache or default_cache(), job.address, more=job.more_data)
+    source = FeatureSource(
+        job.data, job.cache or default_cache(), job.address, more=job.more_data, follow_links=job.follow_links
+    )
     config = settings_for(source, config, progress)
     held_out_score = (
         None if job.metrics is None else cross_validated(job.metrics, job.kind, job.preset, config, classes)

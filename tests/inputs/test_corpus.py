@@ -264,3 +264,14 @@ def test_missing_and_empty_places_are_named(tmp_path: Path) -> None:
         read_corpus(str(tmp_path / "nowhere.csv"))
     with pytest.raises(NothingToDo, match="no audio"):
         read_corpus(str(tmp_path))
+
+
+def test_links_out_of_a_corpus_are_followed_on_request_and_their_absence_is_explained(tmp_path: Path) -> None:
+    name = "03-01-05-01-01-01-01.wav"
+    touch(tmp_path / "store" / "object")
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / name).symlink_to(tmp_path / "store" / "object")
+    with pytest.raises(NothingToDo, match=r"no audio in .*; --follow-links takes what the links lead to"):
+        read_corpus(str(tmp_path / "corpus"))
+    (utterance,) = read_corpus(str(tmp_path / "corpus"), follow_links=True).utterances
+    assert utterance.emotion == "angry"

@@ -134,7 +134,7 @@ def test_the_table_does_not_depend_on_workers_or_other_recordings(
         (["in", "-o", "who.csv", "--speakers", "who.csv"], 2, "who.csv would be overwritten"),
         (["in", "o.csv", "-o", "o.csv"], 2, "o.csv would be overwritten"),
         (["bogus://bucket/x"], 2, "bogus"),
-        (["list.txt"], 2, "give a list of paths as -: emosense-batch label - < list.txt"),
+        (["list.txt"], 2, "there is no table at list.txt"),
         ([], 2, "inputs"),
     ],
 )

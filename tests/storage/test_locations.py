@@ -1,0 +1,44 @@
+"""Locations as tables show them."""
+
+from __future__ import annotations
+
+import pytest
+
+from emosense.storage.locations import shown_location
+from emosense.storage.schemes import scheme_of
+
+S3 = "X-Amz-Algorithm=AWS4&X-Amz-Credential={0}%2F2026&X-Amz-Date={0}&X-Amz-Expires=60&X-Amz-Signature={0}"
+SIGNATURES = [
+    S3,
+    "X-Goog-Algorithm=GOOG4&X-Goog-Credential={0}&X-Goog-Date={0}&X-Goog-SignedHeaders=host&X-Goog-Signature={0}",
+    "Expires={0}&Signature={0}&Key-Pair-Id={0}",
+    "AWSAccessKeyId={0}&Signature={0}&Expires={0}",
+    "Policy={0}&Signature={0}&Key-Pair-Id={0}",
+    "sp=r&st={0}&se={0}&spr=https&sv=2024-11-04&sr=b&sig={0}",
+]
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_a_signed_url_is_the_same_place_with_another_signature(signature: str) -> None:
+    for number in ("1", "22"):
+        signed = f"https://b.example/a%20b.wav?versionId=7&{signature.format(number)}"
+        assert shown_location(signed) == "https://b.example/a%20b.wav?versionId=7"
+        assert shown_location(f"https://b.example/a.wav?{signature.format(number)}") == "https://b.example/a.wav"
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("a.wav?X-Amz-Signature=1&x=2", "a.wav?X-Amz-Signature=***&x=2"),  # the name of a local file
+        ("https://h/a.wav?token=1&n=2", "https://h/a.wav?token=***&n=2"),
+        ("https://user:word@h/a.wav", "https://***@h/a.wav"),
+        ("https://h/a.wav?sp=1", "https://h/a.wav?sp=1"),
+    ],
+)
+def test_other_urls_keep_their_parameters(location: str, shown: str) -> None:
+    assert shown_location(location) == shown
+
+
+@pytest.mark.parametrize("scheme", ["az", "abfs", "abfss", "wasb", "wasbs"])
+def test_every_scheme_of_azure_says_what_to_install(scheme: str) -> None:
+    assert scheme_of(f"{scheme}://c@a.dfs.core.windows.net/x").install_command == "pip install 'emosense[azure]'"
