@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from emosense.arrays import Float64
 from emosense.evaluation.adapted import mean_adaptation
 from emosense.evaluation.by_corpus import ADAPTATIONS, corpus_scores, mean_corpus_scores
+from emosense.evaluation.calibration import apply_temperature, fit_temperature
 from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.metrics import confusion_matrix, uar
 from emosense.evaluation.summary import summarise
@@ -107,9 +108,12 @@ class Stored:
         heads = self.about.get("speaker_heads")
         if not heads:
             return None
-        known = {(head["seed"], head["fold"]): head["class_probabilities"] for head in heads}
+        known = {(head["seed"], head["fold"]): head for head in heads}
         of_rows = [known[key] for key in zip(self.rows["seed"].tolist(), self.rows["fold"].tolist(), strict=True)]
-        return SpeakerPredictions(self._probabilities(table, "s"), np.array(of_rows, np.float64))
+        of_classes, temperatures = (
+            np.array([head[name] for head in of_rows], np.float64) for name in ("class_probabilities", "temperature")
+        )
+        return SpeakerPredictions(self._probabilities(table, "s"), of_classes, temperatures)
 
     @property
     def title(self) -> str:
@@ -158,12 +162,27 @@ def _adaptation(names: Sequence[str], place: Path) -> tuple[list[str], list[list
 
 def _corpora(names: Sequence[str], place: Path) -> tuple[list[str], list[list[str]]]:
     """Scores of each corpus, and their means."""
-    heads = ["model", "corpus", "adapted to", "UAR, as written", "UAR, among its own", "ECE, as written"]
+    heads = [
+        "model",
+        "corpus",
+        "adapted to",
+        "UAR, as written",
+        "UAR, among its own",
+        "ECE, as written",
+        "ECE, calibrated",
+    ]
     rows = []
     for each in (Stored(name, place) for name in names):
         records = mean_corpus_scores(each.by_corpus)
+        calibrated = {record["corpus"]: _calibrated_ece(each, record["corpus"]) for record in records}
         for adaptation, text in zip(ADAPTATIONS, ("nothing", "each speaker", "the corpus"), strict=True):
-            figures = [[record[adaptation][name]["mean"] for name in ("uar", "uar_among", "ece")] for record in records]
+            figures = [
+                [
+                    *(record[adaptation][name]["mean"] for name in ("uar", "uar_among", "ece")),
+                    calibrated[record["corpus"]].get(adaptation),
+                ]
+                for record in records
+            ]
             lines = [(record["corpus"], values) for record, values in zip(records, figures, strict=True)]
             if len(lines) > 1:
                 known = [[value for value in column if value is not None] for column in zip(*figures, strict=True)]
@@ -172,6 +191,21 @@ def _corpora(names: Sequence[str], place: Path) -> tuple[list[str], list[list[st
                 cells = ["-" if value is None else f"{100 * value:.1f}" for value in values]
                 rows.append([each.title, corpus, text, *cells])
     return heads, rows
+
+
+def _calibrated_ece(each: Stored, corpus: str) -> dict[str, float]:
+    """ECE of one corpus, first seed, with the temperature of the predictions for the others; empty without others."""
+    first, mine = each.rows["seed"] == each.rows["seed"].min(), each.rows["corpus"] == corpus
+    others, rows = first & ~mine, np.flatnonzero(first & mine)
+    if not others.any():
+        return {}
+    temperature = fit_temperature(each.shares[others], each.labels[others])
+    shares = apply_temperature(each.shares[rows], temperature)
+    second = each.second and each.second.select(rows).scaled(temperature)
+    corpora, speakers = [corpus] * len(rows), each.rows["speaker"][rows].tolist()
+    taught = {corpus: each.about["taught"].get(corpus, each.classes)}
+    (scores,) = corpus_scores(each.labels[rows], shares, corpora, speakers, each.classes, taught, second)
+    return {adaptation: scores[adaptation]["ece"] for adaptation in ADAPTATIONS}
 
 
 # Recordings of a speaker that are adapted together: at most so many, mixed; or all of so many emotions.

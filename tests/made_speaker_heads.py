@@ -20,7 +20,7 @@ def made_speaker_head(head: Head, seed: int = 1) -> SpeakerHead:
     weight, bias = rng.normal(0, 1, (n_dims, n_classes)).astype(np.float32), np.zeros(n_classes, np.float32)
     means = rng.normal(0, 1, (n_classes, n_dims)).astype(np.float32)
     logits = [(means - head.mean) / head.scale @ each + b for each, b in ((head.weight, head.bias), (weight, bias))]
-    return SpeakerHead(weight, bias, np.stack(logits, axis=1).astype(np.float32))
+    return SpeakerHead(weight, bias, np.stack(logits, axis=1).astype(np.float32), np.ones(1, np.float32))
 
 
 def speaker_graph(head: Head | None = None, speaker_head: SpeakerHead | None = None) -> bytes:

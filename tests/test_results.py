@@ -97,7 +97,7 @@ def test_voices_are_tabulated_by_what_a_speaker_has(results: ModuleType, tmp_pat
     metrics = json.loads((folder / "metrics.json").read_text())
     of_classes = [[[0.02] * place + [0.86] + [0.02] * (7 - place)] * 2 for place in range(8)]
     folds = sorted({row["fold"] for row in rows})
-    heads = [{"seed": 0, "fold": fold, "class_probabilities": of_classes} for fold in folds]
+    heads = [{"seed": 0, "fold": fold, "class_probabilities": of_classes, "temperature": 1.0} for fold in folds]
     (folder / "metrics.json").write_text(json.dumps(metrics | {"speaker_heads": heads}))
     results.store(folder, "made", tmp_path / "kept")
     scores, head = block(results, "voices", tmp_path / "kept")

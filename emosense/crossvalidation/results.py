@@ -197,11 +197,17 @@ def speaker_heads(predictions: list[Predictions]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``seed``, ``fold`` and ``class_probabilities`` (see `emosense.evaluation.voice_adaptation.VoiceAdaptation`) of
-        each model that has a speaker head and was tested on a row.
+        ``seed``, ``fold``, ``class_probabilities`` and ``temperature`` (see
+        `emosense.evaluation.voice_adaptation.VoiceAdaptation`) of each model that has a speaker head and was tested on
+        a row.
     """
     return [
-        {"seed": p.seed, "fold": p.fold, "class_probabilities": p.second.class_probabilities[0].round(_DIGITS).tolist()}
+        {
+            "seed": p.seed,
+            "fold": p.fold,
+            "class_probabilities": p.second.class_probabilities[0].round(_DIGITS).tolist(),
+            "temperature": float(p.second.temperatures[0]),
+        }
         for p in predictions
         if p.second is not None and len(p.rows)
     ]

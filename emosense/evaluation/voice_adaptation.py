@@ -10,7 +10,8 @@ trained on embeddings without such shifts.
 Heads are affine, so a shift of the embedding is a shift of the logits, and nothing else of it has to be kept. Only sums
 over the recordings are needed, so two passes over them are enough: how the shares change when the shift is removed is
 computed to first order, from the covariance of the predictions. Logits have axes (heads, classes) and are centred over
-the classes; the first head is that of the model, the second the speaker head.
+the classes; the first head is that of the model, the second the speaker head. The temperature of the first head is
+undone before the adaptation and applied after it: a calibrated model hears all emotions in nearly equal shares.
 """
 
 from __future__ import annotations
@@ -40,25 +41,30 @@ class VoiceAdaptation:
     Parameters
     ----------
     class_probabilities : ndarray, shape (n_classes, 2, n_classes)
-        What both heads predict for the mean embedding of each class in training.
+        What both heads predict for the mean embedding of each class in training, before calibration.
+    temperature : float
+        That of the first head, above 0; the speaker head has none.
     """
 
     class_probabilities: Float64
+    temperature: float = 1.0
 
     @classmethod
-    def of_logits(cls, class_logits: ArrayLike) -> Self:
+    def of_logits(cls, class_logits: ArrayLike, temperature: float = 1.0) -> Self:
         """Make the adaptation of a model.
 
         Parameters
         ----------
         class_logits : array, shape (n_classes, 2, n_classes)
             What both heads give for the mean embedding of each class in training, before the softmax.
+        temperature : float
+            That of the first head, above 0.
 
         Returns
         -------
         VoiceAdaptation
         """
-        return cls(shares_of(np.asarray(class_logits, np.float64)))
+        return cls(shares_of(np.asarray(class_logits, np.float64)), temperature)
 
     def answered(self, choice: EmotionChoice, classes: Sequence[str]) -> Self:
         """Return the adaptation of a model that may only answer with some of its emotions.
@@ -76,7 +82,7 @@ class VoiceAdaptation:
             In the order of the choice.
         """
         rows = [list(classes).index(name) for name in choice.emotions]
-        return type(self)(choice.apply_to_classes(self.class_probabilities[rows], classes))
+        return type(self)(choice.apply_to_classes(self.class_probabilities[rows], classes), self.temperature)
 
     def sums(self, predictions: ArrayLike) -> Float64:
         """Sum over recordings of one speaker.
@@ -92,7 +98,7 @@ class VoiceAdaptation:
             Number of recordings, and sums of the logits of both heads, of the first head's probabilities, and of the
             products of each two of these.
         """
-        given = np.asarray(predictions, np.float64)
+        given = self._uncalibrated(predictions)
         shares, logits = given[:, 0], log_probabilities(given).sum(axis=0)
         return np.concatenate([[len(given)], logits.ravel(), shares.sum(axis=0), (shares.T @ shares).ravel()])
 
@@ -111,12 +117,17 @@ class VoiceAdaptation:
         ndarray, shape (n, n_classes), float64
             Each row sums to 1.
         """
-        given, weight = np.asarray(predictions, np.float64), (sums[0] - 1) / (sums[0] - 1 + SHRINKAGE)
+        weight = (sums[0] - 1) / (sums[0] - 1 + SHRINKAGE)
         if weight == 0:
-            return normalised(given[:, 0])
-        logits = log_probabilities(given) - self._shift(sums, weight)
+            return normalised(np.asarray(predictions, np.float64)[:, 0])
+        logits = log_probabilities(self._uncalibrated(predictions)) - self._shift(sums, weight)
         own, without_voice = logits[:, 0], logits[:, 1]
-        return shares_of(own + weight * (without_voice - own))
+        return shares_of((own + weight * (without_voice - own)) / self.temperature)
+
+    def _uncalibrated(self, predictions: ArrayLike) -> Float64:
+        given = np.array(predictions, np.float64)
+        given[:, 0] = normalised(given[:, 0] ** self.temperature)
+        return given
 
     def _shift(self, sums: Float64, weight: float) -> Float64:
         """Return what is to be removed from the logits of both heads, shape (2, n_classes)."""
@@ -142,10 +153,13 @@ class SpeakerPredictions:
         Of each row.
     class_probabilities : ndarray, shape (n, n_classes, 2, n_classes)
         For each row those of `VoiceAdaptation`, for the model that predicted it.
+    temperatures : ndarray, shape (n,)
+        For each row that of the model's head.
     """
 
     probabilities: Float64
     class_probabilities: Float64
+    temperatures: Float64
 
     @classmethod
     def joined(cls, parts: Sequence[SpeakerPredictions | None]) -> SpeakerPredictions | None:
@@ -164,25 +178,22 @@ class SpeakerPredictions:
         known = [part for part in parts if part is not None]
         if len(known) < len(parts):
             return None
-        probabilities, of_classes = zip(
-            *((part.probabilities, part.class_probabilities) for part in known), strict=True
-        )
-        return cls(np.concatenate(probabilities), np.concatenate(of_classes))
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(*(np.concatenate([getattr(part, name) for part in known]) for name in names))
 
     def scaled(self, temperature: float) -> Self:
-        """Return the predictions of a calibrated model.
+        """Return the predictions for models whose heads are calibrated.
 
         Parameters
         ----------
         temperature : float
-            Above 0; that of the first head is the same.
+            By which the logits of the first heads were divided; above 0.
 
         Returns
         -------
         SpeakerPredictions
         """
-        parts = self.probabilities, self.class_probabilities
-        return type(self)(*(normalised(part ** (1 / temperature)) for part in parts))
+        return dataclasses.replace(self, temperatures=self.temperatures * temperature)
 
     def select(self, rows: NDArray[np.int64]) -> Self:
         """Return the predictions of some rows.
@@ -195,7 +206,7 @@ class SpeakerPredictions:
         -------
         SpeakerPredictions
         """
-        return type(self)(self.probabilities[rows], self.class_probabilities[rows])
+        return type(self)(self.probabilities[rows], self.class_probabilities[rows], self.temperatures[rows])
 
     def among(self, columns: list[int]) -> Self:
         """Return the predictions of a model that may only answer with some of the classes.
@@ -211,7 +222,7 @@ class SpeakerPredictions:
             Scaled to sums of 1.
         """
         of_classes = self.class_probabilities[:, columns][..., columns]
-        return type(self)(normalised(self.probabilities[:, columns]), normalised(of_classes))
+        return type(self)(normalised(self.probabilities[:, columns]), normalised(of_classes), self.temperatures)
 
     def answered(self, choice: EmotionChoice, classes: Sequence[str]) -> Self:
         """Return the predictions of a model that may only answer with some of its emotions.
@@ -230,7 +241,7 @@ class SpeakerPredictions:
         """
         rows = [list(classes).index(name) for name in choice.emotions]
         of_classes = choice.apply_to_classes(self.class_probabilities[:, rows], classes)
-        return type(self)(choice.apply_to_classes(self.probabilities, classes), of_classes)
+        return type(self)(choice.apply_to_classes(self.probabilities, classes), of_classes, self.temperatures)
 
 
 def adapted_together(probabilities: Float64, second: SpeakerPredictions | None = None) -> Float64:
@@ -252,7 +263,7 @@ def adapted_together(probabilities: Float64, second: SpeakerPredictions | None =
         alone, plain = probabilities[:, np.newaxis], ScoreNormalisation()
         return plain.adapt(alone, plain.sums(alone))
     # Speakers whose rows are of several folds have several models.
-    adaptation = VoiceAdaptation(second.class_probabilities.mean(axis=0))
+    adaptation = VoiceAdaptation(second.class_probabilities.mean(axis=0), float(second.temperatures.mean()))
     both = np.stack([probabilities, second.probabilities], axis=1)
     return adaptation.adapt(both, adaptation.sums(both))
 

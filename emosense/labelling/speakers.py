@@ -264,7 +264,7 @@ def adaptation_of(model: ModelFiles, choice: EmotionChoice | None) -> Adaptation
     head = read_speaker_head(model.weights)
     if head is None:
         return ScoreNormalisation()
-    adaptation = VoiceAdaptation.of_logits(head.class_logits)
+    adaptation = VoiceAdaptation.of_logits(head.class_logits, float(head.temperature[0]))
     return adaptation if choice is None else adaptation.answered(choice, model.description["classes"])
 
 

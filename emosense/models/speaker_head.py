@@ -1,7 +1,8 @@
 """The second head of a model, for recordings that are adapted to a speaker (`emosense.evaluation.voice_adaptation`).
 
-A graph that has one has the output ``speaker_probabilities`` beside those of `emosense.models.head`, and three more
-tensors. Both heads share the mean and the scale of the embeddings.
+A graph that has one has the output ``speaker_probabilities`` beside those of `emosense.models.head`, and four more
+tensors. Both heads share the mean and the scale of the embeddings. What the speaker head gives is not calibrated:
+calibration comes after the adaptation.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from emosense.models.head import Head, read_tensors
 
 SPEAKER_PROBABILITIES: Final = "speaker_probabilities"
 SPEAKER_LOGITS: Final = "speaker_logits"
-SPEAKER_TENSORS: Final = ("speaker_head_weight", "speaker_head_bias", "speaker_head_class_logits")
+SPEAKER_TENSORS: Final = (
+    "speaker_head_weight",
+    "speaker_head_bias",
+    "speaker_head_class_logits",
+    "speaker_head_temperature",
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +36,10 @@ class SpeakerHead:
     bias : ndarray, shape (n_classes,), float32
         As in `Head`.
     class_logits : ndarray, shape (n_classes, 2, n_classes), float32
-        Logits that the head of the model and this one give for the mean embedding of each class in training.
+        Logits that the head of the model and this one give for the mean embedding of each class in training, before
+        calibration.
+    temperature : ndarray, shape (1,), float32
+        That of the head of the model; above 0.
 
     Raises
     ------
@@ -41,6 +50,7 @@ class SpeakerHead:
     weight: Float32
     bias: Float32
     class_logits: Float32
+    temperature: Float32
 
     def __post_init__(self) -> None:
         """Refuse tensors from which nothing can be computed."""
@@ -51,6 +61,8 @@ class SpeakerHead:
             raise ValueError(f"the class logits of a speaker head must have the shape {(n_classes, 2, n_classes)}")
         if not all(np.isfinite(values).all() for values in (self.weight, self.bias, self.class_logits)):
             raise ValueError("the values of a speaker head must be finite")
+        if self.temperature.shape != (1,) or not 0 < self.temperature[0] < np.inf:
+            raise ValueError("the temperature of a speaker head must be one positive number")
 
     def on(self, head: Head) -> Head:
         """Return this head as one of its own.
@@ -67,19 +79,18 @@ class SpeakerHead:
         return Head(head.mean, head.scale, self.weight, self.bias)
 
     def sharpened(self, temperature: float) -> SpeakerHead:
-        """Put temperature scaling into the head, as `emosense.training.head_graph.sharpened` does.
+        """Return the speaker head for a head to which `emosense.training.head_graph.sharpened` was applied.
 
         Parameters
         ----------
         temperature : float
-            Above 0; that of the other head is the same.
+            Above 0.
 
         Returns
         -------
         SpeakerHead
         """
-        inverse = np.float32(1 / temperature)
-        return SpeakerHead(self.weight * inverse, self.bias * inverse, self.class_logits * inverse)
+        return dataclasses.replace(self, temperature=self.temperature * np.float32(temperature))
 
 
 def read_speaker_head(weights: bytes) -> SpeakerHead | None:

@@ -67,4 +67,6 @@ def predict_with_heads(
     if speaker_head is None:
         return probabilities[:, 0], None
     of_classes = VoiceAdaptation.of_logits(speaker_head.class_logits).class_probabilities
-    return probabilities[:, 0], SpeakerPredictions(probabilities[:, 1], np.tile(of_classes, (n, 1, 1, 1)))
+    temperatures = np.full(n, speaker_head.temperature[0], np.float64)
+    second = SpeakerPredictions(probabilities[:, 1], np.tile(of_classes, (n, 1, 1, 1)), temperatures)
+    return probabilities[:, 0], second

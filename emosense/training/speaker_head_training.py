@@ -36,7 +36,8 @@ def train_speaker_head(head: Head, data: TrainingRows, speakers: Sequence[str], 
     shifted = data.with_embeddings(_without_voices(data, np.asarray(speakers), means))
     found, _ = train_head(shifted, l2, like=head)
     logits = [(means - each.mean) / each.scale @ each.weight + each.bias for each in (head, found)]
-    return SpeakerHead(found.weight, found.bias, np.stack(logits, axis=1).astype(np.float32))
+    class_logits = np.stack(logits, axis=1).astype(np.float32)
+    return SpeakerHead(found.weight, found.bias, class_logits, np.ones(1, np.float32))
 
 
 def _class_means(data: TrainingRows) -> Float32:

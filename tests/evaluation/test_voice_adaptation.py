@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,12 @@ from emosense.evaluation.adapted import adaptation_scores
 from emosense.evaluation.by_corpus import corpus_scores
 from emosense.evaluation.choice import EmotionChoice
 from emosense.evaluation.speaker_adaptation import shares_of
-from emosense.evaluation.voice_adaptation import SpeakerPredictions, VoiceAdaptation, adapted_together
+from emosense.evaluation.voice_adaptation import (
+    SpeakerPredictions,
+    VoiceAdaptation,
+    adapted_together,
+    normalised,
+)
 
 N_DIMS = 20
 RNG = np.random.default_rng(0)
@@ -29,7 +36,8 @@ def heard(labels: np.ndarray, voice: np.ndarray, seed: int = 1) -> np.ndarray:
 
 def second_of(probabilities: np.ndarray) -> SpeakerPredictions:
     """A speaker head that is the first head again."""
-    return SpeakerPredictions(probabilities, np.tile(OF_CLASSES, (len(probabilities), 1, 1, 1)))
+    n = len(probabilities)
+    return SpeakerPredictions(probabilities, np.tile(OF_CLASSES, (n, 1, 1, 1)), np.ones(n))
 
 
 def accuracy(labels: np.ndarray, probabilities: np.ndarray) -> float:
@@ -61,7 +69,7 @@ def test_one_emotion_is_kept_where_the_model_hears_it() -> None:
 
 def test_a_single_recording_stays_as_it_is() -> None:
     alone = heard(np.array([3]), np.ones(N_DIMS))
-    other = SpeakerPredictions(alone[:, ::-1].copy(), second_of(alone).class_probabilities)
+    other = dataclasses.replace(second_of(alone), probabilities=alone[:, ::-1].copy())
     np.testing.assert_allclose(adapted_together(alone, other), alone, atol=1e-6)
 
 
@@ -71,7 +79,9 @@ def test_many_recordings_are_answered_by_the_speaker_head() -> None:
     knows = heard(labels, np.zeros(N_DIMS))
     deaf = np.full_like(knows, 1 / 8)
     classes = np.stack([np.full((8, 8), 1 / 8), OF_CLASSES[:, 1]], axis=1)
-    found = adapted_together(deaf, SpeakerPredictions(knows, np.tile(classes, (len(labels), 1, 1, 1))))
+    found = adapted_together(
+        deaf, SpeakerPredictions(knows, np.tile(classes, (len(labels), 1, 1, 1)), np.ones(len(labels)))
+    )
     assert accuracy(labels, found) > 0.9
 
 
@@ -91,12 +101,14 @@ def test_certain_predictions_stay_finite() -> None:
     np.testing.assert_allclose(found.sum(axis=1), 1)
 
 
-def test_the_temperature_of_both_heads_is_that_of_the_answer() -> None:
+def test_calibration_changes_no_adapted_label_and_is_that_of_the_answer() -> None:
     alone = heard(np.tile(np.arange(8), 3), np.ones(N_DIMS))
-    cooler = shares_of(np.log(alone) / 2)
-    found = adapted_together(cooler, second_of(alone).scaled(2.0))
-    assert accuracy(adapted_together(alone, second_of(alone)).argmax(axis=1), found) > 0.9
-    np.testing.assert_allclose(second_of(alone).scaled(2.0).probabilities, cooler, atol=1e-3)
+    plain = adapted_together(alone, second_of(alone))
+    calm = adapted_together(normalised(alone**0.5), second_of(alone).scaled(2.0))
+    np.testing.assert_allclose(calm, normalised(plain**0.5), atol=1e-6)
+    by = VoiceAdaptation.of_logits(np.log(OF_CLASSES), 2.0)
+    both = np.stack([normalised(alone**0.5), alone], axis=1)
+    np.testing.assert_allclose(by.adapt(both, by.sums(both)), calm, atol=1e-9)
 
 
 def test_chosen_emotions_are_those_of_the_choice_in_every_place() -> None:

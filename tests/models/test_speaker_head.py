@@ -42,6 +42,7 @@ def test_other_graphs_have_no_speaker_head(weights: bytes) -> None:
         ({"bias": np.zeros(2, np.float32)}, "weight and bias of a speaker head have shapes that do not fit"),
         ({"class_logits": np.zeros((3, 1, 3), np.float32)}, r"must have the shape \(3, 2, 3\)"),
         ({"class_logits": np.full((3, 2, 3), np.nan, np.float32)}, "must be finite"),
+        ({"temperature": np.zeros(1, np.float32)}, "one positive number"),
     ],
 )
 def test_tensors_from_which_nothing_can_be_computed_are_refused(change: dict[str, np.ndarray], message: str) -> None:

@@ -53,18 +53,17 @@ def test_joined_networks_have_no_head_of_their_own() -> None:
     assert read_head(combine([Part(head_graph(made_head())), Part(head_graph(made_head(n_dims=5)), tempo=1.1)])) is None
 
 
-def test_the_temperature_goes_into_the_speaker_head_too() -> None:
-    head = made_head()
-    before, after = speaker_graph(head), with_temperature(speaker_graph(head), 2.0)
+def test_the_speaker_head_knows_the_temperature_and_is_not_scaled_by_it() -> None:
+    before, after = speaker_graph(), with_temperature(speaker_graph(), 2.0)
     first, second = (
         open_session(weights).run(["speaker_probabilities"], {"features": FEATURES})[0] for weights in (before, after)
     )
-    expected = first**0.5
-    np.testing.assert_allclose(second, expected / expected.sum(axis=1, keepdims=True), atol=1e-6)
-    cold, warm = read_speaker_head(before), read_speaker_head(after)
+    np.testing.assert_allclose(second, first, atol=1e-6)
+    cold, warm = read_speaker_head(before), read_speaker_head(with_temperature(after, 1.5))
     assert cold is not None
     assert warm is not None
-    np.testing.assert_allclose(warm.class_logits, cold.class_logits / 2, rtol=1e-6)
+    assert (cold.temperature, warm.temperature) == (1, 3)
+    np.testing.assert_array_equal(warm.class_logits, cold.class_logits)
 
 
 def test_another_head_leaves_no_speaker_head_of_other_classes() -> None:

@@ -39,7 +39,7 @@ def test_other_speakers_are_understood_better_with_the_speaker_head_than_by_norm
     alone = head.probabilities(rows.embeddings).astype(np.float64)
     other = speaker_head.on(head).probabilities(rows.embeddings).astype(np.float64)
     of_classes = VoiceAdaptation.of_logits(speaker_head.class_logits).class_probabilities
-    second = SpeakerPredictions(other, np.tile(of_classes, (len(alone), 1, 1, 1)))
+    second = SpeakerPredictions(other, np.tile(of_classes, (len(alone), 1, 1, 1)), np.ones(len(alone)))
     with_head, by_scores = alone.copy(), alone.copy()
     for speaker in np.unique(speakers):
         mine = speakers == speaker
