@@ -205,6 +205,12 @@ def test_a_manifest_of_another_shape_says_nothing(job: LabelJob, content: bytes)
     assert (summary.n_reused, summary.exit_code) == (N_FILES, 0)
 
 
+def test_a_lock_that_is_a_fifo_is_locked(job: LabelJob, tmp_path: Path) -> None:
+    (tmp_path / "out" / "labels.csv.run").mkdir()
+    os.mkfifo(tmp_path / "out" / "labels.csv.run" / "lock")
+    assert run_label_job(job).exit_code == 0
+
+
 @pytest.mark.parametrize("name", [".csv.run", ".csv.run/lock", ".csv.run/journal.json", ".audacity"])
 def test_nothing_is_written_through_a_link(job: LabelJob, tmp_path: Path, name: str) -> None:
     stranger = tmp_path / "stranger"
