@@ -2,8 +2,9 @@
 
     import emosense
 
-    for row in emosense.label(["a.wav", "b.wav"]):
-        print(row.path, row.emotion, row.confidence)
+    with emosense.Labeller() as labeller:
+        for row in labeller.label_many(["a.wav", "b.wav"]):
+            print(row.path, row.emotion, row.confidence)
 
 The command line is `emosense-batch`.
 """
@@ -15,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from emosense._version import __version__
 
 if TYPE_CHECKING:
-    from emosense.api import extract_features, label, load_model
+    from emosense.api import Labeller, extract_features, label, load_model, to_pandas
 
-__all__ = ["__version__", "extract_features", "label", "load_model"]
+__all__ = ["Labeller", "__version__", "extract_features", "label", "load_model", "to_pandas"]
 
-_API = frozenset({"extract_features", "label", "load_model"})
+_API = frozenset({"Labeller", "extract_features", "label", "load_model", "to_pandas"})
 
 
 def __getattr__(name: str) -> Any:

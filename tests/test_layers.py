@@ -37,7 +37,7 @@ OWNERS = {
     "typer": r"cli/.*",
     "vl_convert": r"reports/figure",
     "librosa": r"",
-    "pandas": r"",
+    "pandas": r"api/tables",
     "joblib": r"",
     "pickle": r"",
 }

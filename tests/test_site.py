@@ -29,7 +29,12 @@ def test_the_site_has_the_pages_of_the_repository_and_of_docs(site: Path) -> Non
 
 def test_the_api_page_documents_parameters(site: Path) -> None:
     page = (site / "api.html").read_text()
-    for name in ("emosense.api.label", "emosense.api.extract_features", "emosense.api.load_model"):
+    for name in (
+        "emosense.api.Labeller",
+        "emosense.api.label",
+        "emosense.api.extract_features",
+        "emosense.api.load_model",
+    ):
         assert f'id="{name}"' in page
     assert "max_duration_s" in page
 

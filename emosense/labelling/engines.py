@@ -10,7 +10,8 @@ import dataclasses
 import queue
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 from emosense.inputs.recording import Recording
@@ -89,6 +90,10 @@ class Engine(Protocol):
         ...
 
 
+# Takes what a worker needs, and a callable that says whether its results are still wanted.
+OpenWorker = Callable[[LabelSpec, Callable[[], bool]], AbstractContextManager[SubprocessLabeller]]
+
+
 class Deadline:
     """The time after which unfinished results are dropped; there is none until `set` is called."""
 
@@ -128,10 +133,12 @@ class LocalEngine:
     spec : LabelSpec
     n_workers : int
         Worker processes, at least 1.
+    open_worker : callable
+        Gives a worker for the length of a block; by default a new one that ends with the block.
     """
 
-    def __init__(self, spec: LabelSpec, n_workers: int) -> None:
-        self._spec, self._n_workers = spec, n_workers
+    def __init__(self, spec: LabelSpec, n_workers: int, open_worker: OpenWorker = SubprocessLabeller) -> None:
+        self._spec, self._n_workers, self._open_worker = spec, n_workers, open_worker
         self._deadline = Deadline()
 
     def stop(self) -> None:
@@ -189,7 +196,7 @@ class LocalEngine:
     ) -> None:
         """Feed one worker, in a thread of its own."""
         try:
-            with SubprocessLabeller(self._spec, self._deadline.is_over) as labeller:
+            with self._open_worker(self._spec, self._deadline.is_over) as labeller:
                 while True:
                     with lock:
                         chunk = None if self._deadline.is_set else next(source, None)

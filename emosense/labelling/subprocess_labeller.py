@@ -36,7 +36,12 @@ class SubprocessLabeller:
 
     def __init__(self, spec: LabelSpec, is_cancelled: Callable[[], bool] = lambda: False) -> None:
         self._spec, self.worker = spec, WorkerProcess(spec, is_cancelled)
-        self._n_timeouts = 0
+        self._n_timeouts = self._n_awaited = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the worker has sent all the results that it was asked for."""
+        return not self._n_awaited
 
     def __enter__(self) -> Self:
         """Return the labeller itself."""
@@ -83,10 +88,12 @@ class SubprocessLabeller:
                 return
 
     def _send(self, recordings: Sequence[Recording]) -> Iterator[Labelled]:
+        self._n_awaited = len(recordings)
         self.worker.start()
         self.worker.send({"recordings": [dataclasses.astuple(recording) for recording in recordings]})
         for _ in recordings:
             message = self.worker.receive(self._spec.file_timeout_s)
+            self._n_awaited -= 1
             yield Labelled.of_channels(
                 [Labelled(Row.from_json(row), tuple(map(Row.from_json, rows))) for row, rows in message["channels"]]
             )

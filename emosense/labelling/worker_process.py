@@ -61,7 +61,7 @@ class WorkerProcess:
     """
 
     def __init__(self, spec: LabelSpec, is_cancelled: Callable[[], bool]) -> None:
-        self._spec, self._is_cancelled = spec, is_cancelled
+        self._spec, self.is_cancelled = spec, is_cancelled
         self._process: subprocess.Popen[bytes] | None = None
         self._received = b""
         self._is_loading = False
@@ -192,7 +192,7 @@ class WorkerProcess:
         with selectors.DefaultSelector() as selector:
             selector.register(stream, selectors.EVENT_READ)
             while not selector.select(max(0.0, min(_CANCEL_POLL_S, end_s - time.monotonic()))):
-                if self._is_cancelled():
+                if self.is_cancelled():
                     self.stop()
                     raise Cancelled
                 if time.monotonic() > end_s:

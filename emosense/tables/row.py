@@ -36,7 +36,7 @@ _BYTES_MARK: Final = "bytes:"
 _BYTE_ESCAPE: Final = re.compile(rb"\\(?:\\|x[0-9a-f]{2})")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Row:
     """What is known about one recording.
 
@@ -110,6 +110,19 @@ class Row:
         """Whether the speech is unlike the training data; None if that was not measured."""
         distance = self.quality[_DISTANCE] if self.quality else None
         return None if distance is None else distance > 1
+
+    def __repr__(self) -> str:
+        """Show the path, the place of a segment, and the label or why there is none."""
+        place = "" if self.start_s is None else f", {self.start_s:g} to {self.end_s:g} s"
+        channel = "" if self.channel is None else f", channel {self.channel}"
+        answer = f"{self.emotion} {self.confidence:.0%}" if self.probabilities else f"{self.error_code}: {self.error}"
+        return f"<Row {self.path!r}{place}{channel}: {answer}>"
+
+    def _repr_html_(self) -> str:
+        """Show the row in a notebook."""
+        from emosense.tables.row_html import row_html
+
+        return row_html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values by column.

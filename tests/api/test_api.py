@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import doctest
 import io
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from made_sounds import voice
 
-from emosense.api import extract_features, label, load_model
+from emosense.api import Labeller, extract_features, label, load_model, to_pandas
 from emosense.audio.speech import speech_of
 from emosense.emotions import EMOTIONS
 from emosense.errors import ModelError, RecordingError, UsageError
@@ -199,7 +203,7 @@ def test_the_examples_of_the_documentation_run(
     for name in ("calls/1.wav", "calls/2.wav"):
         write_voice(name)
     monkeypatch.chdir(tmp_path)
-    for function in (label, load_model, extract_features):
+    for function in (Labeller, label, load_model, extract_features, to_pandas):
         (test,) = doctest.DocTestFinder(recurse=False).find(function, globs={})
         result = doctest.DocTestRunner().run(test)
         assert result.attempted >= 3
@@ -216,3 +220,112 @@ def test_importing_the_api_loads_no_ray_and_no_training_package() -> None:
     script = "import sys, emosense.api\nprint(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert not set(done.stdout.split()) & {"ray", "tensorflow", "sklearn", "pyarrow", "pandas", "librosa", "typer"}
+
+
+@pytest.fixture
+def labeller(tiny_model: str) -> Iterator[Labeller]:
+    with Labeller(tiny_model) as opened:
+        yield opened
+
+
+def without_path(row: Row) -> Row:
+    return dataclasses.replace(row, path="")
+
+
+@pytest.mark.parametrize("n_channels", [1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "int32"])
+def test_an_array_has_the_row_of_the_file_that_it_was_read_from(
+    labeller: Labeller, tmp_path: Path, dtype: str, n_channels: int
+) -> None:
+    path = tmp_path / "clip.wav"
+    waveform = np.stack([voice(1.0, 140 + 40 * channel, 22_050) for channel in range(n_channels)], axis=1)
+    soundfile.write(path, waveform, 22_050, "PCM_16")
+    samples, rate = soundfile.read(path, dtype=dtype)
+    of_file, of_array = labeller.label(path), labeller.label(samples, sample_rate=rate, name="mine")
+    assert of_file.status == "ok"
+    assert of_array.path == "mine"
+    assert without_path(of_array) == without_path(of_file)
+    assert without_path(labeller.label(path.read_bytes())) == without_path(of_file)
+
+
+def test_the_worker_stays_between_calls(labeller: Labeller, clips: list[Path]) -> None:
+    labeller.label(clips[0])
+    (worker,) = labeller._idle
+    process = worker.worker._process
+    assert [row.status for row in labeller.label_many(clips[:3])] == ["ok"] * 3
+    labeller.label(clips[1])
+    assert labeller._idle == [worker]
+    assert worker.worker._process is process
+    labeller.close()
+    assert process is not None
+    assert process.poll() is not None
+    with pytest.raises(UsageError, match="closed"):
+        labeller.label(clips[0])
+
+
+def test_rows_that_are_left_in_the_middle_do_not_mix_with_the_next_ones(labeller: Labeller, clips: list[Path]) -> None:
+    rows = labeller.label_many(iter(lambda: clips[0], None))
+    assert next(rows).path == str(clips[0])
+    assert labeller.label(clips[5]).path == str(clips[5])
+    rows.close()
+    assert [row.path for row in labeller.label_many(clips)] == [str(path) for path in clips]
+
+
+def test_calls_from_several_threads_give_each_its_own_row(tiny_model: str, clips: list[Path]) -> None:
+    async def all_rows() -> list[Row]:
+        return await asyncio.gather(*(asyncio.to_thread(labeller.label, path) for path in clips))
+
+    with Labeller(tiny_model, n_workers=2) as labeller:
+        assert [row.path for row in asyncio.run(all_rows())] == [str(path) for path in clips]
+        assert len(labeller._idle) <= 2
+
+
+def test_a_recording_that_is_split_has_several_rows(tiny_model: str) -> None:
+    stereo = np.stack([voice(2.0, 120, 16_000), voice(2.0, 240, 16_000)], axis=1)
+    with Labeller(tiny_model, channels="split", segments=True, window_s=1.0) as labeller:
+        rows = labeller.label_rows(stereo, sample_rate=16_000)
+        assert [(row.channel, row.start_s) for row in rows] == [(1, 0.0), (1, 1.0), (2, 0.0), (2, 1.0)]
+        with pytest.raises(UsageError, match="use label_rows"):
+            labeller.label(stereo, sample_rate=16_000)
+    frame = to_pandas(rows)
+    assert list(frame["channel"]) == [1, 1, 2, 2]
+    assert list(frame["start_s"]) == [0.0, 1.0, 0.0, 1.0]
+    assert frame["level_dbfs"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("recording", "sample_rate", "sentence"),
+    [
+        (np.zeros(100, np.float32), None, "needs its sample_rate"),
+        ("a.wav", 16_000, "needs its sample_rate"),
+        (np.zeros((2, 2, 2), np.float32), 16_000, "shape"),
+        (np.zeros(100, np.uint8), 16_000, "not uint8"),
+    ],
+)
+def test_what_is_no_recording_is_refused(
+    labeller: Labeller, recording: Any, sample_rate: int | None, sentence: str
+) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        labeller.label(recording, sample_rate=sample_rate)
+
+
+def test_a_row_reads_well_and_a_notebook_shows_a_player_and_bars(
+    labeller: Labeller, write_voice: Callable[..., Path], tmp_path: Path
+) -> None:
+    row = labeller.label(write_voice("<b>.wav"))
+    assert repr(row) == f"<Row {row.path!r}: {row.emotion} {row.confidence:.0%}>"
+    page = row._repr_html_()
+    assert "&lt;b&gt;.wav" in page
+    assert "<audio controls src='data:audio/" in page
+    assert f">{row.emotion}<" in page
+    assert f">{row.confidence:.0%}<" in page
+    missing = labeller.label(tmp_path / "gone.wav")
+    assert repr(missing) == f"<Row {missing.path!r}: missing: {missing.error}>"
+    assert "<audio" not in missing._repr_html_()
+
+
+def test_a_progress_bar_shows_every_recording(
+    labeller: Labeller, clips: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert len(list(labeller.label_many(clips, progress=True))) == 20
+    assert "20/20" in capsys.readouterr().out

@@ -1,0 +1,373 @@
+"""Labels in Python: the rows that the command line writes.
+
+    import emosense
+
+    with emosense.Labeller() as labeller:
+        row = labeller.label("a.wav")
+
+A labeller does not search folders, and it does not keep or resume work: use `emosense-batch label` for that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from typing import Final, Self, TypedDict, Unpack
+
+from emosense.api.recordings import Path, Waveform, recording_at, recording_of
+from emosense.errors import UsageError
+from emosense.evaluation.choice import EmotionChoice
+from emosense.labelling.config import LabelConfig, Labelled, LabelSpec
+from emosense.labelling.engines import LocalEngine, chunked
+from emosense.labelling.subprocess_labeller import SubprocessLabeller
+from emosense.models.encoder_location import with_encoder_file
+from emosense.models.model import DEFAULT_MODEL, read_model
+from emosense.tables.row import Row
+
+# Few, so that the first rows come soon; a chunk costs only an entry in a queue.
+_CHUNK_SIZE: Final = 8
+
+
+class LabelSettings(TypedDict, total=False):
+    """The settings of a `Labeller`, which describes them."""
+
+    n_workers: int
+    window_s: float
+    hop_s: float
+    segment_by: str
+    min_segment_s: float
+    max_segment_s: float
+    segments: bool
+    strict: bool
+    max_duration_s: float
+    channels: str | int
+    track: int
+    file_timeout_s: float
+    encoder: str
+    emotions: Iterable[str]
+
+
+class Labeller:
+    """Labels recordings in worker processes of this machine, which stay between calls.
+
+    It is a context manager: the workers end with its block. Calls from several threads, or from a thread of
+    `asyncio.to_thread`, run side by side.
+
+    Parameters
+    ----------
+    model : str
+        Name of a model that ships with EmoSense, a directory, or the URL of one in object storage.
+    n_workers : int
+        Worker processes, at least 1.
+    window_s : float
+        Length of the windows that a recording is labelled in, in seconds, at least 0.25; 0 for the model's own.
+    hop_s : float
+        Distance of the windows in seconds, at least 0.25, at most `window_s`; 0 for the length of the window.
+    segment_by : str
+        What a recording is cut into: ``window``, windows of a fixed length, or ``speech``, utterances, at pauses.
+    min_segment_s, max_segment_s : float
+        Least and longest length of an utterance, in seconds; 0 for 1 s, and for the model's window.
+    segments : bool
+        Yield the rows of the windows or utterances, with ``start_s`` and ``end_s``, in place of the recording's row. A
+        recording without a label is still one row.
+    strict : bool
+        Treat a recording that could only be decoded in part as an error.
+    max_duration_s : float
+        Refuse recordings that last longer, in seconds, > 0.
+    channels : str or int
+        ``"mix"``: all channels together, without those that have no speech; ``"split"``: each channel on its own;
+        ``"first"`` or a number, from 1: one channel.
+    track : int
+        Number of the audio track of a film, from 1; 0 for its default, or the first that can be decoded.
+    file_timeout_s : float
+        Give up a recording after so many seconds without progress, or of CPU time without finding speech, > 0.
+    encoder : str
+        Path or URL of the pretrained encoder that the model needs; if empty, it is looked for on this machine.
+    emotions : iterable of str
+        Emotions that a label may be, at least two; empty for those of the model. If only one of neutral and calm is
+        given, the other counts as it. The probabilities of these emotions sum to 1, the others are 0.
+
+    Raises
+    ------
+    UsageError
+        If a setting cannot work.
+    ModelError
+        If the model is refused, or its encoder is missing.
+
+    Examples
+    --------
+    >>> import emosense, soundfile
+    >>> waveform, sample_rate = soundfile.read("calls/1.wav")
+    >>> with emosense.Labeller("default") as labeller:
+    ...     row = labeller.label("calls/1.wav")
+    ...     same = labeller.label(waveform, sample_rate=sample_rate)
+    ...     rows = list(labeller.label_many(["calls/1.wav", "calls/2.wav"]))
+    >>> row == rows[0] and row.probabilities == same.probabilities
+    True
+    """
+
+    def __init__(
+        self,
+        model: str = DEFAULT_MODEL,
+        *,
+        n_workers: int = 1,
+        window_s: float = 0.0,
+        hop_s: float = 0.0,
+        segment_by: str = "window",
+        min_segment_s: float = 0.0,
+        max_segment_s: float = 0.0,
+        segments: bool = False,
+        strict: bool = False,
+        max_duration_s: float = 86_400.0,
+        channels: str | int = "mix",
+        track: int = 0,
+        file_timeout_s: float = 60.0,
+        encoder: str = "",
+        emotions: Iterable[str] = (),
+    ) -> None:
+        if n_workers < 1:
+            raise UsageError(f"n_workers must be at least 1, not {n_workers}")
+        if not 0 < file_timeout_s < float("inf"):
+            raise UsageError(f"file_timeout_s must be a positive number of seconds, not {file_timeout_s}")
+        config = LabelConfig(
+            window_s,
+            hop_s,
+            strict,
+            max_duration_s,
+            segment_by,
+            min_segment_s,
+            max_segment_s,
+            channels=str(channels),
+            track=track,
+        )
+        self._spec = LabelSpec(with_encoder_file(read_model(model), encoder), config, file_timeout_s)
+        config.check(self._spec.model.description["window_s"])
+        self._choice = _choice(emotions, self._spec.model.description["classes"])
+        self._n_workers, self._segments = n_workers, segments
+        self._idle: list[SubprocessLabeller] = []
+        self._lock, self._is_closed = threading.Lock(), False
+
+    def __enter__(self) -> Self:
+        """Return the labeller itself; the first worker starts with the first recording."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the workers."""
+        self.close()
+
+    def close(self) -> None:
+        """End the workers that are idle now, and the others once they are."""
+        with self._lock:
+            self._is_closed, idle = True, self._idle
+            self._idle = []
+        for worker in idle:
+            worker.worker.stop()
+
+    def label(self, recording: Path | bytes | Waveform, *, sample_rate: int | None = None, name: str = "") -> Row:
+        """Label one recording.
+
+        Parameters
+        ----------
+        recording : str, path-like, bytes, or ndarray of shape (n_samples,) or (n_samples, n_channels)
+            A path or URL, the bytes of a file in any format, or a waveform: floats in [-1, 1], or integers of 16 or 32
+            bits.
+        sample_rate : int, optional
+            Of a waveform, in Hz; required for one.
+        name : str
+            The ``path`` of the row, if bytes or a waveform are given.
+
+        Returns
+        -------
+        Row
+            Of the whole recording; with ``status="error"`` if it cannot be labelled.
+
+        Raises
+        ------
+        UsageError
+            If a waveform has another shape or type, or the labeller is closed or splits channels.
+        StorageError
+            If object storage does not answer.
+        """
+        if self._spec.config.splits_channels:
+            raise UsageError("channels='split' gives a row for each channel: use label_rows")
+        (labelled,) = self._labelled(recording, sample_rate, name).by_channel
+        return self._answered(labelled).row
+
+    def label_rows(
+        self, recording: Path | bytes | Waveform, *, sample_rate: int | None = None, name: str = ""
+    ) -> list[Row]:
+        """Label one recording, with all the rows that `label_many` gives for it.
+
+        Parameters
+        ----------
+        recording : str, path-like, bytes, or ndarray of shape (n_samples,) or (n_samples, n_channels)
+            See `label`.
+        sample_rate : int, optional
+            Of a waveform, in Hz; required for one.
+        name : str
+            The ``path`` of the rows, if bytes or a waveform are given.
+
+        Returns
+        -------
+        list of Row
+            Of its segments if the labeller has ``segments=True``, and of each channel with ``channels="split"``.
+
+        Raises
+        ------
+        UsageError
+            If a waveform has another shape or type, or the labeller is closed.
+        StorageError
+            If object storage does not answer.
+        """
+        return list(self._rows(self._labelled(recording, sample_rate, name)))
+
+    def label_many(self, paths: Iterable[Path], *, progress: bool = False) -> Generator[Row, None, None]:
+        """Label recordings side by side.
+
+        Parameters
+        ----------
+        paths : iterable of str or path-like
+            Recordings, local or by URL. They are taken from the iterable as they are needed, in another thread.
+        progress : bool
+            Show a progress bar, in a terminal or a notebook.
+
+        Returns
+        -------
+        generator of Row
+            One row per path, in the order of the paths; with ``segments``, one or more; with ``channels="split"``, one
+            per channel. Closing the generator stops the work.
+
+        Raises
+        ------
+        UsageError
+            If one path is given in place of a list, or the labeller is closed.
+        StorageError
+            While iterating, if object storage does not answer.
+        """
+        if isinstance(paths, (str, os.PathLike)):
+            raise UsageError("paths must be a list of paths, not one path")
+        self._check_open()
+        return self._many(paths, progress)
+
+    def _many(self, paths: Iterable[Path], progress: bool) -> Generator[Row, None, None]:
+        """Yield the results of the engine, which come in any order, in the order of the recordings."""
+        engine = LocalEngine(self._spec, self._n_workers, self._worker)
+        waiting: dict[int, list[Labelled]] = {}
+        next_index = 0
+        total = len(paths) if isinstance(paths, Sized) else None
+        with (
+            _bar(total, progress) as advance,
+            contextlib.closing(engine.run(chunked(map(recording_at, paths), _CHUNK_SIZE))) as results,
+        ):
+            for done in results:
+                waiting[done.chunk.index] = done.labelled
+                advance(len(done.labelled))
+                while next_index in waiting:
+                    for labelled in waiting.pop(next_index):
+                        yield from self._rows(labelled)
+                    next_index += 1
+
+    def _labelled(self, given: Path | bytes | Waveform, sample_rate: int | None, name: str) -> Labelled:
+        self._check_open()
+        with recording_of(given, sample_rate, name) as recording, self._worker(self._spec, lambda: False) as worker:
+            (labelled,) = worker.label_batch([recording])
+            return labelled
+
+    def _rows(self, labelled: Labelled) -> Iterator[Row]:
+        for result in map(self._answered, labelled.by_channel):
+            yield from (self._segments and result.segments) or (result.row,)
+
+    def _answered(self, labelled: Labelled) -> Labelled:
+        return labelled.with_emotions(self._choice) if self._choice else labelled
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise UsageError("this labeller is closed")
+
+    @contextlib.contextmanager
+    def _worker(self, spec: LabelSpec, is_cancelled: Callable[[], bool]) -> Iterator[SubprocessLabeller]:
+        """Lend an idle worker, or a new one, and keep it for the next call."""
+        with self._lock:
+            worker = self._idle.pop() if self._idle else SubprocessLabeller(spec)
+        worker.worker.is_cancelled = is_cancelled
+        try:
+            yield worker
+        finally:
+            with self._lock:
+                is_kept = worker.is_idle and not self._is_closed and len(self._idle) < self._n_workers
+                if is_kept:
+                    self._idle.append(worker)
+            if not is_kept:
+                worker.worker.stop()
+
+
+def label(
+    paths: Iterable[Path], model: str = DEFAULT_MODEL, **settings: Unpack[LabelSettings]
+) -> Generator[Row, None, None]:
+    """Label recordings with a `Labeller` that ends with them.
+
+    Parameters
+    ----------
+    paths : iterable of str or path-like
+        Recordings, local or by URL. They are taken from the iterable as they are needed, in another thread.
+    model : str
+        Name of a model that ships with EmoSense, a directory, or the URL of one in object storage.
+    **settings
+        Those of `Labeller`.
+
+    Returns
+    -------
+    generator of Row
+        What `Labeller.label_many` gives. Closing the generator ends the workers.
+
+    Raises
+    ------
+    UsageError
+        If a setting cannot work.
+    ModelError
+        If the model is refused, or its encoder is missing.
+    StorageError
+        While iterating, if object storage does not answer.
+
+    Examples
+    --------
+    >>> import emosense
+    >>> rows = list(emosense.label(["calls/1.wav", "calls/2.wav", "calls/3.wav"], n_workers=2))
+    >>> [(row.path, row.status, row.error_code) for row in rows]
+    [('calls/1.wav', 'ok', ''), ('calls/2.wav', 'ok', ''), ('calls/3.wav', 'error', 'missing')]
+    >>> 0 < rows[0].confidence <= 1
+    True
+    """
+    labeller = Labeller(model, **settings)
+    return _until_closed(labeller, labeller.label_many(paths))
+
+
+def _until_closed(labeller: Labeller, rows: Generator[Row, None, None]) -> Generator[Row, None, None]:
+    with labeller, contextlib.closing(rows):
+        yield from rows
+
+
+def _choice(emotions: Iterable[str], classes: list[str]) -> EmotionChoice | None:
+    """Parse the emotions that the user gave, if any."""
+    if isinstance(emotions, str):
+        raise UsageError("emotions must be a list of names, not one name")
+    if not (names := tuple(emotions)):
+        return None
+    choice = EmotionChoice.parse(names, classes)
+    choice.check(classes)
+    return choice
+
+
+@contextlib.contextmanager
+def _bar(total: int | None, is_shown: bool) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar, or nothing."""
+    if not is_shown:
+        yield lambda _: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    with Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda n_done: bar.advance(task, n_done)

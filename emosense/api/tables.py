@@ -1,0 +1,49 @@
+"""Rows -> a table in pandas."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from emosense.tables.columns import Group
+from emosense.tables.formats import TableLayout
+from emosense.tables.row import Row
+from emosense.tables.writers import parquet_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def to_pandas(rows: Iterable[Row]) -> pd.DataFrame:
+    """Make a data frame of rows: the columns of the table that `emosense-batch label --quality` writes.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        What a `Labeller` gave.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row each, in their order; a missing value where a recording has no label.
+
+    Examples
+    --------
+    >>> import emosense
+    >>> frame = emosense.to_pandas(emosense.label(["calls/1.wav", "calls/3.wav"]))
+    >>> list(frame["status"])
+    ['ok', 'error']
+    """
+    import pyarrow.parquet as pq
+
+    rows = list(rows)
+    groups: set[Group] = {"quality"}
+    groups |= {"segments"} if any(row.start_s is not None for row in rows) else set()
+    groups |= {"channels"} if any(row.channel is not None for row in rows) else set()
+    groups |= {"speakers"} if any(row.speaker for row in rows) else set()
+    own_emotions = next((row.own_emotions for row in rows if row.own_emotions), ())
+    file = io.BytesIO()
+    with parquet_table(file, TableLayout(frozenset(groups), own_emotions=own_emotions)) as write:
+        write(rows)
+    return pq.read_table(io.BytesIO(file.getvalue())).to_pandas()
