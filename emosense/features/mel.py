@@ -142,29 +142,6 @@ def band_limits(bank_key: tuple[int, int, int, float, float]) -> tuple[int, int,
     return one, two, max(five, two + 1, one + 1)
 
 
-@functools.cache
-def mel_weights(bank_key: tuple[int, int, int, float, float]) -> tuple[Float32, np.float32]:
-    """Relate the sum of a frame's mel powers to its spectrum and to its energy.
-
-    Parameters
-    ----------
-    bank_key : tuple
-        Arguments of `mel_bank`.
-
-    Returns
-    -------
-    weights : ndarray, shape (1 + n_fft // 2,), float32
-        Each bin's share in the sum.
-    largest : float32
-        Largest sum that a frame of energy 1 can have.
-    """
-    weights = mel_bank(*bank_key).sum(axis=1)
-    # Half of a real signal's energy lies at negative frequencies, which the spectrum leaves out.
-    largest = max(weights[0], weights[-1], weights.max() / 2)
-    # A thousandth more, for rounding.
-    return weights, np.float32(1.001 * bank_key[1] * largest)
-
-
 def mel_power(power: Float32, config: FeatureConfig, out: Float32 | None = None) -> Float32:
     """Compute the mel power of a block of frames.
 

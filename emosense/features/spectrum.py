@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from emosense.arrays import Float32
 from emosense.features import filterbanks
 from emosense.features.config import FeatureConfig
-from emosense.features.mel import mel_power, mel_weights
+from emosense.features.mel import mel_power
 
 # 32 frames of 2048 points: windowed frames, spectrum and power take 0.6 MB together and stay in an L2 cache of 1 MB.
 # Twice as many frames take 1.7 times as long (docs/performance.md).
@@ -90,8 +90,6 @@ def block_frames(n_fft: int) -> int:
 def power_blocks(waveform: Float32, config: FeatureConfig) -> Iterator[Float32]:
     """Compute the power spectrogram in blocks.
 
-    With ``config.trim_db`` most of the frames that trimming cuts are left out, and none that it keeps.
-
     Parameters
     ----------
     waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
@@ -109,14 +107,11 @@ def power_blocks(waveform: Float32, config: FeatureConfig) -> Iterator[Float32]:
 
     n_fft, hop = config.n_fft, config.hop
     n_frames = 1 + max(0, len(waveform) + 2 * (n_fft // 2) - n_fft) // hop
-    # Whole hops, so that `_audible_span` can sum them up.
-    padded = np.zeros(hop * (n_frames - 1 + -(-n_fft // hop)), np.float32)
+    padded = np.zeros(hop * (n_frames - 1) + n_fft, np.float32)
     n_samples = min(len(waveform), len(padded) - n_fft // 2)
     padded[n_fft // 2 : n_fft // 2 + n_samples] = waveform[:n_samples]
     # A tenth of the time that `sliding_window_view` takes.
     frames = np.ndarray((n_frames, n_fft), np.float32, padded, 0, (hop * padded.itemsize, padded.itemsize))
-    if config.trim_db:
-        frames = frames[_audible_span(padded, frames, config)]
     window = filterbanks.hann_window(n_fft)
     n_block = block_frames(n_fft)
     windowed = np.empty((n_block, n_fft), np.float32)
@@ -126,25 +121,6 @@ def power_blocks(waveform: Float32, config: FeatureConfig) -> Iterator[Float32]:
         power = spectrum.real**2
         power += spectrum.imag**2
         yield power
-
-
-def _audible_span(padded: Float32, frames: Float32, config: FeatureConfig) -> slice:
-    """Return the frames from the first to the last that may be within `trim_db` of the loudest, before any FFT.
-
-    Parseval bounds a frame's mel power by its energy, and the mel power of one loud frame is a lower bound of the
-    loudest one's. This saves a third of the FFTs of a RAVDESS clip, which is half silence.
-    """
-    import scipy.fft
-
-    hops = padded.reshape(-1, config.hop)
-    energies = np.vecdot(hops, hops)
-    n_frames = len(frames)
-    energy = sum(energies[first : first + n_frames] for first in range(-(-config.n_fft // config.hop)))
-    weights, power_of_energy = mel_weights(config.mel_key)
-    likely = scipy.fft.rfft(frames[energy.argmax()] * filterbanks.hann_window(config.n_fft))
-    limit = energy * power_of_energy
-    loud = (likely.real**2 + likely.imag**2) @ weights
-    return loud_span(limit, config.trim_db, min(float(loud), float(limit.max())))
 
 
 def mel_spectrogram(waveform: Float32, config: FeatureConfig) -> Float32:
@@ -187,7 +163,7 @@ def power_to_db(power: Float32, top_db: float = TOP_DB) -> Float32:
     return db
 
 
-def loud_span(frame_power: NDArray[np.floating], trim_db: float, loudest: float | None = None) -> slice:
+def loud_span(frame_power: NDArray[np.floating], trim_db: float) -> slice:
     """Find the part of a recording that trimming keeps.
 
     Parameters
@@ -196,8 +172,6 @@ def loud_span(frame_power: NDArray[np.floating], trim_db: float, loudest: float 
         Power of each frame, on any scale.
     trim_db : float
         How far below the loudest frame the first and the last frame may be; 0 keeps all.
-    loudest : float or None
-        Power of the loudest frame; None takes the maximum of `frame_power`.
 
     Returns
     -------
@@ -206,6 +180,5 @@ def loud_span(frame_power: NDArray[np.floating], trim_db: float, loudest: float 
     """
     if not trim_db:
         return slice(0, len(frame_power))
-    loudest = frame_power.max() if loudest is None else loudest
-    loud = np.flatnonzero(frame_power >= loudest * 10 ** (-trim_db / 10))
+    loud = np.flatnonzero(frame_power >= frame_power.max() * 10 ** (-trim_db / 10))
     return slice(int(loud[0]), int(loud[-1]) + 1)
