@@ -78,9 +78,11 @@ def _below_voice(coarse: Float32, coarse_hz: float) -> Float32:
     # The rest of the transform's length leads from the last sample back to the first, without a step.
     way_back = np.linspace(coarse[-1], coarse[0], n - len(coarse) + 2, dtype=np.float32)[1:-1]
     spectrum = scipy.fft.rfft(np.concatenate((coarse, way_back)))
-    hz = np.arange(len(spectrum)) * (coarse_hz / n)
-    rising = np.clip((hz - STOP_HZ) / (PASS_HZ - STOP_HZ), 0, 1)
-    spectrum *= (np.cos(np.pi / 2 * rising) ** 2).astype(np.float32)
+    bin_hz = coarse_hz / n
+    first, end = (min(len(spectrum), int(edge / bin_hz) + 1) for edge in (STOP_HZ, PASS_HZ))
+    rising = (np.arange(first, end) * bin_hz - STOP_HZ) / (PASS_HZ - STOP_HZ)
+    spectrum[first:end] *= (np.cos(np.pi / 2 * rising) ** 2).astype(np.float32)
+    spectrum[end:] = 0
     return np.asarray(scipy.fft.irfft(spectrum, n)[: len(coarse)], np.float32)
 
 

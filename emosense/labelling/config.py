@@ -189,6 +189,21 @@ class Labelled:
         """
         return cls(results[0].row, results[0].segments, tuple(results[1:]))
 
+    def of_channel(self, channel: int) -> Labelled:
+        """Say which channel the rows are of.
+
+        Parameters
+        ----------
+        channel : int
+            From 1.
+
+        Returns
+        -------
+        Labelled
+        """
+        row, *segments = (dataclasses.replace(row, channel=channel) for row in (self.row, *self.segments))
+        return Labelled(row, tuple(segments))
+
     @property
     def by_channel(self) -> tuple[Labelled, ...]:
         """The results of its channels, one for each row of the table."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -97,8 +96,9 @@ class ChannelResults:
                 labelled = result_of(channel)
             except RecordingError as err:
                 labelled = Labelled(error_row(self._path, err))
-            row, *segments = (dataclasses.replace(row, channel=channel) for row in (labelled.row, *labelled.segments))
-            results.append(Labelled(row, tuple(segments)))
+            if channel is not None:
+                labelled = labelled.of_channel(channel)
+            results.append(labelled)
         return Labelled.of_channels(results)
 
 
