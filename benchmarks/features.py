@@ -54,10 +54,13 @@ def ours(path: str, config: FeatureConfig) -> np.ndarray:
 
 def floor(path: str, config: FeatureConfig) -> np.ndarray:
     with open(path, "rb", buffering=0) as file:
-        waveform = peers.segment(read_waveform(file, config.sample_rate), config)
+        waveform = read_waveform(file, config.sample_rate)
+    if config.set == "mfcc":
+        waveform = peers.segment(waveform, config)
     padded = np.zeros(len(waveform) + config.n_fft, np.float32)
     padded[config.n_fft // 2 :][: len(waveform)] = waveform
-    frames = np.lib.stride_tricks.sliding_window_view(padded, config.n_fft)[:: config.hop]
+    n_frames = 1 + len(waveform) // config.hop
+    frames = np.ndarray((n_frames, config.n_fft), np.float32, padded, 0, (4 * config.hop, 4))
     window = filterbanks.hann_window(config.n_fft)
     n_block = block_frames(config.n_fft)
     windowed = np.empty((n_block, config.n_fft), np.float32)
@@ -88,11 +91,14 @@ def contenders() -> Iterator[Contender]:
         "functionals": (default_config("functionals"), None),
         "mfcc": (default_config("mfcc"), peers.librosa_mfcc),
         "logmel": (default_config("logmel"), peers.librosa_logmel),
+        "whisper": (default_config("whisper"), peers.librosa_whisper),
     }
     for group, (config, oracle) in sets.items():
         if oracle:
             yield Contender(group, "librosa", bind(oracle, config), "reference")
         yield Contender(group, "emosense", bind(ours, config), "yes" if oracle else "no reference")
+        for name, run in peers.installed_for(group):
+            yield Contender(group, name, run, "yes")
         yield Contender(group, "floor", bind(floor, config))
     for name, run in peers.installed():
         yield Contender("peers", name, run, "no")

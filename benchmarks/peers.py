@@ -14,6 +14,7 @@ import soxr
 
 from emosense.audio.reader import read_waveform
 from emosense.features.config import FeatureConfig
+from emosense.features.whisper import PEAK
 
 RATE = 16_000
 
@@ -65,6 +66,19 @@ def librosa_logmel(path: str, config: FeatureConfig) -> np.ndarray:
     return librosa.power_to_db(mel[:, loud[0] : loud[-1] + 1], ref=np.max, amin=1e-30).T
 
 
+def librosa_whisper(path: str, config: FeatureConfig) -> np.ndarray:
+    import librosa
+
+    power = np.abs(librosa.stft(read(path), n_fft=config.n_fft, hop_length=config.hop, pad_mode="reflect")[:, :-1]) ** 2
+    bank = librosa.filters.mel(sr=RATE, n_fft=config.n_fft, n_mels=config.n_mels)
+    return at_one_level(np.log10(np.maximum(bank @ power, 1e-10)).T)
+
+
+def at_one_level(log: np.ndarray) -> np.ndarray:
+    """Whisper's scale, where the loudest value is `PEAK`."""
+    return (np.maximum(log - log.max(), -8) + PEAK + 4) / 4
+
+
 def segment(waveform: np.ndarray, config: FeatureConfig) -> np.ndarray:
     length = round(config.segment_s * config.sample_rate)
     if not length:
@@ -84,6 +98,26 @@ def installed() -> Iterator[tuple[str, Callable[[str], np.ndarray]]]:
     for make in (opensmile_egemaps, audioflux_mel_mfcc, kaldi_mfcc):
         with contextlib.suppress(ImportError):
             yield make()
+
+
+def installed_for(group: str) -> Iterator[tuple[str, Callable[[str], np.ndarray]]]:
+    """Names and functions of the peers that compute the same values as a feature set."""
+    if group == "whisper":
+        with contextlib.suppress(ImportError):
+            yield asrfront_log_mel()
+
+
+def asrfront_log_mel() -> tuple[str, Callable[[str], np.ndarray]]:
+    import importlib.metadata
+
+    import asrfront.whisper
+
+    def run(path: str) -> np.ndarray:
+        values = asrfront.whisper.log_mel(read(path), pad_or_trim=False).T
+        # Its values are scaled already, at the level of the recording.
+        return values + ((PEAK + 4) / 4 - values.max())
+
+    return f"asrfront {importlib.metadata.version('asrfront')}", run
 
 
 def opensmile_egemaps() -> tuple[str, Callable[[str], np.ndarray]]:
