@@ -7,6 +7,7 @@ in the environment of its processes and never in a file. The dashboard stays off
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import math
 import os
@@ -14,6 +15,7 @@ import secrets
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -31,9 +33,17 @@ _LOCAL_ENVIRONMENT: Final = {
     "RAY_task_oom_retries": "2",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Ray's figures for Prometheus are served on all interfaces to anybody, without the token. A port that does not
+    # exist keeps two of its three servers from starting (Ray 2.60 logs that, and goes on).
+    "RAY_enable_metrics_collection": "0",
+    "AUTOSCALER_METRIC_PORT": "70000",
+    "DASHBOARD_METRIC_PORT": "70000",
 }
 _OBJECT_STORE_BYTES: Final = 400_000_000
 _CONNECT_TIMEOUT_S: Final = 5.0
+_TMP: Final = "/tmp"  # noqa: S108 - a private folder is made there
+_FOLDER_PREFIX: Final = "emosense-"
+_OWNER, _INNER = "owner", "r"
 # On a machine that is busy, Ray's processes may miss Ray's own deadlines for their start.
 _STARTS: Final = 3
 
@@ -171,23 +181,75 @@ def _started(n_workers: int) -> Iterator[int]:
     if ray.is_initialized():
         yield int(ray.cluster_resources().get("CPU", 1))
         return
-    # The path of Ray's sockets must stay under 108 bytes, whatever TMPDIR says.
-    folder = tempfile.mkdtemp(prefix="emosense-", dir="/tmp")
-    try:
-        _start(
-            address="local",
-            num_cpus=n_workers,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            _temp_dir=folder,
-        )
-        quiet()
-        yield n_workers
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+    with private_folder() as folder:
+        try:
+            _start(
+                address="local",
+                num_cpus=n_workers,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                _temp_dir=folder,
+            )
+            quiet()
+            yield n_workers
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def private_folder(place: str = _TMP) -> Iterator[str]:
+    """Make a folder for Ray's session that no other user can enter; what killed drivers have left is removed first.
+
+    Ray opens the folder that it is given to all users of the machine, so it is given one inside a private folder. As
+    long as this process lives, it holds a lock there.
+
+    Parameters
+    ----------
+    place : str
+        Where it is made. The path of Ray's sockets must stay under 108 bytes, whatever TMPDIR says.
+
+    Yields
+    ------
+    str
+        The inner folder.
+    """
+    _remove_abandoned(place)
+    outer = tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=place)
+    # It gets its name when it is locked: without the lock, it is abandoned.
+    with open(os.path.join(outer, "new"), "wb") as owner:
+        try:
+            fcntl.flock(owner, fcntl.LOCK_EX)
+            os.rename(owner.name, os.path.join(outer, _OWNER))
+            inner = os.path.join(outer, _INNER)
+            os.mkdir(inner)
+            yield inner
+        finally:
+            _remove_folder(outer)
+
+
+def _remove_folder(outer: str | Path) -> None:
+    """Remove a folder; if a process of Ray still writes in it, its mark stays, so that the next start removes it."""
+    inner = os.path.join(outer, _INNER)
+    shutil.rmtree(inner, ignore_errors=True)
+    if not os.path.lexists(inner):
+        shutil.rmtree(outer, ignore_errors=True)
+
+
+def _remove_abandoned(place: str) -> None:
+    """Remove the folders of this user whose processes are gone."""
+    for outer in Path(place).glob(f"{_FOLDER_PREFIX}*"):
+        try:
+            status = os.lstat(outer)
+            if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
+                continue
+            with open(outer / _OWNER, "rb") as owner:
+                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove_folder(outer)
+        except OSError:
+            # It has no owner, so it is not one of these; or its owner holds the lock.
+            continue
 
 
 def _start(**settings: Any) -> None:
