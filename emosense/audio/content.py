@@ -9,6 +9,7 @@ import dataclasses
 import errno
 import io
 import os
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -90,32 +91,34 @@ class Content:
         n = min(n, self.size - offset)
         return os.pread(self.descriptor, n, self.start + offset) if n > 0 else b""
 
-    def find(self, pattern: bytes, offset: int = 0) -> Iterator[int]:
+    def find(self, pattern: re.Pattern[bytes], longest: int, offset: int = 0) -> Iterator[int]:
         """Search for bytes.
 
         The file is read and not mapped: a mapped file that is shortened meanwhile would end the process.
 
         Parameters
         ----------
-        pattern : bytes
+        pattern : compiled pattern
             What to search for.
+        longest : int
+            Bytes that it matches at most.
         offset : int
             Position to begin at.
 
         Yields
         ------
         int
-            Each position of the pattern.
+            Positions of the pattern, which do not overlap.
         """
         while offset < self.size:
             block = self.at(offset, _READ_BYTES)
-            place = block.find(pattern)
-            while place >= 0:
-                yield offset + place
-                place = block.find(pattern, place + 1)
+            place = 0
+            for match in pattern.finditer(block):
+                place = match.end()
+                yield offset + match.start()
             if len(block) < _READ_BYTES:
                 return
-            offset += len(block) - len(pattern) + 1
+            offset += max(place, len(block) - longest + 1)
 
 
 class ContentFile(io.RawIOBase):

@@ -120,7 +120,7 @@ def _others_like(content: Content) -> list[int]:
     """Return where recordings of the same format begin, if files of this format are searched."""
     for start, header in _SEARCHED:
         if content.head.startswith(start):
-            return [at for at in content.find(start, 1) if header.match(content.at(at, _HEADER_BYTES))]
+            return [*content.find(header, _HEADER_BYTES, 1)]
     return []
 
 
