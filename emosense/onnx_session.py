@@ -56,6 +56,8 @@ def open_session(graph: bytes | str) -> Any:
     # One thread per worker: the workers are the parallelism, and threads that spin while they wait would compete.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    # Recordings differ in length, and a plan of the memory would be kept for each length.
+    options.enable_mem_pattern = False
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 

@@ -75,7 +75,7 @@ def main() -> None:
     pipe = _Pipe()
     setup = json.loads(sys.stdin.readline())
     try:
-        files = ModelFiles(setup["model"], base64.b64decode(setup["weights"]), setup["sha256"])
+        files = ModelFiles(setup["model"], base64.b64decode(setup.pop("weights")), setup["sha256"])
         # From here on the parent blames the model if this process ends.
         pipe.send({"loading": True})
         model = load_under_limits(files, setup["memory_mb"])
