@@ -15,6 +15,7 @@ from emosense.labelling.config import Labelled, LabelSpec
 from emosense.labelling.engines import LabelledChunk
 from emosense.labelling.job import LabelJob, run_settings
 from emosense.labelling.job_check import error_limit, prepare_places, remove_leftovers
+from emosense.labelling.run.changed_tables import keep_changed
 from emosense.labelling.run.finished import Finished, in_order
 from emosense.labelling.run.journal import check_list, check_replaced
 from emosense.labelling.run.lock import RunLock, lock_folder
@@ -182,6 +183,8 @@ def open_run(
         lock.protect([*job.all_tables, f"{job.output}.run.json"])
         remove_leftovers(job.written)
         prepare_places(job)
+        if not job.restart:
+            keep_changed(job.all_tables, job.output, progress.message)
         progress.start(len(listing))
         folder = RunFolder(job.output, result_settings(spec), progress.message, settings)
         folder.open(restart=job.restart)

@@ -15,6 +15,7 @@ from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, EmoSenseError, NothingToDo
 from emosense.inputs.walk import links_hint
 from emosense.labelling.config import Labelled, LabelSpec
 from emosense.labelling.job import LabelJob, run_settings
+from emosense.labelling.run.changed_tables import DIGESTS, table_digests
 from emosense.progress import duration_text, plural
 from emosense.storage.commits import Commit
 from emosense.storage.files import write_bytes
@@ -254,6 +255,7 @@ def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary, commit: Com
         "limit": job.limit,
         "output": redact(job.output),
         "tables": run_settings(job)["tables"],
+        DIGESTS: table_digests(job.all_tables, job.output),
         "model": _model_record(spec),
         "parameters": dataclasses.asdict(spec.config)
         | {
