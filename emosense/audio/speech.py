@@ -24,6 +24,10 @@ NO_SPEECH: Final = f"less than {MIN_SPEECH_S} s of speech was found"
 # What stays before the first and after the last frame of speech.
 MARGIN_S: Final = 0.15
 _SILENT_DB: Final = -200.0
+# What is left of a frame after hum was removed is rounding, and no speech, if it is this much below what the frame was,
+# or around the steps of a 16-bit file.
+_RESIDUE_DB: Final = -55.0
+_STEPS_DB: Final = -90.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -146,7 +150,9 @@ def listen(waveform: Float32, sample_rate: int) -> Listened:
     is_speech, level_db = speech_frames(filtered, sample_rate)
     cleaned = without_hum(filtered, _pauses(is_speech, len(filtered), sample_rate), sample_rate)
     if cleaned is not filtered:
+        before_db = level_db
         is_speech, level_db = speech_frames(cleaned, sample_rate)
+        is_speech &= level_db > np.maximum(before_db + _RESIDUE_DB, _STEPS_DB)
     return Listened(cleaned, is_speech, level_db, frame)
 
 

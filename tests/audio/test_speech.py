@@ -103,3 +103,12 @@ def test_the_shortest_recording_can_be_speech(tmp_path: Path) -> None:
     soundfile.write(path, voice(0.25), RATE)
     with open(path, "rb") as file:
         assert len(speech_of(read_waveform(file, RATE), RATE)) == 4000
+
+
+@pytest.mark.parametrize("hz", [50, 60])
+@pytest.mark.parametrize("dbfs", [-60, -33, -15])
+def test_what_is_left_of_a_pure_hum_in_a_file_is_no_speech(hz: float, dbfs: float) -> None:
+    for n_harmonics in (1, 3, 12):
+        humming = hum(3 * RATE, hz, dbfs, n_harmonics, np.random.default_rng(n_harmonics))
+        stored = np.round(np.clip(humming, -1, 1) * 32767) / 32768
+        assert find_speech(stored.astype(np.float32), RATE) is None, n_harmonics
