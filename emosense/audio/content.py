@@ -6,7 +6,6 @@ Everything is read by position, so that several parts of a file can be read at o
 from __future__ import annotations
 
 import dataclasses
-import errno
 import io
 import os
 import re
@@ -156,7 +155,7 @@ class ContentFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Set the position.
+        """Set the position; one before the start is the start, since decoders of damaged files ask for it.
 
         Parameters
         ----------
@@ -169,17 +168,10 @@ class ContentFile(io.RawIOBase):
         -------
         int
             The new position.
-
-        Raises
-        ------
-        OSError
-            With ``EINVAL``, if it lies before the start.
         """
         position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._content.size}[whence]
-        if position < 0:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        self._position = position
-        return position
+        self._position = max(0, position)
+        return self._position
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read the next bytes.

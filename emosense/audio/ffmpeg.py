@@ -158,6 +158,11 @@ class FFmpegDecoder:
         while True:
             try:
                 packet = next(packets, None)
+            except IndexError:
+                # PyAV does not know streams that begin in the middle, as after another transport stream.
+                self.is_broken = True
+                packets = self._container.demux(self._stream)
+                continue
             except (self._av.FFmpegError, OSError) as err:
                 self._raise_fault_of_storage(err)
                 self.is_broken = True

@@ -52,6 +52,8 @@ _SEARCH_BYTES: Final = 1 << 16
 _LEAST_FRAMES_BYTES: Final = 1 << 10
 # What follows the samples of a WAV is text and marks; where it is not chunks at all, the walk ends here.
 _MOST_CHUNKS_AFTER: Final = 16
+# A day of fragments of a quarter of a second has fewer.
+_MOST_BOXES: Final = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -190,7 +192,7 @@ def _riff_end(content: Content) -> int | None:
 def _mp4_end(content: Content) -> int | None:
     """Walk the boxes up to one that begins another file."""
     place = 0
-    while True:
+    for _ in range(_MOST_BOXES):
         header = content.at(place, 16)
         length = int.from_bytes(header[:4], "big")
         if length == 1:
@@ -200,6 +202,7 @@ def _mp4_end(content: Content) -> int | None:
         if len(header) < 8 or length < 8:
             return None
         place += length
+    return None
 
 
 def _mp3_end(content: Content) -> int | None:

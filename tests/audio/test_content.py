@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import re
 from pathlib import Path
@@ -47,8 +46,6 @@ def test_a_part_is_read_like_a_file_of_its_own(made: bytes, tmp_path: Path) -> N
         assert buffer[:20] == made[580:600]
         assert part.seek(1 << 62) == 1 << 62
         assert part.read(1) == b""
-        with pytest.raises(OSError, match="Invalid") as caught:
-            part.seek(-1)
-        assert caught.value.errno == errno.EINVAL
+        assert part.seek(-1) == 0
         part.close()
         assert file.read(4) == made[:4]

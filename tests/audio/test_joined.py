@@ -176,6 +176,18 @@ def test_a_crooked_seam_hides_nothing(kind: str, tmp_path: Path) -> None:
     assert (row.status, row.decoded_s) == ("ok", pytest.approx(2.0, abs=0.01))
 
 
+def test_a_packet_of_a_transport_stream_with_another_number_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "hls.ts"
+    content = bytearray(MADE["ts"][0](3.0, 48_000))
+    starts = [i for i in range(0, len(content), 188) if content[i + 1 : i + 3] == b"\x41\0"]
+    # The first packet of a group of sound, whose stream FFmpeg takes for a new one that begins here.
+    content[starts[len(starts) // 2] + 1] = 0x42
+    path.write_bytes(content)
+    row = decoded(path)
+    assert row.status == "partial"
+    assert 2.0 < row.decoded_s < row.duration_s
+
+
 def test_tags_before_a_wav_take_nothing_from_it(tmp_path: Path) -> None:
     path = tmp_path / "tagged.wav"
     path.write_bytes(bad_audio.id3(5000) + bad_audio.wav())
