@@ -1,11 +1,13 @@
-"""Trains the speech detector, and compares it with Silero VAD on real speech and on sounds that nobody speaks.
+"""Trains the speech detector, and compares it with others on real speech and on sounds that nobody speaks.
 
     python benchmarks/speech_detector.py fit --silero silero_vad_16k_op15.onnx RAVDESS MORE.csv
     python benchmarks/speech_detector.py compare --silero silero_vad_16k_op15.onnx RAVDESS MORE.csv
+    python benchmarks/speech_detector.py compare --webrtc --every 12 --sounds 4 RAVDESS MORE.csv
 
 Corpora are what `emosense-batch train` takes. Silero VAD (MIT, PyPI package silero-vad) is the teacher: it says which
 frames of clean recordings are speech; the detector learns that on clean and on disturbed copies. It is trained on half
-of the speakers, in order of their names, and compared on the other half.
+of the speakers, in order of their names, and compared on the other half. WebRTC's detector is the PyPI package
+webrtcvad-wheels, in its four modes.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -133,19 +136,29 @@ def fit(silero: Silero, corpora: list[str]) -> None:
     print(f"{place}: {place.stat().st_size:,} bytes, from {sum(map(len, labels)):,} frames")
 
 
-def compare(silero: Silero, corpora: list[str]) -> None:
-    """Print refusals and CPU time of both on recordings of speakers that the detector was not trained on."""
+def webrtc(mode: int) -> Callable[[np.ndarray], bool]:
+    """WebRTC's detector, on its frames of 30 ms."""
+    import webrtcvad
+
+    def is_refused(waveform: np.ndarray) -> bool:
+        detector, n_bytes = webrtcvad.Vad(mode), 2 * round(0.03 * RATE)
+        samples = (np.clip(waveform, -1, 1) * 32767).astype("<i2").tobytes()
+        starts = range(0, len(samples) - n_bytes + 1, n_bytes)
+        return sum(detector.is_speech(samples[at : at + n_bytes], RATE) for at in starts) * 0.03 < speech.MIN_SPEECH_S
+
+    return is_refused
+
+
+def compare(others: dict[str, Callable[[np.ndarray], bool]], corpora: list[str], every: int, n_sounds: int) -> None:
+    """Print refusals and CPU time of all on recordings of speakers that the detector was not trained on."""
     rng = np.random.default_rng(99)
-    sounds = [made_sounds.non_speech(kind, rng) for kind in made_sounds.NON_SPEECH for _ in range(16)]
-    spoken = recordings(corpora, 1, 1)
+    sounds = [made_sounds.non_speech(kind, rng) for kind in made_sounds.NON_SPEECH for _ in range(n_sounds)]
+    spoken = recordings(corpora, 1, every)
     print(f"{len(sounds)} sounds without speech, {len(spoken)} recordings of speech; no speech: less than "
           f"{speech.MIN_SPEECH_S} s")  # fmt: skip
     print("| | sounds refused | speech refused | CPU ms per second of audio |")
     print("|---|--:|--:|--:|")
-    detectors = {
-        "EmoSense": lambda waveform: speech.find_speech(waveform, RATE) is None,
-        "Silero VAD": lambda waveform: (silero(waveform) > 0.5).sum() * speech_detector.FRAME_S < speech.MIN_SPEECH_S,
-    }
+    detectors = {"EmoSense": lambda waveform: speech.find_speech(waveform, RATE) is None} | others
     for name, is_refused in detectors.items():
         start_s = time.process_time()
         refused = [np.mean([is_refused(waveform) for waveform in each]) for each in (sounds, spoken)]
@@ -157,9 +170,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("fit", "compare"))
     parser.add_argument("corpora", nargs="+")
-    parser.add_argument("--silero", required=True)
+    parser.add_argument("--silero", default="", help="Silero VAD's ONNX file; fit needs it")
+    parser.add_argument("--webrtc", action="store_true", help="compare with WebRTC's detector")
+    parser.add_argument("--every", type=int, default=1, help="compare on every so manyth recording")
+    parser.add_argument("--sounds", type=int, default=16, help="sounds of each kind")
     arguments = parser.parse_args()
-    {"fit": fit, "compare": compare}[arguments.what](Silero(arguments.silero), arguments.corpora)
+    silero = Silero(arguments.silero) if arguments.silero else None
+    if arguments.what == "fit":
+        if silero is None:
+            parser.error("fit needs --silero")
+        fit(silero, arguments.corpora)
+        return
+    others: dict[str, Callable[[np.ndarray], bool]] = {}
+    if silero is not None:
+        others["Silero VAD"] = lambda waveform: (
+            (silero(waveform) > 0.5).sum() * speech_detector.FRAME_S < speech.MIN_SPEECH_S
+        )
+    if arguments.webrtc:
+        others |= {f"WebRTC, mode {mode}": webrtc(mode) for mode in range(4)}
+    compare(others, arguments.corpora, arguments.every, arguments.sounds)
 
 
 if __name__ == "__main__":

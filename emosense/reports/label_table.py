@@ -14,8 +14,12 @@ from emosense.tables.readers import read_records
 
 _TEXT: Final = ("path", "emotion", "status", "error_code", "error")
 _NUMBERS: Final = ("confidence", "duration_s", "decoded_s")
+# Tables of earlier versions lack these.
+_OF_SEGMENTS: Final = ("n_segments", "agreement")
 _STATUSES: Final = ("ok", "partial", "error")
-_WANTED: Final = (*_TEXT, *_NUMBERS, "uncertain", "unfamiliar", "start_s", "channel", *QUALITY_COLUMNS, "speaker")
+_WANTED: Final = (
+    *_TEXT, *_NUMBERS, *_OF_SEGMENTS, "uncertain", "unfamiliar", "start_s", "channel", *QUALITY_COLUMNS, "speaker",
+)  # fmt: skip
 
 
 class LabelRow(NamedTuple):
@@ -34,6 +38,8 @@ class LabelRow(NamedTuple):
     quality: tuple[float | None, ...] = ()
     speaker: str | None = None
     channel: str = ""
+    n_segments: float | None = None
+    agreement: float | None = None
 
     @property
     def name(self) -> str:
@@ -108,7 +114,7 @@ def _row(emotions: AbstractSet[str], record: dict[str, Any]) -> LabelRow:
     is_uncertain, is_unfamiliar = (record.get(name) in (True, "true") for name in ("uncertain", "unfamiliar"))
     return LabelRow(
         path, emotion, status, code, error, confidence, duration_s, decoded_s, is_uncertain, is_unfamiliar,
-        quality, speaker, channel,
+        quality, speaker, channel, *(_number(record.get(name)) for name in _OF_SEGMENTS),
     )  # fmt: skip
 
 

@@ -146,6 +146,9 @@ def _key_values(tally: Tally) -> Markup:
     if tally.n_unfamiliar:
         share = f"{percent(tally.n_unfamiliar / n_labelled)}, unlike the training data: expect more wrong labels"
         items.append(("unfamiliar", count(tally.n_unfamiliar), share))
+    if tally.n_several:
+        share = f"of {count(tally.n_several)} of several windows: most of the speech has another label on its own"
+        items.append(("mixed", count(tally.n_mixed), share))
     if tally.n_uncertain:
         items.append(("marked uncertain", count(tally.n_uncertain), "below the confidence threshold of the run"))
     return page.key_values(items)

@@ -155,6 +155,7 @@ padding:0;margin:.8rem 0}}
 figure .line svg{{width:100%;max-width:none;overflow:visible}}
 .line .names text{{font-size:10px}}.line .short{{display:none}}
 .playable .plot{{cursor:pointer}}.bar:hover{{stroke:currentColor;stroke-width:1.5}}
+.bar:focus-visible{{outline:none;stroke:currentColor;stroke-width:2.5}}
 .moments ol{{margin:.3rem 0 0;padding-left:1.4rem}}.moments li{{margin:.25rem 0}}.moments h3{{margin:0}}
 button{{font:inherit;color:inherit;background:none;border:1px solid;border-radius:4px;padding:0 .35rem;cursor:pointer}}
 @media(max-width:40rem){{.line{{grid-template-columns:1.7rem minmax(0,1fr)}}.line .fine,.line .long{{display:none}}

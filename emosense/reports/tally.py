@@ -24,6 +24,8 @@ from emosense.tables.row import original_path, printable_path
 
 N_CLIPS: Final = 12
 N_FILES_A_CODE: Final = 20
+# A recording is mixed if less of its speech has its label on its own.
+MIXED_BELOW: Final = 0.5
 _MAX_GROUPS: Final = 50_000
 _MILLIONTHS: Final = 1_000_000
 _MS: Final = 1000
@@ -113,6 +115,8 @@ class Tally:
     n: int = 0
     n_uncertain: int = 0
     n_unfamiliar: int = 0
+    n_several: int = 0
+    n_mixed: int = 0
     by_status: Counter[str] = dataclasses.field(default_factory=Counter)
     folders: Groups = dataclasses.field(init=False)
     speakers: Groups = dataclasses.field(init=False)
@@ -203,6 +207,9 @@ def _count(tally: Tally, row: LabelRow) -> None:
     tally.n += 1
     tally.n_uncertain += row.is_uncertain
     tally.n_unfamiliar += row.is_unfamiliar
+    if row.n_segments is not None and row.agreement is not None and row.n_segments > 1:
+        tally.n_several += 1
+        tally.n_mixed += row.agreement < MIXED_BELOW
     tally.by_status[row.status] += 1
     place = tally.emotions.index(row.emotion) if row.emotion else -1
     path = original_path(row.path)

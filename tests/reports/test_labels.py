@@ -287,6 +287,24 @@ def test_unfamiliar_rows_are_counted(tmp_path: Path) -> None:
         assert Page(tmp_path / "labels.html").facts["unfamiliar"].startswith(f"{n}|")
 
 
+def test_recordings_of_several_windows_that_disagree_are_counted(tmp_path: Path) -> None:
+    rows = [
+        dataclasses.replace(row, n_segments=1 + number % 3, agreement=0.2 + 0.1 * (number % 7))
+        if row.probabilities
+        else row
+        for number, row in enumerate(made_rows())
+    ]
+    several = [row for row in rows if row.n_segments and row.n_segments > 1]
+    n_mixed = sum((row.agreement or 0) < 0.5 for row in several)
+    assert 0 < n_mixed < len(several) < len(rows)
+    for extension in ("csv", "parquet"):
+        table = write_table(tmp_path / f"labels.{extension}", rows)
+        label_report(table, None, str(tmp_path / "labels.html"))
+        assert (
+            Page(tmp_path / "labels.html").facts["mixed"].startswith(f"{n_mixed}|of {len(several)} of several windows")
+        )
+
+
 def test_the_three_formats_give_the_same_page(tmp_path: Path) -> None:
     rows = made_rows(50, names=HOSTILE)
     pages = []
