@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.evaluation.metrics import confusion_matrix, uar
@@ -69,8 +70,7 @@ def fit(
     copies = [np.stack(table.copies[copy]) for copy in copies_of(config)]
     embeddings, *changed = copies or [_embeddings(table.features, config, front)]
     allowed = class_mask(table.corpora, labels, len(classes))
-    weights = balanced_weights(table.corpora, labels) * allowed.sum(axis=1, dtype=np.float32) ** _EMOTIONS_POWER
-    rows = TrainingRows(embeddings, labels, weights, allowed)
+    rows = TrainingRows(embeddings, labels, row_weights(table.corpora, labels, allowed), allowed)
     head, loss = train_head(rows.with_copies(changed), config.l2)
     if config.tuning:
         front, head = tune(
@@ -86,6 +86,27 @@ def fit(
     speakers = [f"{corpus}/{speaker}" for corpus, speaker in zip(table.corpora, table.speakers, strict=True)]
     speaker_head = train_speaker_head(head, rows, speakers, config.l2)
     return to_onnx(front, config.layers, config.pooling, head, speaker_head)
+
+
+def row_weights(corpora: Sequence[str], labels: NDArray[np.int64], allowed: NDArray[np.bool_]) -> Float32:
+    """Return row weights with which a corpus of many emotions counts more than one of few.
+
+    Parameters
+    ----------
+    corpora : sequence of str, length n_rows
+        Corpus of each row.
+    labels : ndarray, shape (n_rows,), int64
+        Class of each row.
+    allowed : ndarray, shape (n_rows, n_classes), bool
+        The classes of each row's corpus, from `emosense.training.balance.class_mask`.
+
+    Returns
+    -------
+    ndarray, shape (n_rows,), float32
+        Those of `emosense.training.balance.balanced_weights`, times the square of the number of classes of the corpus.
+    """
+    n_emotions = allowed.sum(axis=1, dtype=np.float32)
+    return np.asarray(balanced_weights(corpora, labels) * n_emotions**_EMOTIONS_POWER, np.float32)
 
 
 def _of(table: FeatureTable, classes: tuple[str, ...], config: TransferConfig) -> tuple[Float32, Any]:

@@ -24,6 +24,7 @@ from emosense.models.model import ModelFiles
 from emosense.onnx_session import open_session
 from emosense.progress import Silent
 from emosense.training import front_choice
+from emosense.training.balance import class_mask
 from emosense.training.encoder_choice import EncoderChoice, config_with_encoder
 from emosense.training.ensemble import copies_of, features_of, without_copies
 from emosense.training.extraction import Copy, recording_features
@@ -31,6 +32,7 @@ from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import fit, fit_transfer
 from emosense.training.front_choice import load_front
 from emosense.training.presets import preset
+from emosense.training.transfer import row_weights
 from emosense.training.transfer_settings import TransferConfig, TuningConfig
 from emosense.training.tuning import build, decibels
 from emosense.training.waveform_augmentation import RandomCopy
@@ -76,6 +78,16 @@ def made_table(config: TransferConfig, *, with_copies: bool) -> FeatureTable:
         [extract(w, config.feature) for w in waveforms],
         copies,
     )
+
+
+def test_a_corpus_counts_by_the_square_of_its_emotions_and_each_of_its_emotions_the_same() -> None:
+    corpora, labels = ["a"] * 12 + ["b"] * 12, np.array([0] * 8 + [1] * 4 + [0, 1, 2, 3] * 3)
+    allowed = class_mask(corpora, labels, 4)
+    weights = row_weights(corpora, labels, allowed)
+    of_a = [float(weights[:12][labels[:12] == label].sum()) for label in range(2)]
+    of_b = [float(weights[12:][labels[12:] == label].sum()) for label in range(4)]
+    assert of_a == pytest.approx([of_a[0]] * 2)
+    assert of_b == pytest.approx([4 * of_a[0]] * 4)
 
 
 def test_the_embedding_of_a_recording_is_what_the_graph_gives(encoder: str) -> None:
