@@ -145,7 +145,7 @@ def _compare(first: str, second: str, output: str) -> None:
     """Write the comparison of two evaluations and print the paired test."""
     from emosense.reports import comparison_report
     from emosense.reports.comparison import comparison_text
-    from emosense.storage.files import make_folder
+    from emosense.storage.folders import make_folder
 
     make_folder(output)
     page = join(output, "comparison.html")

@@ -10,8 +10,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from emosense.errors import UsageError
-from emosense.storage.files import exists, read_bytes, read_json, remove, write_bytes
+from emosense.storage.folders import exists, remove
 from emosense.storage.locations import is_within, redact, without_credentials
+from emosense.storage.reading import read_bytes, read_json
+from emosense.storage.writing import write_bytes
 
 # Options of one run rather than settings of the job.
 _NOT_SAVED: Final = frozenset({"help", "save", "load", "restart", "dry_run", "overwrite"})

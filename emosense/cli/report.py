@@ -30,7 +30,7 @@ def report(
     from emosense.reports import comparison_report, evaluation_report, label_report, save_figures, segment_report
     from emosense.reports.figure import check_figure_formats
     from emosense.reports.segment_table import is_segment_table
-    from emosense.storage.files import exists
+    from emosense.storage.folders import exists
     from emosense.storage.locations import join
 
     is_table = source.lower().endswith((".csv", ".parquet", ".jsonl"))

@@ -32,8 +32,9 @@ from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import read_model
 from emosense.models.trial import try_model
 from emosense.progress import Progress, plural
-from emosense.storage.files import make_folder, write_bytes
+from emosense.storage.folders import make_folder
 from emosense.storage.locations import join
+from emosense.storage.writing import write_bytes
 from emosense.training.encoder_choice import config_with_encoder
 from emosense.training.ensemble import features_of, settings_sha256
 from emosense.training.feature_cache import load_tables, settings_for

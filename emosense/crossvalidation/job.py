@@ -8,7 +8,7 @@ from typing import Final
 from emosense.audio.mp3 import check_mp3
 from emosense.errors import UsageError
 from emosense.features.encoder.files import default_cache
-from emosense.storage.files import exists
+from emosense.storage.folders import exists
 from emosense.storage.locations import join, redact
 from emosense.training.encoder_choice import EncoderChoice
 from emosense.training.extra import check_extra

@@ -14,8 +14,8 @@ from emosense.inputs.known_corpora import corpus_name
 from emosense.inputs.ravdess_names import parse_ravdess_name
 from emosense.inputs.utterance import RAVDESS, TABLE, Utterance
 from emosense.inputs.walk import named_recording
-from emosense.storage.files import open_stream
 from emosense.storage.locations import beside, redact, without_credentials
+from emosense.storage.reading import open_stream
 from emosense.storage.text_table import text_table
 
 _NEEDED: Final = ("path", "emotion", "speaker")

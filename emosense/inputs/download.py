@@ -18,10 +18,11 @@ from typing import Final
 
 from emosense.errors import OutputError, StorageError, UsageError
 from emosense.progress import Progress
-from emosense.storage.files import make_folder, remove, write_bytes
+from emosense.storage.folders import make_folder, remove
 from emosense.storage.http import fetch, md5_of, request_for
 from emosense.storage.locations import redact
 from emosense.storage.schemes import is_url
+from emosense.storage.writing import write_bytes
 from emosense.storage.zip_archive import Member, make_real_folder, unpack
 
 # Zenodo record 1188976 (Livingstone and Russo, 2018, CC BY-NC-SA 4.0), and the MD5 sums that it publishes. MD5 detects

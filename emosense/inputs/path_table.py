@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 from emosense.errors import NothingToDo, UsageError
-from emosense.storage.files import open_stream
 from emosense.storage.locations import beside, join, local_path, redact
+from emosense.storage.reading import open_stream
 from emosense.storage.schemes import is_url
 from emosense.storage.text_table import MAX_LINE, text_encoding, text_table
 

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from emosense.errors import NothingToDo, UsageError
 from emosense.labelling.speakers import Speakers
-from emosense.storage.files import atomic_writer, exists
+from emosense.storage.folders import exists
 from emosense.storage.locations import absolute_location, beside, redact
 from emosense.storage.schemes import is_url
+from emosense.storage.writing import atomic_writer
 from emosense.tables.readers import read_records
 from emosense.tables.row import escape_cell, original_path, printable_path
 

@@ -11,9 +11,10 @@ from typing import Final
 
 from emosense.errors import OutputError, UsageError
 from emosense.labelling.job import LabelJob
-from emosense.storage.files import half_written, is_half_written, make_folder, remove
+from emosense.storage.folders import make_folder, remove
 from emosense.storage.locations import absolute_location, join, real_location, redact
 from emosense.storage.schemes import is_url
+from emosense.storage.writing import half_written, is_half_written
 from emosense.tables.formats import OUTPUT_FORMATS, format_of
 
 ENGINES: Final = ("auto", "local", "ray")

@@ -24,7 +24,7 @@ from emosense.labelling.stopping import Stop
 from emosense.labelling.summary import Summary, nothing_found, write_manifest
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import read_model
-from emosense.storage.files import exists
+from emosense.storage.folders import exists
 
 
 def run_label_job(job: LabelJob) -> Summary:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from emosense.errors import UsageError
-from emosense.storage.files import open_stream
 from emosense.storage.locations import absolute_location, beside, redact
+from emosense.storage.reading import open_stream
 from emosense.storage.text_table import text_table
 from emosense.tables.row import original_path, unescape_cell
 

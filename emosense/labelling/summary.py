@@ -18,8 +18,8 @@ from emosense.labelling.job import LabelJob, run_settings
 from emosense.labelling.run.changed_tables import DIGESTS, table_digests
 from emosense.progress import duration_text, plural
 from emosense.storage.commits import Commit
-from emosense.storage.files import write_bytes
 from emosense.storage.locations import redact
+from emosense.storage.writing import write_bytes
 from emosense.tables.columns import SCHEMA_VERSION, SECONDS_DIGITS
 
 _SKIPPED: Final = {

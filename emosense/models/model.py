@@ -24,9 +24,10 @@ from emosense.features.sets import FEATURE_SETS, extract
 from emosense.models.description import DESCRIPTION_FILE, FORMAT, WEIGHTS_FILE, check_description
 from emosense.models.speaker_head import SPEAKER_PROBABILITIES
 from emosense.onnx_session import open_session, run_outputs
-from emosense.storage.files import MAX_JSON_BYTES, parse_json, read_bytes, write_bytes
 from emosense.storage.locations import join, redact
+from emosense.storage.reading import MAX_JSON_BYTES, parse_json, read_bytes
 from emosense.storage.schemes import scheme_of
+from emosense.storage.writing import write_bytes
 
 DEFAULT_MODEL: Final = "default"
 # Output of a graph that measures how far a recording is from the training recordings.

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.errors import UsageError
-from emosense.storage.files import read_bytes, read_json
 from emosense.storage.locations import join, redact
+from emosense.storage.reading import read_bytes, read_json
 from emosense.tables.row import unescape_cell
 
 

@@ -15,8 +15,9 @@ from emosense.registry import Registry
 from emosense.reports import style
 from emosense.reports.drawing import WIDTH, Drawing
 from emosense.reports.markup import Markup, element, join, text
-from emosense.storage.files import make_folder, write_bytes
+from emosense.storage.folders import make_folder
 from emosense.storage.locations import join as join_location
+from emosense.storage.writing import write_bytes
 
 # Width of a column in most journals; the 11-unit letters are then 6.8 points high.
 FILE_WIDTH_MM: Final = 85.0

@@ -22,8 +22,8 @@ from emosense.reports.segment_tally import tally_segments
 from emosense.reports.tally import Tally, count_labels
 from emosense.reports.timeline_script import SCRIPT
 from emosense.reports.timeline_sections import sections, speech_figure
-from emosense.storage.files import read_json
 from emosense.storage.locations import redact
+from emosense.storage.reading import read_json
 
 
 def label_report(

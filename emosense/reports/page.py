@@ -15,7 +15,7 @@ from emosense.errors import UsageError
 from emosense.reports import style
 from emosense.reports.figure import Figure
 from emosense.reports.markup import EMPTY, Markup, element, text
-from emosense.storage.files import write_bytes
+from emosense.storage.writing import write_bytes
 
 
 def paragraph(sentence: str, class_: str = "") -> Markup:

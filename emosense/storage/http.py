@@ -19,9 +19,10 @@ from typing import Final
 from emosense.errors import OutputError, StorageError, UsageError
 from emosense.progress import Progress
 from emosense.storage.commits import put_file
-from emosense.storage.files import remove, write_bytes
+from emosense.storage.folders import remove
 from emosense.storage.locations import redact
 from emosense.storage.schemes import scheme_of
+from emosense.storage.writing import write_bytes
 
 _BLOCK_BYTES: Final = 1 << 18
 _MAX_BYTES: Final = 2 << 30

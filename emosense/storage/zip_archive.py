@@ -22,8 +22,8 @@ from typing import BinaryIO, Final
 
 from emosense.errors import OutputError, StorageError
 from emosense.progress import Progress
-from emosense.storage.files import replaced_file
 from emosense.storage.locations import redact
+from emosense.storage.writing import replaced_file
 
 _BLOCK_BYTES: Final = 1 << 20
 # Bits of the general purpose flag: encrypted, strongly encrypted, headers masked (APPNOTE.TXT 4.4.4).

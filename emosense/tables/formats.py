@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, Final
 from emosense.errors import UsageError
 from emosense.registry import Registry
 from emosense.storage.commits import Commit, at_once
-from emosense.storage.files import atomic_writer
 from emosense.storage.locations import redact
+from emosense.storage.writing import atomic_writer
 from emosense.tables.columns import Column, Group, select_columns
 from emosense.tables.row import Row
 
@@ -34,7 +34,7 @@ class TableLayout:
     own_emotions : tuple of str
         Emotions of the rows beside `EMOTIONS`.
     commit : callable
-        Puts a complete file of the table in place: an argument for `emosense.storage.files.atomic_writer`.
+        Puts a complete file of the table in place: an argument for `emosense.storage.writing.atomic_writer`.
     """
 
     groups: frozenset[Group] = frozenset()

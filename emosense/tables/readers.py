@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, Final, TypeVar
 
 from emosense.errors import UsageError
-from emosense.storage.files import open_stream, parse_json
 from emosense.storage.locations import redact
+from emosense.storage.reading import open_stream, parse_json
 from emosense.storage.text_table import MAX_LINE, text_table
 from emosense.tables.columns import SCHEMA
 from emosense.tables.formats import format_of

@@ -17,8 +17,9 @@ from emosense.models.head import read_head
 from emosense.models.model import Model, ModelFiles, read_model, write_model
 from emosense.models.trial import try_model
 from emosense.progress import Progress, plural
-from emosense.storage.files import exists, make_folder, write_bytes
+from emosense.storage.folders import exists, make_folder
 from emosense.storage.locations import join, local_path, redact
+from emosense.storage.writing import write_bytes
 from emosense.training.adaptation import AdaptationScore, OwnData, score_adaptation
 from emosense.training.adapted_card import adapted_card
 from emosense.training.embeddings import Embedder

@@ -138,7 +138,7 @@ def _storage(location: str) -> tuple[Any, str]:
 
 def _discard(location: str, name: str) -> None:
     """Remove an earlier run of the same name, which Ray Train would resume without a message."""
-    from emosense.storage.files import remove
+    from emosense.storage.folders import remove
     from emosense.storage.locations import join
 
     remove(join(location, name))

@@ -16,8 +16,8 @@ from emosense.inputs.corpus import Corpus
 from emosense.inputs.recording import Recording
 from emosense.progress import Progress, Silent
 from emosense.ray_session import quiet, ray_session
-from emosense.storage.files import atomic_writer
 from emosense.storage.locations import redact
+from emosense.storage.writing import atomic_writer
 from emosense.training.extraction import Variant, extract_recordings
 from emosense.training.feature_table import FeatureTableWriter
 

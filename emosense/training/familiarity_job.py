@@ -11,8 +11,10 @@ from emosense.models.description import DESCRIPTION_FILE
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import read_model, shipped_models, write_model
 from emosense.progress import Progress, plural
-from emosense.storage.files import exists, make_folder, read_bytes, write_bytes
+from emosense.storage.folders import exists, make_folder
 from emosense.storage.locations import join, redact
+from emosense.storage.reading import read_bytes
+from emosense.storage.writing import write_bytes
 from emosense.training.familiarity import learn_familiarity
 from emosense.training.familiarity_graph import recording_values, with_distance
 from emosense.training.feature_cache import FeatureSource, load_tables

@@ -18,8 +18,9 @@ from emosense.arrays import Float32
 from emosense.features.config import FeatureConfig
 from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.recording import Recording
-from emosense.storage.files import atomic_writer, list_folder, make_folder
+from emosense.storage.folders import list_folder, make_folder
 from emosense.storage.locations import join
+from emosense.storage.writing import atomic_writer
 from emosense.training.extraction import Variant
 from emosense.training.parquet import read_parquet, read_rows
 from emosense.training.source_digest import source_digest

@@ -20,8 +20,9 @@ from emosense.features.sets import WHISPER_SEGMENT_S
 from emosense.models.head import EMBEDDING
 from emosense.models.model import DEFAULT_MODEL, read_model
 from emosense.progress import Progress
-from emosense.storage.files import make_folder, write_bytes
+from emosense.storage.folders import make_folder
 from emosense.storage.locations import redact
+from emosense.storage.writing import write_bytes
 from emosense.training.transfer_settings import POOLINGS, TransferConfig
 from emosense.training.whisper_front import WhisperFront, n_dims
 from emosense.training.whisper_graph import read_front, to_onnx

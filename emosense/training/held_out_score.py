@@ -15,8 +15,8 @@ from emosense.errors import UsageError
 from emosense.evaluation.calibration import apply_temperature, fit_temperature
 from emosense.evaluation.confidence import ece
 from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
-from emosense.storage.files import read_bytes
 from emosense.storage.locations import join, redact
+from emosense.storage.reading import read_bytes
 from emosense.training.ensemble import features_of, settings_sha256
 from emosense.training.settings import ModelConfig
 

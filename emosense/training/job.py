@@ -9,7 +9,7 @@ from emosense.errors import UsageError
 from emosense.models.description import WEIGHTS_FILE
 from emosense.models.model import read_model
 from emosense.progress import plural
-from emosense.storage.files import exists
+from emosense.storage.folders import exists
 from emosense.storage.locations import join, redact
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.encoder_choice import EncoderChoice

@@ -12,8 +12,10 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from emosense.storage.files import exists, list_folder, make_folder, read_bytes, write_bytes
+from emosense.storage.folders import exists, list_folder, make_folder
 from emosense.storage.locations import join
+from emosense.storage.reading import read_bytes
+from emosense.storage.writing import write_bytes
 from emosense.training.ensemble import copies_of, settings_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import FAMILIES, TrainedNetwork

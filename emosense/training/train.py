@@ -19,8 +19,9 @@ from emosense.features.encoder.files import default_cache
 from emosense.models.model import write_model
 from emosense.progress import Progress, plural
 from emosense.ray_session import ray_session
-from emosense.storage.files import make_folder, write_bytes
+from emosense.storage.folders import make_folder
 from emosense.storage.locations import join
+from emosense.storage.writing import write_bytes
 from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.description import describe

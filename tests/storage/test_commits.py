@@ -10,7 +10,9 @@ import pytest
 
 from emosense.errors import OutputError
 from emosense.storage.commits import ReplacedMeanwhile, only_over, version_of
-from emosense.storage.files import make_folder, read_own, write_bytes
+from emosense.storage.folders import make_folder
+from emosense.storage.reading import read_own
+from emosense.storage.writing import write_bytes
 
 
 def test_a_file_is_replaced_only_if_it_is_the_one_that_was_seen(tmp_path: Path) -> None:

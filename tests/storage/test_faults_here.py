@@ -16,8 +16,8 @@ from emosense.errors import OutputError, StorageError, UsageError
 from emosense.inputs.listing import Listing
 from emosense.inputs.recording import Recording, open_recording
 from emosense.inputs.walk import ListingConfig
-from emosense.storage.files import atomic_writer, write_bytes
 from emosense.storage.objects import retry
+from emosense.storage.writing import atomic_writer, write_bytes
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ from emosense.labelling.run_job import run_label_job
 from emosense.models.model import read_model, write_model
 from emosense.ray_session import ray_session
 from emosense.storage.commits import ReplacedMeanwhile, only_over, version_of
-from emosense.storage.files import write_bytes
+from emosense.storage.writing import write_bytes
 from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
 from emosense.training.extraction import recording_features
 from emosense.training.feature_table import read_feature_table

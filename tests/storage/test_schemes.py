@@ -13,9 +13,9 @@ from emosense.errors import ModelError, OutputError
 from emosense.models.model import read_model
 from emosense.registry import Registry
 from emosense.storage import schemes
-from emosense.storage.files import write_bytes
 from emosense.storage.locations import absolute_location, is_within, local_path, real_location
 from emosense.storage.schemes import SCHEMES, Scheme, is_url, scheme_of
+from emosense.storage.writing import write_bytes
 
 
 def test_a_scheme_whose_package_is_missing_names_its_install_command() -> None:

@@ -13,7 +13,7 @@ import pytest
 from emosense.features.config import default_config
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
-from emosense.storage.files import write_bytes
+from emosense.storage.writing import write_bytes
 from emosense.training.ensemble import assemble, members_of
 from emosense.training.extraction import Copy, Speed
 from emosense.training.feature_table import FeatureTable

@@ -24,10 +24,11 @@ from emosense.errors import ModelError, OutputError, StorageError, UsageError
 from emosense.onnx_session import open_session, refers_to_other_files
 from emosense.progress import Progress
 from emosense.storage.commits import put_file
-from emosense.storage.files import make_folder, remove, write_bytes
+from emosense.storage.folders import make_folder, remove
 from emosense.storage.locations import join, redact, without_credentials
 from emosense.storage.objects import fetch_object
 from emosense.storage.schemes import is_url, scheme_of
+from emosense.storage.writing import write_bytes
 
 _PAUSE_S: Final = 1.0
 # No ONNX file is larger: protobuf's limit.

@@ -16,8 +16,8 @@ import numpy as np
 
 from emosense.arrays import Float32
 from emosense.errors import UsageError
-from emosense.storage.files import open_regular, parse_json
 from emosense.storage.locations import redact
+from emosense.storage.reading import open_regular, parse_json
 
 # In a checkpoint of the whole Whisper, and in one of the encoder's own.
 _PREFIXES: Final = ("model.encoder.", "encoder.")

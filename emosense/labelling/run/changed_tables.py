@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from emosense.errors import OutputError
 from emosense.labelling.run.journal import table_name
-from emosense.storage.files import parse_json, read_own
 from emosense.storage.locations import redact
+from emosense.storage.reading import parse_json, read_own
 from emosense.storage.schemes import is_url
 
 DIGESTS: Final = "table_sha256"

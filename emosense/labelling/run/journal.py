@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from emosense.errors import UsageError
-from emosense.storage.files import exists, parse_json, read_own, write_bytes
+from emosense.storage.folders import exists
 from emosense.storage.locations import absolute_location, join, redact
+from emosense.storage.reading import parse_json, read_own
 from emosense.storage.schemes import is_url
+from emosense.storage.writing import write_bytes
 
 _REPLACE: Final = "use --restart to replace it, or choose another output"
 _OPTIONS: Final = {

@@ -27,8 +27,10 @@ from typing import Any, Final
 
 from emosense.errors import EmoSenseError, OutputError, StorageError, UsageError
 from emosense.storage.commits import ANY, Put, ReplacedMeanwhile, Version, only_over, version_of
-from emosense.storage.files import read_own, remove, write_bytes
+from emosense.storage.folders import remove
 from emosense.storage.locations import join, redact
+from emosense.storage.reading import read_own
+from emosense.storage.writing import write_bytes
 
 # Long enough that two runs that start together both see the name that was written last.
 _SETTLE_S: Final = 0.5

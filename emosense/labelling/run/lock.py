@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from emosense.errors import OutputError
 from emosense.labelling.run.lease import Lease, locked_error
 from emosense.storage.commits import ANY, Put
-from emosense.storage.files import make_folder
+from emosense.storage.folders import make_folder
 from emosense.storage.locations import join, redact
 from emosense.storage.schemes import is_url
 

@@ -32,8 +32,10 @@ from emosense.labelling.config import Labelled
 from emosense.labelling.run.finished import Finished, decoder_versions
 from emosense.labelling.run.journal import check_settings, read_journal, write_journal
 from emosense.storage.commits import ReplacedMeanwhile, only_over
-from emosense.storage.files import MAX_BYTES, list_folder, make_folder, read_own, remove, write_bytes
+from emosense.storage.folders import list_folder, make_folder, remove
 from emosense.storage.locations import join, redact
+from emosense.storage.reading import MAX_BYTES, read_own
+from emosense.storage.writing import write_bytes
 
 _PART: Final = re.compile(r"([0-9]{4,9})-([0-9]{8})\.jsonl")
 

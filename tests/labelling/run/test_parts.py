@@ -28,8 +28,8 @@ from emosense.labelling.run.parts import RunFolder
 from emosense.labelling.run_job import run_label_job
 from emosense.labelling.summary import result_settings
 from emosense.models.model import read_model
-from emosense.storage.files import atomic_writer
 from emosense.storage.locations import redact, without_credentials
+from emosense.storage.writing import atomic_writer
 from emosense.tables.row import error_row, labelled_row
 
 

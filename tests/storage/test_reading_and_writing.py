@@ -17,9 +17,11 @@ from emosense.inputs.listing import Listing
 from emosense.inputs.recording import open_recording
 from emosense.inputs.walk import ListingConfig, named_recording
 from emosense.labelling.stopping import Stop
-from emosense.storage.files import exists, list_folder, read_bytes, remove, write_bytes
+from emosense.storage.folders import exists, list_folder, remove
 from emosense.storage.locations import local_path
 from emosense.storage.objects import filesystem, retry
+from emosense.storage.reading import read_bytes
+from emosense.storage.writing import write_bytes
 
 CONTENT = bytes(range(256)) * 40
 
