@@ -54,9 +54,9 @@ if __name__ == "__main__":
         with striker.around(str(target)):
             replace(source, target)
 
-    def counting_link(source: str, target: str) -> None:
+    def counting_link(source: str, target: str, **options: Any) -> None:
         with striker.around(str(target)):
-            link(source, target)
+            link(source, target, **options)
 
     async def counting_put(fs: Any, lpath: str, rpath: str, **options: Any) -> None:
         with striker.around(rpath):

@@ -250,15 +250,15 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_labelled(
 
 
 def test_a_stop_by_max_errors_has_its_summary_and_its_report(folder: Path, tmp_path: Path, tiny_model: str) -> None:
-    for index in range(3):
-        (folder / f"a{index}.wav").write_bytes(b"no audio at all")
+    for index in range(30):
+        (folder / f"a{index:02d}.wav").write_bytes(b"no audio at all")
     options = ("--max-errors", "1", "--json", "--report", "page.html", "-j", 1)
     done = run("label", folder, "-o", "out.csv", "-m", tiny_model, *options, cwd=tmp_path)
     assert done.returncode == 4
     summary = json.loads(done.stdout)
     rows = rows_of(tmp_path / "out.csv")
-    assert (summary["exit_code"], summary["listed"], summary["recordings"]) == (4, 15, len(rows))
-    assert f"it holds {len(rows)} of the 15 recordings in the inputs" in (tmp_path / "page.html").read_text()
+    assert (summary["exit_code"], summary["listed"], summary["recordings"]) == (4, 42, len(rows))
+    assert f"it holds {len(rows)} of the 42 recordings in the inputs" in (tmp_path / "page.html").read_text()
 
 
 @pytest.mark.parametrize("options", [(), ("--dry-run",)])
