@@ -31,7 +31,6 @@ from emosense.evaluation.choice import EmotionChoice
 from emosense.evaluation.splits import folds, inner_split
 from emosense.features.config import default_config
 from emosense.inputs.corpus import read_corpus
-from emosense.models.model import write_model
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
 from emosense.reports import evaluation_report
@@ -342,9 +341,7 @@ def test_calibration_sees_only_training_speakers_and_keeps_the_labels(
     np.testing.assert_allclose(scaled, powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
 
 
-def test_a_given_model_is_scored_and_known_speakers_are_named(table: str, tmp_path: Path) -> None:
-    from conftest import tiny_description
-
+def test_a_given_model_is_scored_and_known_speakers_are_named(table: str, tiny_model: str, tmp_path: Path) -> None:
     from emosense.training.job import TrainJob
     from emosense.training.train import train
 
@@ -364,10 +361,8 @@ def test_a_given_model_is_scored_and_known_speakers_are_named(table: str, tmp_pa
     assert metrics["seen_speakers"] == []
     assert not any("not a held-out score" in text for text in progress.messages)
     assert metrics["scores"]["uar"]["mean"] > 0.9
-    (tmp_path / "other").mkdir()
-    write_model(str(tmp_path / "other"), tiny_description(), b"x")
     with pytest.raises(UsageError, match="set functionals, needed is logmel"):
-        evaluate(EvaluateJob(table, str(tmp_path / "e"), model=str(tmp_path / "other")), progress)
+        evaluate(EvaluateJob(table, str(tmp_path / "e"), model=tiny_model), progress)
 
 
 @pytest.fixture
