@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,9 @@ from emosense.training.feature_table import FeatureTable
 # A busy machine is no failure: examples have no time limit.
 settings.register_profile("emosense", deadline=None)
 settings.load_profile("emosense")
+
+# Below nohup, a run ignores a terminal that is gone; the tests are about those that do not.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 REPOSITORY = Path(__file__).parents[1]
 RAVDESS = Path(os.environ.get("EMOSENSE_RAVDESS") or REPOSITORY.parent / "shared" / "ravdess")
