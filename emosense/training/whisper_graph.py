@@ -4,7 +4,7 @@ The graph is written node by node rather than converted, so that its tensors kee
 can be read back. It takes ``features`` (batch, n_frames, n_mels) of any length, and gives ``probabilities`` (batch,
 n_classes) and ``embedding`` (batch, n_dims). Positions after the last are equal to it.
 
-Matrices are float16, as published: 8.6 MB with two layers of tiny.en, and the graph gives what Keras gives. Products of
+Matrices are float16, as published: 9 MB with two layers of tiny.en, and the graph gives what Keras gives. Products of
 8-bit integers would be 2.5 times as fast, but they move an embedding by 8 % of the deviation between recordings, or by
 13 % with the 7 bits that give the same on all CPUs.
 """
