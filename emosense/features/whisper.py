@@ -18,6 +18,8 @@ from emosense.features.mel import mel_power
 # log10 of the power of the loudest value. Speech at a usual level reaches 1 to 2.
 PEAK: Final = 1.5
 _POWER_FLOOR: Final = 1e-10
+# Where the level of a recording is to cancel, Whisper's floor would cut a quiet one.
+_LEAST_POWER: Final = 1e-30
 _RANGE: Final = 8.0
 # 128 frames, their spectra and power take 0.7 MB together, which fits an L2 cache, and no array of a block is so large
 # that glibc takes it from the kernel anew each time.
@@ -58,7 +60,7 @@ def whisper(waveform: Float32, config: FeatureConfig, peak: float | None = PEAK)
         power = spectrum.real**2
         power += spectrum.imag**2
         mel_power(power, config, out=log[block])
-    np.maximum(log, np.float32(_POWER_FLOOR), out=log)
+    np.maximum(log, np.float32(_POWER_FLOOR if peak is None else _LEAST_POWER), out=log)
     np.log10(log, out=log)
     loudest = log.max()
     np.maximum(log, loudest - np.float32(_RANGE), out=log)

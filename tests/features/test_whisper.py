@@ -40,6 +40,12 @@ def test_the_level_cancels() -> None:
     np.testing.assert_allclose(extract(waveform / 100, CONFIG), extract(waveform, CONFIG), atol=2e-5)
 
 
+def test_the_level_of_a_quiet_recording_cancels_in_its_weakest_bands() -> None:
+    waveform = np.cumsum(noise(8_000)).astype(np.float32) / 10
+    assert (published(waveform / 1_000) < -9.9999).any()
+    np.testing.assert_allclose(extract(waveform / 1_000, CONFIG), extract(waveform, CONFIG), atol=2e-5)
+
+
 def test_a_long_recording_gives_its_first_ten_seconds() -> None:
     waveform = noise(16_000 * 12)
     found = extract(waveform, CONFIG)
