@@ -107,7 +107,7 @@ def test_what_the_wheel_is_built_from_is_copied() -> None:
 
 
 def test_the_lock_of_the_image_agrees_with_the_project_s_own() -> None:
-    assert pins(REPOSITORY / "requirements.lock") <= pins(LOCK)
+    assert pins(REPOSITORY / "requirements.lock") <= pins(LOCK) <= pins(REPOSITORY / "requirements-test.lock")
     assert {"s3fs", "aiohttp", "aiohttp-cors", "opencensus", "onnx", "scikit-learn", "tensorflow-cpu", "tf2onnx"} <= {
         name for name, _ in pins(LOCK)
     }
