@@ -3,7 +3,7 @@
 A voice moves all embeddings of a speaker in the same direction, and so do emotions: the mean embedding of a speaker who
 is always angry is far from that of all speakers, as it should be. The shift of the voice is therefore the mean
 embedding of the speaker's recordings minus what their emotions explain: the mean embeddings of the emotions in
-training, in the shares in which the model hears them. The shift is removed by the share (n - 1) / (n - 1 + 10) for n
+training, in the shares that the model predicts. The shift is removed by the share (n - 1) / (n - 1 + 10) for n
 recordings, so that a single one stays as it is. By the same share a second head takes over, the speaker head, which was
 trained on embeddings without such shifts.
 
@@ -11,7 +11,7 @@ Heads are affine, so a shift of the embedding is a shift of the logits, and noth
 over the recordings are needed, so two passes over them are enough: how the shares change when the shift is removed is
 computed to first order, from the covariance of the predictions. Logits have axes (heads, classes) and are centred over
 the classes; the first head is that of the model, the second the speaker head. The temperature of the first head is
-undone before the adaptation and applied after it: a calibrated model hears all emotions in nearly equal shares.
+undone before the adaptation and applied after it: a calibrated model predicts nearly equal shares of all emotions.
 """
 
 from __future__ import annotations

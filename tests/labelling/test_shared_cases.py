@@ -5,21 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import RAVDESS
 
 import emosense
 from emosense.tables.row import Row
 
 pytestmark = pytest.mark.ravdess
-
-
-@pytest.fixture(scope="module")
-def cases() -> Path:
-    """The folder of cases beside RAVDESS, or a skip that is counted and says why."""
-    folder = RAVDESS.parent / "cases"
-    if not folder.is_dir():
-        pytest.skip(f"there are no cases at {folder}: set EMOSENSE_RAVDESS to a folder that has them beside it")
-    return folder
 
 
 def rows(folder: Path, **settings: object) -> dict[str, Row]:

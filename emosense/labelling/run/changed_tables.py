@@ -50,7 +50,7 @@ def keep_changed(places: Iterable[str], output: str, say: Callable[[str], None])
     output : str
         The main table.
     say : callable
-        Is told about every copy.
+        Called with a sentence about every copy.
 
     Raises
     ------
