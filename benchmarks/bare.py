@@ -21,10 +21,10 @@ CHUNK = 64
 def start(model: str) -> None:
     global labeller
     from emosense.labelling.config import LabelConfig
-    from emosense.labelling.labeller import Labeller
+    from emosense.labelling.recording_labeller import RecordingLabeller
     from emosense.models.model import Model, read_model
 
-    labeller = Labeller(Model(read_model(model)), LabelConfig())
+    labeller = RecordingLabeller(Model(read_model(model)), LabelConfig())
 
 
 def label(paths: list[str]) -> int:

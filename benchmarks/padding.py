@@ -21,7 +21,7 @@ from emosense.audio.reader import read_waveform
 from emosense.inputs.corpus import read_corpus
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig
-from emosense.labelling.labeller import Labeller
+from emosense.labelling.recording_labeller import RecordingLabeller
 from emosense.models.model import Model, read_model
 
 LENGTHS_S = (5, 30, 300)
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--long-clips", type=int, default=12)
     arguments = parser.parse_args()
     model = Model(read_model(arguments.model))
-    labeller, rate = Labeller(model, LabelConfig()), model.sample_rate
+    labeller, rate = RecordingLabeller(model, LabelConfig()), model.sample_rate
     utterances = read_corpus(arguments.corpus).utterances
     chosen = [utterances[place] for place in np.linspace(0, len(utterances) - 1, arguments.clips).astype(int)]
     waveforms = []
@@ -75,7 +75,7 @@ def _padded(
     return np.concatenate((before, waveform, after))
 
 
-def _label(labeller: Labeller, waveform: NDArray[np.float32], rate: int) -> str:
+def _label(labeller: RecordingLabeller, waveform: NDArray[np.float32], rate: int) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.wav"
         soundfile.write(path, waveform, rate, subtype="FLOAT")

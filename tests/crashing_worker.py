@@ -10,10 +10,10 @@ import time
 import emosense.labelling.worker
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import Labelled
-from emosense.labelling.labeller import Labeller
+from emosense.labelling.recording_labeller import RecordingLabeller
 
 
-class CrashingLabeller(Labeller):
+class CrashingLabeller(RecordingLabeller):
     """Crashes, hangs, is slow or is killed, depending on the name of the recording."""
 
     def label_recording(self, recording: Recording) -> Labelled:
@@ -37,5 +37,5 @@ class CrashingLabeller(Labeller):
 
 
 if __name__ == "__main__":
-    sys.modules["emosense.labelling.worker"].Labeller = CrashingLabeller  # type: ignore[attr-defined]
+    sys.modules["emosense.labelling.worker"].RecordingLabeller = CrashingLabeller  # type: ignore[attr-defined]
     emosense.labelling.worker.main()

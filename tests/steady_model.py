@@ -10,7 +10,7 @@ import numpy as np
 from emosense.features.config import default_config
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig
-from emosense.labelling.labeller import Labeller
+from emosense.labelling.recording_labeller import RecordingLabeller
 from emosense.tables.row import Row
 
 
@@ -37,4 +37,4 @@ def as_recording(path: Path) -> Recording:
 
 def label(path: Path, model: SteadyModel | None = None, max_duration_s: float = 86_400.0) -> Row:
     config = LabelConfig(max_duration_s=max_duration_s)
-    return Labeller(model or SteadyModel(), config).label_recording(as_recording(path)).row
+    return RecordingLabeller(model or SteadyModel(), config).label_recording(as_recording(path)).row

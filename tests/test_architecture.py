@@ -17,7 +17,7 @@ PACKAGE = Path(emosense.__file__).parent
 LABELLING = (
     ("cli/label.py", "label", "emosense.labelling.run_job.run_label_job"),
     ("labelling/run_job.py", "run_label_job", "emosense.labelling.engine_choice.open_engine"),
-    ("labelling/labeller.py", "label_recording", "compute"),
+    ("labelling/recording_labeller.py", "label_recording", "compute"),
 )
 FEATURES = {
     "default": (("features/whisper.py", "whisper", "rfft"),),

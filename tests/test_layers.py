@@ -128,8 +128,9 @@ def test_help_loads_nothing_heavy(command: str) -> None:
 def test_a_labelling_worker_loads_no_training_package(tiny_model: str) -> None:
     code = (
         "import emosense.labelling.worker\nfrom emosense.models.model import Model, read_model\n"
-        "from emosense.labelling.labeller import Labeller\nfrom emosense.labelling.config import LabelConfig\n"
-        f"Labeller(Model(read_model({tiny_model!r})), LabelConfig())"
+        "from emosense.labelling.recording_labeller import RecordingLabeller\n"
+        "from emosense.labelling.config import LabelConfig\n"
+        f"RecordingLabeller(Model(read_model({tiny_model!r})), LabelConfig())"
     )
     heavy = {"ray", "tensorflow", "keras", "sklearn", "pandas", "librosa", "onnx", "pyarrow", "fsspec", "typer", "rich",
              "av"}  # fmt: skip

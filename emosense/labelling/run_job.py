@@ -2,7 +2,7 @@
 
     inputs -> Listing -> chunks -> engine -> parts in the run folder -> table -> manifest
 
-An engine labels each recording with `emosense.labelling.labeller.Labeller.label_recording`, in a worker process.
+An engine labels each recording with `RecordingLabeller.label_recording`, in a worker process.
 """
 
 from __future__ import annotations

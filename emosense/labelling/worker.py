@@ -29,7 +29,7 @@ from typing import IO, Any, Final
 from emosense.errors import EmoSenseError, to_wire
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig
-from emosense.labelling.labeller import Labeller
+from emosense.labelling.recording_labeller import RecordingLabeller
 from emosense.models.model import ModelFiles
 from emosense.models.trial import load_under_limits
 
@@ -79,7 +79,9 @@ def main() -> None:
         # From here on the parent blames the model if this process ends.
         pipe.send({"loading": True})
         model = load_under_limits(files, setup["memory_mb"])
-        labeller = Labeller(model, LabelConfig(**setup["config"]), pipe.heartbeat, setup["file_timeout_s"] or math.inf)
+        labeller = RecordingLabeller(
+            model, LabelConfig(**setup["config"]), pipe.heartbeat, setup["file_timeout_s"] or math.inf
+        )
     except EmoSenseError as err:
         pipe.send({"error": to_wire(err)})
         return

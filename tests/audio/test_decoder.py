@@ -23,7 +23,7 @@ from emosense.errors import RecordingError
 from emosense.inputs.recording import Recording, open_recording
 from emosense.inputs.walk import named_recording
 from emosense.labelling.config import LabelConfig
-from emosense.labelling.labeller import Labeller
+from emosense.labelling.recording_labeller import RecordingLabeller
 
 CODES = {
     "empty_file", "not_audio", "corrupt", "bad_header", "bad_sample_rate", "too_many_channels", "no_samples",
@@ -230,7 +230,7 @@ def test_a_file_that_is_not_the_one_that_was_listed_is_not_labelled(tmp_path: Pa
     path.write_bytes(bad_audio.wav())
     listed = as_recording(path)
     path.write_bytes(b"RIFF")
-    row = Labeller(SteadyModel(), LabelConfig()).label_recording(listed).row
+    row = RecordingLabeller(SteadyModel(), LabelConfig()).label_recording(listed).row
     assert (row.status, row.error_code) == ("error", "changed_during_read")
 
 
@@ -239,7 +239,7 @@ def test_overlapping_windows_measure_a_recording_once(tmp_path: Path) -> None:
     fade = np.concatenate((voice(2.0), 0.01 * voice(2.0))).astype(np.float32)
     soundfile.write(path, fade, 16_000, "FLOAT")
     apart, overlapping = (
-        Labeller(SteadyModel(), LabelConfig(1.0, hop_s)).label_recording(as_recording(path)).row.quality
+        RecordingLabeller(SteadyModel(), LabelConfig(1.0, hop_s)).label_recording(as_recording(path)).row.quality
         for hop_s in (1.0, 0.5)
     )
     assert overlapping == apart
@@ -251,12 +251,14 @@ def test_a_file_that_was_replaced_by_one_of_the_same_size_is_not_labelled(tmp_pa
     path.write_bytes(bad_audio.wav())
     listed = named_recording(str(path))
     os.utime(path, ns=(0, 0))
-    row = Labeller(SteadyModel(), LabelConfig()).label_recording(listed).row
+    row = RecordingLabeller(SteadyModel(), LabelConfig()).label_recording(listed).row
     assert (row.status, row.error_code) == ("error", "changed_during_read")
 
 
 def test_a_name_with_a_nul_is_missing() -> None:
-    row = Labeller(SteadyModel(), LabelConfig()).label_recording(Recording("a\0b.wav", "/a\0b.wav", -1, "")).row
+    row = (
+        RecordingLabeller(SteadyModel(), LabelConfig()).label_recording(Recording("a\0b.wav", "/a\0b.wav", -1, "")).row
+    )
     assert (row.status, row.error_code) == ("error", "missing")
 
 

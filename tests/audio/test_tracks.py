@@ -14,7 +14,7 @@ from steady_model import SteadyModel, as_recording
 
 from emosense.errors import UsageError
 from emosense.labelling.config import LabelConfig
-from emosense.labelling.labeller import Labeller
+from emosense.labelling.recording_labeller import RecordingLabeller
 
 RATE = 48_000
 PITCHES_HZ = (400, 700, 1100)
@@ -116,7 +116,7 @@ def test_a_labeller_takes_the_track_of_its_settings(tmp_path: Path) -> None:
     path = tmp_path / "film"
     path.write_bytes(tracks("matroska", "aac", 0))
     codes = [
-        Labeller(SteadyModel(), LabelConfig(track=track)).label_recording(as_recording(path)).row.error_code
+        RecordingLabeller(SteadyModel(), LabelConfig(track=track)).label_recording(as_recording(path)).row.error_code
         for track in (0, 3, 4)
     ]
     # A tone is no speech, but it was read.

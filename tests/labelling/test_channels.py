@@ -19,7 +19,7 @@ import emosense
 from emosense.errors import UsageError
 from emosense.labelling.config import LabelConfig, Labelled
 from emosense.labelling.job import LabelJob
-from emosense.labelling.labeller import Labeller
+from emosense.labelling.recording_labeller import RecordingLabeller
 from emosense.labelling.run_job import run_label_job
 from emosense.labelling.speaker_rule import SpeakerRule
 from emosense.reports import label_report
@@ -195,7 +195,7 @@ def test_a_long_recording_of_many_channels_is_decoded_once(tmp_path: Path, monke
         "emosense.audio.reader.open_decoder",
         lambda file, *settings: opened.append(file) or decoder.open_decoder(file, *settings),
     )
-    labelled: Labelled = Labeller(SteadyModel(), SPLIT).label_recording(as_recording(Path("in/many.wav")))
+    labelled: Labelled = RecordingLabeller(SteadyModel(), SPLIT).label_recording(as_recording(Path("in/many.wav")))
     assert len(opened) == 1
     assert [result.row.channel for result in labelled.by_channel] == [1, 2, 3, 4]
     assert [[row.start_s for row in result.segments] for result in labelled.by_channel] == [[0.0, 10.0, 20.0]] * 4

@@ -41,7 +41,7 @@ WORKER = (str(REPOSITORY / "tests" / "crashing_worker.py"),)
 HUNGRY_WORKER = (
     "-c",
     """
-import emosense.labelling.labeller
+import emosense.labelling.recording_labeller
 import emosense.labelling.worker
 from emosense.inputs.recording import open_recording
 
@@ -51,7 +51,7 @@ def open_hungrily(recording, on_progress):
         hoard.append(bytearray(1 << 24))
     return open_recording(recording, on_progress)
 
-emosense.labelling.labeller.open_recording = open_hungrily
+emosense.labelling.recording_labeller.open_recording = open_hungrily
 emosense.labelling.worker.main()
 """,
 )

@@ -13,7 +13,7 @@ from steady_model import SteadyModel, as_recording
 
 from emosense.errors import RecordingError
 from emosense.labelling.config import LabelConfig
-from emosense.labelling.labeller import Labeller
+from emosense.labelling.recording_labeller import RecordingLabeller
 from emosense.labelling.work_budget import WorkBudget
 
 RATE = 16_000
@@ -44,7 +44,7 @@ def burn() -> None:
 
 def test_work_that_yields_no_speech_is_given_up_and_speech_goes_on(tmp_path: Path) -> None:
     noise = 0.1 * np.random.default_rng(0).standard_normal(30 * RATE)
-    labeller = Labeller(SteadyModel(), LabelConfig(window_s=1.0), burn, file_timeout_s=0.25)
+    labeller = RecordingLabeller(SteadyModel(), LabelConfig(window_s=1.0), burn, file_timeout_s=0.25)
     soundfile.write(tmp_path / "noise.wav", noise, RATE)
     row = labeller.label_recording(as_recording(tmp_path / "noise.wav")).row
     assert (row.status, row.error_code) == ("error", "timeout")

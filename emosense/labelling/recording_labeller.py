@@ -3,7 +3,7 @@
     path -> RecordingReader (mono waveform, windows) -> find_speech, or utterances -> FeatureSet.compute (features)
          -> Model (probabilities) -> ChannelResults -> Row, or a row for each channel
 
-Every engine labels with `Labeller.label_recording`.
+Every engine labels with `RecordingLabeller.label_recording`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from emosense.labelling.work_budget import WorkBudget
 from emosense.models.model import Model
 
 
-class Labeller:
+class RecordingLabeller:
     """A model and the settings to label with.
 
     Parameters
