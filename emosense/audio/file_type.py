@@ -6,44 +6,26 @@ they refused a file, and keeps FFmpeg away from files that are not recordings.
 
 from __future__ import annotations
 
+import codecs
 import re
 import struct
 from typing import Final
 
 from emosense.audio.container_headers import MAX_CHANNELS, chunks
 from emosense.audio.content import Content
-from emosense.audio.formats import STARTS, headerless
+from emosense.audio.formats import STARTS, UNREAD_FORMATS, unread_by_name
 from emosense.audio.other_files import disguised_kind, other_kind
 from emosense.errors import RecordingError
 
 # First atoms of MP4 and QuickTime; empty ones may precede the one that says more.
 _MP4_ATOMS: Final = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp")
+_CONTROL: Final = re.compile(rb"[\0-\x08\x0e-\x1a]")
 # Packets of a transport stream have 188 bytes, and 4 more before each on Blu-ray discs, or 16 after each.
 _TRANSPORT_PACKETS: Final = ((0, 188), (4, 192), (0, 204))
-# Formats that no decoder here reads. Their names help to find one that does.
-_UNREAD: Final = (
-    (rb"\x02?#!SILK", "SILK, as of WeChat and QQ"),
-    (rb"[\x01-\x0f]dss", "DSS, of a dictation machine"),
-    (rb"[\x01-\x0f](?:ds2|enc)", "DS2, of a dictation machine"),
-    (rb"\.ra\xfd|\.RMF", "RealAudio"),
-    (rb"RIFF....QLCM", "QCP, of a phone"),
-    (rb"#!(?:EVRC|SMV|QCELP)", "EVRC, SMV or QCELP, of a phone"),
-    (rb"#!AMR[^\n]{0,8}_MC", "AMR of several channels"),
-    (rb"MPCK|MP\+", "Musepack"),
-    (rb"DSD |FRM8", "DSD"),
-    (rb"OFR ", "OptimFROG"),
-    (rb"tBaK", "TAK"),
-    (rb"ajkg", "Shorten"),
-    (rb"TWIN", "TwinVQ"),
-    (rb"[Ee][Aa]3[\x01-\x04]", "ATRAC"),
-    (rb"....\x57\x90\x75\x36", "Audible"),
-    (rb"\xc0\xde\xc2", "Codec 2"),
-    (rb"\x7f\xfe\x80\x01|\xfe\x7f\x01\x80|DTSHDHDR", "DTS"),
-    (rb"\xac[\x40\x41]", "AC-4"),
-    (rb"ADIF", "AAC with an ADIF header"),
-    (rb"NIST.{12,1020}embedded-shorten", "NIST SPHERE compressed with Shorten"),
+_UNREAD_STARTS: Final = re.compile(
+    b"|".join(b"(?P<f%d>%b)" % (place, each.start) for place, each in enumerate(UNREAD_FORMATS) if each.start),
+    re.DOTALL,
 )
-_UNREAD_STARTS: Final = re.compile(b"|".join(b"(%b)" % start for start, _ in _UNREAD), re.DOTALL)
 # Frames after something else are a recording if they fill most of the rest of the file. Many breaks are those of a
 # database, which keeps its content in pages of 4 to 64 KiB.
 _LEAST_SHARE, _BYTES_A_BREAK, _LONGEST_LEAD_BYTES = 0.5, 1 << 18, 1 << 16
@@ -95,6 +77,29 @@ def _is_transport_stream(head: bytes) -> bool:
     return any(len(marks := head[at::size]) >= 3 and not marks.strip(b"G") for at, size in _TRANSPORT_PACKETS)
 
 
+def is_only_text(head: bytes) -> bool:
+    """Return whether a file is text, such as a program, and no recording: some of these begin with text, too.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes of the file.
+
+    Returns
+    -------
+    bool
+        Whether they are UTF-8 without control characters; False if there are none.
+    """
+    if not head or _CONTROL.search(head) or is_audio_start(head) or unread_format(head):
+        return False
+    try:
+        # The last character may be cut.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def unread_format(head: bytes) -> str | None:
     """Return the name of a format of recordings that no decoder here reads.
 
@@ -109,7 +114,7 @@ def unread_format(head: bytes) -> str | None:
         None if it is none of these.
     """
     match = _UNREAD_STARTS.match(head)
-    return _UNREAD[int(match.lastindex or 1) - 1][1] if match else None
+    return UNREAD_FORMATS[int(str(match.lastgroup)[1:])].name if match else None
 
 
 def start_fault(content: Content, name: str = "") -> RecordingError | None:
@@ -139,10 +144,9 @@ def start_fault(content: Content, name: str = "") -> RecordingError | None:
     if what is None:
         if is_htk(content) or re.search(rb"RIFF....WAVE|fLaC\0\0\0\x22", head, re.DOTALL) or _is_mpeg_inside(content):
             return None
-        samples = headerless(name)
-        if samples and head.strip(b"\0"):
-            text = f"{samples} without a header: convert them to WAV, with the sample rate that they have"
-            return RecordingError("unsupported_encoding", text)
+        named = unread_by_name(name)
+        if named and head.strip(b"\0"):
+            return RecordingError("unsupported_encoding", named)
         what = "no known audio format" if head.strip(b"\0") else "zeros, as an unfinished download leaves behind"
     return RecordingError("not_audio", f"the content is not audio: {what}")
 

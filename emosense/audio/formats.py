@@ -1,6 +1,7 @@
-"""The file formats that the decoders read: how files of each are named, how they start, and who reads them.
+"""The file formats of recordings: how files of each are named, how they start, and who reads them.
 
-This is the only list of them. Finding recordings, recognising them, and what FFmpeg may open follow from it.
+This is the only list of them. Finding recordings, recognising them, and what FFmpeg may open follow from it. A format
+that no decoder here reads is in it as well, so that its files have rows that name it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,25 @@ class FileFormat:
     extensions: tuple[str, ...]
     starts: tuple[bytes, ...]
     demuxers: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class UnreadFormat:
+    """A format of recordings that no decoder here reads. Its name helps to find one that does.
+
+    Parameters
+    ----------
+    name : str
+        As people call it.
+    extensions : tuple of str
+        Name endings, in lower case, that only files of this format have.
+    start : bytes
+        Regular expression of what files of this format start with; empty if nothing tells.
+    """
+
+    name: str
+    extensions: tuple[str, ...]
+    start: bytes = b""
 
 
 FORMATS: Final = (
@@ -74,6 +94,30 @@ FORMATS: Final = (
     FileFormat("TTA", (".tta",), (b"TTA1",), ("tta",)),
 )  # fmt: skip
 
+UNREAD_FORMATS: Final = (
+    UnreadFormat("SILK, as of WeChat and QQ", (".silk",), rb"\x02?#!SILK"),
+    UnreadFormat("DSS, of a dictation machine", (".dss",), rb"[\x01-\x0f]dss"),
+    UnreadFormat("DS2, of a dictation machine", (".ds2",), rb"[\x01-\x0f](?:ds2|enc)"),
+    UnreadFormat("DVF or MSV, of a Sony dictation machine", (".dvf", ".msv"), rb"MS_VOICE"),
+    UnreadFormat("RealAudio", (".ra", ".rm", ".rmvb"), rb"\.ra\xfd|\.RMF"),
+    UnreadFormat("QCP, of a phone", (".qcp",), rb"RIFF....QLCM"),
+    UnreadFormat("EVRC, SMV or QCELP, of a phone", (".evrc", ".smv"), rb"#!(?:EVRC|SMV|QCELP)"),
+    UnreadFormat("AMR of several channels", (), rb"#!AMR[^\n]{0,8}_MC"),
+    UnreadFormat("Musepack", (".mpc",), rb"MPCK|MP\+"),
+    UnreadFormat("DSD", (".dsf", ".dff"), rb"DSD |FRM8"),
+    UnreadFormat("OptimFROG", (".ofr",), rb"OFR "),
+    UnreadFormat("TAK", (".tak",), rb"tBaK"),
+    UnreadFormat("Shorten", (".shn",), rb"ajkg"),
+    UnreadFormat("TwinVQ", (".vqf",), rb"TWIN"),
+    UnreadFormat("ATRAC", (".oma", ".aa3", ".at3"), rb"[Ee][Aa]3[\x01-\x04]"),
+    UnreadFormat("Audible", (".aa",), rb"....\x57\x90\x75\x36"),
+    UnreadFormat("Codec 2", (".c2",), rb"\xc0\xde\xc2"),
+    UnreadFormat("DTS", (".dts", ".dtshd"), rb"\x7f\xfe\x80\x01|\xfe\x7f\x01\x80|DTSHDHDR"),
+    UnreadFormat("AC-4", (".ac4",), rb"\xac[\x40\x41]"),
+    UnreadFormat("AAC with an ADIF header", (), rb"ADIF"),
+    UnreadFormat("NIST SPHERE compressed with Shorten", (), rb"NIST.{12,1020}embedded-shorten"),
+    UnreadFormat("protected MP4, of a shop", (".m4p", ".aax", ".aaxc")),
+)
 # Samples or frames without a header: only the name says what they are, and nothing says their sample rate for sure.
 _HEADERLESS: Final = {
     ".sln": "Asterisk's signed linear samples", ".slin": "Asterisk's signed linear samples", ".raw": "raw samples",
@@ -83,14 +127,55 @@ _HEADERLESS: Final = {
     ".g722": "G.722", ".g723": "G.723", ".g726": "G.726", ".g729": "G.729", ".ilbc": "iLBC",
 }  # fmt: skip
 
+# What other files are called as well: camera pictures, programs, assembler.
+_NOT_ONLY_SAMPLES: Final = frozenset({".raw", ".al", ".ul", ".s16"})
+
 AUDIO_EXTENSIONS: Final = frozenset(extension for each in FORMATS for extension in each.extensions)
+_UNREAD_NAMES: Final = {extension: each.name for each in UNREAD_FORMATS for extension in each.extensions}
+_LISTED: Final = AUDIO_EXTENSIONS | _UNREAD_NAMES.keys() | (_HEADERLESS.keys() - _NOT_ONLY_SAMPLES)
+# Endings that files of text have too: TypeScript, alignments of genomes, vocabularies, meanings of sentences, surveys;
+# and those of formats that are not read: .sln is a solution of Visual Studio, .dts a device tree.
+_ALSO_TEXT: Final = frozenset({".ts", ".mts", ".paf", ".voc", ".amr", ".sf", ".sph", ".svx"}) | (
+    _LISTED - AUDIO_EXTENSIONS
+)
 STARTS: Final = tuple(start for each in FORMATS for start in each.starts)
 # FFmpeg also reads playlists, which open other files and URLs, and pictures and subtitles. Only these are allowed.
 DEMUXERS: Final = ",".join(demuxer for each in FORMATS for demuxer in each.demuxers)
 
 
-def headerless(name: str) -> str | None:
-    """Return what samples or frames without a header are, by the name of their file.
+def is_recording_name(name: str) -> bool:
+    """Return whether a file is one of recordings, by its name.
+
+    Parameters
+    ----------
+    name : str
+        Name or path of a file.
+
+    Returns
+    -------
+    bool
+        True also for formats that no decoder reads.
+    """
+    return _extension(name) in _LISTED
+
+
+def may_be_text(name: str) -> bool:
+    """Return whether files of text have the ending of a name as well as recordings.
+
+    Parameters
+    ----------
+    name : str
+        Name or path of a file.
+
+    Returns
+    -------
+    bool
+    """
+    return _extension(name) in _ALSO_TEXT
+
+
+def unread_by_name(name: str) -> str | None:
+    """Return why no decoder reads a file, as far as its name says.
 
     Parameters
     ----------
@@ -100,8 +185,15 @@ def headerless(name: str) -> str | None:
     Returns
     -------
     str or None
-        None if the name does not say.
+        What it is, and what to do about it; None if the name does not say.
     """
-    extension = os.path.splitext(name)[1].lower()
+    extension = _extension(name)
+    if extension in _UNREAD_NAMES:
+        return f"no decoder for this format: {_UNREAD_NAMES[extension]}, by its name"
+    samples = _HEADERLESS.get(extension)
+    return f"{samples} without a header: convert them to WAV, with the sample rate that they have" if samples else None
+
+
+def _extension(name: str) -> str:
     # Asterisk names its files by rate, as in .sln16.
-    return _HEADERLESS.get(re.sub(r"(?<=sln)\d+$", "", extension))
+    return re.sub(r"(?<=\.sln)\d+$", "", os.path.splitext(name)[1].lower())

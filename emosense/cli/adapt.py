@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from emosense.cli.options import EncoderFile, ProgressMode, ProgressOption, Quiet, print_message
+from emosense.cli.options import EncoderFile, ProgressMode, ProgressOption, Quiet, Root, print_message
 
 
 def adapt(
@@ -23,6 +23,7 @@ def adapt(
         str, typer.Option("-m", "--model", help="The model to adapt: a shipped model, a directory, or a URL.")
     ] = "default",
     encoder: EncoderFile = "",
+    root: Root = "",
     anyway: Annotated[bool, typer.Option(help="Write the model even if the base model alone is better.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Overwrite an existing model.")] = False,
     progress: ProgressOption = ProgressMode.auto,
@@ -36,7 +37,7 @@ def adapt(
     from emosense.training.adapt import AdaptJob
     from emosense.training.adapt import adapt as run
 
-    job = AdaptJob(labels, output, model, encoder, anyway, overwrite)
+    job = AdaptJob(labels, output, model, encoder, anyway, overwrite, root)
     with open_progress("none" if quiet else progress.value) as reporter:
         adapted = run(job, reporter)
     if quiet:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from emosense.cli.options import Quiet, print_message
+from emosense.cli.options import Quiet, Root, print_message
 
 
 def choose(
@@ -20,6 +20,7 @@ def choose(
     without: Annotated[
         str | None, typer.Option(help="Leave out the recordings of this table, which you labelled before.")
     ] = None,
+    root: Root = "",
     quiet: Quiet = False,
 ) -> None:
     """Choose the recordings whose labels would help most, for you to listen to and fill in.
@@ -32,11 +33,11 @@ def choose(
     from emosense.progress import plural
 
     check_choice_output(output)
-    chosen = choose_recordings(table, n, labelled_locations(without) if without else ())
+    chosen = choose_recordings(table, n, labelled_locations(without, root) if without else ())
     if speakers is None:
         write_choice(chosen, output)
     else:
-        with Speakers(SpeakerRule(speakers)) as found:
+        with Speakers(SpeakerRule(speakers, root)) as found:
             write_choice(chosen, output, found)
     if not quiet:
         print_message(f"{output}: {plural(len(chosen), 'recording')} to listen to; fill in the column emotion")

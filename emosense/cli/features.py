@@ -17,6 +17,7 @@ from emosense.cli.options import (
     ProgressMode,
     ProgressOption,
     Quiet,
+    Root,
     Workers,
     print_message,
 )
@@ -47,6 +48,7 @@ def features(
         bool, typer.Option(help="Estimate each recording's tuning for the chroma features (set summary).")
     ] = False,
     follow_links: FollowLinks = False,
+    root: Root = "",
     workers: Workers = None,
     address: Address = None,
     progress: ProgressOption = ProgressMode.auto,
@@ -75,7 +77,7 @@ def features(
         if not config.n_chroma:
             raise UsageError(f"the feature set {set_} has no chroma: leave out --estimate-tuning")
         config = dataclasses.replace(config, tuning=None)
-    corpus = read_corpus(*data, follow_links=follow_links)
+    corpus = read_corpus(*data, follow_links=follow_links, root=root)
     with saved_params(context, save, [output]), open_progress("none" if quiet else progress.value) as reporter:
         config = with_encoder(config, EncoderChoice(encoder, encoder_output, encoder_normalise), reporter)
         report_problems(corpus, reporter)

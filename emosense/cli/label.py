@@ -16,6 +16,7 @@ from emosense.cli.options import (
     ProgressMode,
     ProgressOption,
     Quiet,
+    Root,
     SegmentBy,
     Workers,
     comma_separated,
@@ -135,10 +136,7 @@ def label(
     ] = 60.0,
     limit: Annotated[int | None, typer.Option(min=1, help="Label only the first N recordings.")] = None,
     follow_links: FollowLinks = False,
-    root: Annotated[
-        str,
-        typer.Option(help="Folder that relative paths in tables and lists begin at; default: that of the table."),
-    ] = "",
+    root: Root = "",
     sniff: Annotated[bool, typer.Option(help="Look at all files, not only those with audio extensions.")] = False,
     restart: Annotated[bool, typer.Option(help="Discard the work of an earlier run and start again.")] = False,
     dry_run: Annotated[bool, typer.Option(help="List and count the recordings, but label none.")] = False,
@@ -181,7 +179,7 @@ def label(
             window, hop, strict, max_duration, segment_by.value, min_segment, max_segment, channels, track
         ),
         listing=ListingConfig(follow_links=follow_links, any_extension=sniff, root=root),
-        speakers=SpeakerRule(speakers) if speakers is not None else None,
+        speakers=SpeakerRule(speakers, root) if speakers is not None else None,
         adapt=adapt,
         quality=quality,
         emotions=_choice(comma_separated(emotions), model) if emotions else None,

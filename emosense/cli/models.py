@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from emosense.cli.options import Address, Cache, Data, EncoderFile, ProgressMode, ProgressOption, Quiet, print_message
+from emosense.cli.options import (
+    Address,
+    Cache,
+    Data,
+    EncoderFile,
+    FollowLinks,
+    ProgressMode,
+    ProgressOption,
+    Quiet,
+    Root,
+    print_message,
+)
 
 models = typer.Typer(
     help="List, show and verify models; learn what is familiar to one.", no_args_is_help=True, rich_markup_mode=None
@@ -54,6 +65,8 @@ def familiarity(
         str, typer.Option("-m", "--model", help="The model: a shipped model, a directory, or a URL.")
     ] = "default",
     encoder: EncoderFile = "",
+    follow_links: FollowLinks = False,
+    root: Root = "",
     cache: Cache = None,
     address: Address = None,
     overwrite: Annotated[bool, typer.Option(help="Overwrite an existing model.")] = False,
@@ -70,7 +83,8 @@ def familiarity(
     from emosense.training.familiarity_job import FamiliarityJob, add_familiarity
     from emosense.training.feature_cache import FeatureSource
 
-    source = FeatureSource(data[0], cache or default_cache(), address, more=tuple(data[1:]))
+    place = cache or default_cache()
+    source = FeatureSource(data[0], place, address, more=tuple(data[1:]), follow_links=follow_links, root=root)
     with open_progress("none" if quiet else progress.value) as reporter:
         learned = add_familiarity(FamiliarityJob(source, model, output, encoder, overwrite), reporter)
     if not quiet:

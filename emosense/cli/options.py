@@ -72,6 +72,13 @@ Data = Annotated[
     ),
 ]
 FollowLinks = Annotated[bool, typer.Option(help="Follow symbolic links that lead out of the folder.")]
+Root = Annotated[
+    str,
+    typer.Option(
+        help="Folder or URL that relative paths in tables and lists begin at; default: the folder of the table.",
+        show_default=False,
+    ),
+]
 Cache = Annotated[
     str | None,
     typer.Option(help="Folder for extracted features; default: EMOSENSE_CACHE, otherwise ~/.cache/emosense."),

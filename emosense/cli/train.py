@@ -19,6 +19,7 @@ from emosense.cli.options import (
     ProgressMode,
     ProgressOption,
     Quiet,
+    Root,
     comma_separated,
     print_message,
 )
@@ -60,6 +61,7 @@ def train(
         int, typer.Option(min=0, help="Restart training workers up to this many times after a failure.")
     ] = 2,
     follow_links: FollowLinks = False,
+    root: Root = "",
     cache: Cache = None,
     address: Address = None,
     overwrite: Annotated[
@@ -82,6 +84,7 @@ def train(
         data=data[0],
         more_data=tuple(data[1:]),
         follow_links=follow_links,
+        root=root,
         output=output,
         preset=preset,
         emotions=comma_separated(emotions),

@@ -68,6 +68,8 @@ class EvaluateJob:
         Locations of further corpora.
     follow_links : bool
         Follow symbolic links that lead out of a folder.
+    root : str
+        Folder or URL that relative paths in tables begin at; empty for the folder of the table.
     """
 
     data: str
@@ -89,6 +91,7 @@ class EvaluateJob:
     encoder: EncoderChoice = dataclasses.field(default_factory=EncoderChoice)
     more_data: tuple[str, ...] = ()
     follow_links: bool = False
+    root: str = ""
 
     @property
     def written(self) -> list[str]:
@@ -100,7 +103,9 @@ class EvaluateJob:
     def source(self) -> FeatureSource:
         """Where the features come from."""
         cache = self.cache or default_cache()
-        return FeatureSource(self.data, cache, self.address, self.n_workers, self.more_data, self.follow_links)
+        return FeatureSource(
+            self.data, cache, self.address, self.n_workers, self.more_data, self.follow_links, self.root
+        )
 
     def check(self) -> None:
         """Refuse settings that would be ignored, and those that would fail only after training.

@@ -64,7 +64,7 @@ class Corpus:
         return tuple(dict.fromkeys(name for utterance in self.utterances for name, _ in utterance.further))
 
 
-def read_corpus(*locations: str, follow_links: bool = False) -> Corpus:
+def read_corpus(*locations: str, follow_links: bool = False, root: str = "") -> Corpus:
     """Read folders, buckets and tables.
 
     Parameters
@@ -73,6 +73,8 @@ def read_corpus(*locations: str, follow_links: bool = False) -> Corpus:
         Local paths or URLs of folders, or of .csv or .parquet tables; at least one.
     follow_links : bool
         Follow symbolic links that lead out of a folder.
+    root : str
+        Folder or URL that relative paths in tables begin at; empty for the folder of the table.
 
     Returns
     -------
@@ -88,7 +90,8 @@ def read_corpus(*locations: str, follow_links: bool = False) -> Corpus:
     NothingToDo
         If a location holds no recording at all.
     """
-    parts = [_read(location, ListingConfig(follow_links=follow_links)) for location in locations]
+    config = ListingConfig(follow_links=follow_links, root=root)
+    parts = [_read(location, config) for location in locations]
     utterances: dict[str, Utterance] = {}
     for part in parts:
         for utterance in part.utterances:
@@ -99,7 +102,7 @@ def read_corpus(*locations: str, follow_links: bool = False) -> Corpus:
 
 def _read(location: str, config: ListingConfig) -> Corpus:
     if location.lower().endswith((".csv", ".parquet")):
-        return Corpus(*read_table(location))
+        return Corpus(*read_table(location, config.root))
     with Listing() as listing:
         listing.add_input(location, config)
         if not len(listing):

@@ -11,10 +11,11 @@ from typing import Any, BinaryIO, Final
 from emosense.emotions import EMOTIONS, parse_emotion
 from emosense.errors import NothingToDo, UsageError
 from emosense.inputs.known_corpora import corpus_name
+from emosense.inputs.path_table import named_place
 from emosense.inputs.ravdess_names import parse_ravdess_name
 from emosense.inputs.utterance import RAVDESS, TABLE, Utterance
 from emosense.inputs.walk import named_recording
-from emosense.storage.locations import beside, redact, without_credentials
+from emosense.storage.locations import redact, without_credentials
 from emosense.storage.reading import open_stream
 from emosense.storage.text_table import text_table
 
@@ -26,13 +27,15 @@ MISSING: Final = "there is no such file"
 _RAVDESS_SHARE: Final = 0.9
 
 
-def read_table(location: str) -> tuple[tuple[Utterance, ...], tuple[tuple[str, str], ...]]:
+def read_table(location: str, root: str = "") -> tuple[tuple[Utterance, ...], tuple[tuple[str, str], ...]]:
     """Read a table of recordings.
 
     Parameters
     ----------
     location : str
-        Local path or URL of a .csv or .parquet file. Paths in it are relative to its folder.
+        Local path or URL of a .csv or .parquet file.
+    root : str
+        Folder or URL that relative paths in it begin at; empty for its own folder.
 
     Returns
     -------
@@ -57,7 +60,7 @@ def read_table(location: str) -> tuple[tuple[Utterance, ...], tuple[tuple[str, s
         has_corpus = has_corpus or "corpus" in record
         try:
             # Cells may write the same path differently, or with credentials.
-            utterance = _utterance(location, record, found)
+            utterance = _utterance(named_place(record["path"] or "", location, root), record, found)
             found[without_credentials(utterance.recording.location)] = utterance
         except ValueError as err:
             problems.append((f"{location}, {place}: {record['path'] or ''}", str(err)))
@@ -69,12 +72,12 @@ def read_table(location: str) -> tuple[tuple[Utterance, ...], tuple[tuple[str, s
     return tuple(utterances), tuple(problems)
 
 
-def _utterance(location: str, record: Mapping[str, Any], known: Collection[str]) -> Utterance:
+def _utterance(place: str, record: Mapping[str, Any], known: Collection[str]) -> Utterance:
     """Read a row; ValueError says why it cannot be used."""
     emotion = parse_emotion(record["emotion"] or "")
     if not record["path"] or not record["speaker"]:
         raise ValueError("path or speaker is empty")
-    recording = named_recording(beside(location, record["path"]))
+    recording = named_recording(place)
     if without_credentials(recording.location) in known:
         raise ValueError("the path is in the table twice")
     if recording.size < 0:

@@ -67,7 +67,7 @@ def names_in_table(location: str, root: str = "") -> Iterator[str]:
         with open_stream(location) as file:
             name = None
             for name in _cells(location, file):
-                yield _found(location, root, name)
+                yield named_place(name, location, root)
     except FileNotFoundError as err:
         raise UsageError(f"there is no table at {redact(location)}") from err
     except OSError as err:
@@ -106,7 +106,7 @@ def names_in_list(content: bytes, root: str = "") -> tuple[str, ...]:
             names = list(_listed(io.BytesIO(content)))
         except ValueError as err:
             raise UsageError(f"the list on standard input: {err}") from err
-    return tuple(_found("", root, name) for name in names)
+    return tuple(named_place(name, "", root) for name in names)
 
 
 def _cells(location: str, file: BinaryIO) -> Iterator[str]:
@@ -163,18 +163,33 @@ def _parquet_cells(file: BinaryIO) -> Iterator[str]:
         raise ValueError(f"it is not a readable Parquet file: {err}") from err
 
 
-def _found(table: str, root: str, name: str) -> str:
-    """Return the location of a name in a table."""
+def named_place(name: str, table: str, root: str = "") -> str:
+    """Return the place of a recording that a table names.
+
+    Parameters
+    ----------
+    name : str
+        Path or URL in the table.
+    table : str
+        Local path or URL of the table; empty for a list on standard input.
+    root : str
+        Folder or URL that relative names begin at. If empty, they are relative to the folder of the table or, if that
+        has no such file, to the working directory.
+
+    Returns
+    -------
+    str
+        A local path or URL.
+    """
     if is_url(name):
         path = local_path(name)
         # A URL may have its special characters encoded, which a path has not.
         decoded = urllib.parse.unquote(path, errors="surrogateescape")
         return decoded if not is_url(path) and not os.path.lexists(path) and os.path.lexists(decoded) else path
-    if root:
-        return name if os.path.isabs(name) else join(root, name)
-    there = beside(table, name)
-    if is_url(there) or os.path.lexists(there):
-        return there
     # A table that EmoSense wrote has a mark before a name that begins like a formula.
-    others = (name, *([beside(table, name[1:]), name[1:]] if name.startswith("'") else []))
-    return next((other for other in others if os.path.lexists(other)), there)
+    names = (name, name[1:]) if name.startswith("'") else (name,)
+    if root:
+        places = [each if os.path.isabs(each) else join(root, each) for each in names]
+    else:
+        places = [place for each in names for place in (beside(table, each), each)]
+    return next((place for place in places if is_url(place) or os.path.lexists(place)), places[0])

@@ -14,9 +14,10 @@ import stat
 from collections.abc import Iterator
 from typing import Any, Final
 
-from emosense.audio.formats import AUDIO_EXTENSIONS
+from emosense.audio.formats import is_recording_name
 from emosense.errors import StorageError, UsageError
 from emosense.inputs.recording import Recording, object_version
+from emosense.inputs.text_files import is_text_file, is_text_object
 from emosense.storage.locations import local_path, redact, shown_location
 from emosense.storage.objects import filesystem, retry
 from emosense.storage.schemes import is_url
@@ -100,7 +101,7 @@ def reason_to_ignore(name: str, config: ListingConfig) -> str | None:
         return "hidden"
     if extension in _PARTIAL_DOWNLOADS:
         return extension
-    if extension not in AUDIO_EXTENSIONS and not config.any_extension:
+    if not config.any_extension and not is_recording_name(name):
         # Unusual extensions share one counter: numbered files would otherwise fill it, and the terminal shows it.
         return "no extension" if not extension else extension if _EXTENSION.fullmatch(extension) else "other"
     return None
@@ -187,6 +188,8 @@ def _is_ignored_entry(
         seen.update({target} - {""})
         return False
     reason = reason_to_ignore(entry.name, config) or (None if entry.is_file() else "special")
+    if not reason and not config.any_extension and is_text_file(entry.path):
+        reason = os.path.splitext(entry.name)[1].lower()
     ignored.update([reason] if reason else [])
     return reason is not None
 
@@ -275,6 +278,8 @@ def _walk_url(root: str, config: ListingConfig, ignored: collections.Counter[str
             is_special = not is_folder and entry["type"] != "file"
             reason = reason or ("special" if is_special else None)
             reason = reason or ("hidden" if is_folder else reason_to_ignore(name.rsplit("/", 1)[-1], config))
+            if not reason and not config.any_extension and is_text_object(fs, entry):
+                reason = os.path.splitext(name)[1].lower()
             if reason:
                 ignored[reason] += 1
                 continue

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.errors import NothingToDo, UsageError
+from emosense.inputs.path_table import named_place
 from emosense.labelling.speakers import Speakers
 from emosense.storage.folders import exists
-from emosense.storage.locations import absolute_location, beside, redact
+from emosense.storage.locations import absolute_location, redact
 from emosense.storage.schemes import is_url
 from emosense.storage.writing import atomic_writer
 from emosense.tables.readers import read_records
@@ -128,13 +129,15 @@ def spread(probabilities: NDArray[np.float64], n: int) -> list[int]:
     return drawn
 
 
-def labelled_locations(table: str) -> frozenset[str]:
+def labelled_locations(table: str, root: str = "") -> frozenset[str]:
     """Return the recordings of a table that was chosen or labelled before.
 
     Parameters
     ----------
     table : str
         Path or URL of a table with the column ``path``.
+    root : str
+        Folder or URL that relative paths in it begin at; empty for its own folder.
 
     Returns
     -------
@@ -143,7 +146,7 @@ def labelled_locations(table: str) -> frozenset[str]:
     """
     paths = read_records(table, ("path",), lambda record: original_path(str(record["path"])))
     return frozenset(
-        location for path in paths for location in (absolute_location(beside(table, path)), _location(path))
+        location for path in paths for location in (absolute_location(named_place(path, table, root)), _location(path))
     )
 
 

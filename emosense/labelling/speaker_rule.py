@@ -23,6 +23,8 @@ class SpeakerRule:
         ``regex:PATTERN``: the first group of the pattern, or the whole match,
         searched for in the path. Otherwise the location of a table, .csv or .parquet, with the columns ``path`` (as
         labelled, or relative to the table), ``speaker`` and, where channels are split, perhaps ``channel``.
+    root : str
+        Folder or URL that relative paths in the table begin at; empty for its own folder.
 
     Raises
     ------
@@ -31,6 +33,7 @@ class SpeakerRule:
     """
 
     text: str
+    root: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a text that is none of the four."""

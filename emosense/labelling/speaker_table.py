@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from emosense.errors import UsageError
-from emosense.storage.locations import absolute_location, beside, redact
+from emosense.inputs.path_table import named_place
+from emosense.storage.locations import absolute_location, redact
 from emosense.storage.reading import open_stream
 from emosense.storage.text_table import text_table
 from emosense.tables.row import original_path, unescape_cell
@@ -19,7 +20,7 @@ _BATCH_ROWS: Final = 4096
 _COLUMNS: Final = ("path", "channel", "speaker")
 
 
-def read_speaker_table(location: str) -> Iterator[tuple[bytes, str]]:
+def read_speaker_table(location: str, root: str = "") -> Iterator[tuple[bytes, str]]:
     """Read a table of speakers.
 
     A path may be written as the label table has it or as other programs do, and it may be relative to the table.
@@ -29,6 +30,8 @@ def read_speaker_table(location: str) -> Iterator[tuple[bytes, str]]:
     location : str
         Path or URL of a .csv or .parquet file with the columns ``path`` and ``speaker``, and perhaps ``channel``: a
         line without a channel means all channels.
+    root : str
+        Folder or URL that relative paths in it begin at; empty for its own folder.
 
     Yields
     ------
@@ -47,7 +50,7 @@ def read_speaker_table(location: str) -> Iterator[tuple[bytes, str]]:
         # As the label table has it, and as other programs write it.
         for text in {cell, unescape_cell(cell)}:
             path = original_path(text)
-            for name in map(os.fsencode, {path, absolute_location(beside(location, path))}):
+            for name in map(os.fsencode, {path, absolute_location(named_place(path, location, root))}):
                 yield channel_key(name, channel) if channel else name, speaker
 
 

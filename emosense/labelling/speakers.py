@@ -90,7 +90,7 @@ class Speakers:
         self._database.executemany(
             "INSERT INTO named VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET"
             " speaker = CASE WHEN speaker = excluded.speaker THEN speaker END",
-            read_speaker_table(self._rule.text),
+            read_speaker_table(self._rule.text, self._rule.root),
         )
         self._database.execute("COMMIT")
         twice = self._database.execute("SELECT path FROM named WHERE speaker IS NULL LIMIT 1").fetchone()

@@ -51,6 +51,8 @@ class AdaptJob:
         Write the model even if the base model alone is better.
     overwrite : bool
         Whether an existing model is replaced.
+    root : str
+        Folder or URL that relative paths in the table begin at; empty for its own folder.
     """
 
     labels: str
@@ -59,6 +61,7 @@ class AdaptJob:
     encoder: str = ""
     anyway: bool = False
     overwrite: bool = False
+    root: str = ""
 
     @property
     def name(self) -> str:
@@ -152,7 +155,7 @@ def _embeddings(
     job: AdaptJob, embedder: Embedder, progress: Progress
 ) -> tuple[tuple[OwnLabel, ...], np.ndarray[Any, np.dtype[np.float32]]]:
     """Read the table and its recordings; those that cannot be used are left out, and said."""
-    labels = read_own_labels(job.labels)
+    labels = read_own_labels(job.labels, job.root)
     problems, used, embeddings = list(labels.problems), [], []
     progress.start(len(labels.rows))
     for row in labels.rows:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from emosense.errors import UsageError
 from emosense.features.config import FeatureConfig
-from emosense.inputs.corpus import read_corpus
+from emosense.inputs.corpus import Corpus, read_corpus
 from emosense.progress import Progress
 from emosense.storage.locations import redact
 from emosense.training.corpus_features import CorpusFeatures
@@ -35,6 +35,8 @@ class FeatureSource:
         Further corpora; a feature table stands alone.
     follow_links : bool
         Follow symbolic links that lead out of a folder.
+    root : str
+        Folder or URL that relative paths in tables begin at; empty for the folder of the table.
     """
 
     data: str
@@ -43,11 +45,21 @@ class FeatureSource:
     n_workers: int | None = None
     more: tuple[str, ...] = ()
     follow_links: bool = False
+    root: str = ""
 
     @property
     def locations(self) -> tuple[str, ...]:
         """All places of data."""
         return (self.data, *self.more)
+
+    def corpus(self) -> Corpus:
+        """Read the recordings and their labels.
+
+        Returns
+        -------
+        Corpus
+        """
+        return read_corpus(*self.locations, follow_links=self.follow_links, root=self.root)
 
     @property
     def name(self) -> str:
@@ -160,7 +172,7 @@ def _stored(source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[Copy]
 def _extracted(
     source: FeatureSource, wanted: Mapping[FeatureConfig, Sequence[Copy]], progress: Progress
 ) -> list[FeatureTable]:
-    corpus = read_corpus(*source.locations, follow_links=source.follow_links)
+    corpus = source.corpus()
     report_problems(corpus, progress)
     if not any(utterance.emotion for utterance in corpus.utterances):
         raise _without_labels(source)
@@ -200,7 +212,7 @@ def extract_variants(
     """
     check_recordings(source)
     wanted = [(config, variant) for variant in variants for config in configs]
-    features = CorpusFeatures(read_corpus(*source.locations, follow_links=source.follow_links), source.cache, wanted)
+    features = CorpusFeatures(source.corpus(), source.cache, wanted)
     features.extract_missing(source.address, source.n_workers, progress)
     return features
 

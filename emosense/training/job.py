@@ -75,6 +75,8 @@ class TrainJob:
         Further corpora to train on.
     follow_links : bool
         Follow symbolic links that lead out of a folder.
+    root : str
+        Folder or URL that relative paths in tables begin at; empty for the folder of the table.
     """
 
     kind: str
@@ -97,6 +99,7 @@ class TrainJob:
     encoder: EncoderChoice = dataclasses.field(default_factory=EncoderChoice)
     more_data: tuple[str, ...] = ()
     follow_links: bool = False
+    root: str = ""
 
     @property
     def name(self) -> str:

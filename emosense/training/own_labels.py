@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from emosense.emotions import EMOTIONS, SYNONYMS, own_emotions, parse_emotion, parse_own_emotion
 from emosense.errors import UsageError
+from emosense.inputs.path_table import named_place
 from emosense.inputs.recording import Recording
 from emosense.inputs.walk import named_recording
-from emosense.storage.locations import absolute_location, beside, redact
-from emosense.storage.schemes import is_url
+from emosense.storage.locations import absolute_location, redact
 from emosense.tables.readers import read_records
 from emosense.tables.row import original_path
 
@@ -62,14 +62,16 @@ class OwnLabels:
     problems: tuple[tuple[str, str], ...]
 
 
-def read_own_labels(location: str) -> OwnLabels:
+def read_own_labels(location: str, root: str = "") -> OwnLabels:
     """Read a table of labels of one's own.
 
     Parameters
     ----------
     location : str
-        Path or URL of a .csv, .jsonl or .parquet table. Its paths are relative to its folder, or to the working
-        directory where that has such a file.
+        Path or URL of a .csv, .jsonl or .parquet table.
+    root : str
+        Folder or URL that relative paths in it begin at. If empty, they are relative to the folder of the table or, if
+        that has no such file, to the working directory.
 
     Returns
     -------
@@ -87,7 +89,7 @@ def read_own_labels(location: str) -> OwnLabels:
         if not text:
             n_empty += 1
             continue
-        emotion, recording = own_emotion(text), _recording(location, path)
+        emotion, recording = own_emotion(text), _recording(named_place(path, location, root))
         known = rows.get(recording.location)
         if recording.size < 0:
             problems.append((path, "there is no such file"))
@@ -108,12 +110,9 @@ def _cells(record: dict[str, Any]) -> tuple[str, str, str]:
     return original_path(str(path)), str(emotion or "").strip(), str(speaker or "").strip()
 
 
-def _recording(table: str, path: str) -> Recording:
-    there = named_recording(beside(table, path))
-    if there.size < 0 and not is_url(path):
-        here = named_recording(path)
-        there = here if here.size >= 0 else there
-    return dataclasses.replace(there, location=absolute_location(there.location))
+def _recording(place: str) -> Recording:
+    found = named_recording(place)
+    return dataclasses.replace(found, location=absolute_location(found.location))
 
 
 def own_emotion(text: str) -> str:

@@ -86,7 +86,12 @@ def train(job: TrainJob, progress: Progress) -> Trained:
         config = _with_epochs(config, job.epochs)
     classes = classes_of(job.emotions, config)
     source = FeatureSource(
-        job.data, job.cache or default_cache(), job.address, more=job.more_data, follow_links=job.follow_links
+        job.data,
+        job.cache or default_cache(),
+        job.address,
+        more=job.more_data,
+        follow_links=job.follow_links,
+        root=job.root,
     )
     config = settings_for(source, config, progress)
     held_out_score = (

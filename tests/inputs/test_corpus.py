@@ -275,3 +275,18 @@ def test_links_out_of_a_corpus_are_followed_on_request_and_their_absence_is_expl
         read_corpus(str(tmp_path / "corpus"))
     (utterance,) = read_corpus(str(tmp_path / "corpus"), follow_links=True).utterances
     assert utterance.emotion == "angry"
+
+
+def test_paths_of_a_table_begin_at_a_root_or_are_file_urls(tmp_path: Path) -> None:
+    (tmp_path / "wavs").mkdir()
+    for name in ("1.wav", "ü 2.wav", "=3.wav"):
+        (tmp_path / "wavs" / name).write_bytes(b"x")
+    table = tmp_path / "lists" / "t.csv"
+    table.parent.mkdir()
+    url = (tmp_path / "wavs" / "ü 2.wav").as_uri()
+    table.write_text(f"Path;EMOTION;Speaker\n1.wav;happy;a\n{url};sad;b\n'=3.wav;sad;b\n", encoding="utf-16")
+    corpus = read_corpus(str(table), root=str(tmp_path / "wavs"))
+    assert [Path(each.recording.location).name for each in corpus.utterances] == ["1.wav", "=3.wav", "ü 2.wav"]
+    assert not corpus.problems
+    (found,) = read_corpus(str(table)).utterances
+    assert Path(found.recording.location).name == "ü 2.wav"

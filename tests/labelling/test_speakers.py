@@ -92,6 +92,12 @@ def test_a_table_names_paths_as_they_are_labelled_from_wherever_it_lies(
     assert found == ["Ann", "", "Bob", ""]
 
 
+def test_paths_of_a_table_may_begin_at_a_root(tmp_path: Path) -> None:
+    (tmp_path / "who.csv").write_text("path,speaker\na.wav,Ann\n")
+    with Speakers(SpeakerRule(str(tmp_path / "who.csv"), str(tmp_path / "calls"))) as speakers:
+        assert [speakers.speaker_of(str(tmp_path / name)) for name in ("calls/a.wav", "a.wav")] == ["Ann", ""]
+
+
 def test_a_table_with_two_speakers_for_a_recording_is_refused(tmp_path: Path) -> None:
     (tmp_path / "who.csv").write_text("path,speaker\na.wav,Ann\nb.wav,Bob\na.wav,Ann\n")
     with Speakers(SpeakerRule(str(tmp_path / "who.csv"))) as speakers:
