@@ -25,8 +25,8 @@ from emosense.storage.folders import exists
 from emosense.storage.locations import absolute_location, redact
 from emosense.storage.schemes import is_url
 from emosense.storage.writing import atomic_writer
+from emosense.tables.cells import escape_cell, original_path, printable_path
 from emosense.tables.readers import read_records
-from emosense.tables.row import escape_cell, original_path, printable_path
 
 DEFAULT_N: Final = 40
 CHOICE_COLUMNS: Final = ("path", "emotion", "speaker", "guess", "guess_confidence")

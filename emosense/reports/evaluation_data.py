@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from emosense.errors import UsageError
 from emosense.storage.locations import join, redact
 from emosense.storage.reading import read_bytes, read_json
-from emosense.tables.row import unescape_cell
+from emosense.tables.cells import unescape_cell
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

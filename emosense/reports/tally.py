@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from emosense.emotions import EMOTIONS
 from emosense.reports.label_table import LabelRow
+from emosense.tables.cells import original_path, printable_path
 from emosense.tables.columns import QUALITY_COLUMNS
-from emosense.tables.row import original_path, printable_path
 
 N_CLIPS: Final = 12
 N_FILES_A_CODE: Final = 20

@@ -20,8 +20,9 @@ from emosense.emotions import EMOTIONS
 from emosense.storage.folders import make_inner_folder
 from emosense.storage.locations import join
 from emosense.storage.writing import atomic_writer, write_bytes
+from emosense.tables.cells import printable_path, quoted_cell
 from emosense.tables.formats import OUTPUT_FORMATS, OutputFormat, TableLayout, WriteRows, single_file
-from emosense.tables.row import Row, printable_path, quoted_cell
+from emosense.tables.row import Row
 
 # File systems allow 255 bytes, and .txt and .tmp-PID are appended; S3 allows keys of 1,024 bytes.
 _MAX_PART_BYTES: Final = 235

@@ -10,9 +10,9 @@ from emosense.errors import UsageError
 from emosense.storage.locations import redact
 from emosense.storage.reading import open_stream, parse_json
 from emosense.storage.text_table import MAX_LINE, text_table
+from emosense.tables.cells import printable_path, unescape_cell
 from emosense.tables.columns import SCHEMA
 from emosense.tables.formats import format_of
-from emosense.tables.row import printable_path, unescape_cell
 
 Record = TypeVar("Record")
 

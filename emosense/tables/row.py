@@ -1,4 +1,4 @@
-"""Rows: one per recording or segment, and how names and cells are written.
+"""Rows: one per recording or segment.
 
 The numbers of a `Row` are rounded when it is made, so that all formats agree to the last digit.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
-import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -22,18 +20,11 @@ from emosense.tables.columns import (
     SECONDS_DIGITS,
 )
 
-# A spreadsheet runs a cell that begins with one of these as a formula (OWASP, CSV injection).
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "'")
-# Where a spreadsheet splits at semicolons, a text that is not the first of its line is split, even if it has quotes.
-_BEFORE_FORMULA: Final = re.compile(r"""(?<=[;\n\r])(?=["']*[=+\-@\t\r])""")
-_ESCAPED_FORMULA: Final = re.compile(r"""(?<=[;\n\r])'(?=["']*[=+\-@\t\r])""")
 # That of "uncertain" depends on the table.
 _NAMES: Final = tuple(name for name in SCHEMA if name != "uncertain")
 _NO_QUALITY: Final = (None,) * len(QUALITY_COLUMNS)
 _DISTANCE: Final = QUALITY_COLUMNS.index("distance")
 _TUPLES: Final = ("probabilities", "quality", "own_emotions", "speaker_probabilities")
-_BYTES_MARK: Final = "bytes:"
-_BYTE_ESCAPE: Final = re.compile(rb"\\(?:\\|x[0-9a-f]{2})")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -274,94 +265,3 @@ def error_row(path: str, error: RecordingError, start_s: float | None = None, en
         Its status is ``error``.
     """
     return Row(path, (), None, None, "error", error.code, str(error), start_s, end_s)
-
-
-def escape_cell(text: str) -> str:
-    """Make a text safe for a spreadsheet.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    str
-        The text, with a ``'`` before what would be run as a formula, at the start or after a semicolon or line break;
-        `unescape_cell` restores it.
-    """
-    text = _BEFORE_FORMULA.sub("'", text)
-    return "'" + text if text.startswith(_FORMULA_STARTS) else text
-
-
-def unescape_cell(cell: str) -> str:
-    """Restore the text that `escape_cell` was given.
-
-    Parameters
-    ----------
-    cell : str
-        What `escape_cell` returned.
-
-    Returns
-    -------
-    str
-        The original text.
-    """
-    return _ESCAPED_FORMULA.sub("", cell.removeprefix("'"))
-
-
-def quoted_cell(text: str) -> str:
-    """Put a text in quotes, so that no program splits it, whatever it takes for the end of a cell.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    str
-        The text in quotes, with its own quotes doubled; empty text stays empty.
-    """
-    return '"' + text.replace('"', '""') + '"' if text else ""
-
-
-def printable_path(path: str) -> str:
-    r"""Return a path as UTF-8 text.
-
-    Parameters
-    ----------
-    path : str
-        May hold surrogate escapes for bytes that are not UTF-8.
-
-    Returns
-    -------
-    str
-        The path itself if it is UTF-8. Otherwise, or if it begins with ``bytes:``, this mark and its bytes, with
-        invalid ones as ``\\xNN`` and a backslash doubled. `original_path` restores it.
-    """
-    if not path.startswith(_BYTES_MARK) and not any("\ud800" <= character <= "\udfff" for character in path):
-        return path
-    return _BYTES_MARK + os.fsencode(path).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
-
-
-def original_path(text: str) -> str:
-    """Restore the path that `printable_path` was given.
-
-    Parameters
-    ----------
-    text : str
-        What `printable_path` returned.
-
-    Returns
-    -------
-    str
-        The path, with surrogate escapes for bytes that are not UTF-8.
-    """
-    if not text.startswith(_BYTES_MARK):
-        return text
-
-    def undo(match: re.Match[bytes]) -> bytes:
-        return b"\\" if match[0] == b"\\\\" else bytes([int(match[0][2:], 16)])
-
-    return os.fsdecode(_BYTE_ESCAPE.sub(undo, text[len(_BYTES_MARK) :].encode()))

@@ -7,9 +7,10 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
+from emosense.tables.cells import escape_cell, printable_path, quoted_cell
 from emosense.tables.columns import SCHEMA_VERSION, Column
 from emosense.tables.formats import OUTPUT_FORMATS, OutputFormat, TableLayout, WriteRows, single_file
-from emosense.tables.row import Row, escape_cell, printable_path, quoted_cell
+from emosense.tables.row import Row
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from emosense.features.config import FeatureConfig
 from emosense.inputs.corpus import Corpus
 from emosense.progress import Progress, plural
 from emosense.ray_session import ray_session
-from emosense.tables.row import printable_path
+from emosense.tables.cells import printable_path
 from emosense.training.extract_on_ray import extract_on_ray
 from emosense.training.extraction import Copy, Variant
 from emosense.training.feature_store import FeatureStore, StoredFeatures, is_passing, recording_key

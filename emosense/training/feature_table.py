@@ -20,7 +20,7 @@ from emosense.errors import UsageError
 from emosense.features.config import FeatureConfig
 from emosense.inputs.utterance import Utterance
 from emosense.storage.locations import redact
-from emosense.tables.row import printable_path
+from emosense.tables.cells import printable_path
 from emosense.training.extraction import Copy
 from emosense.training.parquet import WrongContentError, read_parquet, read_rows
 

@@ -18,8 +18,8 @@ from emosense.inputs.path_table import named_place
 from emosense.inputs.recording import Recording
 from emosense.inputs.walk import named_recording
 from emosense.storage.locations import absolute_location, redact
+from emosense.tables.cells import original_path
 from emosense.tables.readers import read_records
-from emosense.tables.row import original_path
 
 _COLUMNS: Final = ("path", "emotion", "speaker", "confidence")
 _SIMILAR: Final = 0.8

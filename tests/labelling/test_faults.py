@@ -34,8 +34,8 @@ from emosense.labelling.speakers import Speakers
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
 from emosense.models.model import read_model
 from emosense.reports.label_table import read_labels
+from emosense.tables.cells import original_path, unescape_cell
 from emosense.tables.columns import COLUMNS
-from emosense.tables.row import original_path, unescape_cell
 
 WORKER = (str(REPOSITORY / "tests" / "crashing_worker.py"),)
 HUNGRY_WORKER = (

@@ -22,8 +22,9 @@ from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.recording import Recording
 from emosense.inputs.utterance import Utterance
 from emosense.reports import comparison_report, evaluation_report, label_report
+from emosense.tables.cells import escape_cell
 from emosense.tables.formats import OUTPUT_FORMATS, TableLayout
-from emosense.tables.row import Row, error_row, escape_cell, labelled_row
+from emosense.tables.row import Row, error_row, labelled_row
 from emosense.training.feature_table import FeatureTableWriter
 
 HOSTILE = (

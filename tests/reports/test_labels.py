@@ -25,9 +25,10 @@ from emosense.errors import OutputError, RecordingError, UsageError
 from emosense.labelling.choice import choose_recordings
 from emosense.reports import label_report, save_figures
 from emosense.reports.clips import audio_link
+from emosense.tables.cells import printable_path
 from emosense.tables.columns import COLUMNS
 from emosense.tables.formats import OUTPUT_FORMATS, TableLayout
-from emosense.tables.row import Row, error_row, labelled_row, printable_path
+from emosense.tables.row import Row, error_row, labelled_row
 
 
 def test_the_headline_counts_the_tables_rows(tmp_path: Path) -> None:
