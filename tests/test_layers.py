@@ -30,7 +30,7 @@ LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 MAX_TOP_MODULES, MAX_ROOMS, MAX_ROOM_IMPORTS = 12, 26, 110
 # Heavy packages, and the only modules that may import them.
 OWNERS = {
-    "ray": r"ray_session|.*_on_ray",
+    "ray": r"ray_session/session|.*_on_ray",
     "tensorflow": r"training/.*",
     "keras": r"training/.*",
     "sklearn": r"(training|evaluation)/.*",

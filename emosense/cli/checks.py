@@ -26,7 +26,7 @@ from emosense.cli.installation_checks import (
 from emosense.cli.machine_checks import check_cpus, check_folder, check_memory, memory_limit
 from emosense.cli.ray_checks import check_ray_address, check_ray_authentication
 from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, EmoSenseError
-from emosense.ray_session import cgroup_cpus, usable_cpus
+from emosense.ray_session.cpus import cgroup_cpus, usable_cpus
 from emosense.storage.schemes import schemes_by_package
 
 EXIT_BROKEN: Final = EmoSenseError.exit_code

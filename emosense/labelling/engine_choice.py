@@ -11,7 +11,8 @@ from emosense.labelling.config import LabelSpec
 from emosense.labelling.engines import Engine, LocalEngine
 from emosense.labelling.job import LabelJob
 from emosense.labelling.label_on_ray import RayEngine
-from emosense.ray_session import cluster_address, ray_session, usable_cpus
+from emosense.ray_session import cluster_address, ray_session
+from emosense.ray_session.cpus import usable_cpus
 
 # Starting Ray takes as long as labelling some 1,150 short recordings per core. From this number on, that is a small
 # part of the run. On one machine Ray is never faster than worker processes alone (docs/performance.md).

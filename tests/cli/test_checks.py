@@ -19,7 +19,7 @@ from emosense.cli.checks import exit_code, run_checks
 from emosense.cli.installation_checks import check_libsndfile, check_models, check_optional_package, check_package
 from emosense.cli.machine_checks import check_cpus, check_folder, check_memory, memory_limit
 from emosense.cli.ray_checks import check_ray_address, check_ray_authentication
-from emosense.ray_session import cgroup_cpus, usable_cpus
+from emosense.ray_session.cpus import cgroup_cpus, usable_cpus
 from emosense.storage.schemes import SCHEMES
 
 GB = 1_000_000_000
@@ -281,7 +281,7 @@ def test_every_check_runs_even_if_everything_is_missing() -> None:
 
 def test_the_number_of_usable_cpus_is_that_of_the_process() -> None:
     script = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-    script += "from emosense.ray_session import usable_cpus; print(usable_cpus())"
+    script += "from emosense.ray_session.cpus import usable_cpus; print(usable_cpus())"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "1\n"
     assert 1 <= usable_cpus() <= len(os.sched_getaffinity(0))

@@ -12,7 +12,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from emosense.ray_session import private_folder
+from emosense.ray_session.folder import private_folder
 
 # Starts Ray, says where its folder is, and waits.
 DRIVER = """
@@ -38,7 +38,9 @@ def test_a_folder_is_private_and_goes_with_its_block(tmp_path: Path) -> None:
 
 
 def test_only_folders_of_killed_processes_are_removed(tmp_path: Path) -> None:
-    script = "import os, sys; from emosense.ray_session import private_folder; kept = private_folder(sys.argv[1]); "
+    script = (
+        "import os, sys; from emosense.ray_session.folder import private_folder; kept = private_folder(sys.argv[1]); "
+    )
     subprocess.run([sys.executable, "-c", script + "kept.__enter__(); os._exit(0)", tmp_path], check=True)
     (abandoned,) = tmp_path.iterdir()
     (tmp_path / "emosense-listing-1").mkdir()

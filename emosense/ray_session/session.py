@@ -7,22 +7,18 @@ in the environment of its processes and never in a file. The dashboard stays off
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
-import math
 import os
 import secrets
-import shutil
 import signal
 import socket
-import stat
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from emosense.errors import StorageError, UsageError
+from emosense.ray_session.cpus import usable_cpus
+from emosense.ray_session.folder import private_folder
 
 # Set before Ray is imported. Niceness: Ray's workers run at 15 by default and starve next to any other process.
 _LOCAL_ENVIRONMENT: Final = {
@@ -41,9 +37,6 @@ _LOCAL_ENVIRONMENT: Final = {
 }
 _OBJECT_STORE_BYTES: Final = 400_000_000
 _CONNECT_TIMEOUT_S: Final = 5.0
-_TMP: Final = "/tmp"  # noqa: S108 - a private folder is made there
-_FOLDER_PREFIX: Final = "emosense-"
-_OWNER, _INNER = "owner", "r"
 # On a machine that is busy, Ray's processes may miss Ray's own deadlines for their start.
 _STARTS: Final = 3
 
@@ -99,53 +92,6 @@ def cluster_address(address: str | None, environ: Mapping[str, str] = os.environ
     return None if address == "local" else address
 
 
-def usable_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Count the CPUs that this process may use.
-
-    Parameters
-    ----------
-    cgroup : Path
-        Folder of the cgroup.
-
-    Returns
-    -------
-    int
-        The CPUs of the process's affinity, or as many as the quota of its container fills if these are fewer.
-    """
-    n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = cgroup_cpus(cgroup)
-    return n_cpus if quota is None else max(1, min(n_cpus, math.ceil(quota)))
-
-
-def cgroup_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> float | None:
-    """Return the CPU time that a container allows.
-
-    Parameters
-    ----------
-    cgroup : Path
-        Folder of the cgroup, of version 1 or 2.
-
-    Returns
-    -------
-    float or None
-        CPUs; None if there is no limit or no cgroup.
-    """
-    words = _words(cgroup / "cpu.max") or [
-        *_words(cgroup / "cpu/cpu.cfs_quota_us"),
-        *_words(cgroup / "cpu/cpu.cfs_period_us"),
-    ]
-    if len(words) != 2 or words[0] in ("max", "-1"):
-        return None
-    return int(words[0]) / int(words[1])
-
-
-def _words(path: Path) -> list[str]:
-    try:
-        return path.read_text().split()
-    except OSError:
-        return []
-
-
 def _joined(address: str) -> Iterator[int]:
     _check_reachable(address)
     import ray
@@ -196,60 +142,6 @@ def _started(n_workers: int) -> Iterator[int]:
             yield n_workers
         finally:
             ray.shutdown()
-
-
-@contextlib.contextmanager
-def private_folder(place: str = _TMP) -> Iterator[str]:
-    """Make a folder for Ray's session that no other user can enter; what killed drivers have left is removed first.
-
-    Ray opens the folder that it is given to all users of the machine, so it is given one inside a private folder. As
-    long as this process lives, it holds a lock there.
-
-    Parameters
-    ----------
-    place : str
-        Where it is made. The path of Ray's sockets must stay under 108 bytes, whatever TMPDIR says.
-
-    Yields
-    ------
-    str
-        The inner folder.
-    """
-    _remove_abandoned(place)
-    outer = tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=place)
-    # It gets its name when it is locked: without the lock, it is abandoned.
-    with open(os.path.join(outer, "new"), "wb") as owner:
-        try:
-            fcntl.flock(owner, fcntl.LOCK_EX)
-            os.rename(owner.name, os.path.join(outer, _OWNER))
-            inner = os.path.join(outer, _INNER)
-            os.mkdir(inner)
-            yield inner
-        finally:
-            _remove_folder(outer)
-
-
-def _remove_folder(outer: str | Path) -> None:
-    """Remove a folder; if a process of Ray still writes in it, its mark stays, so that the next start removes it."""
-    inner = os.path.join(outer, _INNER)
-    shutil.rmtree(inner, ignore_errors=True)
-    if not os.path.lexists(inner):
-        shutil.rmtree(outer, ignore_errors=True)
-
-
-def _remove_abandoned(place: str) -> None:
-    """Remove the folders of this user whose processes are gone."""
-    for outer in Path(place).glob(f"{_FOLDER_PREFIX}*"):
-        try:
-            status = os.lstat(outer)
-            if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
-                continue
-            with open(outer / _OWNER, "rb") as owner:
-                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove_folder(outer)
-        except OSError:
-            # It has no owner, so it is not one of these; or its owner holds the lock.
-            continue
 
 
 def _start(**settings: Any) -> None:
