@@ -22,6 +22,7 @@ from emosense.cli.options import (
     Root,
     Workers,
     comma_separated,
+    command_text,
     print_message,
 )
 from emosense.cli.params_file import LoadParams, SaveParams, saved_params
@@ -124,6 +125,7 @@ def evaluate(
         address=address,
         n_workers=workers,
         robustness=robustness,
+        command=command_text(),
         encoder=EncoderChoice(encoder, encoder_output, encoder_normalise),
     )
     with saved_params(context, save, job.written), open_progress("none" if quiet else progress.value) as reporter:
@@ -131,7 +133,7 @@ def evaluate(
     if report:
         from emosense.reports import evaluation_report
 
-        evaluation_report(output, join(output, "report.html"))
+        evaluation_report(output, join(output, "report.html"), command=command_text())
     print(table_text(metrics))  # noqa: T201 - the result itself
 
 
@@ -152,6 +154,6 @@ def _compare(first: str, second: str, output: str) -> None:
 
     make_folder(output)
     page = join(output, "comparison.html")
-    comparison_report(first, second, page)
+    comparison_report(first, second, page, command=command_text())
     print(comparison_text(first, second))  # noqa: T201 - the result itself
     print_message(page)

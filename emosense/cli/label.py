@@ -20,6 +20,7 @@ from emosense.cli.options import (
     SegmentBy,
     Workers,
     comma_separated,
+    command_text,
     print_message,
 )
 from emosense.cli.params_file import LoadParams, SaveParams, saved_params
@@ -202,7 +203,7 @@ def label(
     if report is not None and not dry_run and summary.n_recordings:
         from emosense.reports import label_report
 
-        label_report(output, f"{output}.run.json", report, segments)
+        label_report(output, f"{output}.run.json", report, segments, command=command_text())
     if summary.failure:
         raise summary.failure
     raise typer.Exit(summary.exit_code)

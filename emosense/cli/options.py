@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import os
+import shlex
 import sys
 from typing import Annotated, Final
 
@@ -117,6 +119,22 @@ def print_message(text: str) -> None:
         The line.
     """
     print(text, file=sys.stderr)  # noqa: T201 - results go to standard output, everything else to standard error
+
+
+def command_text() -> str:
+    """Return the command line of this process as a person would type it.
+
+    Returns
+    -------
+    str
+        Quoted where a shell needs it; it may contain credentials.
+    """
+    program = os.path.basename(sys.argv[0])
+    if program == "__main__.py":
+        program = "python -m emosense"
+    elif program.endswith(".py"):
+        program = f"python jobs/{program}"
+    return f"{program} {shlex.join(sys.argv[1:])}"
 
 
 def comma_separated(text: str) -> tuple[str, ...]:

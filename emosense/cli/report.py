@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emosense.cli.options import print_message
+from emosense.cli.options import command_text, print_message
 
 
 def report(
@@ -19,10 +19,13 @@ def report(
     features: Annotated[
         str | None, typer.Option(help="Feature table: show how far the emotions overlap in it.")
     ] = None,
-    figures: Annotated[str | None, typer.Option(help="Also save each figure as a file in this folder.")] = None,
+    figures: Annotated[
+        str | None,
+        typer.Option(help="Also save each figure as a file in this folder, and each table as Markdown and LaTeX."),
+    ] = None,
     figure_format: Annotated[
         list[str] | None,
-        typer.Option(help="Format of the files: svg, png or pdf, 85 mm wide; repeatable; default: svg."),
+        typer.Option(help="Format of the figures: svg, png or pdf, 85 mm wide; repeatable; default: svg."),
     ] = None,
 ) -> None:
     """Write a report of labels, or of one or two evaluations, as one HTML page."""
@@ -41,16 +44,17 @@ def report(
     if features is not None and (is_table or compare is not None):
         raise UsageError("--features is only for the report of one evaluation: leave it out")
     page = output or (f"{os.path.splitext(source)[0]}.html" if is_table else join(source, "report.html"))
+    command = command_text()
     if compare is not None:
-        in_page = comparison_report(source, compare, page)
+        in_page = comparison_report(source, compare, page, command=command)
     elif is_table:
         manifest = f"{source}.run.json"
         if is_segment_table(source):
-            in_page = segment_report(source, page)
+            in_page = segment_report(source, page, command=command)
         else:
-            in_page = label_report(source, manifest if exists(manifest) else None, page)
+            in_page = label_report(source, manifest if exists(manifest) else None, page, command=command)
     else:
-        in_page = evaluation_report(source, page, features)
+        in_page = evaluation_report(source, page, features, command=command)
     if figures is not None:
         save_figures(in_page, figures, formats)
     print_message(page)

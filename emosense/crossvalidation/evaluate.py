@@ -7,6 +7,7 @@ calibration see only the training speakers of the fold. A random split is report
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from typing import Any, Final
 
@@ -33,7 +34,7 @@ from emosense.models.model import read_model
 from emosense.models.trial import try_model
 from emosense.progress import Progress, plural
 from emosense.storage.folders import make_folder
-from emosense.storage.locations import join
+from emosense.storage.locations import join, redact
 from emosense.storage.writing import write_bytes
 from emosense.training.encoder_choice import config_with_encoder
 from emosense.training.ensemble import features_of, settings_sha256
@@ -75,6 +76,8 @@ def evaluate(job: EvaluateJob, progress: Progress) -> dict[str, Any]:
     tested = _given_model(job, progress) if job.model is not None else _cross_validated(job, progress)
     table, predictions = tested.tables[0], tested.predictions()
     metrics: dict[str, Any] = tested.about | {"emosense": __version__, "data": job.source.name}
+    metrics["finished"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    metrics |= {"command": redact(job.command)} if job.command else {}
     metrics |= over_seeds(table, tested.classes, predictions) | {"last_epoch": last_epoch(predictions)}
     metrics["corpora"] = by_corpus(table, tested.classes, predictions, tested.taught)
     metrics["speaker_heads"] = speaker_heads(predictions)

@@ -70,6 +70,8 @@ class EvaluateJob:
         Follow symbolic links that lead out of a folder.
     root : str
         Folder or URL that relative paths in tables begin at; empty for the folder of the table.
+    command : str
+        The command that runs it, to be stated in ``metrics.json``; empty if none does.
     """
 
     data: str
@@ -92,6 +94,7 @@ class EvaluateJob:
     more_data: tuple[str, ...] = ()
     follow_links: bool = False
     root: str = ""
+    command: str = ""
 
     @property
     def written(self) -> list[str]:

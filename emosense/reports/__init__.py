@@ -6,9 +6,11 @@ from emosense.reports.figure import Figure, save_figures
 from emosense.reports.labels import label_report
 from emosense.reports.overlap import feature_overlap
 from emosense.reports.segments import segment_report
+from emosense.reports.table import Table
 
 __all__ = [
     "Figure",
+    "Table",
     "comparison_report",
     "evaluation_report",
     "feature_overlap",

@@ -110,13 +110,18 @@ def lines(
     for item in series:
         step = max(len(item.values) // _N_POINTS, 1)
         places = sorted({*range(0, len(item.values), step), len(item.values) - 1} - {-1})
-        points = [(frame.at_x(item.x[place]), frame.at_y(item.values[place])) for place in places]
+        points = [(frame.at_x(item.x[place]), frame.at_y(min(item.values[place], y[1]))) for place in places]
         path = " ".join(f"{across:.1f},{up:.1f}" for across, up in points)
         class_ = f"line l-{item.colour}{' faint' if item.is_faint else ''}"
         parts.append(element("polyline", title(item.label) if item.label else EMPTY, points=path, class_=class_))
         if has_points and not item.is_faint:
             for (across, up), place in zip(points, places, strict=True):
-                tooltip = title(f"{x_format(item.x[place])}: {y_format(item.values[place])}")
+                interval, span = item.intervals[place] if item.intervals else None, ""
+                if interval is not None:
+                    span = f", {y_format(interval[0])} to {y_format(interval[1])}"
+                    ends = {"y1": frame.at_y(interval[0]), "y2": frame.at_y(interval[1])}
+                    parts.append(element("line", x1=across, x2=across, **ends, class_=f"line l-{item.colour} spread"))
+                tooltip = title(f"{x_format(item.x[place])}: {y_format(item.values[place])}{span}")
                 parts.append(element("circle", tooltip, cx=across, cy=up, r=3, class_=f"f-{item.colour}"))
     return Drawing(frame.top + frame.height + 36, join(parts))
 

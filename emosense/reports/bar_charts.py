@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from emosense.reports.drawing import LETTER, WIDTH, Drawing, Series, label, legend, title
 from emosense.reports.markup import element, join, shorten, text
-from emosense.reports.number_text import count
+from emosense.reports.number_text import count, percent
 
 _MAX_GUTTER: Final = 150.0
+Interval = tuple[float, float] | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,12 +28,15 @@ class Bar:
         Length of the bar, from 0 to the chart's maximum.
     note : str
         Text after the bar.
+    interval : tuple of (float, float), optional
+        Ends of a line over the end of the bar.
     """
 
     label: str
     colour: str
     value: float
     note: str
+    interval: Interval = None
 
 
 def bars(
@@ -73,12 +77,17 @@ def bars(
         parts.append(
             element(
                 "rect",
-                title(f"{row.label}: {row.note}" if row.label else row.note),
+                title(_tooltip(row)),
                 **bar,
                 width=width,
                 class_=f"f-{row.colour}",
             )
         )
+        if row.interval is not None:
+            ends = [gutter + span * end / maximum for end in row.interval]
+            up = y + row_height / 2
+            parts.append(element("line", x1=ends[0], x2=ends[1], y1=up, y2=up, class_="whisker"))
+            parts += [element("line", x1=end, x2=end, y1=up - 3, y2=up + 3, class_="whisker") for end in ends]
         middle = y + row_height / 2 + 4
         parts.append(label(gutter - 8, middle, shorten(row.label, int((gutter - 10) / LETTER)), "end"))
         parts.append(label(gutter + span + 8, middle, row.note))
@@ -88,6 +97,11 @@ def bars(
         parts.append(element("line", x1=x, x2=x, y1=top - 2, y2=height, class_="mark"))
         parts.append(label(x, 10, mark[1], "minor middle"))
     return Drawing(height, join(parts))
+
+
+def _tooltip(row: Bar) -> str:
+    span = "" if row.interval is None else f", {percent(row.interval[0])} to {percent(row.interval[1])}"
+    return f"{row.label}: {row.note}{span}" if row.label else f"{row.note}{span}"
 
 
 def stacked_bars(rows: Sequence[tuple[str, Sequence[float], str]], series: Sequence[Series]) -> Drawing:
@@ -125,24 +139,17 @@ def stacked_bars(rows: Sequence[tuple[str, Sequence[float], str]], series: Seque
 
 
 def paired_bars(
-    groups: Sequence[tuple[str, tuple[float | None, float | None]]],
+    groups: Sequence[tuple[str, tuple[tuple[float, Interval], tuple[float, Interval]]]],
     names: tuple[str, str],
-    *,
-    maximum: float,
-    written: Callable[[float | None], str],
 ) -> Drawing:
     """Draw two bars for each group, such as the recall of two models.
 
     Parameters
     ----------
-    groups : sequence of (str, (float or None, float or None))
-        Name and both values; None for no value.
+    groups : sequence of (str, (score, score))
+        Name, and both scores in [0, 1] with their intervals.
     names : tuple of (str, str)
         What the first and the second bar of each group stand for.
-    maximum : float
-        Value of a bar over the full width.
-    written : callable
-        Turns a value into its text.
 
     Returns
     -------
@@ -153,9 +160,9 @@ def paired_bars(
     rows = []
     for name, (first, second) in groups:
         rows += [
-            Bar(name, "first", first or 0.0, written(first)),
-            Bar("", "second", second or 0.0, written(second)),
+            Bar(name, "first", first[0], percent(first[0]), first[1]),
+            Bar("", "second", second[0], percent(second[0]), second[1]),
         ]
-    drawing = bars(rows, maximum=maximum, row_height=17)
+    drawing = bars(rows, maximum=1, row_height=17)
     below = element("g", drawing.body, transform=f"translate(0 {key.height + 4:.0f})")
     return Drawing(key.height + 4 + drawing.height, join([key.body, below]))

@@ -12,6 +12,7 @@ from emosense.reports.figure import Figure
 from emosense.reports.label_table import LabelRow
 from emosense.reports.markup import EMPTY, Markup, element, name, text
 from emosense.reports.number_text import count, decimal, percent, seconds
+from emosense.reports.table import Table
 from emosense.reports.tally import Tally
 from emosense.storage.schemes import is_url
 from emosense.tables.cells import original_path
@@ -112,14 +113,14 @@ def error_figure(tally: Tally) -> Figure:
     return Figure("errors", "Problems by error code", caption, bars(rows, maximum=ordered[0][1].n))
 
 
-def errors(tally: Tally, figures: list[Figure]) -> list[Markup]:
+def errors(tally: Tally, items: list[Figure | Table]) -> list[Markup]:
     """Return the section of recordings with an error code; empty if there are none.
 
     Parameters
     ----------
     tally : Tally
         Counts of the table.
-    figures : list[Figure]
+    items : list of Figure or Table
         Receives the figure of the section.
 
     Returns
@@ -130,13 +131,13 @@ def errors(tally: Tally, figures: list[Figure]) -> list[Markup]:
     if not tally.errors:
         return []
     figure = error_figure(tally)
-    figures.append(figure)
-    blocks = [page.figures([figure])]
+    items.append(figure)
+    lists = []
     for code, found in sorted(tally.errors.items(), key=lambda item: (-item[1].n, item[0])):
         lines = [element("li", name(row.name), text(f": {row.error}" if row.error else "")) for row in found.files]
         n_more = found.n - len(found.files)
         if n_more:
             lines.append(element("li", text(f"and {count(n_more)} more"), class_="rest"))
         summary = element("summary", text(f"{code}: {plural(found.n, 'recording')}"))
-        blocks.append(element("details", summary, element("ul", *lines)))
-    return [page.section("Problems", *blocks)]
+        lists.append(element("details", summary, element("ul", *lines)))
+    return [page.section("Problems", page.figures([figure], element("div", *lists)))]

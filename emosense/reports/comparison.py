@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from emosense.errors import UsageError
@@ -17,12 +17,13 @@ from emosense.reports.figure import Figure
 from emosense.reports.learning_curves import last_gap
 from emosense.reports.markup import Markup
 from emosense.reports.number_text import count, decimal, percent, points
+from emosense.reports.table import Table
 from emosense.storage.locations import redact
 
 _SIGNIFICANT: Final = 0.05
 
 
-def comparison_report(folder_a: str, folder_b: str, output: str) -> tuple[Figure, ...]:
+def comparison_report(folder_a: str, folder_b: str, output: str, *, command: str = "") -> tuple[Figure | Table, ...]:
     """Write a comparison of two evaluations as one HTML file.
 
     Parameters
@@ -31,10 +32,12 @@ def comparison_report(folder_a: str, folder_b: str, output: str) -> tuple[Figure
         Locations that `emosense-batch evaluate` wrote, on the same corpus.
     output : str
         Location of the page, ending in .html.
+    command : str, optional
+        The command that makes the page, to be stated in it.
 
     Returns
     -------
-    tuple of Figure
+    tuple of Figure or Table
         For `emosense.reports.save_figures`.
 
     Raises
@@ -52,11 +55,11 @@ def comparison_report(folder_a: str, folder_b: str, output: str) -> tuple[Figure
     shared = _comparable(folder_a, folder_b, pair)
     tested = compare_uar(shared.labels, shared.first, shared.second, shared.speakers)
     parts = _parts(pair, names, shared)
-    on_its_own = page.section("Each evaluation on its own", _score_table(pair, names))
-    blocks = [*_warnings(pair, names, shared), _verdict(tested, names, len(shared.labels)), on_its_own]
-    blocks += [page.section(heading, page.figures(figures)) for heading, figures in parts if figures]
-    page.write_page(output, f"{names[0]} against {names[1]}", f"{redact(folder_a)} and {redact(folder_b)}", blocks)
-    return tuple(figure for _, figures in parts for figure in figures)
+    blocks = [*_warnings(pair, names, shared), _verdict(tested, names, len(shared.labels))]
+    blocks += [page.section(heading, page.figures(items)) for heading, items in parts if items]
+    heading, subtitle = f"{names[0]} against {names[1]}", f"{redact(folder_a)} and {redact(folder_b)}"
+    page.write_page(output, heading, subtitle, blocks, command=command)
+    return tuple(item for _, items in parts for item in items)
 
 
 def _comparable(folder_a: str, folder_b: str, pair: tuple[Evaluation, Evaluation]) -> Shared:
@@ -77,8 +80,8 @@ def _comparable(folder_a: str, folder_b: str, pair: tuple[Evaluation, Evaluation
 
 def _parts(
     pair: tuple[Evaluation, Evaluation], names: tuple[str, str], shared: Shared
-) -> list[tuple[str, list[Figure]]]:
-    """Return heading and figures of each section; those without figures are left out."""
+) -> list[tuple[str, Sequence[Figure | Table]]]:
+    """Return heading, figures and tables of each section."""
     both = [
         comparison_figures.uar_figure(shared, names),
         comparison_figures.recall_figure(shared, names),
@@ -87,7 +90,7 @@ def _parts(
     confusion = _each(pair, names, lambda evaluation: [evaluation_figures.confusion_figure(evaluation)])
     separation = _each(pair, names, lambda evaluation: [confidence_figures.separation_figure(evaluation)])
     return [
-        ("On the same recordings", both),
+        ("Scores", [*both, _score_table(pair, names)]),
         ("Confusion", confusion),
         ("Confidence", [comparison_figures.coverage_figure(pair, names), *separation]),
         ("Learning curves", _each(pair, names, learning_curves.curve_figures)),
@@ -177,7 +180,7 @@ def _each(
     ]
 
 
-def _score_table(pair: tuple[Evaluation, Evaluation], names: tuple[str, str]) -> Markup:
+def _score_table(pair: tuple[Evaluation, Evaluation], names: tuple[str, str]) -> Table:
     """Tabulate the scores of each on all of its rows."""
     gaps = [last_gap(evaluation) for evaluation in pair]
 
@@ -198,7 +201,7 @@ def _score_table(pair: tuple[Evaluation, Evaluation], names: tuple[str, str]) ->
         ("validation accuracy, last epoch", *(percent(gap[1] if gap else None) for gap in gaps)),
         ("overfitting gap in points", *(points(gap[0] - gap[1]) if gap else percent(None) for gap in gaps)),
     ]
-    return page.table("Scores on all recordings of each", ("score", *names), rows)
+    return Table("scores", "Scores on all recordings of each", ("score", *names), rows)
 
 
 def comparison_text(folder_a: str, folder_b: str) -> str:

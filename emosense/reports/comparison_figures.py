@@ -13,11 +13,12 @@ from emosense.evaluation.intervals import bootstrap_interval
 from emosense.evaluation.metrics import confusion_matrix, recall_per_class, uar
 from emosense.reports.axis_charts import intervals, lines
 from emosense.reports.bar_charts import Bar, bars, paired_bars
-from emosense.reports.confidence_figures import coverage_points
+from emosense.reports.confidence_figures import coverage_intervals, coverage_points
 from emosense.reports.drawing import Series
 from emosense.reports.evaluation_data import Evaluation
 from emosense.reports.figure import Figure
 from emosense.reports.number_text import count, percent, points, share_text
+from emosense.reports.score_intervals import recall_intervals
 
 Int64 = NDArray[np.int64]
 
@@ -124,8 +125,15 @@ def recall_figure(shared: Shared, names: tuple[str, str]) -> Figure:
     widest = max(gaps, key=lambda name: abs(gaps[name]))
     ahead = names[0] if gaps[widest] >= 0 else names[1]
     caption = f"They differ most on {widest}, where {ahead} is {points(abs(gaps[widest])).lstrip('+')} points ahead."
-    groups = [(shared.classes[place], (float(recalls[0][place]), float(recalls[1][place]))) for place in present]
-    return Figure("recall-both", "Recall by emotion", caption, paired_bars(groups, names, maximum=1, written=percent))
+    spans = [
+        recall_intervals(shared.labels, predicted, shared.speakers, len(shared.classes))
+        for predicted in (shared.first, shared.second)
+    ]
+    if any(spans[0]):
+        caption += " The lines are 95 % intervals over actors."
+    scores = [list(zip(map(float, recalls[model]), spans[model], strict=True)) for model in (0, 1)]
+    groups = [(shared.classes[place], (scores[0][place], scores[1][place])) for place in present]
+    return Figure("recall-both", "Recall by emotion", caption, paired_bars(groups, names))
 
 
 def agreement_figure(shared: Shared, names: tuple[str, str]) -> Figure:
@@ -178,7 +186,7 @@ def coverage_figure(pair: tuple[Evaluation, Evaluation], names: tuple[str, str])
     series, halves = [], []
     for evaluation, name, colour in zip(pair, names, ("first", "second"), strict=True):
         _, coverage, accuracy = coverage_points(evaluation)
-        series.append(Series(name, colour, accuracy, coverage))
+        series.append(Series(name, colour, accuracy, coverage, intervals=coverage_intervals(evaluation, coverage)))
         halves.append(next(a for c, a in zip(coverage, accuracy, strict=True) if c >= 0.5 - 1e-9))
     caption = (
         f"On the most confident half of the recordings, the accuracy is {percent(halves[0])} for {names[0]} and "

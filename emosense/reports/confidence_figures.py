@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Final
 
 import numpy as np
@@ -11,14 +12,37 @@ from emosense.reports.axis_charts import histogram, lines
 from emosense.reports.drawing import Series
 from emosense.reports.evaluation_data import Evaluation
 from emosense.reports.figure import Figure
-from emosense.reports.number_text import decimal, percent, points, share_text
+from emosense.reports.number_text import count, decimal, percent, points, share_text
+from emosense.reports.score_intervals import share_interval
 
 _N_BINS: Final = 20
 _HALF: Final = 0.5
+_MOST_BINS: Final = 10
+_LEAST_ROWS: Final = 20
 
 
-def reliability_bins(evaluation: Evaluation) -> list[tuple[float, float, int, float, float]]:
-    """Return low, high, rows, mean confidence and accuracy of the non-empty bins, pooled over the seeds.
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Rows of similar confidence.
+
+    Attributes
+    ----------
+    n : int
+        Number of rows.
+    confidence, accuracy : float
+        Mean confidence and accuracy in [0, 1].
+    interval : tuple of (float, float), or None
+        95 % interval of the accuracy over actors.
+    """
+
+    n: int
+    confidence: float
+    accuracy: float
+    interval: tuple[float, float] | None
+
+
+def reliability_bins(evaluation: Evaluation) -> list[ReliabilityBin]:
+    """Return bins of equal numbers of rows, over all seeds: ten, or fewer where a bin would have fewer than 20 rows.
 
     Parameters
     ----------
@@ -27,18 +51,19 @@ def reliability_bins(evaluation: Evaluation) -> list[tuple[float, float, int, fl
 
     Returns
     -------
-    list of tuple
-        One tuple per bin, by rising confidence.
+    list of ReliabilityBin
+        By rising confidence.
     """
-    pooled = []
-    for bins in zip(*(seed["reliability"] for seed in evaluation.metrics["seeds"]), strict=True):
-        n = sum(item["n"] for item in bins)
-        if n:
-            confidence, accuracy = (
-                sum(item["n"] * item[key] for item in bins if item["n"]) / n for key in ("mean_confidence", "accuracy")
-            )
-            pooled.append((bins[0]["low"], bins[0]["high"], n, confidence, accuracy))
-    return pooled
+    order = np.argsort(evaluation.confidence, kind="stable")
+    speakers = np.array(evaluation.speakers, np.str_)
+    n_bins = min(max(len(order) // _LEAST_ROWS, 1), _MOST_BINS)
+    return [
+        ReliabilityBin(
+            len(rows), float(evaluation.confidence[rows].mean()), float(evaluation.is_right[rows].mean()),
+            share_interval(evaluation.is_right[rows], speakers[rows]),
+        )
+        for rows in np.array_split(order, n_bins)
+    ]  # fmt: skip
 
 
 def reliability_figure(evaluation: Evaluation) -> Figure:
@@ -55,16 +80,17 @@ def reliability_figure(evaluation: Evaluation) -> Figure:
         A line with the diagonal.
     """
     bins = reliability_bins(evaluation)
-    total = sum(n for _, _, n, _, _ in bins)
-    confidence, accuracy = (sum(item[2] * item[place] for item in bins) / total for place in (3, 4))
+    confidence, accuracy = float(evaluation.confidence.mean()), float(evaluation.is_right.mean())
     word = "overconfident" if confidence > accuracy else "underconfident"
     caption = (
         f"The mean confidence is {percent(confidence)} at an accuracy of {percent(accuracy)}: {word} by "
         f"{points(abs(confidence - accuracy)).lstrip('+')} points; the calibration error (ECE) is "
-        f"{percent(evaluation.metrics['scores']['ece']['mean'])}."
+        f"{percent(evaluation.metrics['scores']['ece']['mean'])}. A point is about "
+        f"{count(bins[0].n)} recordings of similar confidence; the lines are 95 % intervals over actors."
     )
     drawing = lines(
-        [Series("", "first", [item[4] for item in bins], [item[3] for item in bins])],
+        [Series("", "first", [item.accuracy for item in bins], [item.confidence for item in bins],
+                intervals=[item.interval for item in bins])],
         x=(0, 1), y=(0, 1), x_format=share_text, y_format=share_text, x_label="confidence", y_label="accuracy",
         diagonal="confidence equal to accuracy", has_points=True,
     )  # fmt: skip
@@ -92,6 +118,27 @@ def coverage_points(evaluation: Evaluation) -> tuple[list[list[dict[str, Any]]],
     return curves, coverage, accuracy
 
 
+def coverage_intervals(evaluation: Evaluation, coverage: list[float]) -> list[tuple[float, float] | None]:
+    """Return the intervals over actors of the accuracy of the most confident rows of all seeds.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        The evaluation.
+    coverage : list of float
+        Shares of the rows that are kept, in (0, 1].
+
+    Returns
+    -------
+    list of (tuple of (float, float), or None)
+        One interval per share; None for rows of a single actor.
+    """
+    order = np.argsort(-evaluation.confidence, kind="stable")
+    speakers = np.array(evaluation.speakers, np.str_)
+    kept = (order[: max(round(share * len(order)), 1)] for share in coverage)
+    return [share_interval(evaluation.is_right[rows], speakers[rows]) for rows in kept]
+
+
 def coverage_figure(evaluation: Evaluation) -> Figure:
     """Draw the accuracy of the most confident rows against their share.
 
@@ -106,11 +153,12 @@ def coverage_figure(evaluation: Evaluation) -> Figure:
         A line, with one faint line per seed.
     """
     curves, coverage, accuracy = coverage_points(evaluation)
+    spans = coverage_intervals(evaluation, coverage)
     half = next(place for place, value in enumerate(coverage) if value >= _HALF - 1e-9)
     verb = "raises" if accuracy[half] > accuracy[-1] else "does not raise"
     caption = (
         f"Keeping the most confident {percent(coverage[half])} of the recordings {verb} the accuracy from "
-        f"{percent(accuracy[-1])} to {percent(accuracy[half])}."
+        f"{percent(accuracy[-1])} to {percent(accuracy[half])}; the lines are 95 % intervals over actors."
     )
     series = []
     if len(curves) > 1:
@@ -118,7 +166,7 @@ def coverage_figure(evaluation: Evaluation) -> Figure:
             Series("", "first", [p["accuracy"] for p in curve], [p["coverage"] for p in curve], is_faint=True)
             for curve in curves
         ]
-    series.append(Series("", "first", accuracy, coverage))
+    series.append(Series("", "first", accuracy, coverage, intervals=spans))
     drawing = lines(
         series, x=(0, 1), y=(0, 1), x_format=share_text, y_format=share_text,
         x_label="share of recordings kept, most confident first", y_label="accuracy", has_points=True,

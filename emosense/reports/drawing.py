@@ -48,6 +48,8 @@ class Series:
         Positions of the points of a line.
     is_faint : bool
         Whether it is drawn thin and pale, as background.
+    intervals : sequence of ((float, float) or None)
+        Ends of an upright line through each point of a line; empty for none.
     """
 
     label: str
@@ -55,6 +57,7 @@ class Series:
     values: Sequence[float]
     x: Sequence[float] = ()
     is_faint: bool = False
+    intervals: Sequence[tuple[float, float] | None] = ()
 
 
 def label(x: float, y: float, value: str, class_: str = "") -> Markup:

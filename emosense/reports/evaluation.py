@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from emosense.errors import UsageError
 from emosense.progress import plural
@@ -16,13 +17,23 @@ from emosense.reports import (
 )
 from emosense.reports.evaluation_data import Evaluation, read_evaluation
 from emosense.reports.figure import Figure
-from emosense.reports.markup import Markup
+from emosense.reports.markup import Markup, element, text
 from emosense.reports.number_text import count, decimal, percent, points
 from emosense.reports.overlap import feature_overlap
+from emosense.reports.table import Table
 from emosense.storage.locations import redact
 
+_SETTINGS: Final = (
+    "kind", "preset", "model", "sha256", "protocol", "calibrated", "n_seeds", "data", "emosense", "finished", "command",
+)  # fmt: skip
+_Draw = Callable[[Evaluation], Figure | Table]
+# A table of more rows is folded.
+_LONG: Final = 40
 
-def evaluation_report(folder: str, output: str, feature_table: str | None = None) -> tuple[Figure, ...]:
+
+def evaluation_report(
+    folder: str, output: str, feature_table: str | None = None, *, command: str = ""
+) -> tuple[Figure | Table, ...]:
     """Write a report of an evaluation as one HTML file.
 
     Parameters
@@ -33,10 +44,12 @@ def evaluation_report(folder: str, output: str, feature_table: str | None = None
         Location of the page, ending in .html.
     feature_table : str, optional
         Location of a feature table; adds the figure of `feature_overlap`.
+    command : str, optional
+        The command that makes the page, to be stated in it.
 
     Returns
     -------
-    tuple of Figure
+    tuple of Figure or Table
         For `emosense.reports.save_figures`.
 
     Raises
@@ -52,52 +65,58 @@ def evaluation_report(folder: str, output: str, feature_table: str | None = None
         raise UsageError(f"the evaluation in {redact(folder)} has no predictions")
     parts = _parts(evaluation, feature_table)
     blocks = [*warnings(evaluation), _key_values(evaluation)]
-    blocks += [page.section(heading, page.figures(figures, *tables)) for heading, figures, tables in parts if figures]
-    blocks.append(_run(evaluation))
+    blocks += [_section(heading, items) for heading, items in parts if items]
+    blocks.append(page.section("Settings", page.figures([_settings(evaluation)])))
     subtitle = evaluation.metrics.get("protocol_description") or f"Protocol: {evaluation.metrics['protocol']}"
-    page.write_page(output, f"Evaluation of {evaluation.name}", subtitle, blocks)
-    return tuple(figure for _, figures, _ in parts for figure in figures)
+    page.write_page(output, f"Evaluation of {evaluation.name}", subtitle, blocks, command=command)
+    return tuple(item for _, items in parts for item in items)
 
 
-def _parts(evaluation: Evaluation, feature_table: str | None) -> list[tuple[str, list[Figure], list[Markup]]]:
-    """Return heading, figures and tables of each section; those without figures are left out."""
+def _section(heading: str, items: Sequence[Figure | Table]) -> Markup:
+    """Return a section; a long table is folded, so that the page stays short."""
+    long = [item for item in items if isinstance(item, Table) and len(item.rows) > _LONG]
+    folded = [
+        element("details", element("summary", text(f"{item.caption}: {count(len(item.rows))} rows")), item.html())
+        for item in long
+    ]
+    return page.section(heading, page.figures(item for item in items if item not in long), *folded)
+
+
+def _parts(evaluation: Evaluation, feature_table: str | None) -> list[tuple[str, Sequence[Figure | Table]]]:
+    """Return heading, figures and tables of each section."""
     has_leak = "leak_gap" in evaluation.metrics
     is_disturbed = any(record["uar"]["mean"] is not None for record in evaluation.metrics.get("robustness", ()))
     # Evaluations of earlier versions lack it.
     is_adapted = all("adaptation" in seed for seed in evaluation.metrics["seeds"])
-    right = [
-        evaluation_figures.confusion_figure(evaluation),
-        evaluation_figures.recall_figure(evaluation),
-        evaluation_figures.arousal_figure(evaluation),
-        evaluation_figures.uar_figure(evaluation),
+    leak: list[_Draw] = [speaker_figures.leak_figure, evaluation_tables.leak_table]
+    right: list[_Draw] = [
+        evaluation_figures.confusion_figure,
+        evaluation_figures.recall_figure,
+        evaluation_figures.arousal_figure,
+        evaluation_figures.uar_figure,
+        evaluation_tables.class_table,
     ]
-    trust = [
-        confidence_figures.separation_figure(evaluation),
-        confidence_figures.coverage_figure(evaluation),
-        confidence_figures.reliability_figure(evaluation),
+    trust: list[_Draw] = [
+        confidence_figures.separation_figure,
+        confidence_figures.coverage_figure,
+        confidence_figures.reliability_figure,
     ]
-    groups = [speaker_figures.actor_figure(evaluation), speaker_figures.sex_figure(evaluation)]
+    robustness: list[_Draw] = [evaluation_figures.robustness_figure, evaluation_tables.robustness_table]
+    adaptation: list[_Draw] = [speaker_figures.adaptation_figure, evaluation_tables.adaptation_table]
+
+    def drawn(draw: Sequence[_Draw]) -> list[Figure | Table]:
+        return [each(evaluation) for each in draw]
+
+    groups = drawn([speaker_figures.actor_figure, speaker_figures.sex_figure])
     return [
-        (
-            "Leak of the random split",
-            [speaker_figures.leak_figure(evaluation)] if has_leak else [],
-            [evaluation_tables.leak_table(evaluation)] if has_leak else [],
-        ),
-        ("Results by emotion", right, [evaluation_tables.class_table(evaluation)]),
-        ("Confidence", trust, []),
-        (
-            "Robustness",
-            [evaluation_figures.robustness_figure(evaluation)] if is_disturbed else [],
-            [evaluation_tables.robustness_table(evaluation)] if is_disturbed else [],
-        ),
-        (
-            "Speaker adaptation",
-            [speaker_figures.adaptation_figure(evaluation)] if is_adapted else [],
-            [evaluation_tables.adaptation_table(evaluation)] if is_adapted else [],
-        ),
-        ("Learning curves", learning_curves.curve_figures(evaluation), []),
-        ("Results by speaker", groups, evaluation_tables.group_tables(evaluation)),
-        ("Features", [feature_overlap(feature_table, evaluation.classes)] if feature_table else [], []),
+        ("Leak of the random split", drawn(leak) if has_leak else []),
+        ("Results by emotion", drawn(right)),
+        ("Confidence", drawn(trust)),
+        ("Robustness", drawn(robustness) if is_disturbed else []),
+        ("Speaker adaptation", drawn(adaptation) if is_adapted else []),
+        ("Learning curves", learning_curves.curve_figures(evaluation)),
+        ("Results by speaker", [*groups, *evaluation_tables.group_tables(evaluation)]),
+        ("Features", [feature_overlap(feature_table, evaluation.classes)] if feature_table else []),
     ]
 
 
@@ -173,10 +192,9 @@ def _scaled_text(scores: dict[str, Any]) -> str:
     return "ECE; 0 is perfect" if scaled is None else f"ECE; {percent(scaled)} after temperature scaling on other folds"
 
 
-def _run(evaluation: Evaluation) -> Markup:
+def _settings(evaluation: Evaluation) -> Table:
     """Tabulate the settings of the evaluation."""
     metrics = evaluation.metrics
-    keys = ("kind", "preset", "model", "sha256", "protocol", "calibrated", "n_seeds", "data", "emosense")
-    rows = [(key, str(metrics[key])) for key in keys if key in metrics]
+    rows: list[tuple[str, str]] = [(key, str(metrics[key])) for key in _SETTINGS if key in metrics]
     rows.append(("classes", ", ".join(evaluation.classes)))
-    return page.section("Settings", page.table("From metrics.json", ("setting", "value"), rows, n_words=1))
+    return Table("settings", "From metrics.json", ("setting", "value"), rows, n_words=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from emosense.errors import UsageError
 from emosense.storage.locations import join, redact
 from emosense.storage.reading import read_bytes, read_json
 from emosense.tables.cells import unescape_cell
+
+# Model families whose names are initials.
+_INITIALS: Final = ("mlp", "cnn")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,7 +52,10 @@ class Evaluation:
     @property
     def name(self) -> str:
         """Name of the model, or of the model family with its preset."""
-        return str(self.metrics.get("model") or f"{self.metrics['kind'].upper()} {self.metrics['preset']}")
+        if model := self.metrics.get("model"):
+            return str(model)
+        kind = str(self.metrics["kind"])
+        return f"{kind.upper() if kind in _INITIALS else kind.capitalize()} {self.metrics['preset']}"
 
     @property
     def is_right(self) -> NDArray[np.bool_]:

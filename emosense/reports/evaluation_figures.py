@@ -16,6 +16,7 @@ from emosense.reports.evaluation_data import Evaluation
 from emosense.reports.figure import Figure
 from emosense.reports.matrix_chart import matrix
 from emosense.reports.number_text import count, percent, points
+from emosense.reports.score_intervals import recall_intervals
 
 # The classes that the published reference models confuse.
 _CONFUSED: Final = ("disgust", "fearful", "happy")
@@ -144,7 +145,11 @@ def recall_figure(evaluation: Evaluation) -> Figure:
     for rank, (value, name) in enumerate(ordered, start=1):
         if name == "calm" and name not in (best_name, worst_name):
             caption += f"; calm ranks {rank} of {len(ordered)} ({percent(value)})"
-    rows = [Bar(name, name, value, percent(value)) for value, name in known]
+    intervals = recall_intervals(evaluation.labels, evaluation.predicted, evaluation.speakers, len(recall))
+    by_name = dict(zip(evaluation.classes, intervals, strict=True))
+    if any(intervals):
+        caption += "; the lines are 95 % intervals over actors"
+    rows = [Bar(name, name, value, percent(value), by_name[name]) for value, name in known]
     drawing = bars(rows, maximum=1, mark=(1 / len(evaluation.classes), "chance"))
     return Figure("recall", "Recall by emotion", f"{caption}.", drawing)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
 from emosense.evaluation.adapted import GROUPINGS, mean_adaptation
 from emosense.evaluation.metrics import recall_per_class
-from emosense.reports import page, speaker_figures
+from emosense.reports import speaker_figures
 from emosense.reports.evaluation_data import Evaluation
-from emosense.reports.markup import Markup
 from emosense.reports.number_text import count, percent, points
+from emosense.reports.score_intervals import interval_text, recall_intervals
+from emosense.reports.table import Table
 
 _MAX_ROWS: Final = 200
+_MAX_SPEAKERS: Final = 6
 
 
 def score_text(score: dict[str, Any]) -> str:
@@ -32,7 +35,7 @@ def score_text(score: dict[str, Any]) -> str:
     return f"{percent(score['mean'])}{spread}"
 
 
-def leak_table(evaluation: Evaluation) -> Markup:
+def leak_table(evaluation: Evaluation) -> Table:
     """Tabulate the scores of a random split and of folds by speaker.
 
     Parameters
@@ -42,7 +45,7 @@ def leak_table(evaluation: Evaluation) -> Markup:
 
     Returns
     -------
-    Markup
+    Table
         The table.
     """
     gap = evaluation.metrics["leak_gap"]
@@ -51,10 +54,10 @@ def leak_table(evaluation: Evaluation) -> Markup:
          points(gap["gap"][key]))
         for key, name in (("uar", "UAR"), ("accuracy", "accuracy"), ("macro_f1", "macro F1"))
     ]  # fmt: skip
-    return page.table("The leak gap", ("score", "random split", "by speaker", "gap in points"), rows)
+    return Table("leak-gap-table", "The leak gap", ("score", "random split", "by speaker", "gap in points"), rows)
 
 
-def robustness_table(evaluation: Evaluation) -> Markup:
+def robustness_table(evaluation: Evaluation) -> Table:
     """Tabulate the scores on disturbed copies of the recordings.
 
     Parameters
@@ -64,7 +67,7 @@ def robustness_table(evaluation: Evaluation) -> Markup:
 
     Returns
     -------
-    Markup
+    Table
         The table.
     """
     rows = []
@@ -76,10 +79,10 @@ def robustness_table(evaluation: Evaluation) -> Markup:
         lost = f"; {n_lost} of {record['n'] + n_lost} recordings cannot be labelled" if n_lost else ""
         rows.append((record["name"], score_text(record["uar"]), change, span, record["description"] + lost))
     header = ("disturbance", "UAR", "change in points", "95 % over actors", "description")
-    return page.tables([page.table("Scores on disturbed recordings", header, rows, n_words=1)])
+    return Table("robustness-table", "Scores on disturbed recordings", header, rows, n_words=1)
 
 
-def adaptation_table(evaluation: Evaluation) -> Markup:
+def adaptation_table(evaluation: Evaluation) -> Table:
     """Tabulate the scores after adapting to groups of each speaker's recordings.
 
     Parameters
@@ -89,17 +92,17 @@ def adaptation_table(evaluation: Evaluation) -> Markup:
 
     Returns
     -------
-    Markup
+    Table
         The table.
     """
     reached = mean_adaptation(evaluation.metrics["seeds"])
     rows = [(meaning, *map(score_text, reached[name].values())) for name, meaning in GROUPINGS.items()]
     header = ("adapted to", "UAR", "accuracy", "calibration error (ECE)")
-    return page.tables([page.table("Scores after speaker adaptation", header, rows)])
+    return Table("adaptation-table", "Scores after speaker adaptation", header, rows)
 
 
-def class_table(evaluation: Evaluation) -> Markup:
-    """Tabulate rows, recall and precision by emotion.
+def class_table(evaluation: Evaluation) -> Table:
+    """Tabulate rows, recall with its interval over actors, precision and F1 by emotion.
 
     Parameters
     ----------
@@ -108,20 +111,24 @@ def class_table(evaluation: Evaluation) -> Markup:
 
     Returns
     -------
-    Markup
+    Table
         The table.
     """
     counts = evaluation.confusion
+    spans = recall_intervals(evaluation.labels, evaluation.predicted, evaluation.speakers, len(counts))
     precision = recall_per_class(counts.T.copy())
     rows = []
     for place, (name, recall) in enumerate(zip(evaluation.classes, recall_per_class(counts), strict=True)):
-        shares = [percent(float(value)) if value == value else percent(None) for value in (recall, precision[place])]
-        rows.append((name, count(int(counts[place].sum())), *shares))
-    header = ("emotion", "recordings, all seeds", "recall", "precision")
-    return page.table("Recall and precision by emotion", header, rows)
+        both = counts[place].sum() + counts[:, place].sum()
+        f1 = 2 * counts[place, place] / both if both else float("nan")
+        values = [percent(None if math.isnan(value) else float(value)) for value in (recall, precision[place], f1)]
+        span = interval_text(spans[place])
+        rows.append((name, count(int(counts[place].sum())), values[0], span, *values[1:]))
+    header = ("emotion", "rows, all seeds", "recall", "95 % over actors", "precision", "F1")
+    return Table("emotions-table", "Recall, precision and F1 by emotion", header, rows)
 
 
-def group_tables(evaluation: Evaluation) -> list[Markup]:
+def group_tables(evaluation: Evaluation) -> list[Table]:
     """Tabulate actors, sexes and folds.
 
     Parameters
@@ -131,10 +138,10 @@ def group_tables(evaluation: Evaluation) -> list[Markup]:
 
     Returns
     -------
-    list of Markup
-        The tables in one row.
+    list of Table
+        The tables.
     """
-    header = ("rows, all seeds", "UAR", "accuracy", "mean confidence")
+    header = ("rows, all seeds", "UAR", "95 %", "accuracy", "mean confidence")
     tables = []
     for noun, title, groups in (
         ("actor", "By actor", evaluation.speakers),
@@ -142,24 +149,29 @@ def group_tables(evaluation: Evaluation) -> list[Markup]:
     ):
         scores = speaker_figures.group_scores(evaluation, groups)
         rows = [
-            (name, count(n), percent(uar), percent(accuracy), percent(confidence))
-            for name, n, uar, accuracy, confidence in scores[:_MAX_ROWS]
-        ]
+            (each.name, count(each.n), percent(each.uar), interval_text(each.interval), percent(each.accuracy),
+             percent(each.confidence))
+            for each in scores[:_MAX_ROWS]
+        ]  # fmt: skip
         more = f", the first {_MAX_ROWS} of {len(scores)}" if len(scores) > _MAX_ROWS else ""
-        tables.append(page.table(f"{title}{more}", (noun, *header), rows))
-    tables.append(_fold_table(evaluation))
-    return [page.tables(tables)]
+        tables.append(Table(f"{noun}-table", f"{title}{more}", (noun, *header), rows))
+    return [*tables, _fold_table(evaluation)]
 
 
-def _fold_table(evaluation: Evaluation) -> Markup:
+def _fold_table(evaluation: Evaluation) -> Table:
     """Tabulate the folds of each seed with their test speakers."""
     splits: Sequence[dict[str, Any]] = evaluation.metrics.get("splits", ())
-    tested = {(split["seed"], split["fold"]): ", ".join(split["test_speakers"]) for split in splits}
+    tested = {(split["seed"], split["fold"]): split["test_speakers"] for split in splits}
     rows = []
     for place, seed in enumerate(evaluation.metrics["seeds"]):
         for score in (seed["folds"] or {"scores": []})["scores"]:
-            speakers = tested.get((place, score["group"]), "")
-            cells = (count(score["n"]), percent(score["uar"]), percent(score["accuracy"]), speakers)
-            rows.append((f"{score['group']}, seed {place}", *cells))
+            speakers = tested.get((place, score["group"]), [])
+            shown = ", ".join(speakers[:_MAX_SPEAKERS])
+            if len(speakers) > _MAX_SPEAKERS:
+                shown += f" and {count(len(speakers) - _MAX_SPEAKERS)} more"
+            rows.append(
+                (f"{score['group']}, seed {place}", count(score["n"]), percent(score["uar"]),
+                 percent(score["accuracy"]), shown)
+            )  # fmt: skip
     header = ("fold", "rows", "UAR", "accuracy", "test actors")
-    return page.table("By fold", header, rows[:_MAX_ROWS], n_words=1)
+    return Table("fold-table", "By fold", header, rows[:_MAX_ROWS], n_words=1)

@@ -1,4 +1,4 @@
-"""A chart with its title and caption: part of a page, or a file of its own as SVG, PNG or PDF.
+"""A chart with its title and caption: part of a page, or a file of its own as SVG, PNG or PDF; tables beside it.
 
 Files are as wide as a column of a paper. PNG and PDF are drawn by vl-convert (the extra ``figures``): one renderer for
 both, with fonts of its own, so that a figure looks the same on a machine without fonts.
@@ -15,6 +15,7 @@ from emosense.registry import Registry
 from emosense.reports import style
 from emosense.reports.drawing import WIDTH, Drawing
 from emosense.reports.markup import Markup, element, join, text
+from emosense.reports.table import Table
 from emosense.storage.folders import make_folder
 from emosense.storage.locations import join as join_location
 from emosense.storage.writing import write_bytes
@@ -149,17 +150,17 @@ def check_figure_formats(formats: Sequence[str]) -> None:
             raise UsageError("PNG and PDF figures need vl-convert: pip install 'emosense[figures]'") from err
 
 
-def save_figures(figures: Iterable[Figure], folder: str, formats: Sequence[str] = ("svg",)) -> list[str]:
-    """Write each figure of a report as files of its own.
+def save_figures(items: Iterable[Figure | Table], folder: str, formats: Sequence[str] = ("svg",)) -> list[str]:
+    """Write each figure and each table of a report as files of its own; a table as Markdown and as LaTeX.
 
     Parameters
     ----------
-    figures : iterable of Figure
+    items : iterable of Figure or Table
         What `label_report`, `evaluation_report` and `comparison_report` return.
     folder : str
         Location of the files; it is created if it does not exist.
     formats : sequence of str
-        Keys of `FIGURE_FORMATS`: ``svg``, ``png`` (300 dpi), ``pdf``. All are 85 mm wide.
+        Formats of the figures, keys of `FIGURE_FORMATS`: ``svg``, ``png`` (300 dpi), ``pdf``. All are 85 mm wide.
 
     Returns
     -------
@@ -176,8 +177,12 @@ def save_figures(figures: Iterable[Figure], folder: str, formats: Sequence[str] 
     check_figure_formats(formats)
     make_folder(folder)
     written = []
-    for figure in figures:
-        for name in formats:
-            written.append(join_location(folder, f"{figure.name}.{name}"))
-            write_bytes(written[-1], FIGURE_FORMATS.find(name)(figure))
+    for item in items:
+        if isinstance(item, Table):
+            contents = {"md": item.markdown().encode(), "tex": item.latex().encode()}
+        else:
+            contents = {name: FIGURE_FORMATS.find(name)(item) for name in formats}
+        for ending, content in contents.items():
+            written.append(join_location(folder, f"{item.name}.{ending}"))
+            write_bytes(written[-1], content)
     return written

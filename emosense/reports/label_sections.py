@@ -1,6 +1,6 @@
 """Counts of a table of labels -> sections of its report: emotions, folders, confidence, durations.
 
-Every section appends its figures to the given list and returns its markup.
+Every section appends its figures and tables to the given list and returns its markup.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from emosense.reports.figure import Figure
 from emosense.reports.markup import Markup
 from emosense.reports.number_text import count, decimal, percent, seconds
 from emosense.reports.style import emotion_colour
+from emosense.reports.table import Table
 from emosense.reports.tally import Groups, Tally
 
 _N_GROUPS: Final = 15
@@ -27,23 +28,21 @@ _N_BINS: Final = 20
 _LONG_UNITS: Final = ((3600, "h"), (60, "min"))
 
 
-def emotions(tally: Tally, figures: list[Figure]) -> Markup:
+def emotions(tally: Tally, items: list[Figure | Table]) -> Markup:
     """Show counts and shares of the emotions, and the confidence of the labels.
 
     Parameters
     ----------
     tally : Tally
         Counts of a table with at least one label.
-    figures : list[Figure]
-        Receives the figures of the section.
+    items : list of Figure or Table
+        Receives what the section shows.
 
     Returns
     -------
     Markup
         The section.
     """
-    in_section = [_emotion_figure(tally), _confidence_figure(tally)]
-    figures += in_section
     total = sum(tally.by_emotion)
     cells = []
     for place, name in enumerate(tally.emotions):
@@ -52,8 +51,10 @@ def emotions(tally: Tally, figures: list[Figure]) -> Markup:
         time_s = seconds(tally.decoded_ms[place] / 1000)
         cells.append([name, count(len(values)), percent(len(values) / total), time_s, decimal(median)])
     header = ("emotion", "recordings", "share", "audio", "median")
-    table = page.table("Emotions and median confidence", header, cells)
-    return page.section("Emotions", page.figures(in_section, table))
+    table = Table("emotions-table", "Emotions and median confidence", header, cells)
+    shown: list[Figure | Table] = [_emotion_figure(tally), _confidence_figure(tally), table]
+    items += shown
+    return page.section("Emotions", page.figures(shown))
 
 
 def _emotion_figure(tally: Tally) -> Figure:
@@ -77,15 +78,15 @@ def _emotion_figure(tally: Tally) -> Figure:
     return Figure("emotions", "Recordings by emotion", f"{caption}.", bars(rows, maximum=max(counts)))
 
 
-def groups(tally: Tally, figures: list[Figure]) -> list[Markup]:
+def groups(tally: Tally, items: list[Figure | Table]) -> list[Markup]:
     """Show emotions by folder, and by speaker where speakers are not the folders.
 
     Parameters
     ----------
     tally : Tally
         Counts of the table.
-    figures : list[Figure]
-        Receives the figures of the section.
+    items : list of Figure or Table
+        Receives what the section shows.
 
     Returns
     -------
@@ -93,13 +94,14 @@ def groups(tally: Tally, figures: list[Figure]) -> list[Markup]:
         The section, if any.
     """
     found = []
-    is_same = len(tally.speakers.counts) == len(tally.folders.counts)
+    # A folder for each speaker: the bars would be the same.
+    is_same = list(tally.speakers.counts.values()) == list(tally.folders.counts.values())
     if len(tally.folders.counts) > 1 or any(tally.folders.rest):
         found.append(_group_figure("folders", "folder", tally.folders, tally, _common_folder(tally.folders)))
-    if len(tally.speakers.counts) > 1 and (tally.n_speakers or not is_same):
+    if len(tally.speakers.counts) > 1 and not is_same:
         noun = "speaker" if tally.n_speakers else "parent folder"
         found.append(_group_figure("speakers", noun, tally.speakers, tally, _common_folder(tally.speakers)))
-    figures += found
+    items += found
     return [page.section("By folder and speaker", page.figures(found))] if found else []
 
 
@@ -149,15 +151,15 @@ def _confidence_figure(tally: Tally) -> Figure:
     return Figure("confidence", "Confidence of the labels", caption, drawing)
 
 
-def durations(tally: Tally, figures: list[Figure]) -> Markup:
+def durations(tally: Tally, items: list[Figure | Table]) -> Markup:
     """Show the durations of the recordings.
 
     Parameters
     ----------
     tally : Tally
         Counts of a table with at least one duration.
-    figures : list[Figure]
-        Receives the figure of the section.
+    items : list of Figure or Table
+        Receives what the section shows.
 
     Returns
     -------
@@ -170,13 +172,13 @@ def durations(tally: Tally, figures: list[Figure]) -> Markup:
         f"Half of the recordings last {seconds(median)} or less; nine in ten last {seconds(low)} to {seconds(high)}."
     )
     figure = Figure("durations", "Duration of the recordings", caption, _duration_drawing(values))
-    figures.append(figure)
+    items.append(figure)
     totals = page.key_values([
         ("total", seconds(float(values.sum())), ""), ("mean", seconds(float(values.mean())), ""),
         ("median", seconds(median), ""), ("shortest", seconds(float(values[0])), ""),
         ("longest", seconds(float(values[-1])), ""), ("decoded", seconds(sum(tally.decoded_ms) / 1000), ""),
     ])  # fmt: skip
-    return page.section("Durations", totals, page.figures([figure]))
+    return page.section("Durations", page.figures([figure], totals))
 
 
 def _duration_drawing(values: np.ndarray[Any, np.dtype[np.float64]]) -> Drawing:

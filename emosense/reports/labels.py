@@ -19,6 +19,7 @@ from emosense.reports.number_text import count, decimal, percent, seconds
 from emosense.reports.purpose import purpose
 from emosense.reports.segment_table import read_segments
 from emosense.reports.segment_tally import tally_segments
+from emosense.reports.table import Table
 from emosense.reports.tally import Tally, count_labels
 from emosense.reports.timeline_script import SCRIPT
 from emosense.reports.timeline_sections import sections, speech_figure
@@ -27,8 +28,8 @@ from emosense.storage.reading import read_json
 
 
 def label_report(
-    table_path: str, manifest_path: str | None, output: str, segments_path: str | None = None
-) -> tuple[Figure, ...]:
+    table_path: str, manifest_path: str | None, output: str, segments_path: str | None = None, *, command: str = ""
+) -> tuple[Figure | Table, ...]:
     """Write a report of a table of labels as one HTML file.
 
     Parameters
@@ -41,10 +42,12 @@ def label_report(
         Location of the page, ending in .html. It plays recordings on this machine from where they are.
     segments_path : str, optional
         Location of the table of segments of the same run; the page then has their timelines.
+    command : str, optional
+        The command that makes the page, to be stated in it.
 
     Returns
     -------
-    tuple of Figure
+    tuple of Figure or Table
         For `emosense.reports.save_figures`.
 
     Raises
@@ -58,7 +61,7 @@ def label_report(
     manifest = None if manifest_path is None else read_manifest(manifest_path)
     own = read_own_emotions(table_path)
     tally = count_labels(read_labels(table_path, own), own)
-    figures: list[Figure] = []
+    items: list[Figure | Table] = []
     blocks = [_key_values(tally)]
     if manifest and manifest["counts"]["recordings"] != tally.n:
         blocks.append(page.warning(_mismatch(manifest, tally)))
@@ -66,25 +69,26 @@ def label_report(
         blocks.append(page.warning(_cut_off(manifest, tally)))
     if manifest and manifest["counts"].get("counts_time"):
         # Most of the speech is in long recordings: how much of it there is says more than how many recordings.
-        figures.append(speech_figure(manifest["counts"]["speech_s"], "each segment counted with its own label"))
-        blocks.append(page.section("Speech", page.figures(figures)))
+        items.append(speech_figure(manifest["counts"]["speech_s"], "each segment counted with its own label"))
+        blocks.append(page.section("Speech", page.figures(items)))
     script = ""
     if segments_path is not None:
         blocks += sections(tally_segments(read_segments(segments_path)), output)
         script = SCRIPT
-    blocks += [label_sections.emotions(tally, figures)] if sum(tally.by_emotion) else []
-    blocks += label_sections.groups(tally, figures)
-    blocks += [label_sections.durations(tally, figures)] if tally.durations else []
-    blocks += quality_section.quality(tally, figures)
+    blocks += [label_sections.emotions(tally, items)] if sum(tally.by_emotion) else []
+    blocks += label_sections.groups(tally, items)
+    blocks += [label_sections.durations(tally, items)] if tally.durations else []
+    blocks += quality_section.quality(tally, items)
     blocks += clips.certainty(tally, output)
     blocks += choice_section.recordings_to_label(tally, table_path, output)
-    blocks += clips.errors(tally, figures)
+    blocks += clips.errors(tally, items)
     blocks.append(purpose(manifest["model"] if manifest else {}))
     if manifest:
         blocks.append(_run(manifest, tally))
     heading = f"Emotions in {plural(tally.n, 'recording')}"
-    page.write_page(output, heading, f"Label report of {redact(table_path)}", blocks, script)
-    return tuple(figures)
+    subtitle = f"Label report of {redact(table_path)}"
+    page.write_page(output, heading, subtitle, blocks, command=command, script=script)
+    return tuple(items)
 
 
 def read_manifest(location: str) -> dict[str, Any]:
@@ -180,4 +184,4 @@ def _run(manifest: dict[str, Any], tally: Tally) -> Markup:
     for reason, n in counts.get("ignored", {}).items():
         rows.append((f"skipped: {reason}", count(n)))
     rows.append(("exit code", str(manifest.get("exit_code", ""))))
-    return page.section("The run", page.table("From the run manifest", ("setting", "value"), rows, n_words=1))
+    return page.section("The run", Table("run", "From the run manifest", ("setting", "value"), rows, n_words=1).html())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from emosense.reports.drawing import Series
 from emosense.reports.evaluation_data import Evaluation
 from emosense.reports.figure import Figure
 from emosense.reports.number_text import percent, points, share_text
+
+# The first part of the epochs may lie above the drawing where it is more than so many times the highest of the rest.
+_EARLY_PART: Final = 4
+_MOST_TIMES: Final = 2.0
 
 
 def curve_figures(evaluation: Evaluation) -> list[Figure]:
@@ -43,13 +48,15 @@ def curve_figures(evaluation: Evaluation) -> list[Figure]:
                 series += [Series("", colour, curve.values, curve.epochs, is_faint=True) for curve in curves]
             mean = _mean_curve(curves)
             series.append(Series(label, colour, mean.values, mean.epochs))
-            highest = max(highest, *(max(curve.values) for curve in curves))
+            highest = max(highest, *(_highest(curve) for curve in curves))
         n_epochs = max(curve.epochs[-1] for curve in train)
         drawing = lines(
             series, x=(1, max(n_epochs, 2)), y=(0, 1 if quantity == "accuracy" else highest or 1.0),
             x_format=lambda value: f"{value:g}", y_format=formatter, x_label="epoch", y_label=quantity,
         )  # fmt: skip
         caption = _curve_caption(quantity, train, validation)
+        if quantity == "loss" and any(max(curve.values) > highest for curve in (*train, *validation)):
+            caption += " The first epochs are above the drawing."
         found.append(Figure(f"curves-{quantity}", f"{title} over the epochs", caption, drawing))
     return found
 
@@ -63,13 +70,19 @@ class _Curve:
 
 
 def _curves(evaluation: Evaluation, key: str) -> list[_Curve]:
-    """Return one curve per training run that recorded the quantity."""
+    """Return one curve per training run that recorded the quantity at two epochs or more."""
     found = []
     for curve in evaluation.curves:
         known = [epoch for epoch in curve["epochs"] if epoch.get(key) is not None]
-        if known:
+        if len(known) > 1:
             found.append(_Curve([epoch["epoch"] for epoch in known], [epoch[key] for epoch in known]))
     return found
+
+
+def _highest(curve: _Curve) -> float:
+    """Return the highest value to draw: a loss that falls far in its first epochs would flatten all the others."""
+    late = max(curve.values[len(curve.values) // _EARLY_PART :])
+    return min(max(curve.values), _MOST_TIMES * late)
 
 
 def _mean_curve(curves: list[_Curve]) -> _Curve:

@@ -28,8 +28,8 @@ def matrix(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Drawing:
     Drawing
         A cell shows its percentage of the row and its count.
     """
-    left, top = 72.0, 80.0
-    size = (WIDTH - left - 26) / len(names)
+    left, top = 68.0, 80.0
+    size = (WIDTH - left - 20) / len(names)
     height = min(size, 44.0)
     parts = [
         label(0, 10, "each cell: % of the row, and count", "minor"),
@@ -59,6 +59,16 @@ def _cell(x: float, y: float, size: tuple[float, float], share: float, value: in
         title(tooltip),
         element("rect", **box, class_="track"),
         element("rect", **box, class_="f-heat gap", fill_opacity=_FULL * share),
-        label(middle, y + height / 2 - 1, f"{100 * share:.0f}" if value else "·", "middle strong"),
-        label(middle, y + height / 2 + 12, count(value) if value else "", "middle"),
+        label(middle, y + height / 2 - 1, _share_text(share) if value else "·", "middle strong"),
+        label(middle, y + height / 2 + 12, _count_text(value) if value else "", "middle"),
     )
+
+
+def _share_text(share: float) -> str:
+    """Write a share in percent with a decimal, as the tables do; all of a row needs none."""
+    return "100" if share == 1 else f"{100 * share:.1f}"
+
+
+def _count_text(value: int) -> str:
+    """Write a count in five characters at most: from 10,000 in thousands."""
+    return count(value) if value < 10_000 else f"{value / 1000:.0f}k"

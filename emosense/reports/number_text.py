@@ -94,9 +94,9 @@ def seconds(value_s: float | None) -> str:
         return f"{value_s:.2f}{_NO_BREAK}s"
     minutes, rest_s = divmod(round(value_s), 60)
     if minutes < 60:
-        return f"{minutes}{_NO_BREAK}min {rest_s:02}{_NO_BREAK}s"
+        return f"{minutes}{_NO_BREAK}min{_NO_BREAK}{rest_s:02}{_NO_BREAK}s"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours:,}{_NO_BREAK}h {minutes:02}{_NO_BREAK}min"
+    return f"{hours:,}{_NO_BREAK}h{_NO_BREAK}{minutes:02}{_NO_BREAK}min"
 
 
 def share_text(value: float) -> str:

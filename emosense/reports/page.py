@@ -7,7 +7,10 @@ page with timelines, a single script, by their hashes.
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
+import os
+import time
 from collections.abc import Iterable, Sequence
 
 from emosense._version import __version__
@@ -15,6 +18,8 @@ from emosense.errors import UsageError
 from emosense.reports import style
 from emosense.reports.figure import Figure
 from emosense.reports.markup import EMPTY, Markup, element, text
+from emosense.reports.table import Table
+from emosense.storage.locations import redact
 from emosense.storage.writing import write_bytes
 
 
@@ -72,74 +77,23 @@ def key_values(items: Sequence[tuple[str, str, str]]) -> Markup:
     return element("dl", *boxes, class_="key-values")
 
 
-def figures(items: Iterable[Figure], *tables_beside: Markup) -> Markup:
-    """Return figures and tables in as many columns as fit.
+def figures(items: Iterable[Figure | Table], *beside: Markup) -> Markup:
+    """Return figures and tables in as many columns as fit, three at most.
 
     Parameters
     ----------
-    items : iterable of Figure
-        The figures.
-    *tables_beside : Markup
-        Tables that follow the figures.
+    items : iterable of Figure or Table
+        What is shown, in order.
+    *beside : Markup
+        What follows them.
 
     Returns
     -------
     Markup
-        A grid.
+        Columns.
     """
-    return element("div", *(figure.html() for figure in items), *tables_beside, class_="figures")
-
-
-def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], n_words: int = 0) -> Markup:
-    """Return a table that scrolls sideways where it does not fit.
-
-    Parameters
-    ----------
-    caption : str
-        What the table shows.
-    header : sequence of str
-        Titles of the columns.
-    rows : iterable of sequences of str
-        Cells; the first cell of a row is its heading.
-    n_words : int
-        How many of the last columns hold words rather than numbers; they wrap.
-
-    Returns
-    -------
-    Markup
-        A table in a region of its own.
-    """
-    n_numbers = len(header) - n_words
-    titles = [
-        element("th", text(cell), scope="col", class_="words" if place >= n_numbers else None)
-        for place, cell in enumerate(header)
-    ]
-    head = element("tr", *titles)
-    body = []
-    for row in rows:
-        first, *rest = row
-        cells = [element("th", text(first), scope="row")]
-        for place, cell in enumerate(rest, start=1):
-            cells.append(element("td", text(cell), class_="words" if place >= n_numbers else None))
-        body.append(element("tr", *cells))
-    whole = element("table", element("caption", text(caption)), element("thead", head), element("tbody", *body))
-    return element("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)
-
-
-def tables(items: Iterable[Markup]) -> Markup:
-    """Return tables side by side where they fit.
-
-    Parameters
-    ----------
-    items : iterable of Markup
-        What `table` returned.
-
-    Returns
-    -------
-    Markup
-        A row of tables.
-    """
-    return element("div", *items, class_="tables")
+    parts = [*(item.html() for item in items), *beside]
+    return element("div", *parts, class_=f"figures of-{min(len(parts), 3)}")
 
 
 def section(heading: str, *blocks: Markup) -> Markup:
@@ -160,7 +114,9 @@ def section(heading: str, *blocks: Markup) -> Markup:
     return element("section", element("h2", text(heading)), *blocks)
 
 
-def write_page(output: str, heading: str, subtitle: str, blocks: Iterable[Markup], script: str = "") -> None:
+def write_page(
+    output: str, heading: str, subtitle: str, blocks: Iterable[Markup], *, command: str = "", script: str = ""
+) -> None:
     """Write a page in one step: readers see the old file or the new one.
 
     Parameters
@@ -171,6 +127,8 @@ def write_page(output: str, heading: str, subtitle: str, blocks: Iterable[Markup
         Title of the page and the line below it.
     blocks : iterable of Markup
         Content of the page.
+    command : str
+        The command that makes the page; empty if no command does.
     script : str
         Its script; empty for none.
 
@@ -183,7 +141,7 @@ def write_page(output: str, heading: str, subtitle: str, blocks: Iterable[Markup
     allowed = f"style-src {_digest(sheet)}; " + (f"script-src {_digest(script)}; " if script else "")
     policy = f"default-src 'none'; {allowed}media-src 'self' file:; base-uri 'none'; form-action 'none'"
     header = element("header", element("h1", text(heading)), paragraph(subtitle, "muted"))
-    footer = element("footer", paragraph(f"Made by emosense {__version__}.", "muted"))
+    footer = element("footer", _origin(command))
     content = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
@@ -194,6 +152,14 @@ def write_page(output: str, heading: str, subtitle: str, blocks: Iterable[Markup
         "</html>\n"
     )
     write_bytes(output, content.encode())
+
+
+def _origin(command: str) -> Markup:
+    """Say what made the page, and when: today, or at SOURCE_DATE_EPOCH, so that a build can be repeated."""
+    made_s = float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
+    date = datetime.datetime.fromtimestamp(made_s, datetime.UTC).date().isoformat()
+    sentence = text(f"Made by emosense {__version__} on {date}{' with ' if command else '.'}")
+    return element("p", sentence, element("code", text(redact(command))) if command else EMPTY, class_="muted")
 
 
 def _digest(content: str) -> str:

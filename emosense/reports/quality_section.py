@@ -16,6 +16,7 @@ from emosense.reports.drawing import Series
 from emosense.reports.figure import Figure
 from emosense.reports.markup import Markup
 from emosense.reports.number_text import count, percent
+from emosense.reports.table import Table
 from emosense.reports.tally import Tally
 from emosense.tables.columns import QUALITY_COLUMNS
 
@@ -26,12 +27,21 @@ _N_BINS: Final = 24
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Measure:
-    """A quality column: its title and unit, and beyond which limit a label needs a check (docs/rows.md)."""
+    """A quality column: its title and unit, and beyond which limit a label needs a check (docs/rows.md).
+
+    Numbers are written with `digits` decimals, and an axis spans at least `least_range`.
+    """
 
     title: str
     unit: str
+    digits: int
+    least_range: float
     limit: float
     needs_check: Callable[[Values, float], NDArray[np.bool_]]
+
+
+def _number_text(value: float, measure: _Measure) -> str:
+    return f"{value:.{measure.digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _below(values: Values, limit: float) -> NDArray[np.bool_]:
@@ -44,30 +54,31 @@ def _above(values: Values, limit: float) -> NDArray[np.bool_]:
 
 _MEASURES: Final = {
     # One in 200 of the training recordings is below it.
-    "level_dbfs": _Measure("Level", "dBFS", -60.0, _below),
-    "clipping_ratio": _Measure("Clipped samples", "share", 0.001, _above),
-    "speech_ratio": _Measure("Speech", "share", 0.1, _below),
-    "snr_db": _Measure("Signal-to-noise ratio", "dB", 15.0, _below),
-    "distance": _Measure("Distance from the training data", "1 is the 99th percentile", 1.0, _above),
+    "level_dbfs": _Measure("Level", "dBFS", 1, 1.0, -60.0, _below),
+    "clipping_ratio": _Measure("Clipped samples", "share", 3, 0.001, 0.001, _above),
+    "speech_ratio": _Measure("Speech", "share", 2, 0.05, 0.1, _below),
+    "snr_db": _Measure("Signal-to-noise ratio", "dB", 0, 1.0, 15.0, _below),
+    "distance": _Measure("Distance from the training data", "1 is the 99th percentile", 2, 0.05, 1.0, _above),
 }
 
 
-def quality(tally: Tally, figures: list[Figure]) -> list[Markup]:
+def quality(tally: Tally, items: list[Figure | Table]) -> list[Markup]:
     """Show the quality columns that the table has; without them there is no section.
 
     Parameters
     ----------
     tally : Tally
         Counts of the table.
-    figures : list[Figure]
-        Receives the figures of the section.
+    items : list of Figure or Table
+        Receives what the section shows.
 
     Returns
     -------
     list of Markup
         The section, if any.
     """
-    found, cells = [], []
+    found: list[Figure | Table] = []
+    cells = []
     for place, name in enumerate(QUALITY_COLUMNS):
         values = np.array(tally.quality[place], np.float64)
         if not len(values):
@@ -77,23 +88,26 @@ def quality(tally: Tally, figures: list[Figure]) -> list[Markup]:
         side = "below" if measure.needs_check is _below else "above"
         share = percent(n_to_check / len(values))
         unit = f" {measure.unit}" if measure.unit.startswith("dB") else ""
-        limit = f"{measure.limit:g}{unit}"
-        caption = f"Median {np.median(values):.4g}{unit}; {share} of the recordings are {side} {limit}."
+        limit = f"{_number_text(measure.limit, measure)}{unit}"
+        median = _number_text(float(np.median(values)), measure)
+        caption = f"Median {median}{unit}; {share} of the recordings are {side} {limit}."
         found.append(_figure(name, measure, caption, values))
-        cells.append([name, f"{np.median(values):.4g}", f"{side} {measure.limit:g}", count(n_to_check), share])
-    figures += found
+        cells.append([name, f"{median}{unit}", f"{side} {limit}", count(n_to_check), share])
     if not found:
         return []
     header = ("column", "median", "check if", "recordings", "share")
-    table = page.table("Labels to check", header, cells)
-    return [page.section("Recording quality", page.figures(found, table))]
+    found.append(Table("quality-table", "Labels to check", header, cells))
+    items += found
+    return [page.section("Recording quality", page.figures(found))]
 
 
 def _figure(name: str, measure: _Measure, caption: str, values: Values) -> Figure:
-    """Draw a histogram with bins of equal width."""
+    """Draw a histogram with bins of equal width, over a range in which differences matter."""
     low, high = float(values.min()), float(values.max())
-    if high - low < 1e-6:
-        low, high = low - 0.5, high + 0.5
+    if high - low < measure.least_range:
+        low, high = low - measure.least_range / 2, high + measure.least_range / 2
+    if measure.unit == "share" and low < 0:
+        low, high = 0.0, high - low
     edges = np.linspace(low, high, _N_BINS + 1)
     counts = np.histogram(values, edges)[0].tolist()
     drawing = histogram(

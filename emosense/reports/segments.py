@@ -12,12 +12,13 @@ from emosense.reports.markup import Markup
 from emosense.reports.number_text import count, percent, seconds
 from emosense.reports.segment_table import read_segments
 from emosense.reports.segment_tally import SegmentTally, tally_segments
+from emosense.reports.table import Table
 from emosense.reports.timeline_script import SCRIPT
 from emosense.reports.timeline_sections import sections, speech_figure
 from emosense.storage.locations import redact
 
 
-def segment_report(table_path: str, output: str) -> tuple[Figure, ...]:
+def segment_report(table_path: str, output: str, *, command: str = "") -> tuple[Figure | Table, ...]:
     """Write a report of a table of segments as one HTML file.
 
     Parameters
@@ -26,10 +27,12 @@ def segment_report(table_path: str, output: str) -> tuple[Figure, ...]:
         Location of the table that ``label --segments`` wrote: .csv, .parquet or .jsonl.
     output : str
         Location of the page, ending in .html. It plays recordings on this machine from where they are.
+    command : str, optional
+        The command that makes the page, to be stated in it.
 
     Returns
     -------
-    tuple of Figure
+    tuple of Figure or Table
         For `emosense.reports.save_figures`; timelines are only in the page.
 
     Raises
@@ -44,7 +47,8 @@ def segment_report(table_path: str, output: str) -> tuple[Figure, ...]:
     figures = [speech_figure(tally.speech_s, "each segment counted with its own label")] if tally.speech_s else []
     blocks = [_key_values(tally), *([page.figures(figures)] if figures else []), *sections(tally, output)]
     heading = f"Emotions over time in {plural(tally.n_recordings, 'recording')}"
-    page.write_page(output, heading, f"Timeline report of {redact(table_path)}", blocks, SCRIPT)
+    subtitle = f"Timeline report of {redact(table_path)}"
+    page.write_page(output, heading, subtitle, blocks, command=command, script=SCRIPT)
     return tuple(figures)
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Final
 
 import numpy as np
 
 from emosense.evaluation.adapted import emotions_text, mean_adaptation
 from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
+from emosense.reports.axes import ticks
+from emosense.reports.axis_charts import histogram
 from emosense.reports.bar_charts import Bar, bars
+from emosense.reports.drawing import Series
 from emosense.reports.evaluation_data import Evaluation
 from emosense.reports.figure import Figure
-from emosense.reports.number_text import percent, points
+from emosense.reports.number_text import percent, points, share_text
+from emosense.reports.score_intervals import uar_interval
 
 _MAX_ACTORS: Final = 40
+_EDGES: Final = np.linspace(0, 1, 21)
 _GROUPING_NAMES: Final = {
     "none": "not adapted",
     "one": "one recording",
@@ -51,8 +57,32 @@ def adaptation_figure(evaluation: Evaluation) -> Figure:
     return Figure("adaptation", "UAR after speaker adaptation", caption, bars(rows, maximum=1, mark=(none, "as is")))
 
 
-def group_scores(evaluation: Evaluation, groups: tuple[str, ...]) -> list[tuple[str, int, float, float, float]]:
-    """Return name, rows, UAR, accuracy and mean confidence of each group, over all seeds, in order of name.
+@dataclasses.dataclass(frozen=True, slots=True)
+class GroupScore:
+    """Scores of the rows of an actor or a sex, over all seeds.
+
+    Attributes
+    ----------
+    name : str
+        The group.
+    n : int
+        Number of rows.
+    uar, accuracy, confidence : float
+        UAR, accuracy and mean confidence in [0, 1].
+    interval : tuple of (float, float), or None
+        95 % interval of the UAR over the actors of the group, or over the recordings of a single actor.
+    """
+
+    name: str
+    n: int
+    uar: float
+    accuracy: float
+    confidence: float
+    interval: tuple[float, float] | None
+
+
+def group_scores(evaluation: Evaluation, groups: tuple[str, ...]) -> list[GroupScore]:
+    """Return the scores of each group, in order of name.
 
     Parameters
     ----------
@@ -63,21 +93,26 @@ def group_scores(evaluation: Evaluation, groups: tuple[str, ...]) -> list[tuple[
 
     Returns
     -------
-    list of tuple
-        One tuple per group.
+    list of GroupScore
+        One per group.
     """
-    of_row = np.array(groups, np.str_)
+    of_row, paths, speakers = (np.array(each, np.str_) for each in (groups, evaluation.paths, evaluation.speakers))
     scores = []
     for group in np.unique(of_row):
         rows = of_row == group
-        counts = confusion_matrix(evaluation.labels[rows], evaluation.predicted[rows], len(evaluation.classes))
-        mean_confidence = float(evaluation.confidence[rows].mean())
-        scores.append((str(group), int(rows.sum()), float(uar(counts)), float(accuracy(counts)), mean_confidence))
+        labels, predicted = evaluation.labels[rows], evaluation.predicted[rows]
+        counts = confusion_matrix(labels, predicted, len(evaluation.classes))
+        units = speakers[rows] if len(np.unique(speakers[rows])) > 1 else paths[rows]
+        interval = uar_interval(labels, predicted, units.tolist())
+        confidence = float(evaluation.confidence[rows].mean())
+        scores.append(
+            GroupScore(str(group), len(labels), float(uar(counts)), float(accuracy(counts)), confidence, interval)
+        )
     return scores
 
 
 def actor_figure(evaluation: Evaluation) -> Figure:
-    """Draw the UAR of each actor, the lowest first.
+    """Draw the UAR of each actor, the lowest first; of many actors, how many reach which UAR.
 
     Parameters
     ----------
@@ -87,14 +122,25 @@ def actor_figure(evaluation: Evaluation) -> Figure:
     Returns
     -------
     Figure
-        One bar per actor.
+        One bar per actor, or a histogram.
     """
-    ordered = sorted(group_scores(evaluation, evaluation.speakers), key=lambda item: item[2])
-    (low, _, worst, *_), (high, _, best, *_) = ordered[0], ordered[-1]
-    caption = f"The UAR ranges from {percent(worst)} (actor {low}) to {percent(best)} (actor {high})"
+    ordered = sorted(group_scores(evaluation, evaluation.speakers), key=lambda score: score.uar)
+    worst, best = ordered[0], ordered[-1]
+    caption = (
+        f"The UAR ranges from {percent(worst.uar)} (actor {worst.name}) to {percent(best.uar)} (actor {best.name})"
+    )
     if len(ordered) > _MAX_ACTORS:
-        caption += f"; the {_MAX_ACTORS} lowest of {len(ordered)} actors are shown"
-    rows = [Bar(name, "first", score, percent(score)) for name, _, score, *_ in ordered[:_MAX_ACTORS]]
+        values = np.array([score.uar for score in ordered])
+        counts = np.histogram(values, _EDGES)[0].tolist()
+        drawing = histogram(
+            _EDGES.tolist(), [Series("", "first", counts)], x_ticks=[(tick, share_text(tick)) for tick in ticks(0, 1)],
+            y_format=lambda value: f"{value:,g}", x_label="UAR", y_label="actors",
+        )  # fmt: skip
+        caption += f"; half of the actors have {percent(float(np.median(values)))} or more."
+        return Figure("actors", "UAR by actor", caption, drawing)
+    if worst.interval is not None:
+        caption += "; the lines are 95 % intervals over the recordings of the actor"
+    rows = [Bar(score.name, "first", score.uar, percent(score.uar), score.interval) for score in ordered]
     mean = evaluation.metrics["scores"]["uar"]["mean"]
     drawing = bars(rows, maximum=1, mark=(mean, f"all: {percent(mean)}"), row_height=17)
     return Figure("actors", "UAR by actor", f"{caption}.", drawing)
@@ -114,12 +160,15 @@ def sex_figure(evaluation: Evaluation) -> Figure:
         One bar per sex.
     """
     scores = group_scores(evaluation, evaluation.sexes)
-    ordered = sorted(scores, key=lambda item: -item[2])
-    caption = f"The UAR of {ordered[0][0]} actors is {percent(ordered[0][2])}"
+    ordered = sorted(scores, key=lambda score: -score.uar)
+    best, worst = ordered[0], ordered[-1]
+    caption = f"The UAR of {best.name} actors is {percent(best.uar)}"
     if len(ordered) > 1:
-        gap = points(ordered[0][2] - ordered[-1][2]).lstrip("+")
-        caption += f", {gap} points above that of {ordered[-1][0]} actors ({percent(ordered[-1][2])})"
-    rows = [Bar(name, "first", score, percent(score)) for name, _, score, *_ in scores]
+        gap = points(best.uar - worst.uar).lstrip("+")
+        caption += f", {gap} points above that of {worst.name} actors ({percent(worst.uar)})"
+    if any(score.interval for score in scores):
+        caption += "; the lines are 95 % intervals over actors"
+    rows = [Bar(score.name, "first", score.uar, percent(score.uar), score.interval) for score in scores]
     return Figure("sex", "UAR by sex", f"{caption}.", bars(rows, maximum=1))
 
 
@@ -144,6 +193,6 @@ def leak_figure(evaluation: Evaluation) -> Figure:
     ]
     caption = (
         f"The random split gives {percent(random)} UAR, folds by speaker {percent(fair)}: a leak gap of "
-        f" {points(gap['gap']['uar'])} points."
+        f"{points(gap['gap']['uar'])} points."
     )
     return Figure("leak-gap", "Leak gap of the random split", caption, bars(rows, maximum=1))

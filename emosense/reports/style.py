@@ -73,10 +73,12 @@ def chart_css(colours: dict[str, str]) -> str:
         f"svg .end{{text-anchor:end}}svg .middle{{text-anchor:middle}}"
         f"svg .grid{{stroke:{colours['grid']};stroke-width:1}}svg .axis{{stroke:{colours['muted']};stroke-width:1}}"
         f"svg .track{{fill:{colours['grid']};fill-opacity:.45}}"
+        f"svg .whisker{{stroke:{colours['ink']};stroke-width:1.2;stroke-opacity:.75}}"
         f"svg .mark{{stroke:{colours['muted']};stroke-width:1;stroke-dasharray:4 3}}"
         f"svg .gap{{stroke:{colours['panel']};stroke-width:1}}"
         f"svg .line{{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}}"
-        f"svg .faint{{stroke-width:1;stroke-opacity:.3}}svg .soft{{fill-opacity:.5}}svg .area{{fill-opacity:.14}}"
+        f"svg .faint{{stroke-width:1;stroke-opacity:.3}}svg .spread{{stroke-width:4;stroke-opacity:.3}}"
+        f"svg .soft{{fill-opacity:.5}}svg .area{{fill-opacity:.14}}"
         f".pause{{fill:{colours['grid']}}}.spoken{{fill:{colours['page']}}}"
         f".cursor{{stroke:{colours['ink']};stroke-width:2}}"
         f"{series}"
@@ -119,17 +121,18 @@ p{{margin:0 0 .8rem;max-width:46rem}}
 .name{{overflow-wrap:anywhere}}
 .warning{{border-left:4px solid;padding:.7rem 1rem;margin:1rem 0;border-radius:0 6px 6px 0;max-width:60rem}}
 .warning p{{margin:0}}
-.key-values{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,10.5rem),1fr));gap:.75rem;
+.key-values{{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,9.5rem),1fr));gap:.75rem;
 margin:1.5rem 0}}
 dl.key-values>div{{border-radius:8px;padding:.7rem .9rem}}
 dt{{font-size:.8125rem;line-height:1.3}}dd{{margin:.15rem 0 0;font-size:1.1rem;font-weight:600;line-height:1.3;
 overflow-wrap:anywhere}}
 dd small{{display:block;font-size:.8125rem;font-weight:400;line-height:1.35;margin-top:.15rem}}
-.figures{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,22rem),1fr));gap:1rem;align-items:start;
-margin:1rem 0}}
+.figures{{columns:22rem 3;column-gap:1rem;margin:1rem 0}}.of-2{{column-count:2}}.of-1{{column-count:1}}
+.figures>*{{break-inside:avoid;margin:0 0 1rem}}
 figure{{margin:0;padding:.9rem 1rem;border-radius:8px;min-width:0}}
+@media(min-width:60rem){{.of-1>figure{{display:grid;grid-template-columns:minmax(14rem,24rem) minmax(0,1fr);gap:2rem}}}}
 figcaption p{{font-size:.875rem;line-height:1.45;margin:0 0 .7rem}}
-figure svg{{display:block;width:100%;max-width:30rem;height:auto}}
+figure svg{{display:block;width:100%;max-width:33rem;height:auto}}
 .scroll{{overflow-x:auto;margin:1rem 0}}
 table{{border-collapse:collapse;font-size:.875rem;line-height:1.4}}
 caption{{text-align:left;font-weight:600;padding-bottom:.35rem}}
@@ -137,7 +140,6 @@ th,td{{text-align:right;padding:.28rem .55rem;border-bottom:1px solid;vertical-a
 th{{font-weight:500}}
 th:first-child,td:first-child{{text-align:left;padding-left:0;white-space:normal}}
 tbody th{{color:inherit}}
-.tables{{display:flex;flex-wrap:wrap;gap:0 3rem}}.tables>*{{min-width:0;max-width:100%}}
 td.words,th.words{{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:8rem}}
 .clips{{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:.75rem;list-style:none;
 padding:0;margin:.8rem 0}}
@@ -145,10 +147,11 @@ padding:0;margin:.8rem 0}}
 .clip audio{{display:block;width:100%;height:2.25rem;margin-top:.4rem}}
 .clip .name{{display:block}}
 .clip strong::before{{content:"";display:inline-block;width:.65em;height:.65em;border-radius:50%;margin-right:.35em}}
-.figures>.scroll{{margin:0;padding:.9rem 0}}.figures>.tables{{grid-column:1/-1}}
-.figures>.scroll table{{font-size:.8125rem}}.figures>.scroll :is(th,td){{padding-left:.35rem;padding-right:.35rem}}
+.figures>.scroll{{padding:.9rem 0 0}}.figures>dl{{grid-template-columns:repeat(auto-fill,minmax(min(100%,8.5rem),1fr))}}
+.figures>.scroll table{{font-size:.8125rem}}
+.figures>.scroll :is(th,td){{padding-left:.3rem;padding-right:.3rem;white-space:normal}}
 .figures>.scroll :is(th,td):first-child{{padding-left:0}}
-.figures>.scroll thead th{{white-space:normal;vertical-align:bottom}}
+.figures>.scroll thead th{{vertical-align:bottom}}
 .recording{{margin:1rem 0;scroll-margin-top:.5rem}}.recording .player{{position:sticky;top:0;z-index:1;padding:.3rem 0}}
 .recording audio{{display:block;width:100%;max-width:40rem;height:2.25rem}}
 .line{{display:grid;grid-template-columns:4rem minmax(0,1fr);gap:.5rem;margin:.5rem 0 0;break-inside:avoid}}
@@ -165,11 +168,14 @@ details ul{{margin:.3rem 0 .8rem;padding-left:1.2rem;font-size:.875rem}}
 @media(max-width:32rem){{.key-values{{grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.5rem}}
 table{{font-size:.8125rem}}:is(th,td),thead th{{white-space:normal;padding-left:.2rem;padding-right:.2rem}}
 thead th{{vertical-align:bottom}}:is(th,td):first-child{{min-width:4.2rem}}td.words,th.words{{min-width:5rem}}}}
+@media(max-width:26rem){{:is(table,.figures>.scroll table){{font-size:.75rem}}
+.scroll :is(th,td):first-child{{min-width:3.4rem}}
+.figures>.scroll :is(th,td){{padding-left:.15rem;padding-right:.15rem}}}}
 """
 _PRINT: Final = (
     "@media print{audio{display:none!important}figure,.clip,tr,dl.key-values>div{break-inside:avoid}"
     "h2,h3{break-after:avoid}body{font-size:11pt}header,main,footer{max-width:none;padding-left:0;padding-right:0}.scroll{overflow:visible}"
-    ".figures{grid-template-columns:1fr 1fr}}"
+    ".figures{columns:2}.of-1{columns:1}.of-1>figure{display:block}}"
 )
 
 

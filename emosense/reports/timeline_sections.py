@@ -15,6 +15,7 @@ from emosense.reports.markup import EMPTY, Markup, element, name, text
 from emosense.reports.number_text import count, decimal, percent, seconds
 from emosense.reports.segment_table import SegmentRow
 from emosense.reports.segment_tally import LongRecording, SegmentTally
+from emosense.reports.table import Table
 from emosense.reports.timeline import clock, timeline
 
 _HOW_TO_READ: Final = (
@@ -111,7 +112,7 @@ def _others(tally: SegmentTally) -> list[Markup]:
         for recording in tally.listed
     ]
     caption = "The next longest recordings" if n_others > len(rows) else "The other recordings"
-    table = page.table(caption, ("recording", "length", "speech", "most of it"), rows)
+    table = Table("others", caption, ("recording", "length", "speech", "most of it"), rows).html()
     summary = element("summary", text(f"{plural(n_others, 'more recording')}, shorter than these"))
     more = n_others - len(rows)
     rest = [page.paragraph(f"and {count(more)} more", "rest")] if more else []

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from made_pages import (
     NUMBER,
+    Page,
     evaluation_page,
     made_evaluation,
     made_robustness,
@@ -26,6 +27,8 @@ from emosense.errors import UsageError
 from emosense.evaluation.intervals import bootstrap_interval
 from emosense.evaluation.metrics import uar
 from emosense.reports import evaluation_report
+from emosense.reports.confidence_figures import reliability_bins
+from emosense.reports.evaluation_data import read_evaluation
 
 
 def test_the_headline_scores_agree_with_scikit_learn(tmp_path: Path) -> None:
@@ -55,7 +58,7 @@ def test_the_confusion_matrix_shows_counts_and_row_shares(tmp_path: Path) -> Non
     expected = []
     for row in matrix.tolist():
         for n in row:
-            expected += [f"{100 * n / sum(row):.0f}", str(n)] if n else ["·", ""]
+            expected += [f"{100 * n / sum(row):.1f}", str(n)] if n else ["·", ""]
     assert shown == expected
     wrong = matrix - np.diag(np.diagonal(matrix))
     truth, taken = np.unravel_index(wrong.argmax(), wrong.shape)
@@ -71,17 +74,26 @@ def test_the_confusion_matrix_shows_counts_and_row_shares(tmp_path: Path) -> Non
     assert caption.endswith(f"({share(by_chance, made.n_errors)} if errors were spread evenly).")
 
 
-def test_recall_and_precision_agree_with_scikit_learn(tmp_path: Path) -> None:
+def test_recall_precision_and_f1_agree_with_scikit_learn(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e")
     page = evaluation_page(made)
     recall = oracle.recall_score(made.truth, made.predicted, average=None)
     precision = oracle.precision_score(made.truth, made.predicted, average=None)
-    expected = [[name, "64", share(r, 1), share(p, 1)] for name, r, p in zip(EMOTIONS, recall, precision, strict=True)]
-    assert page.body("Recall and precision by emotion") == expected
+    f1 = oracle.f1_score(made.truth, made.predicted, average=None)
+    rows = page.body("Recall, precision and F1 by emotion")
+    assert [row[:3] + row[4:] for row in rows] == [
+        [name, "64", share(r, 1), share(p, 1), share(f, 1)]
+        for name, r, p, f in zip(EMOTIONS, recall, precision, f1, strict=True)
+    ]
+    for row, r in zip(rows, recall, strict=True):
+        low, high = map(float, row[3].split(" to "))
+        assert low <= 100 * r <= high
+        assert high - low > 1
     worst = EMOTIONS[int(recall.argmin())]
     assert int(recall.argmax()) == EMOTIONS.index("calm")
     assert page.captions["recall"] == (
-        f"Calm is recognised best ({share(recall.max(), 1)}), {worst} worst ({share(recall.min(), 1)})."
+        f"Calm is recognised best ({share(recall.max(), 1)}), {worst} worst ({share(recall.min(), 1)}); the "
+        "lines are 95 % intervals over actors."
     )
 
 
@@ -98,7 +110,7 @@ def test_captions_state_the_results_of_their_figures(tmp_path: Path) -> None:
     halves = over_seeds(made, most_certain_half)
     assert page.captions["coverage"] == (
         f"Keeping the most confident 50.0 % of the recordings raises the accuracy from {share(is_right.mean(), 1)} to "
-        f"{share(statistics.fmean(halves), 1)}."
+        f"{share(statistics.fmean(halves), 1)}; the lines are 95 % intervals over actors."
     )
     gap = abs(confidence.mean() - is_right.mean())
     assert (
@@ -125,7 +137,11 @@ def test_actors_sexes_and_folds_are_tabulated(tmp_path: Path) -> None:
             scores = (oracle.balanced_accuracy_score(truth, shares.argmax(axis=1)),
                       oracle.accuracy_score(truth, shares.argmax(axis=1)), shares.max(axis=1).mean())  # fmt: skip
             expected.append([group, str(int(rows.sum())), *(share(score, 1) for score in scores)])
-        assert page.body(title) == expected
+        found = page.body(title)
+        assert [row[:3] + row[4:] for row in found] == expected
+        for row in found:
+            low, high = map(float, row[3].split(" to "))
+            assert low <= float(row[2].split()[0]) <= high
     assert [row[0] for row in page.body("By fold")] == [
         "fold1, seed 0",
         "fold2, seed 0",
@@ -181,7 +197,7 @@ def test_the_leak_gap_of_a_random_split_is_stated(tmp_path: Path) -> None:
     assert "This is a random split: the same speakers are in training and test" in page.source
     assert page.captions["leak-gap"] == (
         f"The random split gives {share(statistics.fmean(values), 1)} UAR, folds by speaker 30.0 %: a leak gap of "
-        f" {100 * gap:+.1f} points."
+        f"{100 * gap:+.1f} points."
     )
     assert page.body("The leak gap")[0] == ["UAR", spread(values), "30.0 % ± 1.0", f"{100 * gap:+.1f}"]
     assert 'class="warning"' not in evaluation_page(made_evaluation(tmp_path / "f")).source
@@ -245,7 +261,7 @@ def test_every_number_of_an_evaluation_page_follows_from_its_rows(tmp_path: Path
     matrix = oracle.confusion_matrix(made.truth, made.predicted)
     n, wrong = len(made.truth), made.n_errors
     written = [f"{share(100, 100)} {share(0, 1)} {share(1, 2)} {n} {wrong} {n - wrong} 95 % 8 0"]
-    written += [f"{value} {value / matrix[row].sum() * 100:.0f} {share(value, matrix[row].sum())}"
+    written += [f"{value} {value / matrix[row].sum() * 100:.1f} {share(value, matrix[row].sum())}"
                 for row in (0, 1) for value in matrix[row]]  # fmt: skip
     written += [share(part, n) for part in (wrong, n - wrong)]
     for groups in (made.speakers, made.sexes, ["all"] * n):
@@ -273,13 +289,72 @@ def test_every_number_of_an_evaluation_page_follows_from_its_rows(tmp_path: Path
     written += [f"{100 * abs(uars[name] - uars['none']):.1f}" for name in ("all", "same")]
     n_emotions = {name: len(set(made.truth[np.array(made.speakers) == name])) for name in made.speakers}
     assert set(n_emotions.values()) == {2}
-    written += ["each speaker has all 2 emotions here"]
+    written += ["each speaker has all 2 emotions here", f"about {-(-n // (n // 20))} recordings"]
     known = set(NUMBER.findall(" ".join(written)))
     shown = list(page.captions.values()) + [text for name, texts in page.texts.items() for text in texts
                                             if not name.endswith(" axis")]  # fmt: skip
     found = NUMBER.findall(" ".join(shown))
     assert len(found) > 40
     assert [number for number in found if number not in known] == []
+
+
+def test_points_of_the_reliability_have_equal_numbers_of_recordings(tmp_path: Path) -> None:
+    made = made_evaluation(tmp_path / "e")
+    bins = reliability_bins(read_evaluation(str(made.folder)))
+    assert sum(item.n for item in bins) == len(made.truth)
+    assert {item.n for item in bins} <= {51, 52}
+    is_right, order = made.predicted == made.truth, np.argsort(made.shares.max(axis=1), kind="stable")
+    assert bins[0].accuracy == pytest.approx(is_right[order[: bins[0].n]].mean())
+    for item in bins:
+        assert item.interval is not None
+        assert item.interval[0] <= item.accuracy <= item.interval[1]
+
+
+def test_scores_of_single_speakers_and_emotions_have_their_intervals_drawn(tmp_path: Path) -> None:
+    page = evaluation_page(made_evaluation(tmp_path / "e"))
+    for name, n in (("recall", 8), ("actors", 8), ("sex", 2)):
+        drawn = page.source.partition(f'<figure id="{name}">')[2].partition("</figure>")[0]
+        assert drawn.count('class="whisker"') == 3 * n
+    single = evaluation_page(made_evaluation(tmp_path / "one", n_actors=1))
+    assert "<line" in single.source
+    assert single.source.partition('<figure id="recall">')[2].partition("</figure>")[0].count("whisker") == 0
+
+
+def test_many_actors_are_a_histogram_and_their_table_is_folded(tmp_path: Path) -> None:
+    made = made_evaluation(tmp_path / "e", ("calm", "angry"), n_seeds=1, n_actors=45, with_curves=False)
+    page = evaluation_page(made)
+    assert "half of the actors have" in page.captions["actors"]
+    assert "<summary>By actor: 45 rows</summary>" in page.source
+    assert len(page.body("By actor")) == 45
+
+
+def test_a_steep_start_does_not_flatten_the_curve_of_the_loss(tmp_path: Path) -> None:
+    made = made_evaluation(tmp_path / "e", with_curves=False)
+    losses = [31.4, 4.0, 2.0, 1.5, 1.2, 1.1, 1.0, 1.0]
+    epochs = [{"epoch": n, "train_loss": loss} for n, loss in enumerate(losses, start=1)]
+    (made.folder / "curves.json").write_text(json.dumps([{"seed": 0, "fold": "a", "epochs": epochs}]))
+    page = evaluation_page(made)
+    numbers = [float(text) for text in page.texts["curves-loss axis"] if NUMBER.fullmatch(text)]
+    assert max(numbers) == len(losses), "no loss above the epochs is on an axis"
+    assert page.captions["curves-loss"].endswith("The first epochs are above the drawing.")
+
+
+def test_a_single_epoch_is_no_curve(tmp_path: Path) -> None:
+    made = made_evaluation(tmp_path / "e", with_curves=False)
+    one = [{"seed": 0, "fold": "a", "epochs": [{"epoch": 1, "train_loss": 1.0, "train_accuracy": 0.5}]}]
+    (made.folder / "curves.json").write_text(json.dumps(one))
+    assert "Learning curves" not in evaluation_page(made).source
+
+
+def test_a_page_states_its_date_and_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    made = made_evaluation(tmp_path / "e", command="emosense-batch evaluate wav -o e")
+    command = "emosense-batch report s3://key:secret@bucket/e -o r.html"
+    evaluation_report(str(made.folder), str(tmp_path / "r.html"), command=command)
+    source = (tmp_path / "r.html").read_text()
+    assert " on 2001-09-09 with <code>emosense-batch report s3://" in source
+    assert "secret" not in source
+    assert Page(tmp_path / "r.html").body("From metrics.json")[-2] == ["command", "emosense-batch evaluate wav -o e"]
 
 
 def test_hostile_names_of_speakers_are_shown_and_do_nothing(tmp_path: Path) -> None:

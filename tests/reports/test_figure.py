@@ -19,11 +19,16 @@ from emosense.reports import evaluation_report, save_figures
 from emosense.reports.drawing import WIDTH, Drawing
 from emosense.reports.figure import Figure
 from emosense.reports.markup import element
+from emosense.reports.table import Table
+
+
+def drawn(items: tuple[Figure | Table, ...]) -> list[Figure]:
+    return [item for item in items if isinstance(item, Figure)]
 
 
 def test_figures_are_saved_as_self_contained_svg(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e")
-    figures = evaluation_report(str(made.folder), str(tmp_path / "r.html"))
+    figures = drawn(evaluation_report(str(made.folder), str(tmp_path / "r.html")))
     written = save_figures(figures, str(tmp_path / "svg"))
     assert sorted(Path(path).name for path in written) == sorted(os.listdir(tmp_path / "svg"))
     assert {"confusion.svg", "recall.svg", "coverage.svg", "reliability.svg"} <= set(os.listdir(tmp_path / "svg"))
@@ -68,7 +73,7 @@ def png_pixels(content: bytes) -> np.ndarray:
 
 def test_png_and_pdf_figures_are_as_wide_as_a_column(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e", n_seeds=1)
-    figures = evaluation_report(str(made.folder), str(tmp_path / "r.html"))
+    figures = drawn(evaluation_report(str(made.folder), str(tmp_path / "r.html")))
     written = save_figures(figures, str(tmp_path / "f"), ("svg", "png", "pdf"))
     assert len(written) == 3 * len(figures)
     for figure in figures:
@@ -87,7 +92,7 @@ def test_png_and_pdf_figures_are_as_wide_as_a_column(tmp_path: Path) -> None:
 
 def test_pdf_figures_embed_their_fonts_and_no_images(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e", n_seeds=1)
-    figures = evaluation_report(str(made.folder), str(tmp_path / "r.html"))
+    figures = drawn(evaluation_report(str(made.folder), str(tmp_path / "r.html")))
     save_figures([figure for figure in figures if figure.name == "confusion"], str(tmp_path), ("pdf",))
     content = (tmp_path / "confusion.pdf").read_bytes()
     assert re.search(rb"/FontFile\d", content)
