@@ -258,9 +258,10 @@ def test_figures_are_saved_in_the_formats_that_are_asked_for(
     formats = ("--figure-format", "png", "--figure-format", "pdf")
     done = run("report", two_evaluations[0], "-o", tmp_path / "r.html", "--figures", tmp_path / "f", *formats)
     assert done.returncode == 0, done.stderr
-    names = {path.stem for path in (tmp_path / "f").iterdir()}
-    assert "confusion" in names
-    assert sorted(os.listdir(tmp_path / "f")) == sorted(f"{name}.{end}" for name in names for end in ("png", "pdf"))
+    stems = {end: {path.stem for path in (tmp_path / "f").glob(f"*.{end}")} for end in ("png", "pdf", "md", "tex")}
+    assert "confusion" in stems["png"] == stems["pdf"]
+    assert "emotions-table" in stems["md"] == stems["tex"]
+    assert len(os.listdir(tmp_path / "f")) == sum(map(len, stems.values()))
     assert (tmp_path / "f" / "confusion.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "f" / "confusion.pdf").read_bytes().startswith(b"%PDF")
 
