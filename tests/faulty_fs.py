@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -45,7 +46,9 @@ def n_struck(bucket: Path, operation: str, name: str) -> int:
 def _due(path: str, operation: str) -> str:
     """Return the kind of fault that is due, or an empty string, and count it."""
     folder = path.partition("/bucket")[0] + "/faults"
-    location = f"{folder}/{operation}.{path.rsplit('/', 1)[-1]}"
+    # A part is planned for by its number: its name also has a digest.
+    name = re.sub(r"-[0-9a-f]{12}(?=\.parquet)", "", path.rsplit("/", 1)[-1])
+    location = f"{folder}/{operation}.{name}"
     if not os.path.exists(location):
         return ""
     kind, times = json.loads(Path(location).read_text())

@@ -12,9 +12,10 @@ import pytest
 from emosense.errors import RecordingError
 from emosense.inputs.recording import Recording, open_recording
 from emosense.labelling import run_job
+from emosense.labelling.chunk_writer import ChunkWriter, KeptChunk
+from emosense.labelling.chunks import Chunk
 from emosense.labelling.config import Labelled, LabelSpec
 from emosense.labelling.engine_choice import ChosenEngine
-from emosense.labelling.engines import Chunk, LabelledChunk
 from emosense.labelling.job import LabelJob
 from emosense.tables.row import error_row, labelled_row
 
@@ -24,17 +25,17 @@ PART = 4
 class InstantEngine:
     """Labels chunks where it is called."""
 
-    def __init__(self) -> None:
-        self._is_stopped = False
+    def __init__(self, writer: ChunkWriter) -> None:
+        self._writer, self._is_stopped = writer, False
 
     def stop(self) -> None:
         self._is_stopped = True
 
-    def run(self, chunks: Iterable[Chunk]) -> Generator[LabelledChunk, None, None]:
+    def run(self, chunks: Iterable[Chunk]) -> Generator[KeptChunk, None, None]:
         for chunk in chunks:
             if self._is_stopped:
                 return
-            yield LabelledChunk(chunk, [label(recording) for recording in chunk.recordings])
+            yield self._writer.keep(chunk, [label(recording) for recording in chunk.recordings])
 
 
 def label(recording: Recording) -> Labelled:
@@ -48,8 +49,10 @@ def label(recording: Recording) -> Labelled:
 
 
 @contextlib.contextmanager
-def open_instant_engine(_job: LabelJob, _spec: LabelSpec, _n_pending: int) -> Iterator[ChosenEngine]:
-    yield ChosenEngine("local", InstantEngine(), PART)
+def open_instant_engine(
+    _job: LabelJob, _spec: LabelSpec, writer: ChunkWriter, _n_pending: int
+) -> Iterator[ChosenEngine]:
+    yield ChosenEngine("local", InstantEngine(writer), PART)
 
 
 def small_job(tmp_path: Path, tiny_model: str, patch: pytest.MonkeyPatch, n: int = 20) -> LabelJob:

@@ -19,8 +19,9 @@ from typing import Final, Self, TypedDict, Unpack
 from emosense.api.recordings import Path, Waveform, recording_at, recording_of
 from emosense.errors import UsageError
 from emosense.evaluation.choice import EmotionChoice
+from emosense.labelling.chunks import chunked, label_chunk
 from emosense.labelling.config import LabelConfig, Labelled, LabelSpec
-from emosense.labelling.engines import LocalEngine, chunked
+from emosense.labelling.engines import LocalEngine
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import DEFAULT_MODEL, read_model
@@ -253,7 +254,7 @@ class Labeller:
 
     def _many(self, paths: Iterable[Path], progress: bool) -> Generator[Row, None, None]:
         """Yield the results of the engine, which come in any order, in the order of the recordings."""
-        engine = LocalEngine(self._spec, self._n_workers, self._worker)
+        engine = LocalEngine(self._spec, label_chunk, self._n_workers, self._worker)
         waiting: dict[int, list[Labelled]] = {}
         next_index = 0
         total = len(paths) if isinstance(paths, Sized) else None

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Final
 
+from emosense.labelling.chunk_writer import ChunkWriter, KeptChunk
 from emosense.labelling.config import LabelSpec
 from emosense.labelling.engines import Engine, LocalEngine
 from emosense.labelling.job import LabelJob
@@ -32,23 +33,26 @@ class ChosenEngine:
     name : str
         ``local`` or ``ray``.
     engine : Engine
+        Gives the parts that its workers have written.
     chunk_size : int
         Recordings per chunk.
     """
 
     name: str
-    engine: Engine
+    engine: Engine[KeptChunk]
     chunk_size: int
 
 
 @contextlib.contextmanager
-def open_engine(job: LabelJob, spec: LabelSpec, n_pending: int) -> Iterator[ChosenEngine]:
+def open_engine(job: LabelJob, spec: LabelSpec, writer: ChunkWriter, n_pending: int) -> Iterator[ChosenEngine]:
     """Choose an engine, start Ray if it needs that, and end it after the block.
 
     Parameters
     ----------
     job : LabelJob
     spec : LabelSpec
+    writer : ChunkWriter
+        What a worker does with a chunk.
     n_pending : int
         Recordings to label, at least 1.
 
@@ -63,10 +67,10 @@ def open_engine(job: LabelJob, spec: LabelSpec, n_pending: int) -> Iterator[Chos
         with ray_session(address, job.n_workers) as n_cpus:
             chunk_size = _chunk_size(n_pending, job.n_workers or n_cpus)
             n_chunks = -(-n_pending // chunk_size)
-            yield ChosenEngine("ray", RayEngine(spec, job.n_workers, n_chunks), chunk_size)
+            yield ChosenEngine("ray", RayEngine(spec, writer, job.n_workers, n_chunks), chunk_size)
         return
     n_workers = job.n_workers or max(1, min(n_cores, n_pending // _MIN_RECORDINGS_PER_WORKER))
-    yield ChosenEngine("local", LocalEngine(spec, n_workers), _chunk_size(n_pending, n_workers))
+    yield ChosenEngine("local", LocalEngine(spec, writer, n_workers), _chunk_size(n_pending, n_workers))
 
 
 def _chunk_size(n_pending: int, n_workers: int) -> int:

@@ -1,7 +1,7 @@
 """Where chunks of recordings are labelled: in worker processes of this machine, or in tasks of a Ray cluster.
 
-Both give the same bytes, since both run `SubprocessLabeller.label_batch`; an engine only schedules. Here is the local
-one; the Ray engine is in `emosense.labelling.label_on_ray`.
+Both give the same bytes, since both do the same `Work` with a chunk; an engine only schedules. Here is the local one;
+the Ray engine is in `emosense.labelling.label_on_ray`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
-from emosense.inputs.recording import Recording
-from emosense.labelling.config import Labelled, LabelSpec
+from emosense.labelling.chunks import Chunk, Work
+from emosense.labelling.config import LabelSpec
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
 
 # Enough chunks in flight that no worker waits for the driver, few enough that a stop loses little.
@@ -24,65 +24,15 @@ CHUNKS_AHEAD: Final = 2
 GRACE_S: Final = 5.0
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Chunk:
-    """A stretch of the list of recordings.
-
-    Parameters
-    ----------
-    index : int
-        Its place in the list, >= 0.
-    recordings : tuple of Recording
-    """
-
-    index: int
-    recordings: tuple[Recording, ...]
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class LabelledChunk:
-    """The results of a chunk.
-
-    Parameters
-    ----------
-    chunk : Chunk
-    labelled : list of Labelled
-        One per recording, in order; fewer if the engine was stopped.
-    """
-
-    chunk: Chunk
-    labelled: list[Labelled]
-
-
-def chunked(recordings: Iterable[Recording], size: int) -> Iterator[Chunk]:
-    """Cut a stream of recordings into chunks.
-
-    Parameters
-    ----------
-    recordings : iterable of Recording
-    size : int
-        Recordings per chunk, at least 1; the last chunk may have fewer.
-
-    Yields
-    ------
-    Chunk
-    """
-    pending: list[Recording] = []
-    index = 0
-    for recording in recordings:
-        pending.append(recording)
-        if len(pending) == size:
-            yield Chunk(index, tuple(pending))
-            pending, index = [], index + 1
-    if pending:
-        yield Chunk(index, tuple(pending))
-
-
-class Engine(Protocol):
+class Engine(Protocol[T_co]):
     """Labels chunks in parallel."""
 
-    def run(self, chunks: Iterable[Chunk]) -> Generator[LabelledChunk, None, None]:
-        """Yield the chunks as they are finished, in any order."""
+    def run(self, chunks: Iterable[Chunk]) -> Generator[T_co, None, None]:
+        """Yield what the work makes of each chunk, as they are finished, in any order."""
         ...
 
     def stop(self) -> None:
@@ -125,27 +75,38 @@ class Deadline:
         return time.monotonic() > self._at_s
 
 
-class LocalEngine:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Given(Generic[T]):
+    """What the work gave, apart from the exceptions and the end of a thread that come the same way."""
+
+    value: T
+
+
+class LocalEngine(Generic[T]):
     """Worker processes of this machine, each with a thread that feeds it.
 
     Parameters
     ----------
     spec : LabelSpec
+    work : callable
+        What is done with a chunk, in the thread of its worker.
     n_workers : int
         Worker processes, at least 1.
     open_worker : callable
         Gives a worker for the length of a block; by default a new one that ends with the block.
     """
 
-    def __init__(self, spec: LabelSpec, n_workers: int, open_worker: OpenWorker = SubprocessLabeller) -> None:
-        self._spec, self._n_workers, self._open_worker = spec, n_workers, open_worker
+    def __init__(
+        self, spec: LabelSpec, work: Work[T], n_workers: int, open_worker: OpenWorker = SubprocessLabeller
+    ) -> None:
+        self._spec, self._work, self._n_workers, self._open_worker = spec, work, n_workers, open_worker
         self._deadline = Deadline()
 
     def stop(self) -> None:
         """Let every worker finish its current recording, if that takes no more than seconds."""
         self._deadline.set(GRACE_S)
 
-    def run(self, chunks: Iterable[Chunk]) -> Generator[LabelledChunk, None, None]:
+    def run(self, chunks: Iterable[Chunk]) -> Generator[T, None, None]:
         """Label chunks.
 
         Parameters
@@ -155,15 +116,15 @@ class LocalEngine:
 
         Yields
         ------
-        LabelledChunk
-            As they are finished, in any order.
+        object
+            What the work gives for each, as they are finished, in any order.
 
         Raises
         ------
         EmoSenseError
             What a worker raised. The other workers stop, and what they have done is yielded first.
         """
-        results: queue.Queue[LabelledChunk | BaseException | None] = queue.Queue(self._n_workers * CHUNKS_AHEAD)
+        results: queue.Queue[_Given[T] | BaseException | None] = queue.Queue(self._n_workers * CHUNKS_AHEAD)
         source, lock = iter(chunks), threading.Lock()
         threads = [
             threading.Thread(target=self._feed_worker, args=(source, lock, results), daemon=True)
@@ -182,7 +143,7 @@ class LocalEngine:
                     failure = failure or result
                     self.stop()
                 else:
-                    yield result
+                    yield result.value
         finally:
             # If the caller stops iterating, no thread may be left waiting for room in the queue.
             self._deadline.set(0.0)
@@ -192,7 +153,7 @@ class LocalEngine:
             raise failure
 
     def _feed_worker(
-        self, source: Iterator[Chunk], lock: threading.Lock, results: queue.Queue[LabelledChunk | BaseException | None]
+        self, source: Iterator[Chunk], lock: threading.Lock, results: queue.Queue[_Given[T] | BaseException | None]
     ) -> None:
         """Feed one worker, in a thread of its own."""
         try:
@@ -202,14 +163,7 @@ class LocalEngine:
                         chunk = None if self._deadline.is_set else next(source, None)
                     if chunk is None:
                         break
-                    labelled = list(self._until_stopped(labeller.label_batch(chunk.recordings)))
-                    results.put(LabelledChunk(chunk, labelled))
+                    results.put(_Given(self._work(labeller, chunk, lambda: self._deadline.is_set)))
         except BaseException as err:  # noqa: BLE001 - passed to the caller's thread, which raises it
             results.put(err)
         results.put(None)
-
-    def _until_stopped(self, labelled: Iterator[Labelled]) -> Iterator[Labelled]:
-        for result in labelled:
-            yield result
-            if self._deadline.is_set:
-                return

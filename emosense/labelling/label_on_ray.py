@@ -7,8 +7,10 @@ from collections.abc import Generator, Iterable
 from typing import Any, Final
 
 from emosense.errors import StorageError
-from emosense.labelling.config import Labelled, LabelSpec
-from emosense.labelling.engines import CHUNKS_AHEAD, GRACE_S, Chunk, Deadline, LabelledChunk
+from emosense.labelling.chunk_writer import ChunkWriter, KeptChunk
+from emosense.labelling.chunks import Chunk
+from emosense.labelling.config import LabelSpec
+from emosense.labelling.engines import CHUNKS_AHEAD, GRACE_S, Deadline
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
 
 # A cluster that scales from nothing has no CPU yet when the first tasks are submitted.
@@ -25,20 +27,20 @@ def _labeller_of_this_process(spec: LabelSpec) -> SubprocessLabeller:
     return SubprocessLabeller(spec)
 
 
-def label_chunk(spec: LabelSpec, chunk: Chunk) -> list[Labelled]:
-    """Label a chunk in a Ray task.
+def keep_chunk(spec: LabelSpec, writer: ChunkWriter, chunk: Chunk) -> KeptChunk:
+    """Label a chunk in a Ray task, and write its part there.
 
     Parameters
     ----------
     spec : LabelSpec
+    writer : ChunkWriter
     chunk : Chunk
 
     Returns
     -------
-    list of Labelled
-        One per recording, in order.
+    KeptChunk
     """
-    return list(_labeller_of_this_process(spec).label_batch(chunk.recordings))
+    return writer(_labeller_of_this_process(spec), chunk, lambda: False)
 
 
 class RayEngine:
@@ -47,14 +49,16 @@ class RayEngine:
     Parameters
     ----------
     spec : LabelSpec
+    writer : ChunkWriter
+        What a task does with a chunk.
     max_workers : int or None
         Use at most so many CPUs; None for all that the cluster has, or scales to.
     n_chunks : int
         How many chunks there will be: an autoscaler is asked for a CPU for each, and starts as many nodes as it may.
     """
 
-    def __init__(self, spec: LabelSpec, max_workers: int | None, n_chunks: int) -> None:
-        self._spec, self._max_workers = spec, max_workers
+    def __init__(self, spec: LabelSpec, writer: ChunkWriter, max_workers: int | None, n_chunks: int) -> None:
+        self._spec, self._writer, self._max_workers = spec, writer, max_workers
         self._n_cpus_wanted = min(n_chunks, max_workers or _MAX_CPUS_ASKED_FOR, _MAX_CPUS_ASKED_FOR)
         self._deadline = Deadline()
 
@@ -68,7 +72,7 @@ class RayEngine:
         """Wait a few seconds for the tasks in flight and start no others."""
         self._deadline.set(GRACE_S)
 
-    def run(self, chunks: Iterable[Chunk]) -> Generator[LabelledChunk, None, None]:
+    def run(self, chunks: Iterable[Chunk]) -> Generator[KeptChunk, None, None]:
         """Label chunks.
 
         Parameters
@@ -77,7 +81,7 @@ class RayEngine:
 
         Yields
         ------
-        LabelledChunk
+        KeptChunk
             As they are finished, in any order.
 
         Raises
@@ -91,8 +95,8 @@ class RayEngine:
         # All nodes at once: the tasks in flight alone would double the cluster with each node that has started.
         request_resources(num_cpus=self._n_cpus_wanted)
         # Ray repeats tasks of a dead node or worker process. A recording that kills its decoder never gets this far.
-        task: Any = ray.remote(num_cpus=1, max_retries=_RETRIES, scheduling_strategy="SPREAD")(label_chunk)
-        spec = ray.put(self._spec)
+        task: Any = ray.remote(num_cpus=1, max_retries=_RETRIES, scheduling_strategy="SPREAD")(keep_chunk)
+        settings = ray.put(self._spec), ray.put(self._writer)
         source = iter(chunks)
         in_flight: dict[Any, Chunk] = {}
         failure: Exception | None = None
@@ -103,14 +107,14 @@ class RayEngine:
                     chunk = next(source, None)
                     if chunk is None:
                         break
-                    in_flight[task.remote(spec, chunk)] = chunk
+                    in_flight[task.remote(*settings, chunk)] = chunk
                 if not in_flight:
                     break
                 # A short timeout, so that signals are handled and a stop is noticed.
                 for ready in ray.wait(list(in_flight), num_returns=1, timeout=_POLL_S)[0]:
-                    chunk = in_flight.pop(ready)
+                    del in_flight[ready]
                     try:
-                        yield LabelledChunk(chunk, ray.get(ready))
+                        yield ray.get(ready)
                     except ray.exceptions.RayTaskError as err:
                         failure = failure or err.cause
                         self.stop()

@@ -11,17 +11,17 @@ from emosense.errors import OutputError, TooManyErrors
 from emosense.inputs.listing import Listing
 from emosense.inputs.still_there import InputRoots
 from emosense.labelling.assemble import assemble
+from emosense.labelling.chunk_writer import ChunkWriter, KeptChunk
 from emosense.labelling.config import Labelled, LabelSpec
-from emosense.labelling.engines import LabelledChunk
 from emosense.labelling.job import LabelJob, run_settings
 from emosense.labelling.job_check import error_limit, prepare_places, remove_leftovers
 from emosense.labelling.run.changed_tables import keep_changed
-from emosense.labelling.run.finished import Finished, in_order
+from emosense.labelling.run.finished import in_order
 from emosense.labelling.run.journal import check_list, check_replaced
 from emosense.labelling.run.lock import RunLock, lock_folder
 from emosense.labelling.run.parts import RunFolder
 from emosense.labelling.speakers import Speakers
-from emosense.labelling.storage_watch import StorageWatch, is_unreadable
+from emosense.labelling.storage_watch import StorageWatch
 from emosense.labelling.summary import Summary, nothing_found, result_settings
 from emosense.progress import Progress, open_progress, plural
 from emosense.storage.locations import redact
@@ -77,7 +77,7 @@ class LabelRun:
         int
             Recordings that are left to label.
         """
-        self.listing.mark_done((entry.path, entry.size, entry.version) for entry in self._reusable())
+        self.listing.mark_done(content for *content, is_tried_again in self.folder.identities() if not is_tried_again)
         n_pending = self.listing.n_pending()
         self.summary.n_reused = len(self.listing) - n_pending
         if self.summary.n_reused:
@@ -85,48 +85,60 @@ class LabelRun:
             self.progress.message(f"{self.summary.n_reused:,} of {n_listed} are already done")
             self.progress.advance(self.summary.n_reused, 0)
         if self.job.max_errors is not None:
-            entries = in_order(self.listing, self._reusable(), complete=False)
+            reused = (entry for entry in self.folder.finished() if not entry.is_tried_again)
+            entries = in_order(self.listing, reused, complete=False)
             self.n_errors = sum(entry.labelled.has_failed for entry in entries)
         return n_pending
 
-    def _reusable(self) -> Iterator[Finished]:
-        """Yield what earlier starts have finished and this one does not try again."""
-        return (entry for entry in self.folder.finished() if not entry.is_tried_again)
+    @property
+    def writer(self) -> ChunkWriter:
+        """What a worker does with a chunk."""
+        return ChunkWriter(self.folder.place, self.job.verbose)
 
-    def keep(self, result: LabelledChunk) -> None:
-        """Write a part.
+    @contextlib.contextmanager
+    def kept_alone(self) -> Iterator[None]:
+        """Name another run that has taken over, if that is why a part cannot be written.
 
-        Parameters
-        ----------
-        result : LabelledChunk
+        Yields
+        ------
+        None
 
         Raises
         ------
         OutputError
-            If it cannot be written, or another run has taken over.
-        StorageError
-            If the inputs cannot be read any more; results for which that holds are not kept.
+            What the block raised, or that another run has taken over.
         """
-        self.lock.assert_owned()
-        done = list(zip(result.chunk.recordings, result.labelled, strict=False))
-        failure = self.watch.check(done)
-        if failure is not None:
-            done = [each for each in done if not is_unreadable(*each)]
         try:
-            self.folder.write_part(result.chunk.index, done)
+            yield
         except OutputError:
             # A run that has taken over removes the half-written files of this one.
             self.lock.assert_owned()
             raise
+
+    def keep(self, chunk: KeptChunk) -> None:
+        """Put the part of a chunk on the list.
+
+        Parameters
+        ----------
+        chunk : KeptChunk
+
+        Raises
+        ------
+        OutputError
+            If another run has taken over.
+        StorageError
+            If the inputs cannot be read any more.
+        """
+        self.lock.assert_owned()
+        if chunk.part is not None:
+            self.folder.add(chunk.part)
+        failure = self.watch.check(chunk.readings)
         if failure is not None:
             raise failure
-        n_errors = sum(labelled.has_failed for labelled in result.labelled)
-        for row in (each.row for labelled in result.labelled for each in labelled.by_channel):
-            if self.job.verbose and row.error_code:
-                name = row.path if row.channel is None else f"{row.path}, channel {row.channel}"
-                self.progress.message(redact(f"{name}: {row.error_code}: {row.error}"))
-        self.progress.advance(len(result.labelled), n_errors)
-        self.n_errors += n_errors
+        for problem in chunk.problems:
+            self.progress.message(problem)
+        self.progress.advance(chunk.n_labelled, chunk.n_errors)
+        self.n_errors += chunk.n_errors
 
     def _results(self) -> Iterator[Labelled]:
         entries = in_order(self.listing, self.folder.finished(), complete=not self.has_too_many_errors)
@@ -186,10 +198,10 @@ def open_run(
         if not job.restart:
             keep_changed(job.all_tables, job.output, progress.message)
         progress.start(len(listing))
-        folder = RunFolder(job.output, result_settings(spec), progress.message, settings)
+        own = own_emotions(spec.model.description["classes"])
+        folder = RunFolder(job.output, result_settings(spec), progress.message, settings, own)
         folder.open(restart=job.restart)
         if job.names is not None:
-            check_list(job.output, (entry.path for entry in folder.finished()), listing.holds)
-        own = own_emotions(spec.model.description["classes"])
+            check_list(job.output, (path for path, *_ in folder.identities()), listing.holds)
         watch = StorageWatch(InputRoots(job.inputs))
         yield LabelRun(job, listing, speakers, folder, lock, progress, summary, own, watch)

@@ -2,7 +2,8 @@
 
     inputs -> Listing -> chunks -> engine -> parts in the run folder -> table -> manifest
 
-An engine labels each recording with `RecordingLabeller.label_recording`, in a worker process.
+An engine labels each recording with `RecordingLabeller.label_recording`, in a worker process, and keeps the rows of a
+chunk where they were made: only counts come back here.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import time
 
 from emosense.emotions import own_emotions
 from emosense.inputs.listing import Listing
+from emosense.labelling.chunks import chunked
 from emosense.labelling.config import LabelSpec
 from emosense.labelling.engine_choice import open_engine
-from emosense.labelling.engines import chunked
 from emosense.labelling.job import LabelJob
 from emosense.labelling.job_check import check_job
 from emosense.labelling.job_inputs import check_speakers, list_inputs
@@ -75,12 +76,12 @@ def run_label_job(job: LabelJob) -> Summary:
         n_pending = run.reuse()
         summary.engine = "none"
         if n_pending and not run.has_too_many_errors:
-            with open_engine(job, spec, n_pending) as chosen, stop.during(chosen.engine):
+            with open_engine(job, spec, run.writer, n_pending) as chosen, stop.during(chosen.engine):
                 summary.engine = chosen.name
                 chunks = chunked(listing.pending(), chosen.chunk_size)
-                with contextlib.closing(chosen.engine.run(chunks)) as results:
-                    for result in results:
-                        run.keep(result)
+                with run.kept_alone(), contextlib.closing(chosen.engine.run(chunks)) as kept:
+                    for chunk in kept:
+                        run.keep(chunk)
                         if run.has_too_many_errors:
                             chosen.engine.stop()
         run.write_tables()

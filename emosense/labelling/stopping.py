@@ -23,7 +23,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._received: int | None = None
-        self._engine: Engine | None = None
+        self._engine: Engine[object] | None = None
         self._handled: tuple[signal.Signals, ...] = ()
 
     def __call__(self, number: int, _: object) -> None:
@@ -39,7 +39,7 @@ class Stop:
         self._engine.stop()
 
     @contextlib.contextmanager
-    def during(self, engine: Engine) -> Iterator[None]:
+    def during(self, engine: Engine[object]) -> Iterator[None]:
         """Have a signal stop the engine, and raise `Interrupted` at the end of the block.
 
         Ray installs a handler of its own when it starts, so ours are set again here.

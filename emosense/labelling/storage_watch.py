@@ -8,12 +8,15 @@ finished. What decides is not how many there are but whether the storage still i
 - many in a row cannot be read, and neither can one that could be read before, or their folder is gone or empty, or they
   can be read from here but not by the workers: the run ends.
 
-In every other case the rows are kept, so a folder of files that can never be read is labelled to its end. A run that
-ends here keeps none of those rows: the next start labels these recordings again.
+In every other case the rows count, so a folder of files that can never be read is labelled to its end. A run that ends
+here writes no table, and the next start labels these recordings again (`Finished.is_tried_again`).
+
+Workers see the rows, the driver judges: of each chunk it gets `readings`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from emosense.errors import StorageError
@@ -25,6 +28,38 @@ from emosense.storage.locations import redact
 _UNREADABLE: Final = frozenset({"missing", "permission_denied", "io_error"})
 # Fewer are rows without further question, if the input itself is as it was.
 _MANY: Final = 10
+
+
+# A recording, and why it could not be read; empty if it could.
+Reading = tuple[Recording, str]
+
+
+def readings(done: Iterable[tuple[Recording, Labelled]]) -> Iterator[Reading]:
+    """Say which recordings could be read: each that could not, and the last one of those that could between them.
+
+    Parameters
+    ----------
+    done : iterable of (Recording, Labelled)
+        What was labelled, in order. Recordings that were not there when they were listed say nothing.
+
+    Yields
+    ------
+    (Recording, str)
+        A recording, and the error code of one that could not be read.
+    """
+    read: Recording | None = None
+    for recording, labelled in done:
+        if recording.size < 0:
+            continue
+        if labelled.row.error_code not in _UNREADABLE:
+            read = recording
+            continue
+        if read is not None:
+            yield read, ""
+            read = None
+        yield recording, labelled.row.error_code
+    if read is not None:
+        yield read, ""
 
 
 class StorageWatch:
@@ -41,32 +76,31 @@ class StorageWatch:
         self._n_in_a_row = 0
         self._read_before: Recording | None = None
 
-    def check(self, done: list[tuple[Recording, Labelled]]) -> StorageError | None:
-        """Judge the results of a chunk.
+    def check(self, chunk: Iterable[Reading]) -> StorageError | None:
+        """Judge what could be read of a chunk.
 
         Parameters
         ----------
-        done : list of (Recording, Labelled)
-            What was labelled, in order.
+        chunk : iterable of (Recording, str)
+            Its `readings`.
 
         Returns
         -------
         StorageError or None
-            Why the results for which `is_unreadable` holds must not be kept; None if they may be.
+            Why the run must end; None if it may continue.
         """
         try:
             is_checked = False
-            for recording, labelled in done:
-                if not is_unreadable(recording, labelled):
-                    if recording.size >= 0:
-                        self._n_in_a_row, self._read_before = 0, recording
+            for recording, code in chunk:
+                if not code:
+                    self._n_in_a_row, self._read_before = 0, recording
                     continue
                 self._n_in_a_row += 1
                 if not is_checked:
                     self._roots.check(recording)
                     is_checked = True
                 if self._n_in_a_row == _MANY:
-                    self._judge(recording, labelled.row.error_code)
+                    self._judge(recording, code)
                     self._n_in_a_row = 0
         except StorageError as err:
             return StorageError(f"{err}; finished work is kept, and the same command resumes")
@@ -83,20 +117,3 @@ class StorageWatch:
             raise StorageError(f"{many}: their folder is gone, or empty")
         if is_readable(recording, whole=code == "io_error"):
             raise StorageError(f"{many}, but this process can read it")
-
-
-def is_unreadable(recording: Recording, labelled: Labelled) -> bool:
-    """Return whether a recording that was there when it was listed could not be read.
-
-    Parameters
-    ----------
-    recording : Recording
-        What was labelled.
-    labelled : Labelled
-        Its result.
-
-    Returns
-    -------
-    bool
-    """
-    return recording.size >= 0 and labelled.row.error_code in _UNREADABLE

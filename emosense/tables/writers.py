@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from emosense.tables.cells import escape_cell, printable_path, quoted_cell
 from emosense.tables.columns import SCHEMA_VERSION, Column
 from emosense.tables.formats import OUTPUT_FORMATS, OutputFormat, TableLayout, WriteRows, single_file
 from emosense.tables.row import Row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @contextlib.contextmanager
@@ -74,11 +77,53 @@ def json_lines(file: BinaryIO, layout: TableLayout) -> Iterator[WriteRows]:
     yield write
 
 
+def arrow_schema(layout: TableLayout) -> pa.Schema:
+    """Return the names and types of the columns of a table.
+
+    Parameters
+    ----------
+    layout : TableLayout
+        Columns of the table.
+
+    Returns
+    -------
+    pyarrow.Schema
+        Its metadata has the version of the table, ``emosense.schema``.
+    """
+    import pyarrow as pa
+
+    types = {"name": pa.string(), "text": pa.string(), "number": pa.float64(), "count": pa.int64(), "flag": pa.bool_()}
+    fields = [(column.name, types[column.kind]) for column in layout.columns]
+    return pa.schema(fields, {"emosense.schema": str(SCHEMA_VERSION)})
+
+
+def arrow_columns(rows: Sequence[Row], layout: TableLayout) -> list[pa.Array]:
+    """Put rows into typed columns; a text that is not UTF-8 is written as `printable_path` does.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Rows of the table.
+    layout : TableLayout
+        Columns of the table.
+
+    Returns
+    -------
+    list of pyarrow.Array
+        One per column of `arrow_schema`.
+    """
+    import pyarrow as pa
+
+    records, columns = list(layout.records(rows)), []
+    for column, field in zip(layout.columns, arrow_schema(layout), strict=True):
+        values = [record[column.name] for record in records]
+        columns.append(pa.array(map(printable_path, values) if field.type == pa.string() else values, field.type))
+    return columns
+
+
 @contextlib.contextmanager
 def parquet_table(file: BinaryIO, layout: TableLayout) -> Iterator[WriteRows]:
     """Write Parquet with typed columns and raw names; a name that is not UTF-8 is written as `printable_path` does.
-
-    The file's metadata has the version of the table, ``emosense.schema``.
 
     Parameters
     ----------
@@ -95,17 +140,9 @@ def parquet_table(file: BinaryIO, layout: TableLayout) -> Iterator[WriteRows]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {"name": pa.string(), "text": pa.string(), "number": pa.float64(), "count": pa.int64(), "flag": pa.bool_()}
-    fields = [(column.name, types[column.kind]) for column in layout.columns]
-    schema = pa.schema(fields, {"emosense.schema": str(SCHEMA_VERSION)})
-    names = [column.name for column in layout.columns if column.kind == "name"]
-
-    def write(rows: Sequence[Row]) -> None:
-        records = [record | {name: printable_path(record[name]) for name in names} for record in layout.records(rows)]
-        writer.write_table(pa.Table.from_pylist(records, schema=schema))
-
+    schema = arrow_schema(layout)
     with pq.ParquetWriter(file, schema) as writer:
-        yield write
+        yield lambda rows: writer.write_table(pa.Table.from_arrays(arrow_columns(rows, layout), schema=schema))
 
 
 OUTPUT_FORMATS.register("csv", OutputFormat("a table as text (RFC 4180)", ".csv", single_file(csv_table)))

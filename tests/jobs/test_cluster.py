@@ -108,7 +108,7 @@ def test_a_node_that_is_lost_costs_no_row_and_doubles_none(
     def lose_a_node() -> None:
         end_s = time.monotonic() + 60
         while time.monotonic() < end_s:
-            n_parts = len(list(Path(f"{output}.run").glob("*.jsonl")))
+            n_parts = len(list(Path(f"{output}.run").glob("*.parquet")))
             if n_parts >= 2:
                 parts_before.append(n_parts)
                 cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)

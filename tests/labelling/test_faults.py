@@ -24,8 +24,9 @@ from made_sounds import voice
 
 from emosense.errors import EmoSenseError, OutputError, StorageError, UsageError
 from emosense.inputs.recording import Recording
+from emosense.labelling.chunks import Chunk, label_chunk
 from emosense.labelling.config import LabelConfig, LabelSpec
-from emosense.labelling.engines import Chunk, LocalEngine
+from emosense.labelling.engines import LocalEngine
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run.lock import lock_folder
 from emosense.labelling.run_job import run_label_job
@@ -225,13 +226,13 @@ def test_storage_that_stays_unavailable_ends_the_run_with_5_and_a_rerun_resumes(
 def test_a_part_that_cannot_be_written_ends_the_run_with_6_and_keeps_those_before(
     bucket: Path, job: LabelJob, expected: list[dict[str, str]], kind: str
 ) -> None:
-    faulty_fs.plan(bucket, "write", "0000-00000001.jsonl", kind)
+    faulty_fs.plan(bucket, "write", "0000-00000001.parquet", kind)
     with pytest.raises(OutputError, match="cannot write") as raised:
         run_label_job(job)
     assert raised.value.exit_code == 6
     assert "secret" not in str(raised.value)
     assert not (bucket / "out.csv").exists()
-    assert [path.name for path in (bucket / "out.csv.run").glob("*.jsonl")] == ["0000-00000000.jsonl"]
+    assert [path.name[:13] for path in (bucket / "out.csv.run").glob("*.parquet")] == ["0000-00000000"]
     assert run_label_job(job).n_reused == 8
     check(rows_of(bucket / "out.csv"), expected, {})
 
@@ -249,7 +250,7 @@ def test_a_table_that_cannot_be_written_is_written_by_a_rerun_that_labels_nothin
 
 
 def test_a_write_that_fails_once_is_tried_again(bucket: Path, job: LabelJob, expected: list[dict[str, str]]) -> None:
-    for name in ("0000-00000001.jsonl", "out.csv", "journal.json"):
+    for name in ("0000-00000001.parquet", "out.csv", "journal.json"):
         faulty_fs.plan(bucket, "write", name, "unavailable", 2)
     assert run_label_job(job).exit_code == 0
     check(rows_of(bucket / "out.csv"), expected, {})
@@ -440,7 +441,7 @@ def test_a_worker_that_cannot_start_ends_the_run_and_blames_no_recording(
 
 def test_a_stop_does_not_wait_for_a_recording_that_hangs(tiny_model: str, write_voice: Callable[..., Path]) -> None:
     recordings = [recording(write_voice(name)) for name in ("a.wav", "hang.wav", "b.wav")]
-    engine = LocalEngine(specification(tiny_model), 1)
+    engine = LocalEngine(specification(tiny_model), label_chunk, 1)
     chunks = [Chunk(0, tuple(recordings[:1])), Chunk(1, tuple(recordings[1:]))]
     results = engine.run(chunks)
     assert next(results).labelled[0].row.status == "ok"
@@ -455,7 +456,9 @@ def test_an_engine_whose_results_are_dropped_leaves_no_thread_and_no_worker(
 ) -> None:
     before = threading.active_count()
     recordings = [recording(write_voice(f"{index}.wav")) for index in range(12)]
-    results = LocalEngine(specification(tiny_model), 2).run(Chunk(i, (r,)) for i, r in enumerate(recordings))
+    results = LocalEngine(specification(tiny_model), label_chunk, 2).run(
+        Chunk(i, (r,)) for i, r in enumerate(recordings)
+    )
     next(results)
     results.close()
     end_s = time.monotonic() + 20

@@ -87,7 +87,7 @@ def test_a_killed_run_resumes_where_it_stopped(
     job: LabelJob, expected: bytes, tmp_path: Path, share: int, n_parts: int
 ) -> None:
     output = tmp_path / "out.csv"
-    code, _, _ = strike(job, output, ".jsonl", n_parts, "before" if share == 99 else "after", "SIGKILL")
+    code, _, _ = strike(job, output, ".parquet", n_parts, "before" if share == 99 else "after", "SIGKILL")
     assert code == -signal.SIGKILL
     assert not output.exists()
     table, n_reused = finish(job, output)
@@ -116,7 +116,7 @@ def test_one_signal_stops_a_run_cleanly_within_ten_seconds(
     job: LabelJob, expected: bytes, tmp_path: Path, name: str, expected_code: int
 ) -> None:
     output = tmp_path / "out.csv"
-    code, stderr, seconds = strike(job, output, ".jsonl", 3, "after", name)
+    code, stderr, seconds = strike(job, output, ".parquet", 3, "after", name)
     assert code == expected_code
     assert stderr.splitlines()[-1].startswith("emosense-batch: stopped: finished work is kept")
     assert seconds < 10
@@ -128,12 +128,12 @@ def test_one_signal_stops_a_run_cleanly_within_ten_seconds(
 
 def test_a_second_interrupt_ends_a_run_at_once(job: LabelJob, expected: bytes, tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
-    code, stderr, seconds = strike(job, output, ".jsonl", 3, "after", "SIGINT,SIGINT")
+    code, stderr, seconds = strike(job, output, ".parquet", 3, "after", "SIGINT,SIGINT")
     assert code == -signal.SIGINT  # what a shell shows as 130
     assert "Traceback" not in stderr
     assert seconds < 5
     table, n_reused = finish(job, output)
-    assert n_reused == 3 * PART
+    assert 3 * PART <= n_reused < N_RECORDINGS
     check(table, expected)
 
 
@@ -165,7 +165,7 @@ def test_a_damaged_part_is_labelled_again_with_a_warning(
 ) -> None:
     output = tmp_path / "out.csv"
     finish(job, output)
-    part = sorted((tmp_path / "out.csv.run").glob("*.jsonl"))[4]
+    part = sorted((tmp_path / "out.csv.run").glob("*.parquet"))[4]
     part.write_bytes(damage(part.read_bytes()))
     capsys.readouterr()
     table, n_reused = finish(dataclasses.replace(job, progress="plain"), output)
@@ -214,7 +214,7 @@ def test_a_part_that_vanishes_is_labelled_again(
     output = tmp_path / "out.csv"
     finish(job, output)
     before = output.read_bytes()
-    for index, part in enumerate(sorted((tmp_path / "out.csv.run").glob("*.jsonl"))):
+    for index, part in enumerate(sorted((tmp_path / "out.csv.run").glob("*.parquet"))):
         if index % 2:
             part.unlink()
     table, n_reused = finish(job, output)

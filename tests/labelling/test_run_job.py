@@ -245,7 +245,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_labelled(
     done = run("label", folder, *options, cwd=tmp_path)
     assert done.returncode == 6
     assert message in done.stderr
-    assert not list(tmp_path.rglob("*.jsonl"))  # no part of a run
+    assert not list(tmp_path.rglob("*.parquet"))  # no part of a run
     assert not list(tmp_path.rglob("*.tmp-*"))
 
 

@@ -19,12 +19,12 @@ from emosense.errors import RecordingError, StorageError
 from emosense.inputs.recording import Recording
 from emosense.inputs.still_there import InputRoots
 from emosense.inputs.walk import ListingConfig, named_recording, recordings_at
+from emosense.labelling.chunk_writer import KeptChunk
 from emosense.labelling.config import Labelled
-from emosense.labelling.engines import LabelledChunk
 from emosense.labelling.job import LabelJob
 from emosense.labelling.label_run import LabelRun
 from emosense.labelling.run_job import run_label_job
-from emosense.labelling.storage_watch import StorageWatch
+from emosense.labelling.storage_watch import StorageWatch, readings
 from emosense.tables.row import error_row, labelled_row
 
 N_FILES = 40
@@ -60,9 +60,9 @@ def labelled(recordings: list[Recording]) -> list[tuple[Recording, Labelled]]:
 def after_the_first_part(monkeypatch: pytest.MonkeyPatch, action: Callable[[], None]) -> None:
     keep = LabelRun.keep
 
-    def keep_and_act(run: LabelRun, result: LabelledChunk) -> None:
-        keep(run, result)
-        if result.chunk.index == 0:
+    def keep_and_act(run: LabelRun, chunk: KeptChunk) -> None:
+        keep(run, chunk)
+        if chunk.index == 0:
             action()
 
     monkeypatch.setattr(LabelRun, "keep", keep_and_act)
@@ -133,18 +133,18 @@ def test_names_that_never_existed_are_rows_however_many(job: LabelJob, tmp_path:
 @pytest.mark.parametrize("code", ["missing", "permission_denied", "io_error"])
 def test_many_in_a_row_end_the_run_if_what_was_read_before_cannot_be_read(root: Path, code: str) -> None:
     files, watch = listed(root), StorageWatch(InputRoots([str(root)]))
-    assert watch.check(labelled(files[:2])) is None
+    assert watch.check(readings(labelled(files[:2]))) is None
     os.unlink(files[1].location)
-    assert watch.check(failed(files[2:11], code)) is None
-    failure = watch.check(failed(files[11:13], code))
+    assert watch.check(readings(failed(files[2:11], code))) is None
+    failure = watch.check(readings(failed(files[11:13], code)))
     assert failure is not None
     assert "01.wav, which was read before, cannot either" in str(failure)
 
 
 def test_many_in_a_row_end_the_run_if_only_the_workers_cannot_read_them(root: Path) -> None:
     files, watch = listed(root), StorageWatch(InputRoots([str(root)]))
-    assert "this process can read it" in str(watch.check(failed(files[:10], "permission_denied")))
-    assert "none could be read before" in str(StorageWatch().check(failed(files[:10], "io_error")))
+    assert "this process can read it" in str(watch.check(readings(failed(files[:10], "permission_denied"))))
+    assert "none could be read before" in str(StorageWatch().check(readings(failed(files[:10], "io_error"))))
 
 
 def test_recordings_that_nobody_may_read_are_rows(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,11 +159,11 @@ def test_recordings_that_nobody_may_read_are_rows(root: Path, monkeypatch: pytes
     monkeypatch.setattr("emosense.inputs.recording.os.open", refusing_open)
     watch = StorageWatch(InputRoots([str(root)]))
     for _ in range(3):
-        assert watch.check(labelled(files[:12])) is None
-        assert watch.check(failed(files[12:24], "permission_denied")) is None
+        assert watch.check(readings(labelled(files[:12]))) is None
+        assert watch.check(readings(failed(files[12:24], "permission_denied"))) is None
     # What cannot be decoded was read: it is no sign of failing storage, and ends a row of those that are.
     mixed = [*failed(files[12:21], "permission_denied"), *failed(files[:1], "corrupt")]
-    assert watch.check(mixed * 3) is None
+    assert watch.check(readings(mixed * 3)) is None
 
 
 @pytest.mark.parametrize(("operation", "kind"), [("denied", "denied"), ("gone", "missing")])
@@ -193,5 +193,5 @@ def test_a_bucket_that_is_denied_or_gone_ends_the_run_at_the_first_row(
     # A list of objects has no folder to ask: the object itself could be looked at when it was listed.
     one = named_recording(f"faulty://{bucket}/b/12.wav")
     faulty_fs.plan(bucket, "look", "12.wav", kind)
-    failure = StorageWatch().check(failed([one], "permission_denied"))
+    failure = StorageWatch().check(readings(failed([one], "permission_denied")))
     assert (failure is not None) == (operation == "denied")

@@ -1,11 +1,10 @@
-"""Finished work of a run: one line of a part, and finished lines matched with the list of recordings."""
+"""Finished work of a run: labelled recordings, and how they are matched with the list of recordings."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import importlib.metadata
-import json
 import os
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -18,8 +17,6 @@ from emosense.tables.row import Row
 
 # The packages that decode audio.
 _DECODERS: Final = ("soundfile", "av")
-_TEXTS: Final = tuple(field.name for field in dataclasses.fields(Row) if field.type in ("str", "tuple[str, ...]"))
-_NUMBERS: Final = tuple(field.name for field in dataclasses.fields(Row) if field.name not in _TEXTS)
 # Error rows whose cause is not in the recording.
 _PASSING: Final = frozenset({"permission_denied", "io_error", "timeout", "out_of_memory"})
 # Error rows that another decoder, or another version of one, may avoid.
@@ -64,86 +61,50 @@ class Finished:
 
     @property
     def is_tried_again(self) -> bool:
-        """Whether it is an error whose cause may have passed, so that another start of the run labels it again."""
-        return any(self._may_pass(result.row.error_code) for result in self.labelled.by_channel)
-
-    def _may_pass(self, code: str) -> bool:
-        if code == "missing":
-            # The file was there when it was listed, and is again. A file that was not there is still not.
-            return self.size >= 0
-        return code in _PASSING or (code in _OF_A_DECODER and self.decoders != decoder_versions())
-
-    def check(self) -> None:
-        """Refuse what no run has written.
-
-        Raises
-        ------
-        TypeError
-            If a value has the wrong type.
-        """
-        if not isinstance(self.size, int) or not isinstance(self.version, str):
-            raise TypeError("size or version")
-        for result in self.labelled.by_channel:
-            for row in (result.row, *result.segments):
-                _check_types(row)
-
-    def to_json(self) -> str:
-        """Return one line of a part.
-
-        Returns
-        -------
-        str
-            The only segment of a recording is left out if it says no more than the row, as for most short recordings.
-        """
-        results = []
-        for result in self.labelled.by_channel:
-            is_whole = result.segments == (_as_segment(result.row),)
-            results.append([result.row.to_json(), None if is_whole else [row.to_json() for row in result.segments]])
-        return json.dumps([self.size, self.version, results], separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, line: str, decoders: str = "") -> Finished:
-        """Rebuild from `to_json`.
-
-        Parameters
-        ----------
-        line : str
-            One line of a part.
-        decoders : str
-            The decoders in the header of the part.
-
-        Returns
-        -------
-        Finished
-        """
-        size, version, kept = json.loads(line)
-        results = []
-        for values, segments in kept:
-            row = Row.from_json(values)
-            results.append(
-                Labelled(row, (_as_segment(row),) if segments is None else tuple(map(Row.from_json, segments)))
-            )
-        labelled = Labelled.of_channels(results)
-        return cls(labelled.row.path, size, version, labelled, decoders)
+        """Whether another start of the run labels it again, for one of its channels at least."""
+        codes = (result.row.error_code for result in self.labelled.by_channel)
+        return any(is_tried_again(code, self.size, self.decoders) for code in codes)
 
 
-def _check_types(row: Row) -> None:
-    for name in _TEXTS:
-        value = getattr(row, name)
-        if not all(isinstance(each, str) for each in (value if isinstance(value, tuple) else (value,))):
-            raise TypeError(name)
-    for name in _NUMBERS:
-        value = getattr(row, name)
-        for each in value if isinstance(value, tuple) else (value,):
-            if each is not None and not isinstance(each, int | float):
-                raise TypeError(name)
+def is_tried_again(code: str, size: int, decoders: str) -> bool:
+    """Return whether the cause of an error may have passed, so that another start of the run labels it again.
+
+    Parameters
+    ----------
+    code : str
+        Error code of a row; empty for none.
+    size : int
+        Size of the recording when it was listed; -1 where the listing did not say.
+    decoders : str
+        The decoders that were installed.
+
+    Returns
+    -------
+    bool
+    """
+    if code == "missing":
+        # The file was there when it was listed, and is again. A file that was not there is still not.
+        return size >= 0
+    return code in _PASSING or (code in _OF_A_DECODER and decoders != decoder_versions())
 
 
-def _as_segment(row: Row) -> Row:
-    """Return the row of a segment that is the whole recording."""
+def as_segment(row: Row) -> Row:
+    """Return the row of a segment that is the whole recording.
+
+    Parameters
+    ----------
+    row : Row
+        Row of a recording.
+
+    Returns
+    -------
+    Row
+    """
     end_s = row.decoded_s
-    whole = dataclasses.replace(row, start_s=0.0, end_s=end_s, duration_s=end_s)
-    return dataclasses.replace(whole, status="ok", error_code="", error="", n_segments=None, agreement=None)
+    return dataclasses.replace(
+        row, start_s=0.0, end_s=end_s, duration_s=end_s, status="ok", error_code="", error="", n_segments=None,
+        agreement=None,
+    )  # fmt: skip
 
 
 def in_order(recordings: Iterable[Recording], finished: Iterable[Finished], *, complete: bool) -> Iterator[Finished]:

@@ -1,7 +1,8 @@
 """What an earlier run left beside a table -> whether this run may resume it, or one sentence that says why not.
 
-A journal holds the settings that change results and, under ``job``, the settings of the run: the name of its model, its
-inputs, and the tables that it writes.
+A journal holds the settings that change results, under ``job`` the settings of the run (the name of its model, its
+inputs, and the tables that it writes), and under ``generations`` the numbers of the first and the last start whose
+parts count.
 """
 
 from __future__ import annotations
@@ -78,6 +79,25 @@ def write_journal(folder: str, journal: dict[str, Any]) -> None:
     write_bytes(join(folder, "journal.json"), json.dumps(content, indent=2).encode())
 
 
+def generations_in(journal: dict[str, Any] | None) -> tuple[int, int]:
+    """Return the numbers of the first and of the last start whose parts belong to a run.
+
+    Parameters
+    ----------
+    journal : dict or None
+        What `read_journal` gives.
+
+    Returns
+    -------
+    first, last : int
+        0 and -1 where the journal does not say.
+    """
+    found = (journal or {}).get("generations")
+    if not isinstance(found, list) or len(found) != 2 or not all(isinstance(each, int) for each in found):
+        return 0, -1
+    return found[0], found[1]
+
+
 def _digest(journal: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(journal, sort_keys=True).encode()).hexdigest()
 
@@ -106,7 +126,7 @@ def check_settings(folder: str, before: dict[str, Any], now: dict[str, Any]) -> 
     UsageError
         Naming the options that differ.
     """
-    keys = (before.keys() | now.keys()) - {"job"}
+    keys = (before.keys() | now.keys()) - {"job", "generations"}
     differing = sorted(key for key in keys if before.get(key) != now.get(key))
     if differing:
         changes = "; ".join(_change(key, before, now) for key in differing)

@@ -1,15 +1,17 @@
 """A labelling run on disk: parts beside the output, a journal, and the table that is assembled from them.
 
-    <output>.run/lock, lock.json     while a run is active (`emosense.labelling.run.lock`)
-    <output>.run/journal.json        the settings of the run (`emosense.labelling.run.journal`)
-    <output>.run/G-NNNNNN.jsonl      part N of generation G (each start of the run is a generation)
-    <output>                         the table, assembled from the parts in order of path
-    <output>.run.json                the manifest, written last
+    <output>.run/lock, lock.json            while a run is active (`emosense.labelling.run.lock`)
+    <output>.run/journal.json               the settings of the run (`emosense.labelling.run.journal`)
+    <output>.run/G-NNNNNNNN-DIGEST.parquet  part N of generation G (`emosense.labelling.run.part_file`)
+    <output>                                the table, assembled from the parts in order of path
+    <output>.run.json                       the manifest, written last
 
-A part is put in place in one step, and never replaces another one. Its header has its name, a digest of its lines, a
-digest of the settings and the versions of the decoders; a part whose digests do not match is treated as missing. Within
-a generation the parts are in order of path, so assembling the table is one merge over the generations, in constant
-memory. A part that was copied or renamed, and so is out of order, is merged as if it were a generation of its own.
+Workers write the parts, the driver keeps their list. Each start of a run is a generation, with a number that none had
+before, and lists the parts that are there when it begins and those that its own workers tell it of. So a worker of an
+earlier start that is still busy does no harm: this start does not look at what it writes, the next one reuses it.
+
+Within a part the recordings are in order of path. Assembling a table is one merge over the parts, in constant memory:
+they hardly overlap, except where errors were tried again.
 
 Whatever lies in the folder, a run resumes: a damaged or missing journal is written anew, since the parts say themselves
 which settings they were made with. Nothing is read or written through a link.
@@ -18,30 +20,31 @@ which settings they were made with. Nothing is read or written through a link.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import hashlib
 import heapq
 import json
 import os
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from emosense.errors import EmoSenseError, OutputError, UsageError
-from emosense.inputs.recording import Recording
-from emosense.labelling.config import Labelled
-from emosense.labelling.run.finished import Finished, decoder_versions
-from emosense.labelling.run.journal import check_settings, read_journal, write_journal
-from emosense.storage.commits import ReplacedMeanwhile, only_over
+from emosense.labelling.run.finished import Finished
+from emosense.labelling.run.journal import check_settings, generations_in, read_journal, write_journal
+from emosense.labelling.run.part_file import Identity, KeptPart, PartFile, PartPlace, generation_of
+from emosense.storage.ahead import read_ahead
 from emosense.storage.folders import list_folder, make_folder, remove
-from emosense.storage.locations import join, redact
+from emosense.storage.locations import absolute_location, join, redact
 from emosense.storage.reading import MAX_BYTES, read_own
-from emosense.storage.writing import write_bytes
 
-_PART: Final = re.compile(r"([0-9]{4,9})-([0-9]{8})\.jsonl")
+_DAMAGED: Final = "is damaged"
+# Path, generation and number of the part, place in the heap, what comes next, what follows.
+_Heap = list[tuple[bytes, tuple[int, int], int, Finished, Iterator[Finished]]]
 
 
 class RunFolder:
-    """The parts and the journal of one run.
+    """The list of parts of one run, and its journal.
 
     Parameters
     ----------
@@ -53,6 +56,8 @@ class RunFolder:
         Receives a sentence for every damaged part.
     run_settings : dict or None
         What else the journal keeps (`emosense.labelling.run.journal`).
+    own_emotions : tuple of str
+        Emotions of the model beside `EMOTIONS`.
     """
 
     def __init__(
@@ -61,16 +66,16 @@ class RunFolder:
         result_settings: dict[str, Any],
         on_warning: Callable[[str], None],
         run_settings: dict[str, Any] | None = None,
+        own_emotions: tuple[str, ...] = (),
     ) -> None:
-        self.location = f"{output}.run"
+        self.location = absolute_location(f"{output}.run")
         self._journal = result_settings | {"job": run_settings or {}}
         self._on_warning = on_warning
-        self._settings_digest = hashlib.sha256(json.dumps(result_settings, sort_keys=True).encode()).hexdigest()
+        settings = hashlib.sha256(json.dumps(result_settings, sort_keys=True).encode()).hexdigest()
+        self.place = PartPlace(self.location, 0, settings, own_emotions)
         self._reported: set[str] = set()
-        self._checked: set[str] = set()
-        # The generation of each part that is not where it was written.
-        self._misplaced: dict[tuple[int, int], int] = {}
-        self._generation = 0
+        self._unseen: list[str] = []
+        self._parts: dict[str, KeptPart] = {}
 
     def open(self, *, restart: bool) -> None:
         """Check that finished work in the folder can be reused, and begin a generation of parts.
@@ -88,15 +93,21 @@ class RunFolder:
             If the folder cannot be written.
         """
         make_folder(self.location)
-        if restart:
-            for name in self._names():
-                if _PART.fullmatch(name) or name == "journal.json":
-                    remove(join(self.location, name))
+        names = [name for name in self._names() if generation_of(name) is not None]
         before = read_journal(self.location)
-        if before is not None and before != self._journal:
+        first, last = generations_in(before)
+        generation = 1 + max([last, *(generation_of(name) or 0 for name in names)])
+        if restart:
+            for name in [*names, "journal.json"]:
+                remove(join(self.location, name))
+            before, names, first = None, [], generation
+        # What an earlier start writes after a restart is not of this run any more.
+        self._unseen = [name for name in names if (generation_of(name) or 0) >= first]
+        if before is not None:
             self._check_journal(before)
-        write_journal(self.location, self._journal)
-        self._generation = 1 + max((generation for generation, _ in self._parts()), default=-1)
+        write_journal(self.location, self._journal | {"generations": [first, generation]})
+        self.place = dataclasses.replace(self.place, generation=generation)
+        self._parts = {}
 
     def _check_journal(self, before: dict[str, Any]) -> None:
         """Refuse other settings, unless it is the journal that is wrong: all parts were made with those of this run."""
@@ -104,20 +115,15 @@ class RunFolder:
             try:
                 check_settings(self.location, before, self._journal)
             except UsageError:
-                digests = {self._settings_of(*part) for part in self._parts()} - {None}
-                if digests != {self._settings_digest}:
+                if {self._settings_of(name) for name in self._unseen} - {None} != {self.place.settings}:
                     raise
             else:
                 return
         self._on_warning(f"the journal in {redact(self.location)} is damaged: finished work tells its settings itself")
 
-    def _settings_of(self, generation: int, index: int) -> str | None:
-        """Return the digest of the settings in the header of a part."""
-        try:
-            header = json.loads(read_own(self._place(generation, index), MAX_BYTES).partition(b"\n")[0])
-            return str(header["settings"])
-        except (OSError, ValueError, LookupError, TypeError, RecursionError):
-            return None
+    def _settings_of(self, name: str) -> str | None:
+        part = self._read(name, is_whole=False)
+        return part.settings if isinstance(part, PartFile) else None
 
     def _names(self) -> list[str]:
         try:
@@ -125,104 +131,85 @@ class RunFolder:
         except OSError as err:
             raise OutputError(f"cannot list {redact(self.location)}: {err.strerror or err}") from err
 
-    def _parts(self) -> list[tuple[int, int]]:
-        matches = (_PART.fullmatch(name) for name in self._names())
-        return sorted((int(match[1]), int(match[2])) for match in matches if match)
-
-    def write_part(self, index: int, done: Sequence[tuple[Recording, Labelled]]) -> None:
-        """Put one part in place.
+    def add(self, part: KeptPart) -> None:
+        """Put a part on the list that a worker of this start has written.
 
         Parameters
         ----------
-        index : int
-            Number of the part in its generation, >= 0; parts are numbered in order of path.
-        done : sequence of (Recording, Labelled)
-            What was labelled, in order of path.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        ReplacedMeanwhile
-            If another run has written a part of this number.
+        part : KeptPart
         """
-        if not done:
-            return
-        finished = (Finished(each.path, each.size, each.version, result) for each, result in done)
-        body = "".join(entry.to_json() + "\n" for entry in finished).encode()
-        location = self._place(self._generation, index)
-        digests = {"sha256": hashlib.sha256(body).hexdigest(), "settings": self._settings_digest}
-        header = {"part": [self._generation, index]} | digests | {"decoders": decoder_versions()}
-        content = json.dumps(header).encode() + b"\n" + body
-        try:
-            write_bytes(location, content, only_over(None))
-        except ReplacedMeanwhile:
-            # A driver that repeats a request whose answer was lost finds its own part.
-            if read_own(location, len(content)) != content:
-                raise
+        self._parts[part.name] = part
 
-    def _place(self, generation: int, index: int) -> str:
-        return join(self.location, f"{generation:04d}-{index:08d}.jsonl")
+    def identities(self) -> Iterator[Identity]:
+        """Read which recordings are finished, from all parts: those that are damaged are reported and removed.
 
-    def _read_part(self, part: tuple[int, int]) -> list[Finished]:
-        location = self._place(*part)
-        try:
-            first_line, _, body = read_own(location, MAX_BYTES).partition(b"\n")
-            header = json.loads(first_line)
-            if header["sha256"] != hashlib.sha256(body).hexdigest():
-                raise ValueError("digest differs")
-            if header["settings"] != self._settings_digest:
-                self._report(location, "was made with other settings")
-                return []
-            origin, decoders = header.get("part", list(part)), header.get("decoders", "")
-            finished = [Finished.from_json(line, decoders) for line in body.decode().splitlines()]
-            if location not in self._checked:
-                for entry in finished:
-                    entry.check()
-                if origin != list(part):
-                    self._misplaced[part] = int(origin[0])
-                self._checked.add(location)
-        except OSError:
-            self._report(location, "cannot be read")
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            self._report(location, "is damaged")
-            # Otherwise every later start would report it again.
-            with contextlib.suppress(EmoSenseError, OSError):
-                remove(location)
-        else:
-            return finished
-        return []
-
-    def _report(self, location: str, fault: str) -> None:
-        if location not in self._reported:
-            self._reported.add(location)
-            self._on_warning(f"{redact(location)} {fault}: its recordings are labelled again")
+        Yields
+        ------
+        (str, int, str, bool)
+            Path, size and version of a recording, and whether another start labels it again; once for each channel.
+        """
+        for name, part in self._opened([*self._unseen, *self._parts], is_whole=False):
+            found = part.identities()
+            self._parts[name] = KeptPart(name, found[0][0], found[-1][0])
+            yield from found
+        self._unseen = []
 
     def finished(self) -> Iterator[Finished]:
         """Read all finished work; of two results for one path the newer comes last.
 
-        Returns
-        -------
-        iterator of Finished
-            In order of path, except that the first iteration finds out which parts are out of order: what they hold
-            comes too, but anywhere.
+        Yields
+        ------
+        Finished
+            In order of path.
         """
-        generations: dict[int, list[tuple[int, int]]] = {}
-        for part in self._parts():
-            if part not in self._misplaced:
-                generations.setdefault(part[0], []).append(part)
-        streams = [*generations.items(), *((generation, [part]) for part, generation in self._misplaced.items())]
-        ordered = [self._stream(parts) for _, parts in sorted(streams, key=lambda stream: stream[0])]
-        return heapq.merge(*ordered, key=lambda entry: os.fsencode(entry.path))
+        if self._unseen:
+            for _ in self.identities():
+                pass
+        heap: _Heap = []
+        by_path = sorted(self._parts.values(), key=lambda part: os.fsencode(part.first))
+        for number, (_, part) in enumerate(self._opened([part.name for part in by_path], is_whole=True)):
+            entries = iter(part.finished(self.place.own_emotions))
+            first = next(entries)
+            key = os.fsencode(first.path)
+            yield from _before(key, heap)
+            heapq.heappush(heap, (key, (part.generation, part.index), number, first, entries))
+        yield from _before(None, heap)
 
-    def _stream(self, parts: list[tuple[int, int]]) -> Iterator[Finished]:
-        last = b""
-        for part in parts:
-            finished = self._read_part(part)
-            if finished and part not in self._misplaced:
-                first = os.fsencode(finished[0].path)
-                if first < last:
-                    # A part of an earlier release, whose header does not have its name.
-                    self._misplaced[part] = part[0]
-                last = max(last, os.fsencode(finished[-1].path))
-            yield from finished
+    def _opened(self, names: list[str], *, is_whole: bool) -> Iterator[tuple[str, PartFile]]:
+        """Yield the parts that can be used; one that cannot is taken from the list."""
+        for name, part in read_ahead(names, functools.partial(self._read, is_whole=is_whole)):
+            if isinstance(part, PartFile) and part.settings == self.place.settings:
+                yield name, part
+                continue
+            self._parts.pop(name, None)
+            fault = "was made with other settings" if isinstance(part, PartFile) else part
+            location = join(self.location, name)
+            if location not in self._reported:
+                self._reported.add(location)
+                self._on_warning(f"{redact(location)} {fault}: its recordings are labelled again")
+            if fault == _DAMAGED:
+                # Otherwise every later start would report it again.
+                with contextlib.suppress(EmoSenseError, OSError):
+                    remove(location)
+
+    def _read(self, name: str, *, is_whole: bool) -> PartFile | str:
+        """Read one part, or say why it cannot be used; called from several threads."""
+        try:
+            content = read_own(join(self.location, name), MAX_BYTES)
+            return PartFile.of(name, content, self.place.own_emotions, is_whole=is_whole)
+        except OSError:
+            return "cannot be read"
+        except ValueError:
+            return _DAMAGED
+
+
+def _before(key: bytes | None, heap: _Heap) -> Iterator[Finished]:
+    """Yield from parts that overlap what comes before a path, or all that is left."""
+    while heap and (key is None or heap[0][0] < key):
+        _, order, number, entry, entries = heap[0]
+        yield entry
+        following = next(entries, None)
+        if following is None:
+            heapq.heappop(heap)
+        else:
+            heapq.heapreplace(heap, (os.fsencode(following.path), order, number, following, entries))

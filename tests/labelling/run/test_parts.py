@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -22,8 +23,9 @@ from emosense.inputs.walk import ListingConfig, reason_to_ignore
 from emosense.labelling.config import Labelled, LabelSpec
 from emosense.labelling.job import LabelJob
 from emosense.labelling.job_check import remove_leftovers
-from emosense.labelling.run import parts
+from emosense.labelling.run import part_file
 from emosense.labelling.run.finished import Finished, decoder_versions, in_order
+from emosense.labelling.run.part_file import PartFile, PartPlace
 from emosense.labelling.run.parts import RunFolder
 from emosense.labelling.run_job import run_label_job
 from emosense.labelling.summary import result_settings
@@ -44,7 +46,9 @@ def results(of: list[Recording], code: str = "") -> list[Labelled]:
 
 
 def write(run: RunFolder, index: int, of: list[Recording], labelled: list[Labelled]) -> None:
-    run.write_part(index, list(zip(of, labelled, strict=False)))
+    done = list(zip(of, labelled, strict=False))
+    if done:
+        run.add(run.place.write(index, done))
 
 
 def opened(tmp_path: Path, warnings: list[str] | None = None) -> RunFolder:
@@ -54,12 +58,12 @@ def opened(tmp_path: Path, warnings: list[str] | None = None) -> RunFolder:
 
 
 @given(st.binary(min_size=1, max_size=30), st.text(max_size=20))
-def test_finished_work_comes_back_from_its_line_whatever_its_name(name: bytes, version: str) -> None:
+def test_finished_work_comes_back_from_its_part_whatever_its_name(name: bytes, version: str) -> None:
     recording = Recording(os.fsdecode(name), "", 7, version)
-    entry = Finished(recording.path, 7, version, results([recording])[0])
-    line = entry.to_json()
-    assert len(line.splitlines()) == 1
-    assert Finished.from_json(line) == entry
+    entry = Finished(recording.path, 7, version, results([recording])[0], decoder_versions())
+    with tempfile.TemporaryDirectory() as folder:
+        kept = PartPlace(folder, 0, "").write(0, [(recording, entry.labelled)])
+        assert PartFile.of(kept.name, Path(folder, kept.name).read_bytes(), ()).finished(()) == [entry]
 
 
 def test_generations_are_merged_in_order_and_the_newest_result_counts(tmp_path: Path) -> None:
@@ -84,16 +88,15 @@ def test_work_on_another_content_is_not_taken_for_this_one(tmp_path: Path) -> No
 def test_a_part_stops_where_its_results_do(tmp_path: Path) -> None:
     run = opened(tmp_path)
     write(run, 0, recordings("a", "b"), results(recordings("a")))
-    write(run, 1, recordings("c"), [])
     assert [entry.path for entry in run.finished()] == ["a"]
-    assert [path.name for path in Path(run.location).glob("*.jsonl")] == ["0000-00000000.jsonl"]
 
 
 def test_a_damaged_part_is_reported_once_however_often_it_is_read(tmp_path: Path) -> None:
     warnings: list[str] = []
     run = opened(tmp_path, warnings)
     write(run, 0, recordings("a"), results(recordings("a")))
-    (tmp_path / "out.csv.run" / "0000-00000000.jsonl").write_bytes(b"{")
+    (part,) = (tmp_path / "out.csv.run").glob("*.parquet")
+    part.write_bytes(b"{")
     assert list(run.finished()) == list(run.finished()) == []
     assert len(warnings) == 1
 
@@ -213,7 +216,7 @@ def test_what_another_decoder_may_read_is_labelled_once_it_is_installed_and_not_
         listing.add_input(job.inputs[0], ListingConfig())
         listed = list(listing)
     with monkeypatch.context() as earlier:
-        earlier.setattr(parts, "decoder_versions", lambda: "soundfile 0.9")
+        earlier.setattr(part_file, "decoder_versions", lambda: "soundfile 0.9")
         write(run, 0, listed, results(listed, code))
     first = run_label_job(job)
     assert (first.n_reused, first.by_status["ok"], first.by_status["error"]) == (0, 1, 1)
@@ -223,23 +226,12 @@ def test_what_another_decoder_may_read_is_labelled_once_it_is_installed_and_not_
     assert Path(job.output).read_bytes() == table
 
 
-def test_parts_of_releases_that_kept_no_versions_of_decoders_are_read(tmp_path: Path) -> None:
-    run = opened(tmp_path)
-    write(run, 0, recordings("a"), results(recordings("a"), "corrupt"))
-    write(run, 1, recordings("b"), results(recordings("b"), "corrupt"))
-    part = Path(run.location, "0000-00000000.jsonl")
-    header, _, body = part.read_bytes().partition(b"\n")
-    old = {key: value for key, value in json.loads(header).items() if key != "decoders"}
-    part.write_bytes(json.dumps(old).encode() + b"\n" + body)
-    assert [(entry.path, entry.is_tried_again) for entry in run.finished()] == [("a", True), ("b", False)]
-
-
 MEMORY = """
 import sys
 from emosense.inputs.listing import Listing
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig, Labelled
-from emosense.labelling.engines import LabelledChunk, chunked
+from emosense.labelling.chunks import chunked
 from emosense.labelling.job import LabelJob
 from emosense.labelling.label_run import LabelRun
 from emosense.labelling.run.lock import lock_folder
@@ -250,9 +242,9 @@ from emosense.models.model import ModelFiles
 from emosense.progress import Silent
 from emosense.tables.row import labelled_row
 
-def label_chunk(chunk):
+def keep_chunk(run, chunk):
     rows = [labelled_row(each.path, (0.125,) * 8, 3.0, 3.0) for each in chunk.recordings]
-    return LabelledChunk(chunk, [Labelled(row) for row in rows])
+    run.keep(run.writer.keep(chunk, [Labelled(row) for row in rows]))
 
 output, n = sys.argv[1], int(sys.argv[2])
 spec = LabelSpec(ModelFiles({"name": "none"}, b"", "0"), LabelConfig())
@@ -265,7 +257,7 @@ with Listing() as listing, lock_folder(f"{output}.run", print) as lock:
         run = LabelRun(job, listing, None, folder, lock, Silent(), summary)
         n_pending = run.reuse()
         for chunk in chunked(listing.pending(), max(8, n_pending // 100)):
-            run.keep(label_chunk(chunk))
+            keep_chunk(run, chunk)
         run.write_tables()
         assert (summary.n_recordings, summary.n_reused) == (n, n_reused)
 # Not ru_maxrss, which a process inherits from the one that started it.

@@ -36,7 +36,7 @@ def test_a_paused_run_keeps_the_lock_of_the_file_system(job: LabelJob, tmp_path:
 @pytest.mark.parametrize(
     ("suffix", "moment"),
     [
-        (".jsonl", "after"),  # as it begins to assemble
+        (".parquet", "after"),  # as it begins to assemble
         ("out.csv", "before"),  # after it has read the lease for the last time
     ],
 )

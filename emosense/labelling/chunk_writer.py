@@ -1,0 +1,107 @@
+"""What a worker does with a chunk of a run: label it, write its part, and tell the driver counts in place of rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from emosense.inputs.recording import Recording
+from emosense.labelling.chunks import Chunk, label_chunk
+from emosense.labelling.config import Labelled
+from emosense.labelling.run.part_file import KeptPart, PartPlace
+from emosense.labelling.storage_watch import Reading, readings
+from emosense.labelling.subprocess_labeller import SubprocessLabeller
+from emosense.storage.locations import redact
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeptChunk:
+    """What the driver learns of a chunk: its rows are in a part already.
+
+    Parameters
+    ----------
+    index : int
+        Place of the chunk in the list.
+    part : KeptPart or None
+        Where its rows are; None if the engine was stopped before the first.
+    n_labelled, n_errors : int
+        Recordings that have a result, and how many of them have no label.
+    readings : tuple of Reading
+        Which recordings could be read, for `StorageWatch`.
+    problems : tuple of str
+        A sentence for each recording that is not ok; empty unless asked for.
+    """
+
+    index: int
+    part: KeptPart | None
+    n_labelled: int
+    n_errors: int
+    readings: tuple[Reading, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ChunkWriter:
+    """The `Work` of a run.
+
+    Parameters
+    ----------
+    place : PartPlace
+        Where parts are written.
+    tells_problems : bool
+        Whether the driver wants a sentence for each recording that is not ok.
+    """
+
+    place: PartPlace
+    tells_problems: bool = False
+
+    def __call__(self, labeller: SubprocessLabeller, chunk: Chunk, is_stopped: Callable[[], bool]) -> KeptChunk:
+        """Label a chunk and keep its rows.
+
+        Parameters
+        ----------
+        labeller : SubprocessLabeller
+        chunk : Chunk
+        is_stopped : callable
+            Asked after each recording; once it returns True, what is done so far is kept.
+
+        Returns
+        -------
+        KeptChunk
+
+        Raises
+        ------
+        OutputError
+            If the part cannot be written.
+        """
+        return self.keep(chunk, label_chunk(labeller, chunk, is_stopped).labelled)
+
+    def keep(self, chunk: Chunk, labelled: list[Labelled]) -> KeptChunk:
+        """Write the part of a chunk.
+
+        Parameters
+        ----------
+        chunk : Chunk
+        labelled : list of Labelled
+            Results of its recordings, in order; may be fewer.
+
+        Returns
+        -------
+        KeptChunk
+
+        Raises
+        ------
+        OutputError
+            If the part cannot be written.
+        """
+        done = list(zip(chunk.recordings, labelled, strict=False))
+        part = self.place.write(chunk.index, done) if done else None
+        n_errors = sum(result.has_failed for result in labelled)
+        problems = tuple(_problems(done)) if self.tells_problems else ()
+        return KeptChunk(chunk.index, part, len(done), n_errors, tuple(readings(done)), problems)
+
+
+def _problems(done: list[tuple[Recording, Labelled]]) -> list[str]:
+    rows = [result.row for _, labelled in done for result in labelled.by_channel if result.row.error_code]
+    names = (row.path if row.channel is None else f"{row.path}, channel {row.channel}" for row in rows)
+    return [redact(f"{name}: {row.error_code}: {row.error}") for name, row in zip(names, rows, strict=True)]

@@ -1,0 +1,92 @@
+"""Stretches of the list of recordings, which engines give to workers, and what a worker makes of one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from emosense.inputs.recording import Recording
+from emosense.labelling.config import Labelled
+from emosense.labelling.subprocess_labeller import SubprocessLabeller
+
+T = TypeVar("T")
+# What is done with one chunk, where it is labelled: takes the labeller of the worker, the chunk, and a callable that
+# says whether the run is being stopped. A run keeps the rows there and gives counts (`ChunkWriter`).
+Work = Callable[[SubprocessLabeller, "Chunk", Callable[[], bool]], T]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stretch of the list of recordings.
+
+    Parameters
+    ----------
+    index : int
+        Its place in the list, >= 0.
+    recordings : tuple of Recording
+    """
+
+    index: int
+    recordings: tuple[Recording, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LabelledChunk:
+    """The results of a chunk.
+
+    Parameters
+    ----------
+    chunk : Chunk
+    labelled : list of Labelled
+        One per recording, in order; fewer if the engine was stopped.
+    """
+
+    chunk: Chunk
+    labelled: list[Labelled]
+
+
+def chunked(recordings: Iterable[Recording], size: int) -> Iterator[Chunk]:
+    """Cut a stream of recordings into chunks.
+
+    Parameters
+    ----------
+    recordings : iterable of Recording
+    size : int
+        Recordings per chunk, at least 1; the last chunk may have fewer.
+
+    Yields
+    ------
+    Chunk
+    """
+    pending: list[Recording] = []
+    index = 0
+    for recording in recordings:
+        pending.append(recording)
+        if len(pending) == size:
+            yield Chunk(index, tuple(pending))
+            pending, index = [], index + 1
+    if pending:
+        yield Chunk(index, tuple(pending))
+
+
+def label_chunk(labeller: SubprocessLabeller, chunk: Chunk, is_stopped: Callable[[], bool]) -> LabelledChunk:
+    """Label a chunk and give its rows: the `Work` of callers that keep them in memory.
+
+    Parameters
+    ----------
+    labeller : SubprocessLabeller
+    chunk : Chunk
+    is_stopped : callable
+        Asked after each recording; once it returns True, the others are left out.
+
+    Returns
+    -------
+    LabelledChunk
+    """
+    labelled = []
+    for result in labeller.label_batch(chunk.recordings):
+        labelled.append(result)
+        if is_stopped():
+            break
+    return LabelledChunk(chunk, labelled)

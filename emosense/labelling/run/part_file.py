@@ -1,0 +1,313 @@
+"""One part of a run: labelled recordings, in order of path <-> a Parquet file that proves itself.
+
+    0002-00000017-5f70bf18a086.parquet     generation, number of the part in it, first digits of the file's SHA-256
+
+The name has the digest of the content, so a part never changes: a task that Ray repeats writes the same file or another
+one beside it, and a damaged file is told by its name. The columns are those of a table of recordings with all that is
+measured (`emosense.tables.columns`), and
+
+    size, version            the content that was labelled, as it was listed
+    segments                 JSON: the rows of the segments; null if the only one says no more than the row
+    speaker_probabilities    JSON: what the model's speaker head gives; null without one
+
+A recording whose channels are split has one row for each. The footer's metadata, `HEADER`, is JSON: generation and
+number of the part, a digest of the settings it was made with, and the versions of the decoders.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from emosense.inputs.recording import Recording
+from emosense.labelling.config import Labelled
+from emosense.labelling.run.finished import Finished, as_segment, decoder_versions, is_tried_again
+from emosense.storage.locations import join
+from emosense.storage.writing import write_bytes
+from emosense.tables.columns import QUALITY_COLUMNS
+from emosense.tables.formats import TableLayout
+from emosense.tables.row import Row, original_path, printable_path
+from emosense.tables.writers import arrow_columns, arrow_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+HEADER: Final = b"emosense.part"
+_NAME: Final = re.compile(r"([0-9]{4,9})-([0-9]{8})-([0-9a-f]{12})\.parquet")
+_GROUPS: Final = frozenset[Any]({"channels", "quality"})
+# Path, size and version of what was labelled, and whether another start labels it again.
+Identity = tuple[str, int, str, bool]
+_IDENTITY: Final = ("path", "size", "version", "error_code")
+_PLAIN: Final = ("duration_s", "decoded_s", "status", "error_code", "speech_s", "n_segments", "agreement")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeptPart:
+    """A part in its place.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file in the run folder.
+    first, last : str
+        Paths of its first and last recording.
+    """
+
+    name: str
+    first: str
+    last: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PartPlace:
+    """Where one start of a run keeps its parts: all that a worker must know to write one.
+
+    Parameters
+    ----------
+    folder : str
+        Local path or URL of the run folder.
+    generation : int
+        Number of the start.
+    settings : str
+        Digest of the settings that change results.
+    own_emotions : tuple of str
+        Emotions of the model beside `EMOTIONS`.
+    """
+
+    folder: str
+    generation: int
+    settings: str
+    own_emotions: tuple[str, ...] = ()
+
+    def write(self, index: int, done: Sequence[tuple[Recording, Labelled]]) -> KeptPart:
+        """Put one part in place.
+
+        Parameters
+        ----------
+        index : int
+            Number of the part, >= 0.
+        done : sequence of (Recording, Labelled)
+            What was labelled, in order of path; at least one.
+
+        Returns
+        -------
+        KeptPart
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        content = _content(self, index, done)
+        digest = hashlib.sha256(content).hexdigest()[:12]
+        name = f"{self.generation:04d}-{index:08d}-{digest}.parquet"
+        write_bytes(join(self.folder, name), content)
+        return KeptPart(name, done[0][0].path, done[-1][0].path)
+
+
+def _content(place: PartPlace, index: int, done: Sequence[tuple[Recording, Labelled]]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    results = [(recording, result) for recording, labelled in done for result in labelled.by_channel]
+    layout, schema = _layout(place.own_emotions), _schema(place.own_emotions)
+    columns = arrow_columns([result.row for _, result in results], layout)
+    for name, values in {
+        "size": [recording.size for recording, _ in results],
+        "version": [printable_path(recording.version) for recording, _ in results],
+        "segments": [_segments(result) for _, result in results],
+        "speaker_probabilities": [_speaker(result.row) for _, result in results],
+    }.items():
+        columns.append(pa.array(values, schema.field(name).type))
+    header = {"part": [place.generation, index], "settings": place.settings, "decoders": decoder_versions()}
+    table = pa.Table.from_arrays(columns, schema=schema.with_metadata({HEADER: json.dumps(header).encode()}))
+    file = io.BytesIO()
+    pq.write_table(
+        table, file, compression="zstd", use_dictionary=["emotion", "status", "error_code", "error"],
+        write_statistics=["path"],
+    )  # fmt: skip
+    return file.getvalue()
+
+
+@functools.cache
+def _schema(own_emotions: tuple[str, ...]) -> pa.Schema:
+    import pyarrow as pa
+
+    schema = arrow_schema(_layout(own_emotions))
+    for name in ("size", "version", "segments", "speaker_probabilities"):
+        schema = schema.append(pa.field(name, pa.int64() if name == "size" else pa.string()))
+    return schema.remove_metadata()
+
+
+def _layout(own_emotions: tuple[str, ...]) -> TableLayout:
+    return TableLayout(_GROUPS, own_emotions=own_emotions)
+
+
+def _segments(result: Labelled) -> str | None:
+    """Return the rows of the segments; most short recordings have a single one that is the whole recording."""
+    if result.segments == (as_segment(result.row),):
+        return None
+    return json.dumps([row.to_json() for row in result.segments], separators=(",", ":"))
+
+
+def _speaker(row: Row) -> str | None:
+    return json.dumps(row.speaker_probabilities) if row.speaker_probabilities else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PartFile:
+    """A part that was read, and is what its name says.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Its columns, or those that say which content was labelled.
+    generation, index : int
+        Where it was written.
+    settings, decoders : str
+        What its header has.
+    """
+
+    table: pa.Table
+    generation: int
+    index: int
+    settings: str
+    decoders: str
+
+    @classmethod
+    def of(cls, name: str, content: bytes, own_emotions: tuple[str, ...], *, is_whole: bool = True) -> PartFile:
+        """Read the content of a part.
+
+        Parameters
+        ----------
+        name : str
+            Name of the file.
+        content : bytes
+            What lies there.
+        own_emotions : tuple of str
+            Emotions of the model beside `EMOTIONS`.
+        is_whole : bool
+            Whether all columns are read; otherwise only those for `identities`.
+
+        Returns
+        -------
+        PartFile
+
+        Raises
+        ------
+        ValueError
+            If it is damaged: not what a worker has written under this name.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        match = _NAME.fullmatch(name)
+        if match is None or hashlib.sha256(content).hexdigest()[:12] != match[3]:
+            raise ValueError("digest differs")
+        try:
+            file = pq.ParquetFile(pa.BufferReader(content))
+            schema = file.schema_arrow
+            header = json.loads(schema.metadata[HEADER])
+            generation, index = map(int, header["part"])
+            settings, decoders = str(header["settings"]), str(header["decoders"])
+            table = file.read(None if is_whole else list(_IDENTITY), use_threads=False)
+        except (pa.ArrowException, LookupError, TypeError, RecursionError) as err:
+            raise ValueError("no part") from err
+        is_known = schema.remove_metadata().equals(_schema(own_emotions))
+        if not table.num_rows or not is_known or any(table.column(column).null_count for column in _IDENTITY):
+            raise ValueError("other columns")
+        return cls(table, generation, index, settings, decoders)
+
+    def identities(self) -> list[Identity]:
+        """Return which content was labelled.
+
+        Returns
+        -------
+        list of (str, int, str, bool)
+            Path, size and version, and whether another start of the run labels it again; for each row.
+        """
+        paths, sizes, versions, codes = (self.table.column(name).to_pylist() for name in _IDENTITY)
+        again = {
+            path
+            for path, code, size in zip(paths, codes, sizes, strict=True)
+            if code and is_tried_again(code, size, self.decoders)
+        }
+        is_again = (path in again for path in paths)
+        return list(zip(map(original_path, paths), sizes, map(original_path, versions), is_again, strict=True))
+
+    def finished(self, own_emotions: tuple[str, ...]) -> list[Finished]:
+        """Return the labelled recordings.
+
+        Parameters
+        ----------
+        own_emotions : tuple of str
+            Emotions of the model beside `EMOTIONS`.
+
+        Returns
+        -------
+        list of Finished
+            In order of path.
+        """
+        columns = {name: self.table.column(name).to_pylist() for name in self.table.column_names}
+        found: list[Finished] = []
+        results: list[Labelled] = []
+        rows = _rows(columns, own_emotions)
+        for row, segments, size, version in zip(
+            rows, columns["segments"], columns["size"], map(original_path, columns["version"]), strict=True
+        ):
+            kept = (as_segment(row),) if segments is None else tuple(map(Row.from_json, json.loads(segments)))
+            # Further channels of a recording follow its first one.
+            results = [] if row.channel in (None, 1) else results
+            results.append(Labelled(row, kept))
+            entry = Finished(row.path, size, version, Labelled.of_channels(results), self.decoders)
+            if len(results) > 1:
+                found[-1] = entry
+            else:
+                found.append(entry)
+        return found
+
+
+def _rows(columns: dict[str, list[Any]], own_emotions: tuple[str, ...]) -> Iterable[Row]:
+    probability_names = [name for name in columns if name.startswith("p_")]
+    probabilities = zip(*(columns[name] for name in probability_names), strict=True)
+    quality = zip(*(columns[name] for name in QUALITY_COLUMNS), strict=True)
+    plain = zip(*(columns[name] for name in _PLAIN), strict=True)
+    texts = (map(original_path, columns[name]) for name in ("path", "error"))
+    others = (columns[name] for name in ("channel", "speaker_probabilities"))
+    for path, error, channel, speaker, found, figures, values in zip(
+        *texts, *others, probabilities, quality, plain, strict=True
+    ):
+        is_labelled = found[0] is not None
+        yield Row(
+            path,
+            found if is_labelled else (),
+            error=error,
+            channel=channel,
+            quality=figures if any(figure is not None for figure in figures) else (),
+            own_emotions=own_emotions if is_labelled else (),
+            speaker_probabilities=tuple(json.loads(speaker)) if speaker else (),
+            **dict(zip(_PLAIN, values, strict=True)),
+        )
+
+
+def generation_of(name: str) -> int | None:
+    """Return the generation of a part.
+
+    Parameters
+    ----------
+    name : str
+        Name of a file in a run folder.
+
+    Returns
+    -------
+    int or None
+        None if the file is not a part.
+    """
+    match = _NAME.fullmatch(name)
+    return int(match[1]) if match else None

@@ -1,0 +1,43 @@
+"""Many files read one after the other, while the next ones are fetched in other threads."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+K = TypeVar("K")
+# A GET of 50 ms on object storage then costs 3 ms.
+N_AHEAD: Final = 16
+
+
+def read_ahead(keys: Iterable[K], read: Callable[[K], T]) -> Generator[tuple[K, T], None, None]:
+    """Read things in order, several at a time.
+
+    Parameters
+    ----------
+    keys : iterable
+        What to read; drawn a few ahead of what is yielded.
+    read : callable
+        Reads one of them, in another thread.
+
+    Yields
+    ------
+    key, content : tuple
+        In the order of the keys. What `read` raises is raised here, in its turn.
+    """
+    waiting: collections.deque[tuple[K, Future[T]]] = collections.deque()
+    pool = ThreadPoolExecutor(N_AHEAD, "emosense-read")
+    try:
+        for key in keys:
+            waiting.append((key, pool.submit(read, key)))
+            if len(waiting) > N_AHEAD:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
