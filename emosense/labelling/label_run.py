@@ -77,7 +77,8 @@ class LabelRun:
         int
             Recordings that are left to label.
         """
-        self.listing.mark_done(content for *content, is_tried_again in self.folder.identities() if not is_tried_again)
+        identities = self.folder.identities()
+        self.listing.mark_done((path, size, version) for path, size, version, is_again in identities if not is_again)
         n_pending = self.listing.n_pending()
         self.summary.n_reused = len(self.listing) - n_pending
         if self.summary.n_reused:

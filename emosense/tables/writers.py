@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from emosense.tables.cells import escape_cell, printable_path, quoted_cell
@@ -97,28 +98,35 @@ def arrow_schema(layout: TableLayout) -> pa.Schema:
     return pa.schema(fields, {"emosense.schema": str(SCHEMA_VERSION)})
 
 
-def arrow_columns(rows: Sequence[Row], layout: TableLayout) -> list[pa.Array]:
-    """Put rows into typed columns; a text that is not UTF-8 is written as `printable_path` does.
+def arrow_table(records: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Put records into typed columns.
 
     Parameters
     ----------
-    rows : sequence of Row
-        Rows of the table.
-    layout : TableLayout
-        Columns of the table.
+    records : iterable of dict
+        Values by column; a text that is not UTF-8 is written as `printable_path` does.
+    schema : pyarrow.Schema
+        Names and types of the columns, with what the metadata will be.
 
     Returns
     -------
-    list of pyarrow.Array
-        One per column of `arrow_schema`.
+    pyarrow.Table
     """
     import pyarrow as pa
+    from pyarrow import json as arrow_json
 
-    records, columns = list(layout.records(rows)), []
-    for column, field in zip(layout.columns, arrow_schema(layout), strict=True):
-        values = [record[column.name] for record in records]
-        columns.append(pa.array(map(printable_path, values) if field.type == pa.string() else values, field.type))
-    return columns
+    texts = [field.name for field in schema if field.type == pa.string()]
+    lines = [
+        json.dumps(record | {name: record[name] and printable_path(record[name]) for name in texts})
+        for record in records
+    ]
+    if not lines:
+        return pa.Table.from_batches([], schema)
+    # By way of JSON, since whoever makes an array of a list has PyArrow import pandas: 40 MB, and 0.4 s of CPU.
+    text = "\n".join(lines).encode()
+    reading = arrow_json.ReadOptions(use_threads=False, block_size=len(text) + 1)
+    table = arrow_json.read_json(io.BytesIO(text), reading, arrow_json.ParseOptions(explicit_schema=schema))
+    return table.replace_schema_metadata(schema.metadata)
 
 
 @contextlib.contextmanager
@@ -137,12 +145,11 @@ def parquet_table(file: BinaryIO, layout: TableLayout) -> Iterator[WriteRows]:
     callable
         Appends rows as one row group.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = arrow_schema(layout)
     with pq.ParquetWriter(file, schema) as writer:
-        yield lambda rows: writer.write_table(pa.Table.from_arrays(arrow_columns(rows, layout), schema=schema))
+        yield lambda rows: writer.write_table(arrow_table(layout.records(rows), schema))
 
 
 OUTPUT_FORMATS.register("csv", OutputFormat("a table as text (RFC 4180)", ".csv", single_file(csv_table)))

@@ -32,8 +32,8 @@ from emosense.storage.locations import join
 from emosense.storage.writing import write_bytes
 from emosense.tables.columns import QUALITY_COLUMNS
 from emosense.tables.formats import TableLayout
-from emosense.tables.row import Row, original_path, printable_path
-from emosense.tables.writers import arrow_columns, arrow_schema
+from emosense.tables.row import Row, original_path
+from emosense.tables.writers import arrow_schema, arrow_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -112,26 +112,30 @@ class PartPlace:
 
 
 def _content(place: PartPlace, index: int, done: Sequence[tuple[Recording, Labelled]]) -> bytes:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     results = [(recording, result) for recording, labelled in done for result in labelled.by_channel]
-    layout, schema = _layout(place.own_emotions), _schema(place.own_emotions)
-    columns = arrow_columns([result.row for _, result in results], layout)
-    for name, values in {
-        "size": [recording.size for recording, _ in results],
-        "version": [printable_path(recording.version) for recording, _ in results],
-        "segments": [_segments(result) for _, result in results],
-        "speaker_probabilities": [_speaker(result.row) for _, result in results],
-    }.items():
-        columns.append(pa.array(values, schema.field(name).type))
+    records = _layout(place.own_emotions).records([result.row for _, result in results])
+    more = (
+        {
+            "size": recording.size,
+            "version": recording.version,
+            "segments": _segments(result),
+            "speaker_probabilities": _speaker(result.row),
+        }
+        for recording, result in results
+    )
     header = {"part": [place.generation, index], "settings": place.settings, "decoders": decoder_versions()}
-    table = pa.Table.from_arrays(columns, schema=schema.with_metadata({HEADER: json.dumps(header).encode()}))
+    schema = _schema(place.own_emotions).with_metadata({HEADER: json.dumps(header).encode()})
+    table = arrow_table((record | extra for record, extra in zip(records, more, strict=True)), schema)
     file = io.BytesIO()
     pq.write_table(
-        table, file, compression="zstd", use_dictionary=["emotion", "status", "error_code", "error"],
+        table,
+        file,
+        compression="zstd",
+        use_dictionary=["emotion", "status", "error_code", "error"],
         write_statistics=["path"],
-    )  # fmt: skip
+    )
     return file.getvalue()
 
 

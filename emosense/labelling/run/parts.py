@@ -37,6 +37,7 @@ from emosense.storage.ahead import read_ahead
 from emosense.storage.folders import list_folder, make_folder, remove
 from emosense.storage.locations import absolute_location, join, redact
 from emosense.storage.reading import MAX_BYTES, read_own
+from emosense.storage.schemes import is_url
 
 _DAMAGED: Final = "is damaged"
 # Path, generation and number of the part, place in the heap, what comes next, what follows.
@@ -177,7 +178,8 @@ class RunFolder:
 
     def _opened(self, names: list[str], *, is_whole: bool) -> Iterator[tuple[str, PartFile]]:
         """Yield the parts that can be used; one that cannot is taken from the list."""
-        for name, part in read_ahead(names, functools.partial(self._read, is_whole=is_whole)):
+        read = functools.partial(self._read, is_whole=is_whole)
+        for name, part in read_ahead(names, read, is_remote=is_url(self.location)):
             if isinstance(part, PartFile) and part.settings == self.place.settings:
                 yield name, part
                 continue

@@ -255,8 +255,8 @@ with Listing() as listing, lock_folder(f"{output}.run", print) as lock:
         job, folder, summary = LabelJob(("corpus",), output), RunFolder(output, result_settings(spec), print), Summary()
         folder.open(restart=False)
         run = LabelRun(job, listing, None, folder, lock, Silent(), summary)
-        n_pending = run.reuse()
-        for chunk in chunked(listing.pending(), max(8, n_pending // 100)):
+        run.reuse()
+        for chunk in chunked(listing.pending(), 512):
             keep_chunk(run, chunk)
         run.write_tables()
         assert (summary.n_recordings, summary.n_reused) == (n, n_reused)
