@@ -38,7 +38,12 @@ def label(
         typer.Argument(help="Files, folders, URLs, or tables with a column path; - reads a list from standard input."),
     ],
     output: Annotated[
-        str, typer.Option("-o", "--output", help="Table to write: .csv, .parquet or .jsonl.")
+        str,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Table to write: .csv, .parquet or .jsonl; NAME/ for a folder of Parquet files.",
+        ),
     ] = "labels.csv",
     model: Annotated[
         str, typer.Option("-m", "--model", help="Name of a shipped model, a directory, or a URL in object storage.")

@@ -151,11 +151,11 @@ def place_of(output: str, name: str) -> str:
     UsageError
         If there is no such format.
     """
-    return os.path.splitext(output)[0] + OUTPUT_FORMATS.find(name).suffix
+    return os.path.splitext(output.rstrip("/"))[0] + OUTPUT_FORMATS.find(name).suffix
 
 
 def format_of(output: str) -> str:
-    """Return the name of the format that the extension of a table asks for.
+    """Return the name of the format that the extension of a table asks for; a folder, with ``/``, is a data set.
 
     Parameters
     ----------
@@ -172,9 +172,11 @@ def format_of(output: str) -> str:
     UsageError
         If there is no such format.
     """
+    if output.endswith("/"):
+        return "dataset"
     extension = os.path.splitext(output)[1].lower().lstrip(".")
     entry = OUTPUT_FORMATS.get(extension)
     if entry is None or not entry.can_be_main:
         *names, last = (f".{name}" for name, entry in OUTPUT_FORMATS.items() if entry.can_be_main)
-        raise UsageError(f"cannot tell the format of {redact(output)}: end it in {', '.join(names)} or {last}")
+        raise UsageError(f"cannot tell the format of {redact(output)}: end it in {', '.join(names)}, {last} or /")
     return extension

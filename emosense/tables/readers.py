@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, Final, TypeVar
 
 from emosense.errors import UsageError
-from emosense.storage.locations import redact
+from emosense.storage.locations import join, redact
 from emosense.storage.reading import open_stream, parse_json
 from emosense.storage.text_table import MAX_LINE, text_table
 from emosense.tables.cells import printable_path, unescape_cell
 from emosense.tables.columns import SCHEMA
+from emosense.tables.data_set import data_files
 from emosense.tables.formats import format_of
 
 Record = TypeVar("Record")
@@ -52,7 +53,7 @@ def read_records(
     Parameters
     ----------
     location : str
-        Local path or URL of a .csv, .parquet or .jsonl table of labels.
+        Local path or URL of a .csv, .parquet or .jsonl table of labels, or of a data set's folder, with ``/``.
     columns : sequence of str or None
         Columns to read, as far as the table has them; None for all.
     parse : callable
@@ -74,10 +75,11 @@ def read_records(
     reader = _reader_of(location)
     number = 0
     try:
-        with open_stream(location) as file:
-            for values in reader(file, columns):
-                yield parse(_checked(values))
-                number += 1
+        for place in _files(location):
+            with open_stream(place) as file:
+                for values in reader(file, columns):
+                    yield parse(_checked(values))
+                    number += 1
     except FileNotFoundError as err:
         raise UsageError(f"there is no table at {redact(location)}") from err
     except OSError as err:
@@ -85,6 +87,13 @@ def read_records(
     except (KeyError, ValueError, TypeError, NotImplementedError) as err:
         where = f"after row {number}" if number else "at its start"
         raise UsageError(f"{redact(location)} is not a table of labels: {where}, {_reason(err)}") from err
+
+
+def _files(location: str) -> list[str]:
+    """Return the files of a table: one, unless it is a data set."""
+    if format_of(location) != "dataset":
+        return [location]
+    return [join(location, name) for name in data_files(location)] or [join(location, "part-00000.parquet")]
 
 
 def _checked(record: dict[str, Any]) -> dict[str, Any]:
@@ -97,11 +106,11 @@ def _checked(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reader_of(location: str) -> Callable[[BinaryIO, Sequence[str] | None], Iterator[dict[str, Any]]]:
-    readers = {"csv": _csv_records, "jsonl": _json_records, "parquet": _parquet_records}
+    readers = {"csv": _csv_records, "jsonl": _json_records, "parquet": _parquet_records, "dataset": _parquet_records}
     name = format_of(location)
     if name not in readers:
         raise UsageError(
-            f"tables in {name} cannot be read: use a .csv, .parquet or .jsonl table, not {redact(location)}"
+            f"tables in {name} cannot be read: use .csv, .parquet, .jsonl or a data set, not {redact(location)}"
         )
     return readers[name]
 

@@ -77,13 +77,17 @@ def test_a_format_that_needs_segments_gets_a_span_per_window() -> None:
 
 @pytest.mark.parametrize("output", ["labels.xlsx", "labels", ".csv", "labels.raven", "labels.audformat"])
 def test_an_extension_that_names_no_table_is_refused_with_the_choices(output: str) -> None:
-    with pytest.raises(UsageError, match=r"end it in \.csv, \.parquet or \.jsonl"):
+    with pytest.raises(UsageError, match=r"end it in \.csv, \.parquet, \.jsonl, \.dataset or /"):
         format_of(output)
 
 
 def test_the_extension_of_the_output_is_replaced() -> None:
     assert format_of("calls/labels.CSV") == "csv"
     assert place_of("calls/labels.v2.csv", "jsonl") == "calls/labels.v2.jsonl"
+    assert format_of("s3://bucket/labels/") == "dataset"
+    assert place_of("calls/labels/", "jsonl") == "calls/labels.jsonl"
     assert place_of("s3://bucket/labels.parquet", "raven") == "s3://bucket/labels.raven.txt"
-    with pytest.raises(UsageError, match="unknown output format 'xml': choose one of csv, parquet, jsonl, audacity"):
+    with pytest.raises(
+        UsageError, match="unknown output format 'xml': choose one of csv, parquet, jsonl, dataset, audacity"
+    ):
         place_of("labels.csv", "xml")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from emosense.errors import UsageError
-from emosense.storage.folders import exists
+from emosense.storage.folders import exists, list_folder
 from emosense.storage.locations import absolute_location, join, redact
 from emosense.storage.reading import parse_json, read_own
 from emosense.storage.schemes import is_url
@@ -221,7 +221,9 @@ def check_list(output: str, done: Iterable[str], is_listed: Callable[[str], bool
 
 
 def _is_empty(place: str) -> bool:
-    """Whether a place is an empty local file, as mktemp makes it: there is nothing to lose."""
+    """Whether a place is a folder without a table, or an empty local file, as mktemp makes it: nothing is lost."""
+    if place.endswith("/"):
+        return not {*list_folder(place)} - {".run"}
     return not is_url(place) and os.path.isfile(place) and os.path.getsize(place) == 0
 
 

@@ -30,6 +30,7 @@ from emosense.labelling.config import Labelled
 from emosense.labelling.run.finished import Finished, as_segment, decoder_versions, is_tried_again
 from emosense.storage.locations import join
 from emosense.storage.writing import write_bytes
+from emosense.tables.cells import original_path
 from emosense.tables.columns import QUALITY_COLUMNS
 from emosense.tables.formats import TableLayout
 from emosense.tables.row import Row, original_path

@@ -69,11 +69,12 @@ class RunFolder:
         run_settings: dict[str, Any] | None = None,
         own_emotions: tuple[str, ...] = (),
     ) -> None:
-        self.location = absolute_location(f"{output}.run")
+        self.location = f"{output}.run"
         self._journal = result_settings | {"job": run_settings or {}}
         self._on_warning = on_warning
         settings = hashlib.sha256(json.dumps(result_settings, sort_keys=True).encode()).hexdigest()
-        self.place = PartPlace(self.location, 0, settings, own_emotions)
+        # Workers of a cluster have a working directory of their own.
+        self.place = PartPlace(absolute_location(self.location), 0, settings, own_emotions)
         self._reported: set[str] = set()
         self._unseen: list[str] = []
         self._parts: dict[str, KeptPart] = {}
