@@ -29,7 +29,7 @@ def list_synthetic(n_files: int) -> None:
     """What the driver holds in memory for a job: the list, read once in chunks."""
     from emosense.inputs.listing import Listing
     from emosense.inputs.recording import Recording
-    from emosense.labelling.engines import chunked
+    from emosense.labelling.chunks import chunked
 
     start_s = time.perf_counter()
     paths = (f"/data/corpus/{index // 1000:06d}/recording-{index:08d}.wav" for index in range(n_files))

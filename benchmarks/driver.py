@@ -1,0 +1,156 @@
+"""What the driver of a labelling run costs: chunks handed out and listed, and a run of millions that is resumed.
+
+    python benchmarks/driver.py -o docs/benchmarks/driver.md
+
+The workers are simulated: threads that sleep for as long as labelling and one PUT would take, and answer with counts as
+real ones do. Ray's tasks are real, but only sleep. So the CPU time of this process is that of the driver. A resumed run
+reads real parts from the disk. Nothing is decoded and no table is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tables import machine, markdown, write
+
+from emosense.inputs.listing import Listing
+from emosense.inputs.recording import Recording
+from emosense.labelling.chunk_writer import ChunkWriter, KeptChunk
+from emosense.labelling.chunks import Chunk, chunked
+from emosense.labelling.config import LabelConfig, Labelled, LabelSpec
+from emosense.labelling.engines import Engine, LocalEngine
+from emosense.labelling.job import LabelJob
+from emosense.labelling.label_on_ray import RayEngine
+from emosense.labelling.label_run import LabelRun
+from emosense.labelling.run.lock import lock_folder
+from emosense.labelling.run.part_file import KeptPart
+from emosense.labelling.run.parts import RunFolder
+from emosense.labelling.summary import Summary, result_settings
+from emosense.models.model import ModelFiles
+from emosense.progress import Silent
+from emosense.ray_session import ray_session
+from emosense.tables.row import labelled_row
+
+CHUNK = 512
+# One worker labels 240 recordings of 3.7 s a second (docs/performance.md).
+LABEL_S = CHUNK / 240
+PUT_S = 0.05
+SPEC = LabelSpec(ModelFiles({"name": "none", "classes": []}, b"", "0"), LabelConfig())
+
+
+class SimulatedWorker(ChunkWriter):
+    """Takes as long as a real one, and makes no rows."""
+
+    def __call__(self, _labeller: object, chunk: Chunk, _is_stopped: Callable[[], bool]) -> KeptChunk:
+        time.sleep(LABEL_S + PUT_S)
+        return counted(chunk)
+
+
+class BriefTask(ChunkWriter):
+    """A task of Ray that ends at once: the driver then works as fast as it can."""
+
+    def __call__(self, _labeller: object, chunk: Chunk, _is_stopped: Callable[[], bool]) -> KeptChunk:
+        return counted(chunk)
+
+
+def counted(chunk: Chunk) -> KeptChunk:
+    first, last = chunk.recordings[0], chunk.recordings[-1]
+    part = KeptPart(f"0000-{chunk.index:08d}-0123456789ab.parquet", first.path, last.path)
+    return KeptChunk(chunk.index, part, len(chunk.recordings), 0, ((last, ""),))
+
+
+def recordings(n: int) -> Iterator[Recording]:
+    for index in range(n):
+        name = f"calls/{index // 1000:06d}/recording-{index:09d}.wav"
+        yield Recording(name, f"s3://bucket/{name}", 123_456, "1700000000000000000")
+
+
+@contextlib.contextmanager
+def opened(folder: str, listing: Listing) -> Iterator[LabelRun]:
+    job = LabelJob(("calls",), f"{folder}/labels.csv")
+    with lock_folder(f"{job.output}.run", print) as lock:
+        parts = RunFolder(job.output, result_settings(SPEC), print)
+        parts.open(restart=False)
+        yield LabelRun(job, listing, None, parts, lock, Silent(), Summary())
+
+
+def drive(engine: Engine[KeptChunk], run: LabelRun, listing: Listing) -> tuple[int, float, float]:
+    """Chunks that were kept, and the seconds of CPU and of the clock that it took."""
+    cpu_s, clock_s, n_chunks = time.process_time(), time.monotonic(), 0
+    for chunk in engine.run(chunked(listing.pending(), CHUNK)):
+        run.keep(chunk)
+        n_chunks += 1
+    return n_chunks, time.process_time() - cpu_s, time.monotonic() - clock_s
+
+
+def simulated(n_workers: int, n_rounds: int) -> list[object]:
+    n_chunks = n_workers * n_rounds
+    with tempfile.TemporaryDirectory() as folder, Listing() as listing:
+        listing.add(recordings(n_chunks * CHUNK))
+        with opened(folder, listing) as run:
+
+            @contextlib.contextmanager
+            def no_worker(_spec: LabelSpec, _is_cancelled: Callable[[], bool]) -> Iterator[None]:
+                yield
+
+            engine = LocalEngine(SPEC, SimulatedWorker(run.folder.place), n_workers, no_worker)  # type: ignore[arg-type]
+            done, cpu_s, clock_s = drive(engine, run, listing)
+    busy = n_rounds * (LABEL_S + PUT_S) / clock_s
+    return [f"{n_workers:,} simulated workers", f"{done * CHUNK:,}", f"{1000 * cpu_s / done:.2f}", f"{busy:.0%}"]
+
+
+def on_ray(n_chunks: int) -> list[object]:
+    with tempfile.TemporaryDirectory() as folder, Listing() as listing, ray_session(None, 2):
+        listing.add(recordings(n_chunks * CHUNK))
+        with opened(folder, listing) as run:
+            engine = RayEngine(SPEC, BriefTask(run.folder.place), None, n_chunks)
+            done, cpu_s, _ = drive(engine, run, listing)
+    return ["Ray, 2 workers, tasks that do nothing", f"{done * CHUNK:,}", f"{1000 * cpu_s / done:.2f}", ""]
+
+
+def resumed(n: int, share: float) -> list[object]:
+    with tempfile.TemporaryDirectory() as folder, Listing() as listing:
+        listing.add(recordings(n))
+        with opened(folder, listing) as run:
+            for chunk in chunked(listing.pending(), CHUNK):
+                if (chunk.index + 1) * CHUNK > share * n:
+                    break
+                labelled = [Labelled(labelled_row(each.path, (0.125,) * 8, 3.7, 3.7)) for each in chunk.recordings]
+                run.writer.keep(chunk, labelled)
+        n_bytes = sum(path.stat().st_size for path in Path(folder, "labels.csv.run").glob("*.parquet"))
+        cpu_s = time.process_time()
+        with opened(folder, listing) as run:
+            n_left = run.reuse()
+            first = next(chunked(listing.pending(), CHUNK))
+            cpu_s = time.process_time() - cpu_s
+        assert (n_left, first.recordings[0].path) == (n - run.summary.n_reused, list(recordings(n))[-n_left].path)
+    return [f"{n:,}", f"{run.summary.n_reused / n:.1%}", f"{n_bytes / run.summary.n_reused:.0f}", f"{cpu_s:.1f}",
+            f"{1e6 * cpu_s / n:.1f}"]  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output")
+    parser.add_argument("--workers", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=4, help="chunks that each simulated worker labels")
+    parser.add_argument("--ray", type=int, default=1000, metavar="CHUNKS")
+    parser.add_argument("--resume", type=int, nargs="*", default=[100_000, 1_000_000], metavar="RECORDINGS")
+    arguments = parser.parse_args()
+    state = machine()
+    driver = [simulated(arguments.workers, arguments.rounds), on_ray(arguments.ray)]
+    resume = [resumed(n, 0.99) for n in arguments.resume]
+    body = f"{state}\n\nA chunk has {CHUNK} recordings; a simulated worker sleeps {LABEL_S:.2f} s for its labels and\n"
+    body += f"{PUT_S} s for its part.\n\n"
+    body += markdown(["chunks from", "recordings", "driver, CPU ms per chunk", "workers busy"], driver)
+    body += "\nA run that is resumed, until the first chunk is handed out:\n\n"
+    body += markdown(["recordings", "done before", "bytes a row in parts", "CPU s", "microseconds a recording"], resume)
+    write(arguments.output, "the driver", body)
+
+
+if __name__ == "__main__":
+    main()
