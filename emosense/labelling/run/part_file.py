@@ -33,7 +33,7 @@ from emosense.storage.writing import write_bytes
 from emosense.tables.cells import original_path
 from emosense.tables.columns import QUALITY_COLUMNS
 from emosense.tables.formats import TableLayout
-from emosense.tables.row import Row, original_path
+from emosense.tables.row import Row
 from emosense.tables.writers import arrow_schema, arrow_table
 
 if TYPE_CHECKING:
