@@ -25,13 +25,13 @@ GRACE_S: Final = 5.0
 
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+Result = TypeVar("Result", covariant=True)
 
 
-class Engine(Protocol[T_co]):
+class Engine(Protocol[Result]):
     """Labels chunks in parallel."""
 
-    def run(self, chunks: Iterable[Chunk]) -> Generator[T_co, None, None]:
+    def run(self, chunks: Iterable[Chunk]) -> Generator[Result, None, None]:
         """Yield what the work makes of each chunk, as they are finished, in any order."""
         ...
 
