@@ -14,8 +14,7 @@ from typing import Final
 
 from emosense.audio.content import Content
 
-# Frames per block, and channels, of both decoders.
-BLOCK_FRAMES: Final = 65_536
+# Of both decoders.
 MAX_CHANNELS: Final = 64
 # A header may state a little more than there is: encoders pad, and writers round to blocks.
 TOLERANCE_S: Final = 0.05

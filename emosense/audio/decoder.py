@@ -16,7 +16,7 @@ import soundfile
 
 from emosense.arrays import Float32
 from emosense.audio import container_headers
-from emosense.audio.container_headers import BLOCK_FRAMES, MAX_CHANNELS, TOLERANCE_S
+from emosense.audio.container_headers import MAX_CHANNELS, TOLERANCE_S
 from emosense.audio.content import Content, ContentFile
 from emosense.audio.ffmpeg import FFmpegDecoder
 from emosense.audio.file_type import header_fault, start_fault
@@ -29,6 +29,8 @@ MIN_SAMPLE_RATE_HZ: Final = 1_000
 MAX_SAMPLE_RATE_HZ: Final = 768_000
 # libsndfile says 2**63 - 1 frames where a header gives no total, and over 1e9 for some damaged MP3 headers.
 _UNKNOWN_FRAMES: Final = 1 << 40
+# Samples of a block, of all channels: 5 s of 48 kHz. A call for each 65,536 would take 0.25 ms more for 4 s.
+BLOCK_SAMPLES: Final = 1 << 18
 
 
 class Decoder(Protocol):
@@ -194,14 +196,14 @@ class SoundFileDecoder:
         Yields
         ------
         ndarray, shape (n_frames, n_channels), float32
-            At most `BLOCK_FRAMES` frames.
+            At most `BLOCK_SAMPLES` samples.
         """
         # 16-bit PCM is read unconverted and scaled here: a third of the time that libsndfile's own conversion takes.
         is_pcm16 = self._sound.subtype == "PCM_16"
-        n_read = 0
+        n_frames, n_read = BLOCK_SAMPLES // self.n_channels, 0
         while True:
             try:
-                block = self._sound.read(BLOCK_FRAMES, dtype="int16" if is_pcm16 else "float32", always_2d=True)
+                block = self._sound.read(n_frames, dtype="int16" if is_pcm16 else "float32", always_2d=True)
             except (soundfile.LibsndfileError, RuntimeError) as err:
                 self.is_broken = True
                 yield from self._rest(n_read, err)

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.audio import amr, container_headers
-from emosense.audio.container_headers import BLOCK_FRAMES, MAX_CHANNELS, TOLERANCE_S
+from emosense.audio.container_headers import MAX_CHANNELS, TOLERANCE_S
 from emosense.audio.content import Content, ContentFile
 from emosense.audio.file_type import is_audio_start
 from emosense.audio.formats import DEMUXERS
 from emosense.audio.tracks import track_fault, track_order
 from emosense.errors import RecordingError
 
+BLOCK_FRAMES: Final = 65_536
 _OPTIONS: Final = {"format_whitelist": DEMUXERS}
 # The containers that state a duration; for others FFmpeg guesses it from the bit rate. It misjudges that of AVI where
 # a packet lasts fractions of a sample, as those of ADPCM may.

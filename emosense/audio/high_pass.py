@@ -57,16 +57,16 @@ def high_pass(waveform: Float32, sample_rate: int) -> Float32:
     continued[:n_reach], continued[end + n_lead :] = continued[n_reach], continued[end + n_lead - 1]
     # A constant leaves nothing at all, not even what is lost by rounding.
     continued -= waveform[0]
-    # Column m of the product has what step m gives to the coarse samples around it.
-    given = kernel @ continued.reshape(-1, step).T
-    coarse = given[0, : n_coarse + 1].copy()
+    # Row m of the product has what step m gives to the coarse samples around it.
+    given = continued.reshape(-1, step) @ kernel.T
+    coarse = given[: n_coarse + 1, 0].copy()
     for place in range(1, _SPAN):
-        coarse += given[place, place : place + n_coarse + 1]
-    low = _below_voice(coarse, sample_rate / step)
-    spread = np.zeros((n_coarse + _SPAN, _SPAN), np.float32)
+        coarse += given[place : place + n_coarse + 1, place]
+    low = _below_voice(coarse, sample_rate / step) * np.float32(step)
+    spread = np.zeros((_SPAN, n_coarse + _SPAN), np.float32)
     for place in range(_SPAN):
-        spread[place : place + n_coarse + 1, place] = low
-    low_part = (spread @ kernel).reshape(-1)[first:end] * np.float32(step)
+        spread[place, place : place + n_coarse + 1] = low
+    low_part = (spread.T @ kernel).reshape(-1)[first:end]
     return np.asarray(continued[first:end] - low_part)
 
 

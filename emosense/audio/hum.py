@@ -18,6 +18,8 @@ _HIGHEST_HZ: Final = 2000.0
 # Lines are looked for below 1 kHz, at a sample rate of about 2 kHz.
 _SEARCH_HZ: Final = 2000.0
 _SEARCHED: Final = range(2, 15)
+# Rows of (nominal, order).
+_CANDIDATES: Final = np.array([(hz, order) for hz in _MAINS_HZ for order in _SEARCHED])
 # A line is this much above the spectrum beside it; noise has one such line in a thousand at most.
 _LINE_RATIO: Final = 100.0
 _FEWEST_LINES: Final = 2
@@ -48,7 +50,7 @@ def without_hum(waveform: Float32, is_pause: NDArray[np.bool_], sample_rate: int
     """
     if np.count_nonzero(is_pause) < MIN_PAUSE_S * sample_rate:
         return waveform
-    found = _mains(waveform * is_pause, sample_rate)
+    found = _mains(waveform, is_pause, sample_rate)
     if found is None:
         return waveform
     pauses = np.flatnonzero(is_pause)
@@ -61,24 +63,28 @@ def without_hum(waveform: Float32, is_pause: NDArray[np.bool_], sample_rate: int
     return cleaned
 
 
-def _mains(pauses: Float32, sample_rate: int) -> tuple[float, float] | None:
+def _mains(waveform: Float32, is_pause: NDArray[np.bool_], sample_rate: int) -> tuple[float, float] | None:
     """Return the nominal and the measured frequency of the mains, None where fewer than two harmonics stand out."""
     import scipy.fft
 
     step = max(1, round(sample_rate / _SEARCH_HZ))
-    n = len(pauses) // step
+    n = len(waveform) // step
     # A product with a vector is several times as fast as a mean over so short an axis.
-    coarse = pauses[: n * step].reshape(n, step) @ np.full(step, 1 / step, np.float32)
+    coarse = waveform[: n * step].reshape(n, step) @ np.full(step, 1 / step, np.float32)
+    coarse *= is_pause[: n * step : step]
     n_fft = scipy.fft.next_fast_len(n, real=True)
-    spectrum = scipy.fft.rfft(coarse * _hann(n), n_fft)
+    coarse *= _hann(n)
+    spectrum = scipy.fft.rfft(coarse, n_fft)
     power = spectrum.real**2 + spectrum.imag**2
     per_hz = n_fft * step / sample_rate
+    lines, peaks = _lines(power, per_hz)
     best: tuple[int, float, float] = (_FEWEST_LINES - 1, 0.0, 0.0)
     for nominal in _MAINS_HZ:
-        orders, peaks = _lines(power, nominal, per_hz)
-        if len(orders) > best[0]:
-            hz = np.array([_exact_place(power, peak) for peak in peaks]) / per_hz
-            weights = np.sqrt(power[peaks]) * orders
+        is_mine = lines[:, 0] == nominal
+        if np.count_nonzero(is_mine) > best[0]:
+            orders, places = lines[is_mine, 1], peaks[is_mine]
+            hz = np.array([_exact_place(power, place) for place in places]) / per_hz
+            weights = np.sqrt(power[places]) * orders
             best = (len(orders), nominal, float(np.sum(weights * hz) / np.sum(weights * orders)))
     return best[1:] if best[1] else None
 
@@ -88,13 +94,12 @@ def _hann(n: int) -> Float32:
     return np.asarray(np.float32(0.5) - np.float32(0.5) * np.cos(turns))
 
 
-def _lines(power: Float32, nominal: float, per_hz: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which multiples of a frequency are lines, and the places of their peaks."""
+def _lines(power: Float32, per_hz: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the multiples of mains frequencies that are lines, as (nominal, order), and the places of their peaks."""
     reach, near, far = (max(2, round(width * per_hz)) for width in (_WIDEST_HZ, *_BESIDE_HZ))
-    orders = np.array(_SEARCHED)
-    centres = np.round(orders * nominal * per_hz).astype(np.int64)
+    centres = np.rint(_CANDIDATES.prod(axis=1) * per_hz).astype(np.int64)
     is_inside = (centres + far < len(power)) & (centres >= far)
-    orders, centres = orders[is_inside], centres[is_inside]
+    centres = centres[is_inside]
     around = power[centres[:, np.newaxis] + np.arange(-reach, reach + 1)]
     sides = np.concatenate((np.arange(-far, -near), np.arange(near, far)))
     # The median of an even number of values, in a fifth of the time of `np.median`.
@@ -104,7 +109,7 @@ def _lines(power: Float32, nominal: float, per_hz: float) -> tuple[NDArray[np.in
     ]
     peaks = centres - reach + np.argmax(around, axis=1)
     is_line = power[peaks] > _LINE_RATIO / 2 * beside.sum(axis=1)
-    return orders[is_line], peaks[is_line]
+    return _CANDIDATES[is_inside][is_line], peaks[is_line]
 
 
 def _exact_place(power: Float32, peak: int) -> float:

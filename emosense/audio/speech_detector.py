@@ -32,6 +32,9 @@ _N_MOVING: Final = _N_BANDS + 4
 _BELOW_LOUDEST_DB: Final = 35.0
 # Shapes that differ by less than this, in dB a band, stand still.
 _STILL_DB: Final = 1.0
+# Products with these average all bands, and groups of four.
+_MEAN: Final = np.full((_N_BANDS, 1), 1 / _N_BANDS, np.float32)
+_GROUP_MEANS: Final = np.repeat(np.eye(_N_BANDS // 4), 4, axis=0) / 4
 
 
 def speech_frames(waveform: Float32, sample_rate: int) -> tuple[NDArray[np.bool_], Float32]:
@@ -79,30 +82,33 @@ def frame_features(waveform: Float32, sample_rate: int) -> tuple[Float32, Float3
 
     frame = frame_length(sample_rate)
     n_frames = -(-len(waveform) // frame)
-    padded = np.zeros(n_frames * frame, np.float32)
-    padded[: len(waveform)] = waveform
     window, bank, audible = _filters(sample_rate)
+    windowed = np.empty((n_frames, frame), np.float32)
+    n_whole, n_rest = divmod(len(waveform), frame)
+    np.multiply(waveform[: n_whole * frame].reshape(n_whole, frame), window, out=windowed[:n_whole])
+    if n_rest:
+        windowed[-1, n_rest:] = 0
+        np.multiply(waveform[-n_rest:], window[:n_rest], out=windowed[-1, :n_rest])
     # What lies above the bands is not looked at.
-    spectrum = scipy.fft.rfft(padded.reshape(n_frames, frame) * window, overwrite_x=True)[:, : len(bank)]
+    spectrum = scipy.fft.rfft(windowed, overwrite_x=True)[:, : len(bank)]
     power = spectrum.real**2
     power += spectrum.imag**2
-    n_audible = audible.stop - audible.start
-    totals, peaks = power[:, audible].sum(axis=1, keepdims=True), power[:, audible].max(axis=1, keepdims=True)
-    # Relative to the loudest frame, so that the gain of the recording cancels.
-    loudest = max(totals.max(), _SILENT_POWER)
     moving = np.empty((n_frames, _N_MOVING), np.float32)
-    levels = moving[:, : _N_BANDS + 2]
-    total = totals / loudest + _FLOOR
-    levels[:, :_N_BANDS] = power @ bank / loudest + _FLOOR
-    levels[:, _N_BANDS:-1] = total
-    levels[:, -1:] = (peaks / loudest + _FLOOR) * (n_audible / total)
+    levels, change_db = moving[:, : _N_BANDS + 2], moving[:, _N_BANDS + 2 : -1]
+    np.matmul(power, bank, out=levels[:, :-1])
+    np.max(power[:, audible], axis=1, keepdims=True, out=levels[:, -1:])
+    # Relative to the loudest frame, so that the gain of the recording cancels.
+    loudest = max(levels[:, _N_BANDS].max(), _SILENT_POWER)
+    levels /= loudest
+    levels += _FLOOR
+    levels[:, -1] *= (audible.stop - audible.start) / levels[:, _N_BANDS]
     np.log10(levels, out=levels)
     levels *= 10
     bands_db, level_db, tonality_db = levels[:, :_N_BANDS], levels[:, _N_BANDS:-1], levels[:, -1:]
-    shape_db = bands_db - bands_db.mean(axis=1, keepdims=True)
-    change_db = moving[:, _N_BANDS + 2 : -1]
+    # Products with small matrices: means over so short an axis take several times as long.
+    shape_db = bands_db - bands_db @ _MEAN
     change_db[0] = 0
-    np.abs(shape_db[1:] - shape_db[:-1]).mean(axis=1, keepdims=True, out=change_db[1:])
+    np.matmul(np.abs(shape_db[1:] - shape_db[:-1]), _MEAN, out=change_db[1:])
     np.less(change_db, _STILL_DB, out=moving[:, -1:])
     means = _neighbourhood(np.concatenate((moving, levels * levels), axis=1), _REACH)
     deviation = np.sqrt(np.maximum(means[:, _N_MOVING:] - means[:, : _N_BANDS + 2] ** 2, 0))
@@ -110,7 +116,7 @@ def frame_features(waveform: Float32, sample_rate: int) -> tuple[Float32, Float3
         (
             shape_db / 10,
             np.maximum(level_db, -60) / 10,
-            deviation[:, :_N_BANDS].reshape(n_frames, 5, 4).mean(axis=2) / 5,
+            deviation[:, :_N_BANDS] @ _GROUP_MEANS / 5,
             deviation[:, _N_BANDS:] / 5,
             tonality_db / 10,
             means[:, _N_BANDS + 1 : _N_BANDS + 2] / 10,
@@ -118,21 +124,31 @@ def frame_features(waveform: Float32, sample_rate: int) -> tuple[Float32, Float3
             means[:, _N_BANDS + 2 : _N_MOVING],
         ),
         axis=1,
+        dtype=np.float32,
+        casting="same_kind",
     )
-    return values.astype(np.float32), level_db[:, 0] + np.float32(10 * np.log10(loudest))
+    return values, level_db[:, 0] + np.float32(10 * np.log10(loudest))
 
 
 def _neighbourhood(values: NDArray[np.floating], reach: int) -> NDArray[np.float64]:
     """Return the mean of each row and the `reach` rows on both sides of it; fewer at the ends."""
-    n = len(values)
-    # Row i of the sums is that of all rows before i - reach; beyond both ends the sums stay as they are.
-    sums = np.empty((n + 2 * reach + 1, values.shape[1]))
-    sums[: reach + 1] = 0
-    np.cumsum(values, axis=0, out=sums[reach + 1 : reach + 1 + n])
-    sums[reach + 1 + n :] = sums[reach + n]
+    n, width = len(values), 2 * reach + 1
+    sums, place, n_summed = np.zeros((n, values.shape[1])), 0, 1
+    # Row i is the sum of as many rows from i - reach on; twice as many each time.
+    rows = np.zeros((n + 2 * reach, values.shape[1]))
+    rows[reach : reach + n] = values
+    while True:
+        if width & n_summed:
+            sums += rows[place : place + n]
+            place += n_summed
+        if place == width:
+            break
+        rows = rows[:-n_summed] + rows[n_summed:]
+        n_summed *= 2
     places = np.arange(n)
     counts = np.minimum(places + reach + 1, n) - np.maximum(places - reach, 0)
-    return np.asarray((sums[2 * reach + 1 :] - sums[:n]) / counts[:, np.newaxis])
+    sums /= counts[:, np.newaxis]
+    return sums
 
 
 def frame_length(sample_rate: int) -> int:
@@ -152,7 +168,10 @@ def frame_length(sample_rate: int) -> int:
 
 @functools.cache
 def _filters(sample_rate: int) -> tuple[Float32, Float32, slice]:
-    """Return the Hann window, the bank of bands (n_bins, n_bands) up to its last bin, and the bins that are audible."""
+    """Return the Hann window, a bank (n_bins, n_bands + 1) up to its last bin, and the audible bins.
+
+    The last column of the bank adds up the audible bins.
+    """
     n = frame_length(sample_rate)
     window = np.hanning(n + 1)[:-1] * (4 / n)
     hz = np.arange(n // 2 + 1) * (sample_rate / n)
@@ -165,7 +184,9 @@ def _filters(sample_rate: int) -> tuple[Float32, Float32, slice]:
     bank /= np.maximum(bank.sum(axis=0), 1e-9)
     low, high = (round(edge * n / sample_rate) for edge in _TONALITY_RANGE_HZ)
     n_bins = max(high, 1 + int(np.flatnonzero(bank.any(axis=1))[-1]))
-    return window.astype(np.float32), bank[:n_bins].astype(np.float32), slice(low, high)
+    is_audible = (np.arange(len(hz)) >= low) & (np.arange(len(hz)) < high)
+    columns = np.column_stack((bank, is_audible))[:n_bins]
+    return window.astype(np.float32), columns.astype(np.float32), slice(low, high)
 
 
 @functools.cache

@@ -19,12 +19,12 @@ _FRAME_S: Final = 0.02
 _FLOOR_DB: Final = -120.0
 # A frame is speech when it is this much above the quietest tenth of the recording and within 30 dB of its loud part:
 # the loudest tenth, or half a second of a long recording, since one word in a minute is less than a tenth.
-_ABOVE_NOISE_DB: Final = 10.0
-_BELOW_SPEECH_DB: Final = 30.0
+_ABOVE_NOISE_DB: Final = 10
+_BELOW_SPEECH_DB: Final = 30
 _LOUD_SHARE: Final = 0.1
 _LOUD_FRAMES: Final = 25
-# Frame levels are counted in bins of 1 dB, so that a recording of any length needs the same memory.
-_BINS_DB: Final = np.arange(_FLOOR_DB, 21.0)
+# Frame levels are counted in bins of 1 dB above the floor, so that a recording of any length needs the same memory.
+_N_BINS: Final = 141
 
 
 class QualityMeter:
@@ -41,7 +41,7 @@ class QualityMeter:
         self._frame = max(1, round(_FRAME_S * sample_rate))
         self._power = self._weight_s = self._distance = self._measured_s = 0.0
         self._n_samples = 0
-        self._counts = np.zeros(len(_BINS_DB), np.int64)
+        self._counts = np.zeros(_N_BINS, np.int64)
 
     def add(self, segment: Segment, distance: float | None) -> QualityMeter:
         """Measure one window; samples that it shares with the window before are measured once.
@@ -80,8 +80,8 @@ class QualityMeter:
         whole = waveform[: len(waveform) // self._frame * self._frame].reshape(-1, self._frame)
         power = np.vecdot(whole, whole) / np.float32(self._frame)
         above_db = 10 * np.log10(np.maximum(power, np.float32(10 ** (_FLOOR_DB / 10)))) - _FLOOR_DB
-        place = np.minimum(np.rint(above_db).astype(np.intp), len(_BINS_DB) - 1)
-        self._counts = np.bincount(place, minlength=len(_BINS_DB))
+        place = np.minimum(np.rint(above_db).astype(np.intp), _N_BINS - 1)
+        self._counts = np.bincount(place, minlength=_N_BINS)
 
     def _weigh(self, distance: float | None, length_s: float) -> None:
         if distance is not None:
@@ -104,14 +104,16 @@ class QualityMeter:
         if not self._n_samples:
             return (None,) * len(QUALITY_COLUMNS)
         level = 10 * np.log10(max(self._power / self._n_samples, 10 ** (_FLOOR_DB / 10)))
-        n_frames = max(int(self._counts.sum()), 1)
-        share, loud_share = np.cumsum(self._counts) / n_frames, min(_LOUD_SHARE, _LOUD_FRAMES / n_frames)
-        noise, speech = (float(_BINS_DB[int(np.searchsorted(share, part))]) for part in (0.1, 1 - loud_share))
+        n_up_to = np.cumsum(self._counts)
+        n_frames = max(int(n_up_to[-1]), 1)
+        shares = (0.1, 1 - min(_LOUD_SHARE, _LOUD_FRAMES / n_frames))
+        # In dB above the floor.
+        noise, speech = (int(place) for place in np.searchsorted(n_up_to / n_frames, shares))
         # If all frames are about as loud, speech cannot be separated from noise, and all of them count.
-        above_noise = noise + _ABOVE_NOISE_DB if speech - noise > _ABOVE_NOISE_DB else _FLOOR_DB
+        above_noise = noise + _ABOVE_NOISE_DB if speech - noise > _ABOVE_NOISE_DB else 0
         threshold = max(above_noise, speech - _BELOW_SPEECH_DB)
-        speech_ratio = float(self._counts[threshold <= _BINS_DB].sum()) / n_frames
+        speech_ratio = float(n_frames - n_up_to[threshold - 1]) / n_frames if threshold > 0 else 1.0
         distance = self._distance / self._weight_s if self._weight_s else None
-        return (round(float(level), 2), round(clipping_ratio, 6), round(speech_ratio, 4), round(speech - noise, 2), (
+        return (round(float(level), 2), round(clipping_ratio, 6), round(speech_ratio, 4), float(speech - noise), (
             None if distance is None else round(distance, 4)
         ))  # fmt: skip

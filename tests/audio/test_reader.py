@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_sounds import voice
 
-from emosense.audio.container_headers import BLOCK_FRAMES
+from emosense.audio.decoder import BLOCK_SAMPLES
 from emosense.audio.reader import MIN_DURATION_S, RecordingReader, Segment, read_waveform
 from emosense.errors import RecordingError
 
@@ -178,7 +178,7 @@ def test_a_sign_of_life_comes_with_every_block_and_long_windows_cost_no_more() -
         reader = RecordingReader(file, 8_000, on_block=lambda: signs.append(1))
         (segment,) = reader.segments(3_600.0, 3_600.0)
     assert len(segment.waveform) == 60 * 8_000
-    assert len(signs) == -(-60 * 8_000 // BLOCK_FRAMES) > 1
+    assert len(signs) == -(-60 * 8_000 // BLOCK_SAMPLES) > 1
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_U8", "ULAW"])
