@@ -29,13 +29,17 @@ from emosense.tables.formats import OUTPUT_FORMATS
 
 if TYPE_CHECKING:
     from emosense.evaluation.choice import EmotionChoice
+    from emosense.inputs.names import Name
 
 
 def label(
     context: typer.Context,
     inputs: Annotated[
         list[str],
-        typer.Argument(help="Files, folders, URLs, or tables with a column path; - reads a list from standard input."),
+        typer.Argument(
+            help="Files, folders, URLs, tables with a column path, or the manifest.json of an S3 Inventory; - reads a "
+            "list from standard input."
+        ),
     ],
     output: Annotated[
         str,
@@ -140,7 +144,9 @@ def label(
             help="Give up on a recording after so many seconds without progress, or of CPU time without finding speech."
         ),
     ] = 60.0,
-    limit: Annotated[int | None, typer.Option(min=1, help="Label only the first N recordings.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Label only the first N recordings, in order of path.")
+    ] = None,
     follow_links: FollowLinks = False,
     root: Root = "",
     sniff: Annotated[bool, typer.Option(help="Look at all files, not only those with audio extensions.")] = False,
@@ -156,7 +162,7 @@ def label(
 
     Run the same command again to resume a run that was stopped.
     """
-    from emosense.inputs.walk import ListingConfig
+    from emosense.inputs.listing_config import ListingConfig
     from emosense.labelling.config import LabelConfig
     from emosense.labelling.job import LabelJob
     from emosense.labelling.job_check import check_job
@@ -222,7 +228,7 @@ def _choice(names: tuple[str, ...], model: str) -> EmotionChoice:
     return EmotionChoice.parse(names, read_model(model).description["classes"])
 
 
-def _names_on_stdin(root: str) -> tuple[str, ...]:
+def _names_on_stdin(root: str) -> tuple[Name, ...]:
     """Read names from standard input."""
     from emosense.inputs.path_table import names_in_list
 

@@ -18,10 +18,10 @@ from emosense.emotions import EMOTIONS, SYNONYMS, parse_emotion
 from emosense.errors import NothingToDo, UsageError
 from emosense.inputs.corpus_table import read_table
 from emosense.inputs.listing import Listing
+from emosense.inputs.listing_config import ListingConfig, links_hint
 from emosense.inputs.ravdess_names import CodeError, parse_ravdess_name
 from emosense.inputs.recording import Recording
 from emosense.inputs.utterance import RAVDESS, UNLABELLED, Utterance
-from emosense.inputs.walk import ListingConfig, links_hint
 from emosense.registry import Registry
 from emosense.storage.locations import redact
 

@@ -11,10 +11,11 @@ from typing import Any, BinaryIO, Final
 from emosense.emotions import EMOTIONS, parse_emotion
 from emosense.errors import NothingToDo, UsageError
 from emosense.inputs.known_corpora import corpus_name
+from emosense.inputs.names import named_recordings
 from emosense.inputs.path_table import named_place
 from emosense.inputs.ravdess_names import parse_ravdess_name
+from emosense.inputs.recording import Recording
 from emosense.inputs.utterance import RAVDESS, TABLE, Utterance
-from emosense.inputs.walk import named_recording
 from emosense.storage.locations import redact, without_credentials
 from emosense.storage.reading import open_stream
 from emosense.storage.text_table import text_table
@@ -53,17 +54,19 @@ def read_table(location: str, root: str = "") -> tuple[tuple[Utterance, ...], tu
         If it has no rows.
     """
     records = _parquet_records(location) if location.lower().endswith(".parquet") else _csv_records(location)
+    rows = [(place, record, _fault(record)) for place, record in records]
+    recordings = named_recordings(named_place(record["path"], location, root) for _, record, fault in rows if not fault)
     found: dict[str, Utterance] = {}
     problems = []
     has_corpus = False
-    for place, record in records:
+    for place, record, fault in rows:
         has_corpus = has_corpus or "corpus" in record
-        try:
+        outcome = fault or _utterance(next(recordings), record, found)
+        if isinstance(outcome, str):
+            problems.append((f"{location}, {place}: {record['path'] or ''}", outcome))
+        else:
             # Cells may write the same path differently, or with credentials.
-            utterance = _utterance(named_place(record["path"] or "", location, root), record, found)
-            found[without_credentials(utterance.recording.location)] = utterance
-        except ValueError as err:
-            problems.append((f"{location}, {place}: {record['path'] or ''}", str(err)))
+            found[without_credentials(outcome.recording.location)] = outcome
     if not found and not problems:
         raise NothingToDo(f"{redact(location)} has no rows")
     utterances = sorted(found.values(), key=lambda utterance: os.fsencode(utterance.recording.path))
@@ -72,19 +75,24 @@ def read_table(location: str, root: str = "") -> tuple[tuple[Utterance, ...], tu
     return tuple(utterances), tuple(problems)
 
 
-def _utterance(place: str, record: Mapping[str, Any], known: Collection[str]) -> Utterance:
-    """Read a row; ValueError says why it cannot be used."""
-    emotion = parse_emotion(record["emotion"] or "")
-    if not record["path"] or not record["speaker"]:
-        raise ValueError("path or speaker is empty")
-    recording = named_recording(place)
+def _fault(record: Mapping[str, Any]) -> str:
+    """Return why a row cannot be used, as far as it says itself."""
+    try:
+        parse_emotion(record["emotion"] or "")
+    except ValueError as err:
+        return str(err)
+    return "" if record["path"] and record["speaker"] else "path or speaker is empty"
+
+
+def _utterance(recording: Recording, record: Mapping[str, Any], known: Collection[str]) -> Utterance | str:
+    """Make an utterance of a row, or say why its recording cannot be used."""
     if without_credentials(recording.location) in known:
-        raise ValueError("the path is in the table twice")
+        return "the path is in the table twice"
     if recording.size < 0:
-        raise ValueError(MISSING)
+        return MISSING
     return Utterance(
         recording,
-        emotion,
+        parse_emotion(record["emotion"]),
         record["speaker"],
         (record.get("sex") or "").lower(),
         corpus_name(record.get("corpus") or "") or TABLE,

@@ -12,13 +12,17 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Final, Self
 
+from emosense.inputs.listing_config import ListingConfig, is_ignored_folder, reason_to_ignore
+from emosense.inputs.names import Name, named_recordings, shown_path
 from emosense.inputs.recording import Recording
-from emosense.inputs.walk import ListingConfig, named_recording, recordings_at
-from emosense.storage.locations import HIDDEN
+from emosense.inputs.walk import recordings_at
+from emosense.storage.locations import HIDDEN, local_path, shown_location
+from emosense.storage.schemes import is_url
 from emosense.storage.scratch_database import unnamed_database
 
 _ALL: Final = "SELECT path, location, size, version FROM recording ORDER BY path"
 _PENDING: Final = "SELECT path, location, size, version FROM recording WHERE NOT is_done ORDER BY path"
+_UNKNOWN: Final = "SELECT path, location FROM recording WHERE size IS NULL AND path > ? ORDER BY path LIMIT 4096"
 
 
 class Listing:
@@ -74,7 +78,7 @@ class Listing:
             return path
         return path + b"#" + hashlib.sha256(location).hexdigest()[:8].encode()
 
-    def add_input(self, location: str, config: ListingConfig) -> None:
+    def add_input(self, location: str, config: ListingConfig, limit: int | None = None) -> None:
         """Add a file, a folder or a URL.
 
         Parameters
@@ -83,6 +87,8 @@ class Listing:
             Local path or URL.
         config : ListingConfig
             Which files count as recordings.
+        limit : int, optional
+            Stop when it is sure that these are the first recordings in order of path.
 
         Raises
         ------
@@ -94,18 +100,65 @@ class Listing:
         if self._has_input:
             self._tell_apart()
         self._has_input = True
-        self.add(recordings_at(location, config, self.ignored))
+        self.add(recordings_at(location, config, self.ignored, limit))
 
-    def add_list(self, locations: Iterable[str]) -> None:
-        """Add files by name, as a list on standard input gives them.
+    def add_names(self, names: Iterable[Name], config: ListingConfig) -> None:
+        """Add files by name, as lists and tables give them; call `look_up` when all are in the list.
 
         Parameters
         ----------
-        locations : iterable of str
-            Local paths and URLs; one that does not exist gets a row too.
+        names : iterable of Name
+            One that does not exist gets a row too. Of those that a store has listed, recordings are taken.
+        config : ListingConfig
+            Which of the objects that a store has listed are recordings.
         """
         self._tell_apart()
-        self.add(map(named_recording, locations))
+        self._database.execute("BEGIN")
+        self._database.executemany(
+            "INSERT OR IGNORE INTO recording VALUES (?, ?, ?, ?, 0)",
+            (self._named(name) for name in names if not (name.is_listed and self._is_ignored(name, config))),
+        )
+        self._database.execute("COMMIT")
+
+    def _named(self, name: Name) -> tuple[bytes, bytes, int | None, str]:
+        """Return the fields of a name; a size of None is to be looked up."""
+        location = local_path(name.location)
+        if is_url(location):
+            recording = Recording(shown_location(location), location, name.size, name.version)
+        else:
+            recording = Recording(shown_path(location), os.path.abspath(location), name.size, name.version)
+        size = name.size if name.is_known else None
+        return self._name(recording), os.fsencode(recording.location), size, name.version
+
+    def _is_ignored(self, name: Name, config: ListingConfig) -> bool:
+        """Judge an object of a store by its key, and count it if it is skipped."""
+        *folders, file = name.location.split("/")
+        if not file:
+            # It stands for a folder.
+            return True
+        reason = "hidden" if any(map(is_ignored_folder, folders)) else reason_to_ignore(file, config)
+        self.ignored.update([reason] if reason else [])
+        return reason is not None
+
+    def look_up(self) -> None:
+        """Look at the recordings that were added by name alone.
+
+        Raises
+        ------
+        StorageError
+            If storage does not answer.
+        """
+        last = b""
+        while True:
+            rows = self._database.execute(_UNKNOWN, (last,)).fetchall()
+            if not rows:
+                return
+            last = rows[-1][0]
+            found = named_recordings(os.fsdecode(location) for _, location in rows)
+            fields = [(each.size, each.version, path) for each, (path, _) in zip(found, rows, strict=True)]
+            self._database.execute("BEGIN")
+            self._database.executemany("UPDATE recording SET size = ?, version = ? WHERE path = ?", fields)
+            self._database.execute("COMMIT")
 
     def _tell_apart(self) -> None:
         """List a recording once, under its first name: a list, or a second input, may name it differently.

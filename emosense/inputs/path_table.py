@@ -1,25 +1,29 @@
 """A table or list that names recordings -> their names, as the rest of EmoSense takes them.
 
-A table has a column of paths, among any others. A list has one name per line. Names may be ``file://`` URLs.
+A table has a column of paths, among any others. A list has one name per line. Names may be ``file://`` URLs. What a
+store itself lists is read as well (`emosense.inputs.inventory`).
 """
 
 from __future__ import annotations
 
 import codecs
+import dataclasses
 import io
+import itertools
 import os
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final
 
 from emosense.errors import NothingToDo, UsageError
+from emosense.inputs.inventory import is_ls_line, is_manifest, ls_names, manifest_names
+from emosense.inputs.name_columns import KNOWN_COLUMNS, PATH_COLUMNS, name_columns, parquet_names
+from emosense.inputs.names import Name
 from emosense.storage.locations import beside, join, local_path, redact
 from emosense.storage.reading import open_stream
 from emosense.storage.schemes import is_url
 from emosense.storage.text_table import MAX_LINE, text_encoding, text_table
 
-# What people and neighbouring tools call the column, the first that a table has.
-PATH_COLUMNS: Final = ("path", "file", "filename", "file_name", "audio_filepath", "url", "uri")
 _TABLES: Final = (".csv", ".tsv", ".parquet")
 _LISTS: Final = (".txt", ".lst")
 
@@ -35,12 +39,15 @@ def is_table(location: str) -> bool:
     Returns
     -------
     bool
-        By its extension: ``.csv``, ``.tsv`` and ``.parquet`` are tables, ``.txt`` and ``.lst`` lists.
+        By its extension: ``.csv``, ``.tsv`` and ``.parquet`` are tables, ``.txt`` and ``.lst`` lists; and a
+        ``manifest.json`` is that of an inventory.
     """
+    if is_manifest(location):
+        return True
     return location.lower().endswith((*_TABLES, *_LISTS)) and not os.path.isdir(location)
 
 
-def names_in_table(location: str, root: str = "") -> Iterator[str]:
+def names_in_table(location: str, root: str = "") -> Iterator[Name]:
     """Read the recordings of a table or list.
 
     Parameters
@@ -53,8 +60,8 @@ def names_in_table(location: str, root: str = "") -> Iterator[str]:
 
     Yields
     ------
-    str
-        A local path or URL for each row, in order.
+    Name
+        For each row, in order.
 
     Raises
     ------
@@ -63,11 +70,10 @@ def names_in_table(location: str, root: str = "") -> Iterator[str]:
     NothingToDo
         If it names no recording.
     """
+    name = None
     try:
-        with open_stream(location) as file:
-            name = None
-            for name in _cells(location, file):
-                yield named_place(name, location, root)
+        for name in manifest_names(location) if is_manifest(location) else _names(location):
+            yield _placed(name, location, root)
     except FileNotFoundError as err:
         raise UsageError(f"there is no table at {redact(location)}") from err
     except OSError as err:
@@ -78,20 +84,20 @@ def names_in_table(location: str, root: str = "") -> Iterator[str]:
         raise NothingToDo(f"{redact(location)} names no recording")
 
 
-def names_in_list(content: bytes, root: str = "") -> tuple[str, ...]:
+def names_in_list(content: bytes, root: str = "") -> tuple[Name, ...]:
     """Read a list or table from standard input.
 
     Parameters
     ----------
     content : bytes
-        Names, one per line, or separated by NUL as ``find -print0`` does; or a table of text with a column of paths.
+        Names, one per line, or separated by NUL as ``find -print0`` does; or a table of text with a column of paths;
+        or the output of ``aws s3 ls --recursive``.
     root : str
         Folder or URL that relative names begin at; the working directory if empty.
 
     Returns
     -------
-    tuple of str
-        Local paths and URLs.
+    tuple of Name
 
     Raises
     ------
@@ -100,67 +106,62 @@ def names_in_list(content: bytes, root: str = "") -> tuple[str, ...]:
     """
     marked = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     if b"\0" in content and not marked:
-        names = [os.fsdecode(name) for name in content.split(b"\0") if name]
+        names = [Name(os.fsdecode(name)) for name in content.split(b"\0") if name]
     else:
         try:
             names = list(_listed(io.BytesIO(content)))
         except ValueError as err:
             raise UsageError(f"the list on standard input: {err}") from err
-    return tuple(named_place(name, "", root) for name in names)
+    return tuple(_placed(name, "", root) for name in names)
 
 
-def _cells(location: str, file: BinaryIO) -> Iterator[str]:
+def _names(location: str) -> Iterator[Name]:
     lower = location.lower()
-    if lower.endswith(".parquet"):
-        return _parquet_cells(file)
-    return _listed(file) if lower.endswith(_LISTS) else _table_cells(file)
+    with open_stream(location) as file:
+        if lower.endswith(".parquet"):
+            yield from parquet_names(file)
+        else:
+            yield from _listed(file) if lower.endswith(_LISTS) else _table_names(file)
 
 
-def _table_cells(file: BinaryIO) -> Iterator[str]:
-    with text_table(file, PATH_COLUMNS) as table:
-        column = _column(table.columns)
-        yield from (row[column] for row in table if row[column])
+def _table_names(file: BinaryIO) -> Iterator[Name]:
+    with text_table(file, KNOWN_COLUMNS) as table:
+        yield from filter(None, map(name_columns(table.columns).name, table))
 
 
-def _column(columns: tuple[str, ...]) -> str:
-    for name in PATH_COLUMNS:
-        if name in columns:
-            return name
-    raise ValueError(f"it has no column {', '.join(PATH_COLUMNS[:-1])} or {PATH_COLUMNS[-1]}")
-
-
-def _listed(file: BinaryIO) -> Iterator[str]:
+def _listed(file: BinaryIO) -> Iterator[Name]:
     """Read a list; one whose first line is the header of a table is a table."""
     start = file.readline(MAX_LINE)
     file.seek(0)
     encoding = text_encoding(start[:2])
     head = start.decode(encoding, "replace").strip().lower()
     if any(name in head.replace(";", ",").replace("\t", ",").replace('"', "").split(",") for name in PATH_COLUMNS):
-        yield from _table_cells(file)
+        yield from _table_names(file)
         return
     text = io.TextIOWrapper(file, encoding, "surrogateescape", newline="\n")
     try:
-        while line := text.readline(MAX_LINE + 1):
-            if len(line) > MAX_LINE:
-                raise ValueError(f"a line has more than {MAX_LINE:,} characters")
-            if line.strip():
-                yield line.rstrip("\r\n")
+        lines = (line for line in _lines(text) if line.strip())
+        first = next(lines, "")
+        names = ls_names if is_ls_line(first) else _plain_names
+        yield from names(itertools.chain([first], lines))
     finally:
         # The file stays open for its owner.
         text.detach()
 
 
-def _parquet_cells(file: BinaryIO) -> Iterator[str]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _plain_names(lines: Iterable[str]) -> Iterator[Name]:
+    return (Name(line) for line in lines if line)
 
-    try:
-        with pq.ParquetFile(file) as table:
-            column = _column(tuple(table.schema_arrow.names))
-            for batch in table.iter_batches(columns=[column]):
-                yield from (str(cell) for cell in batch.column(0).to_pylist() if cell)
-    except pa.ArrowException as err:
-        raise ValueError(f"it is not a readable Parquet file: {err}") from err
+
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    while line := text.readline(MAX_LINE + 1):
+        if len(line) > MAX_LINE:
+            raise ValueError(f"a line has more than {MAX_LINE:,} characters")
+        yield line.rstrip("\r\n")
+
+
+def _placed(name: Name, table: str, root: str) -> Name:
+    return dataclasses.replace(name, location=named_place(name.location, table, root))
 
 
 def named_place(name: str, table: str, root: str = "") -> str:

@@ -23,6 +23,9 @@ _READ_ERRNO: Final[frozenset[int]] = frozenset(
     {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, getattr(errno, "EREMOTEIO", errno.EIO)}
 )
 
+# Begins a version that is a time, where a list of objects has no etags: an object that is read has none to compare.
+MODIFIED: Final = "modified "
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Recording:
@@ -37,7 +40,8 @@ class Recording:
     size : int
         Bytes, as listed; -1 where the listing does not say.
     version : str
-        Changes with the content: the modification time in nanoseconds, or the object's etag.
+        Changes with the content: the modification time in nanoseconds, or the object's etag, or its time after
+        `MODIFIED`.
     """
 
     path: str
@@ -148,6 +152,7 @@ def _fetch(recording: Recording, file: BinaryIO, on_progress: Callable[[], None]
     except PermissionError as err:
         raise RecordingError("permission_denied", "the object may not be read") from err
     is_listed_size = recording.size < 0 or file.tell() == recording.size
-    if not is_listed_size or (version and recording.version and version != recording.version):
+    is_compared = version and recording.version and not recording.version.startswith(MODIFIED)
+    if not is_listed_size or (is_compared and version != recording.version):
         raise RecordingError("changed_during_read", "the object was replaced after it was listed")
     file.seek(0)

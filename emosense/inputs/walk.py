@@ -1,4 +1,4 @@
-"""A location -> the recordings in it, in no order: a file, a folder with all below it, or a bucket.
+"""A location -> the recordings in it: a file, a folder with all below it, or a bucket.
 
 A walk that fails half-way is a `StorageError`: a partial listing is never labelled.
 """
@@ -6,52 +6,29 @@ A walk that fails half-way is a `StorageError`: a partial listing is never label
 from __future__ import annotations
 
 import collections
-import dataclasses
 import errno
+import heapq
 import os
-import re
 import stat
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-from emosense.audio.formats import is_recording_name
 from emosense.errors import StorageError, UsageError
-from emosense.inputs.recording import Recording, object_version
-from emosense.inputs.text_files import is_text_file, is_text_object
-from emosense.storage.locations import local_path, redact, shown_location
-from emosense.storage.objects import filesystem, retry
+from emosense.inputs.bucket_walk import walk_bucket
+from emosense.inputs.listing_config import ListingConfig, is_ignored_folder, reason_to_ignore
+from emosense.inputs.names import local_recording, shown_path
+from emosense.inputs.recording import Recording
+from emosense.inputs.text_files import is_text_file
+from emosense.storage.locations import local_path, redact
 from emosense.storage.schemes import is_url
 
-_PARTIAL_DOWNLOADS: Final = frozenset({".part", ".tmp", ".crdownload", ".partial"})
-_SYSTEM_FOLDERS: Final = frozenset({"@eaDir", "System Volume Information", "__MACOSX", "$RECYCLE.BIN", "lost+found"})
 # Faults of one folder, which no rerun cures by itself.
 _LASTING_ERRNO: Final = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG})
-_EXTENSION: Final = re.compile(r"\.(?=.*[a-z])[a-z0-9_]{1,8}")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ListingConfig:
-    """What counts as a recording.
-
-    Parameters
-    ----------
-    follow_links : bool
-        Follow symbolic links that lead out of the input folder.
-    any_extension : bool
-        Take files with any extension and judge them by their content (``--sniff``).
-    excluded : tuple of str
-        Absolute paths and URLs of files and folders to skip: the run's own output.
-    root : str
-        Folder or URL that relative names in tables and lists begin at; empty for the folder of the table.
-    """
-
-    follow_links: bool = False
-    any_extension: bool = False
-    excluded: tuple[str, ...] = ()
-    root: str = ""
-
-
-def recordings_at(location: str, config: ListingConfig, ignored: collections.Counter[str]) -> Iterator[Recording]:
+def recordings_at(
+    location: str, config: ListingConfig, ignored: collections.Counter[str], limit: int | None = None
+) -> Iterator[Recording]:
     """Yield the recordings of a file, a folder or a URL.
 
     Parameters
@@ -63,11 +40,14 @@ def recordings_at(location: str, config: ListingConfig, ignored: collections.Cou
     ignored : Counter
         Counts skipped files by reason: an extension, ``hidden``, ``link``, ``outside`` (a link that leads out of the
         folder), ``special``.
+    limit : int, optional
+        How many recordings are wanted, at least 1: the walk stops when it has the first ones in order of the bytes of
+        their paths.
 
-    Returns
-    -------
-    iterator of Recording
-        In no order.
+    Yields
+    ------
+    Recording
+        In no order; with a limit, at least the first ones.
 
     Raises
     ------
@@ -77,58 +57,25 @@ def recordings_at(location: str, config: ListingConfig, ignored: collections.Cou
         If it cannot be listed completely.
     """
     location = local_path(location)
-    walk = _walk_url if is_url(location) else _walk_local
-    return walk(location, config, ignored)
+    if is_url(location):
+        found = walk_bucket(location, config, ignored, in_order=limit is not None)
+    else:
+        found = _walk_local(location, config, ignored, limit)
+    last, is_sorted = b"", True
+    for n_found, recording in enumerate(found, start=1):
+        yield recording
+        if limit is not None:
+            # A few stores do not list in order, and a folder that may not be read is named without its slash.
+            name = os.fsencode(recording.path)
+            is_sorted, last = is_sorted and last <= name, name
+            if is_sorted and n_found == limit:
+                return
 
 
-def reason_to_ignore(name: str, config: ListingConfig) -> str | None:
-    """Return why a file is skipped because of its name.
-
-    Parameters
-    ----------
-    name : str
-        Without its folder.
-    config : ListingConfig
-        Which files count as recordings.
-
-    Returns
-    -------
-    str or None
-        ``hidden``, an extension, ``no extension`` or ``other``; None if the file counts.
-    """
-    extension = os.path.splitext(name)[1].lower()
-    if name.startswith("."):
-        return "hidden"
-    if extension in _PARTIAL_DOWNLOADS:
-        return extension
-    if not config.any_extension and not is_recording_name(name):
-        # Unusual extensions share one counter: numbered files would otherwise fill it, and the terminal shows it.
-        return "no extension" if not extension else extension if _EXTENSION.fullmatch(extension) else "other"
-    return None
-
-
-def links_hint(ignored: collections.Counter[str]) -> str:
-    """Say how to take the files that links lead to: git-annex, DataLad and the cache of Hugging Face have only links.
-
-    Parameters
-    ----------
-    ignored : Counter
-        Skipped files by reason.
-
-    Returns
-    -------
-    str
-        The end of a sentence; empty if no link leads out of the folder.
-    """
-    return "; --follow-links takes what the links lead to" if ignored["outside"] else ""
-
-
-def _is_ignored_folder(name: str) -> bool:
-    return name.startswith(".") or name in _SYSTEM_FOLDERS
-
-
-def _walk_local(root: str, config: ListingConfig, ignored: collections.Counter[str]) -> Iterator[Recording]:
-    """Walk a local folder; a storage fault stops the run, since a partial listing is never labelled."""
+def _walk_local(
+    root: str, config: ListingConfig, ignored: collections.Counter[str], limit: int | None = None
+) -> Iterator[Recording]:
+    """Walk a local folder, in order if there is a limit."""
     try:
         status = os.stat(root)
     except OSError as err:
@@ -136,12 +83,16 @@ def _walk_local(root: str, config: ListingConfig, ignored: collections.Counter[s
     if not stat.S_ISDIR(status.st_mode):
         if not stat.S_ISREG(status.st_mode):
             raise UsageError(f"{redact(root)} is neither a file nor a folder")
-        yield _local_recording(root, status)
+        yield local_recording(root, status)
         return
     real_root = os.path.realpath(root)
-    folders, seen = [root], {real_root}
-    while folders:
-        folder = folders.pop()
+    seen = {real_root}
+    pending: list[str | os.DirEntry[str]] = [root]
+    while pending:
+        folder = pending.pop()
+        if not isinstance(folder, str):
+            yield _entry_recording(folder)
+            continue
         try:
             entries = os.scandir(folder)
         except OSError as err:
@@ -150,18 +101,43 @@ def _walk_local(root: str, config: ListingConfig, ignored: collections.Counter[s
             if folder == root:
                 raise UsageError(f"cannot list {redact(root)}: {err.strerror}") from err
             # Its row says that it is denied, and the listing continues.
-            yield Recording(_shown(folder), os.path.abspath(folder), -1, "")
+            yield Recording(shown_path(folder), os.path.abspath(folder), -1, "")
             continue
         try:
             with entries:
-                for entry in entries:
-                    if not _is_ignored_entry(entry, real_root, config, ignored, seen):
-                        if entry.is_dir():
-                            folders.append(entry.path)
-                        else:
-                            yield _entry_recording(entry)
+                kept = (entry for entry in entries if not _is_ignored_entry(entry, real_root, config, ignored, seen))
+                if limit is not None:
+                    pending += _first(kept, limit)
+                    continue
+                for entry in kept:
+                    if entry.is_dir():
+                        pending.append(entry.path)
+                    else:
+                        yield _entry_recording(entry)
         except OSError as err:
             raise StorageError(f"cannot list all of {redact(folder)}: {err.strerror}") from err
+
+
+def _first(entries: Iterator[os.DirEntry[str]], limit: int) -> list[str | os.DirEntry[str]]:
+    """Return the folders among the entries, by their paths, and the first files; the first entry last."""
+    folders: list[os.DirEntry[str]] = []
+
+    def files() -> Iterator[os.DirEntry[str]]:
+        for entry in entries:
+            if entry.is_dir():
+                folders.append(entry)
+            else:
+                yield entry
+
+    # More files of this folder cannot be among the first.
+    first = heapq.nsmallest(limit, files(), key=_order)
+    ordered = sorted([*first, *folders], key=_order, reverse=True)
+    return [entry.path if entry.is_dir() else entry for entry in ordered]
+
+
+def _order(entry: os.DirEntry[str]) -> bytes:
+    """Return what sorts entries so that the paths below them are sorted by their bytes."""
+    return os.fsencode(entry.name) + (b"/" if entry.is_dir() else b"")
 
 
 def _is_ignored_entry(
@@ -176,14 +152,14 @@ def _is_ignored_entry(
         inside = target == real_root or target.startswith(real_root + os.sep)
         # A linked folder inside the root is listed under its own name, unless that one is ignored.
         steps = target[len(real_root) :].split(os.sep)
-        is_twice = inside and os.path.isdir(target) and not any(map(_is_ignored_folder, steps))
+        is_twice = inside and os.path.isdir(target) and not any(map(is_ignored_folder, steps))
         if is_twice or not (inside or config.follow_links) or not os.path.exists(target):
             ignored["link" if inside or not os.path.exists(target) else "outside"] += 1
             return True
     if os.path.abspath(entry.path) in config.excluded:
         return True
     if entry.is_dir():
-        if _is_ignored_folder(entry.name) or (target and target in seen):
+        if is_ignored_folder(entry.name) or (target and target in seen):
             return True
         seen.update({target} - {""})
         return False
@@ -197,105 +173,6 @@ def _is_ignored_entry(
 def _entry_recording(entry: os.DirEntry[str]) -> Recording:
     """Return a file of a folder; one that was removed meanwhile, or denies access, gets a row as well."""
     try:
-        return _local_recording(entry.path, entry.stat())
+        return local_recording(entry.path, entry.stat())
     except OSError:
-        return Recording(_shown(entry.path), os.path.abspath(entry.path), -1, "")
-
-
-def named_recording(location: str) -> Recording:
-    """Return the recording that a name stands for.
-
-    Parameters
-    ----------
-    location : str
-        Local path or URL.
-
-    Returns
-    -------
-    Recording
-        With size -1 where there is no such file, or access is denied.
-    """
-    location = local_path(location)
-    if is_url(location):
-        fs, path = filesystem(location)
-        try:
-            info = retry(lambda: fs.info(path), f"looking at {redact(location)}")
-        except (FileNotFoundError, PermissionError):
-            return Recording(shown_location(location), location, -1, "")
-        return _object_recording(shown_location(location), location, info)
-    try:
-        return _local_recording(location, os.stat(location))
-    except (OSError, ValueError):
-        return Recording(location, os.path.abspath(location), -1, "")
-
-
-def _local_recording(path: str, status: os.stat_result) -> Recording:
-    return Recording(_shown(path), os.path.abspath(path), status.st_size, str(status.st_mtime_ns))
-
-
-def _shown(path: str) -> str:
-    return path[2:] if path.startswith("./") else path
-
-
-def _object_recording(path: str, location: str, info: dict[str, Any]) -> Recording:
-    # A web server need not send the length of its answer.
-    size = info.get("size")
-    return Recording(path, location, -1 if size is None else int(size), object_version(info))
-
-
-def _walk_url(root: str, config: ListingConfig, ignored: collections.Counter[str]) -> Iterator[Recording]:
-    """Walk a bucket folder by folder; if a page fails its folder is listed again, and a lasting fault stops the run."""
-    fs, top = filesystem(root)
-    try:
-        info = retry(lambda: fs.info(top), f"listing {redact(root)}")
-    except FileNotFoundError as err:
-        raise UsageError(f"there is nothing at {redact(root)}") from err
-    except PermissionError as err:
-        raise UsageError(f"access to {redact(root)} is denied: check the credentials") from err
-    if info["type"] == "file":
-        yield _object_recording(shown_location(root), root, info)
-        return
-    # Names are appended to the location as it was given: a driver's own names lack host and user.
-    prefix = root if root.endswith("://") else root.rstrip("/") + "/"
-    shown = shown_location(prefix)
-    excluded = {fs._strip_protocol(location) for location in config.excluded if is_url(location)}
-    folders = [top]
-    while folders:
-        folder = folders.pop()
-        entries = _entries(fs, folder, root, is_top=folder == top)
-        if entries is None:
-            # Its row says that it is denied, and the listing continues.
-            relative = folder[len(top) :].lstrip("/")
-            yield Recording(shown + relative, prefix + relative, -1, "")
-        for entry in entries or ():
-            name, is_folder = entry["name"].rstrip("/"), entry["type"] == "directory"
-            if name in excluded:
-                continue
-            reason = "link" if entry.get("islink") else None
-            if is_folder and not reason and not _is_ignored_folder(name.rsplit("/", 1)[-1]):
-                folders.append(name)
-                continue
-            is_special = not is_folder and entry["type"] != "file"
-            reason = reason or ("special" if is_special else None)
-            reason = reason or ("hidden" if is_folder else reason_to_ignore(name.rsplit("/", 1)[-1], config))
-            if not reason and not config.any_extension and is_text_object(fs, entry):
-                reason = os.path.splitext(name)[1].lower()
-            if reason:
-                ignored[reason] += 1
-                continue
-            relative = name[len(top) :].lstrip("/")
-            yield _object_recording(shown + relative, prefix + relative, entry)
-
-
-def _entries(fs: Any, folder: str, root: str, *, is_top: bool) -> list[dict[str, Any]] | None:
-    """Return all entries of one folder of a bucket, never only the part that could be listed; None if it is denied."""
-    try:
-        entries = retry(lambda: fs.ls(folder, detail=True), f"listing {redact(root)}")
-    except FileNotFoundError as err:
-        raise StorageError(f"cannot list all of {redact(root)}: a folder in it was removed") from err
-    except PermissionError as err:
-        if is_top:
-            raise UsageError(f"access to {redact(root)} is denied: check the credentials") from err
-        return None
-    # An object whose name ends in a slash stands for its folder.
-    return [entry for entry in entries if entry["name"].rstrip("/") != folder and not entry["name"].endswith("/")]
+        return Recording(shown_path(entry.path), os.path.abspath(entry.path), -1, "")

@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from emosense.evaluation.choice import EmotionChoice
-from emosense.inputs.walk import ListingConfig
+from emosense.inputs.listing_config import ListingConfig
+from emosense.inputs.names import Name
 from emosense.labelling.config import LabelConfig
 from emosense.labelling.run.journal import table_name
 from emosense.labelling.speaker_rule import SpeakerRule
@@ -24,7 +25,7 @@ class LabelJob:
         Files, folders and URLs.
     output : str
         Location of the table; its extension selects the format.
-    names : tuple of str or None
+    names : tuple of Name or None
         More files by name, as a list on standard input gives them.
     segments_output : str or None
         Location of the table of segments.
@@ -75,7 +76,7 @@ class LabelJob:
 
     inputs: tuple[str, ...]
     output: str
-    names: tuple[str, ...] | None = None
+    names: tuple[Name, ...] | None = None
     segments_output: str | None = None
     exports: tuple[str, ...] = ()
     report: str | None = None

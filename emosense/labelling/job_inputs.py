@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 from emosense.errors import UsageError
 from emosense.inputs.listing import Listing
 from emosense.inputs.path_table import is_table, names_in_table
 from emosense.labelling.job import LabelJob
 from emosense.labelling.speakers import Speakers
-from emosense.storage.locations import absolute_location, redact
+from emosense.storage.locations import absolute_location, is_within, redact
 
 
 def list_inputs(job: LabelJob, listing: Listing) -> None:
@@ -23,15 +24,25 @@ def list_inputs(job: LabelJob, listing: Listing) -> None:
     """
     own = [*job.written, *([job.speakers.text] if job.speakers and job.speakers.is_table else [])]
     config = dataclasses.replace(job.listing, excluded=tuple(map(absolute_location, own)))
+    tables = [location for location in job.inputs if is_table(location) and not config.any_extension]
+    # Where an input may name what another one names, all must be listed to know which are the first.
+    is_alone = not tables and job.names is None and _are_apart(job)
     for location in job.inputs:
-        if is_table(location) and not config.any_extension:
-            listing.add_list(names_in_table(location, config.root))
+        if location in tables:
+            listing.add_names(names_in_table(location, config.root), config)
         else:
-            listing.add_input(location, config)
+            listing.add_input(location, config, job.limit if is_alone else None)
     if job.names is not None:
-        listing.add_list(job.names)
+        listing.add_names(job.names, config)
     if job.limit is not None:
         listing.truncate(job.limit)
+    listing.look_up()
+
+
+def _are_apart(job: LabelJob) -> bool:
+    """Whether no input is inside another, or can lead there."""
+    pairs = itertools.permutations(job.inputs, 2)
+    return len(job.inputs) == 1 or not (job.listing.follow_links or any(is_within(*pair) for pair in pairs))
 
 
 def check_speakers(job: LabelJob, speakers: Speakers | None, listing: Listing) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from emosense._version import __version__
 from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, EmoSenseError, NothingToDo
-from emosense.inputs.walk import links_hint
+from emosense.inputs.listing_config import links_hint
 from emosense.labelling.config import Labelled, LabelSpec
 from emosense.labelling.job import LabelJob, run_settings
 from emosense.labelling.run.changed_tables import DIGESTS, table_digests

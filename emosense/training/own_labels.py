@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from emosense.emotions import EMOTIONS, SYNONYMS, own_emotions, parse_emotion, parse_own_emotion
 from emosense.errors import UsageError
+from emosense.inputs.names import named_recording
 from emosense.inputs.path_table import named_place
 from emosense.inputs.recording import Recording
-from emosense.inputs.walk import named_recording
 from emosense.storage.locations import absolute_location, redact
 from emosense.tables.cells import original_path
 from emosense.tables.readers import read_records

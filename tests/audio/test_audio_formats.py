@@ -16,7 +16,8 @@ import soundfile
 from decoded import decoded
 
 from emosense.audio.formats import AUDIO_EXTENSIONS, DEMUXERS, FORMATS
-from emosense.inputs.walk import ListingConfig, recordings_at
+from emosense.inputs.listing_config import ListingConfig
+from emosense.inputs.walk import recordings_at
 
 SECONDS = 1.5
 

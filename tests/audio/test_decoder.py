@@ -20,8 +20,8 @@ from steady_model import SteadyModel, as_recording, label
 
 from emosense.audio.reader import RecordingReader, read_waveform
 from emosense.errors import RecordingError
+from emosense.inputs.names import named_recording
 from emosense.inputs.recording import Recording, open_recording
-from emosense.inputs.walk import named_recording
 from emosense.labelling.config import LabelConfig
 from emosense.labelling.recording_labeller import RecordingLabeller
 

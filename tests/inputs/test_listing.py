@@ -17,8 +17,10 @@ import pytest
 
 from emosense.errors import StorageError, UsageError
 from emosense.inputs.listing import Listing
+from emosense.inputs.listing_config import ListingConfig
+from emosense.inputs.names import Name
 from emosense.inputs.recording import Recording
-from emosense.inputs.walk import ListingConfig, _walk_local
+from emosense.inputs.walk import _walk_local
 
 
 def touch(root: Path, *names: str) -> None:
@@ -34,6 +36,11 @@ def listed(location: Path | str, **config: bool) -> tuple[list[str], dict[str, i
         return [os.path.relpath(r.path, location) for r in listing], dict(listing.ignored)
 
 
+def add_names(listing: Listing, *locations: str) -> None:
+    listing.add_names(map(Name, locations), ListingConfig())
+    listing.look_up()
+
+
 def test_recordings_come_in_the_order_of_their_paths_bytes(tmp_path: Path) -> None:
     names = ["a/z.wav", "a-b.wav", "a.wav", "B.wav", "é.wav", "a/1.flac", "ab/c.mp3"]
     touch(tmp_path, *names)
@@ -46,6 +53,21 @@ def test_other_files_are_counted_by_reason(tmp_path: Path) -> None:
     names, ignored = listed(tmp_path)
     assert names == ["a.WAV", "b.Flac", "x.wav/inside.wav"]
     assert ignored == {"hidden": 1, ".part": 1, ".crdownload": 1, ".txt": 1, "no extension": 1}
+
+
+def test_a_limit_gives_the_first_and_leaves_later_folders_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["a/z.wav", "a/b/y.wav", "a-b.wav", "a.wav", "B.wav", "é/1.wav", "ab/c.mp3", "empty/x.txt", "z/late.wav"]
+    touch(tmp_path, *names)
+    ordered = sorted((name for name in names if name != "empty/x.txt"), key=os.fsencode)
+    failing_scandir(monkeypatch, "é", errno.EIO, midway=False)
+    for limit in range(1, len(ordered)):
+        with Listing() as listing:
+            listing.add_input(str(tmp_path), ListingConfig(), limit)
+            assert [os.path.relpath(each.path, tmp_path) for each in listing] == ordered[:limit]
+    with pytest.raises(StorageError, match="cannot list"):
+        listed(tmp_path)
 
 
 def test_sniffing_takes_every_name(tmp_path: Path) -> None:
@@ -146,7 +168,7 @@ def test_a_folder_that_may_not_be_read_has_a_row_and_the_listing_continues(
 
 def test_a_name_with_a_zero_is_a_missing_file() -> None:
     with Listing() as listing:
-        listing.add_list(["a\0b.wav"])
+        add_names(listing, "a\0b.wav")
         assert [recording.size for recording in listing] == [-1]
 
 
@@ -168,7 +190,7 @@ def test_the_same_file_given_twice_is_listed_once(tmp_path: Path) -> None:
 
 def test_a_listed_name_that_is_not_there_still_counts(tmp_path: Path) -> None:
     with Listing() as listing:
-        listing.add_list([str(tmp_path / "gone.wav")])
+        add_names(listing, str(tmp_path / "gone.wav"))
         assert [r.size for r in listing] == [-1]
 
 
@@ -213,7 +235,7 @@ def test_one_recording_under_several_names_is_listed_once(tmp_path: Path, monkey
     touch(tmp_path, "in/a.wav")
     monkeypatch.chdir(tmp_path)
     with Listing() as listing:
-        listing.add_list(["in/a.wav", f"{tmp_path}/in/a.wav", "in/../in/a.wav", "in/b.wav"])
+        add_names(listing, "in/a.wav", f"{tmp_path}/in/a.wav", "in/../in/a.wav", "in/b.wav")
         listing.add_input("in", ListingConfig())
         assert [recording.path for recording in listing] == ["in/a.wav", "in/b.wav"]
         assert listing.holds("in/a.wav")
@@ -223,7 +245,7 @@ def test_one_recording_under_several_names_is_listed_once(tmp_path: Path, monkey
 def test_urls_that_differ_in_what_is_not_shown_are_two_recordings() -> None:
     urls = [f"memory://hidden/a.wav?file_key={number}" for number in (1, 2)]
     with Listing() as listing:
-        listing.add_list([*urls, *urls])
+        add_names(listing, *urls, *urls)
         first, second = listing
     assert first.path == "memory://hidden/a.wav?file_key=***"
     assert second.path.startswith(f"{first.path}#")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas
 import pytest
 
 from emosense.errors import NothingToDo, UsageError
+from emosense.inputs.names import Name
 from emosense.inputs.path_table import is_table, names_in_list, names_in_table
 
 
@@ -21,6 +23,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "lists").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def names(found: Iterable[Name]) -> list[str]:
+    return [name.location for name in found]
 
 
 def written(name: str, text: str, encoding: str = "utf-8") -> str:
@@ -42,26 +48,26 @@ def written(name: str, text: str, encoding: str = "utf-8") -> str:
     ],
 )
 def test_names_are_relative_to_the_table(folder: Path, name: str, text: str, encoding: str) -> None:
-    assert list(names_in_table(written(name, text, encoding))) == ["lists/../ship/1.wav", "lists/../ship/ü 2.wav"]
+    assert names(names_in_table(written(name, text, encoding))) == ["lists/../ship/1.wav", "lists/../ship/ü 2.wav"]
 
 
 def test_names_may_be_relative_to_the_working_directory_or_to_a_root(folder: Path) -> None:
     table = written("t.csv", "path\nship/1.wav\n1.wav\n/abs/2.wav\ns3://b/3.wav\n")
-    assert list(names_in_table(table)) == ["ship/1.wav", "lists/1.wav", "/abs/2.wav", "s3://b/3.wav"]
-    assert list(names_in_table(table, "ship")) == ["ship/ship/1.wav", "ship/1.wav", "/abs/2.wav", "s3://b/3.wav"]
-    assert next(names_in_table(table, "s3://b/in")) == "s3://b/in/ship/1.wav"
+    assert names(names_in_table(table)) == ["ship/1.wav", "lists/1.wav", "/abs/2.wav", "s3://b/3.wav"]
+    assert names(names_in_table(table, "ship")) == ["ship/ship/1.wav", "ship/1.wav", "/abs/2.wav", "s3://b/3.wav"]
+    assert next(names_in_table(table, "s3://b/in")).location == "s3://b/in/ship/1.wav"
 
 
 def test_file_urls_are_paths_with_and_without_encoded_characters(folder: Path) -> None:
     table = written("t.csv", f"uri\nfile://{folder}/ship/%C3%BC%202.wav\nfile://{folder}/ship/ü 2.wav\nfile:///no%20\n")
-    assert list(names_in_table(table)) == [f"{folder}/ship/ü 2.wav"] * 2 + ["/no%20"]
+    assert names(names_in_table(table)) == [f"{folder}/ship/ü 2.wav"] * 2 + ["/no%20"]
 
 
 def test_a_table_of_emosense_and_a_parquet_table_are_read(folder: Path) -> None:
     (folder / "=1.wav").write_bytes(b"x")
-    assert list(names_in_table(written("labels.csv", '"path","emotion"\r\n"\'=1.wav","calm"\r\n'))) == ["=1.wav"]
+    assert names(names_in_table(written("labels.csv", '"path","emotion"\r\n"\'=1.wav","calm"\r\n'))) == ["=1.wav"]
     pandas.DataFrame({"n": [1, 2], "path": ["../ship/1.wav", None]}).to_parquet("lists/t.parquet")
-    assert list(names_in_table("lists/t.parquet")) == ["lists/../ship/1.wav"]
+    assert names(names_in_table("lists/t.parquet")) == ["lists/../ship/1.wav"]
 
 
 @pytest.mark.parametrize(
@@ -80,29 +86,29 @@ def test_what_names_no_recording_is_refused(
 ) -> None:
     Path("lists", name).write_bytes(content)
     with pytest.raises(kind, match=says):
-        list(names_in_table(f"lists/{name}"))
+        names(names_in_table(f"lists/{name}"))
 
 
 def test_a_missing_table_and_one_without_end_are_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no table at no\.csv"):
-        list(names_in_table("no.csv"))
+        names(names_in_table("no.csv"))
     os.mkfifo("t.csv")
     with pytest.raises(UsageError, match="not a regular file"):
-        list(names_in_table("t.csv"))
+        names(names_in_table("t.csv"))
 
 
 def test_a_list_on_standard_input_may_be_of_any_kind(folder: Path) -> None:
-    both = ("ship/1.wav", "ship/ü 2.wav")
+    both = ["ship/1.wav", "ship/ü 2.wav"]
     for content in (
         "ship/1.wav\nship/ü 2.wav\n",
         "ship/1.wav\0ship/ü 2.wav\0",
         "id;Path\n1;ship/1.wav\n2;ship/ü 2.wav",
     ):
-        assert names_in_list(content.encode()) == both
-    assert names_in_list("ship/1.wav\r\nship/ü 2.wav\r\n".encode("utf-16")) == both
-    assert names_in_list("1.wav\nü 2.wav".encode(), "ship") == both
-    assert names_in_list(b"a\xff.wav\n") == (os.fsdecode(b"a\xff.wav"),)
-    assert names_in_list(b"") == ()
+        assert names(names_in_list(content.encode())) == both
+    assert names(names_in_list("ship/1.wav\r\nship/ü 2.wav\r\n".encode("utf-16"))) == both
+    assert names(names_in_list("1.wav\nü 2.wav".encode(), "ship")) == both
+    assert names(names_in_list(b"a\xff.wav\n")) == [os.fsdecode(b"a\xff.wav")]
+    assert names(names_in_list(b"")) == []
 
 
 def test_tables_are_told_from_folders(folder: Path) -> None:

@@ -16,9 +16,11 @@ import soundfile
 from made_sounds import voice
 
 from emosense.errors import RecordingError, StorageError
+from emosense.inputs.listing_config import ListingConfig
+from emosense.inputs.names import Name, named_recording
 from emosense.inputs.recording import Recording
 from emosense.inputs.still_there import InputRoots
-from emosense.inputs.walk import ListingConfig, named_recording, recordings_at
+from emosense.inputs.walk import recordings_at
 from emosense.labelling.chunk_writer import KeptChunk
 from emosense.labelling.config import Labelled
 from emosense.labelling.job import LabelJob
@@ -125,7 +127,7 @@ def test_a_folder_from_which_files_were_removed_is_labelled_to_its_end(
 
 
 def test_names_that_never_existed_are_rows_however_many(job: LabelJob, tmp_path: Path) -> None:
-    names = tuple(str(tmp_path / "none" / f"{index}.wav") for index in range(30))
+    names = tuple(Name(str(tmp_path / "none" / f"{index}.wav")) for index in range(30))
     summary = run_label_job(dataclasses.replace(job, inputs=(), names=names))
     assert (summary.exit_code, summary.by_error["missing"]) == (3, 30)
 

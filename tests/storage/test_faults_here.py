@@ -14,8 +14,8 @@ import pytest
 
 from emosense.errors import OutputError, StorageError, UsageError
 from emosense.inputs.listing import Listing
+from emosense.inputs.listing_config import ListingConfig
 from emosense.inputs.recording import Recording, open_recording
-from emosense.inputs.walk import ListingConfig
 from emosense.storage.objects import retry
 from emosense.storage.writing import atomic_writer, write_bytes
 

@@ -14,8 +14,9 @@ import pytest
 
 from emosense.errors import Interrupted, StorageError, UsageError
 from emosense.inputs.listing import Listing
+from emosense.inputs.listing_config import ListingConfig
+from emosense.inputs.names import named_recording
 from emosense.inputs.recording import open_recording
-from emosense.inputs.walk import ListingConfig, named_recording
 from emosense.labelling.stopping import Stop
 from emosense.storage.folders import exists, list_folder, remove
 from emosense.storage.locations import local_path

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from emosense.errors import NothingToDo, UsageError
-from emosense.inputs.walk import ListingConfig
+from emosense.inputs.listing_config import ListingConfig
+from emosense.inputs.names import Name
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run.journal import check_settings, table_name
 from emosense.labelling.run_job import run_label_job
@@ -76,7 +77,7 @@ def test_inputs_that_omit_earlier_recordings_are_refused(job: LabelJob) -> None:
     with pytest.raises(UsageError, match=r"labels\.csv has the recordings of rec, which this command omits"):
         run_label_job(part)
     with pytest.raises(UsageError, match="recordings of rec,"):
-        run_label_job(dataclasses.replace(job, inputs=(), names=("rec/a/1.wav",)))
+        run_label_job(dataclasses.replace(job, inputs=(), names=(Name("rec/a/1.wav"),)))
     assert len(Path("labels.csv").read_text().splitlines()) == 3
     assert run_label_job(dataclasses.replace(part, restart=True)).n_recordings == 1
     # More inputs drop no row: one beside the earlier one, or the folder above it.
@@ -85,16 +86,16 @@ def test_inputs_that_omit_earlier_recordings_are_refused(job: LabelJob) -> None:
 
 
 def test_a_list_that_omits_earlier_recordings_is_refused(job: LabelJob) -> None:
-    listed = dataclasses.replace(job, inputs=(), names=("rec/a/1.wav",))
+    listed = dataclasses.replace(job, inputs=(), names=(Name("rec/a/1.wav"),))
     run_label_job(listed)
     # More names drop no row.
-    both = dataclasses.replace(listed, names=("rec/a/1.wav", "rec/b/2.wav"))
+    both = dataclasses.replace(listed, names=(Name("rec/a/1.wav"), Name("rec/b/2.wav")))
     assert run_label_job(both).n_reused == 1
-    for names in (("rec/b/2.wav",), ()):
+    for names in ((Name("rec/b/2.wav"),), ()):
         with pytest.raises(UsageError, match=r"labels\.csv has rec/a/1\.wav, which this list omits"):
-            run_label_job(dataclasses.replace(both, names=(*names, "rec/b/3.wav")))
+            run_label_job(dataclasses.replace(both, names=(*names, Name("rec/b/3.wav"))))
     assert len(Path("labels.csv").read_text().splitlines()) == 3
-    assert run_label_job(dataclasses.replace(both, names=("rec/b/2.wav",), restart=True)).n_recordings == 1
+    assert run_label_job(dataclasses.replace(both, names=(Name("rec/b/2.wav"),), restart=True)).n_recordings == 1
 
 
 def test_a_limit_that_omits_earlier_recordings_is_refused(job: LabelJob) -> None:

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from emosense.errors import EmoSenseError, NothingToDo, RecordingError, TooManyErrors
 from emosense.inputs.listing import Listing
+from emosense.inputs.listing_config import ListingConfig, reason_to_ignore
 from emosense.inputs.recording import Recording
-from emosense.inputs.walk import ListingConfig, reason_to_ignore
 from emosense.labelling.config import Labelled, LabelSpec
 from emosense.labelling.job import LabelJob
 from emosense.labelling.job_check import remove_leftovers
