@@ -18,7 +18,7 @@ WORKDIR /src
 COPY deploy/requirements.lock ./
 RUN pip install --require-hashes --only-binary :all: -r requirements.lock
 
-COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE NOTICE ./
 COPY LICENSES ./LICENSES
 COPY emosense ./emosense
 RUN pip install --no-index --no-build-isolation --no-deps . && emosense-batch models verify
@@ -28,7 +28,6 @@ FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --user-group --create-home emosense
 COPY --from=build /opt/emosense /opt/emosense
 COPY jobs /app/jobs
-COPY deploy/complete /app/deploy/complete
 
 # RAY_*: see docs/environment.md. HOME: a folder that any user can write to, even with a read-only root file system.
 ENV PATH=/opt/emosense/bin:$PATH \

@@ -98,7 +98,7 @@ class Lines(Progress):
             print(json.dumps(record | {"left_s": round(left_s)}), file=sys.stderr, flush=True)
             return
         share = f"{self._n_done:,} of {self._total:,} ({self._n_done / max(self._total, 1):.0%})"
-        line = f"{share}, {rate:.3g}/s, {duration_text(left_s)} left, {plural(self._n_errors, 'error')}"
+        line = f"{share}, {rate_text(rate)}, {duration_text(left_s)} left, {plural(self._n_errors, 'error')}"
         print(line, file=sys.stderr, flush=True)
 
     def message(self, text: str) -> None:
@@ -135,7 +135,7 @@ class Bar(Progress):
         self._n_errors += n_errors
         rate = self._n_done / max(time.monotonic() - self._start_s, 1e-6)
         errors = f"[red]{plural(self._n_errors, 'error')}" if self._n_errors else ""
-        self.display.update(self._task, advance=n_done, rate=f"{rate:.3g}/s", errors=errors)
+        self.display.update(self._task, advance=n_done, rate=rate_text(rate), errors=errors)
 
     def message(self, text: str) -> None:
         """Print the message above the bar."""
@@ -183,6 +183,26 @@ def duration_text(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def rate_text(per_s: float) -> str:
+    """Format a rate in the unit in which it is a number from 1 on.
+
+    Parameters
+    ----------
+    per_s : float
+        Steps per second, at least 0.
+
+    Returns
+    -------
+    str
+        For example ``1,234/s``, ``7.5/s``, ``12/min`` or ``3/h``.
+    """
+    for n_seconds, unit in ((1, "s"), (60, "min"), (3600, "h")):
+        value = per_s * n_seconds
+        if value >= 1 or unit == "h":
+            break
+    return f"{value:,.0f}/{unit}" if value >= 10 else f"{value:.2g}/{unit}"
 
 
 def plural(n: int, noun: str) -> str:

@@ -189,6 +189,22 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
+def test_the_wheel_has_a_man_page_and_completions_of_every_shell(wheel: zipfile.ZipFile) -> None:
+    shared = {name.partition(".data/data/")[2]: name for name in wheel.namelist() if ".data/data/" in name}
+    assert sorted(shared) == [
+        "share/bash-completion/completions/emosense-batch",
+        "share/fish/vendor_completions.d/emosense-batch.fish",
+        "share/man/man1/emosense-batch.1",
+        "share/zsh/site-functions/_emosense-batch",
+    ]
+    page = wheel.read(shared["share/man/man1/emosense-batch.1"]).decode()
+    for section in ("NAME", "SYNOPSIS", "LABEL", "MODELS VERIFY", "EXIT STATUS"):
+        assert f"\n.SH {section}\n" in page
+    assert "\\fB\\-o\\fR, \\fB\\-\\-output\\fR" in page
+    script = wheel.read(shared["share/bash-completion/completions/emosense-batch"]).decode()
+    assert "_EMOSENSE_BATCH_COMPLETE=complete_bash" in script
+
+
 def test_the_wheel_states_the_licences_of_code_and_weights_and_has_both_texts(wheel: zipfile.ZipFile) -> None:
     info = f"emosense-{__version__}.dist-info"
     metadata = email.message_from_string(wheel.read(f"{info}/METADATA").decode())
@@ -215,6 +231,8 @@ def test_the_notice_names_every_folder_of_weights(wheel: zipfile.ZipFile) -> Non
 
 
 def test_the_wheel_has_only_the_package_and_stays_small(wheel: zipfile.ZipFile) -> None:
-    assert {name.split("/")[0] for name in wheel.namelist()} == {"emosense", f"emosense-{__version__}.dist-info"}
+    assert {name.split("/")[0] for name in wheel.namelist()} == {
+        "emosense", f"emosense-{__version__}.data", f"emosense-{__version__}.dist-info",
+    }  # fmt: skip
     assert "emosense/py.typed" in wheel.namelist()
     assert sum(item.compress_size for item in wheel.infolist()) < 30_000_000

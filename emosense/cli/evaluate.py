@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from emosense.cli.log_file import LogFile
 from emosense.cli.options import (
     KINDS_TEXT,
     Address,
@@ -30,7 +31,7 @@ from emosense.errors import UsageError
 from emosense.storage.locations import join
 
 # The parameters that --compare uses.
-_FOR_COMPARISON: Final = frozenset({"compare", "output", "progress", "quiet", "load", "save"})
+_FOR_COMPARISON: Final = frozenset({"compare", "output", "progress", "quiet", "log_file", "load", "save"})
 
 
 def evaluate(
@@ -88,6 +89,7 @@ def evaluate(
     address: Address = None,
     progress: ProgressOption = ProgressMode.auto,
     quiet: Quiet = False,
+    log_file: LogFile = None,  # noqa: ARG001 - opened before the command starts
     load: LoadParams = None,  # noqa: ARG001 - read before the other options
     save: SaveParams = None,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from emosense.cli.log_file import LogFile
 from emosense.cli.options import (
     Address,
     EncoderFile,
@@ -53,6 +54,7 @@ def features(
     address: Address = None,
     progress: ProgressOption = ProgressMode.auto,
     quiet: Quiet = False,
+    log_file: LogFile = None,  # noqa: ARG001 - opened before the command starts
     load: LoadParams = None,  # noqa: ARG001 - read before the other options
     save: SaveParams = None,
 ) -> None:

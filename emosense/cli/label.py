@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emosense.cli.log_file import LogFile
 from emosense.cli.options import (
     Address,
     EncoderFile,
@@ -24,6 +25,7 @@ from emosense.cli.options import (
     print_message,
 )
 from emosense.cli.params_file import LoadParams, SaveParams, saved_params
+from emosense.cli.standard_output import STANDARD_OUTPUT, printed_table
 from emosense.errors import UsageError
 from emosense.tables.formats import OUTPUT_FORMATS
 
@@ -46,7 +48,8 @@ def label(
         typer.Option(
             "-o",
             "--output",
-            help="Table to write: .csv, .parquet or .jsonl; NAME/ for a folder of Parquet files.",
+            help="Table to write: .csv, .parquet or .jsonl; NAME/ for a folder of Parquet files. - prints it on standard "
+            "output when it is finished: CSV, or JSON lines with -f jsonl.",
         ),
     ] = "labels.csv",
     model: Annotated[
@@ -155,6 +158,7 @@ def label(
     progress: ProgressOption = ProgressMode.auto,
     quiet: Quiet = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print what is wrong with each recording.")] = False,
+    log_file: LogFile = None,  # noqa: ARG001 - opened before the command starts
     load: LoadParams = None,  # noqa: ARG001 - read before the other options
     save: SaveParams = None,
 ) -> None:
@@ -169,6 +173,11 @@ def label(
     from emosense.labelling.run_job import run_label_job
     from emosense.labelling.speaker_rule import SpeakerRule
 
+    is_printed, exports = output == STANDARD_OUTPUT, tuple(formats or ())
+    if is_printed:
+        if report is not None or as_json:
+            raise UsageError("-o - prints only the table: leave out --report and --json, or name a file")
+        output, exports = context.with_resource(printed_table(exports)), ()
     if report is not None:
         from emosense.reports.page import check_output
         from emosense.tables.readers import check_readable
@@ -180,7 +189,7 @@ def label(
         names=_names_on_stdin(root) if "-" in inputs else None,
         output=output,
         segments_output=segments,
-        exports=tuple(formats or ()),
+        exports=exports,
         report=report,
         model=model,
         encoder=encoder,
@@ -210,7 +219,7 @@ def label(
     if as_json:
         print(json.dumps(summary.to_dict(job), indent=2))  # noqa: T201 - what was asked for
     elif not quiet and not summary.failure:
-        print_message(summary.text(job))
+        print_message(summary.text(job).replace(job.output, "standard output") if is_printed else summary.text(job))
     if report is not None and not dry_run and summary.n_recordings:
         from emosense.reports import label_report
 

@@ -1,9 +1,13 @@
-"""`--save-params` and `--load-params`: the options of a command, written to a JSON file and read from it."""
+"""`--save-params` and `--load-params`: the options of a command, written to a JSON file and read from it.
+
+A configuration file by hand is TOML: one table per command, with the options as on the command line.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import tomllib
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final
 
@@ -16,7 +20,7 @@ from emosense.storage.reading import read_bytes, read_json
 from emosense.storage.writing import write_bytes
 
 # Options of one run rather than settings of the job.
-_NOT_SAVED: Final = frozenset({"help", "save", "load", "restart", "dry_run", "overwrite"})
+_NOT_SAVED: Final = frozenset({"help", "save", "load", "restart", "dry_run", "overwrite", "log_file"})
 
 
 def _read_params(path: str) -> dict[str, Any]:
@@ -33,11 +37,34 @@ def _read_params(path: str) -> dict[str, Any]:
     return values
 
 
+def _read_toml(path: str, context: typer.Context) -> dict[str, Any]:
+    """Return the options that a configuration file has for the command, by the names of their parameters."""
+    words: list[str] = []
+    here = context
+    while here.parent is not None:
+        words, here = [here.info_name or "", *words], here.parent
+    command = ".".join(words)
+    try:
+        content: Any = tomllib.loads(read_bytes(path).decode())
+        for word in words:
+            content = content.get(word, {})
+        given = dict(content)
+    except FileNotFoundError as err:
+        raise UsageError(f"--load-params: there is no file {redact(path)}") from err
+    except OSError as err:
+        raise UsageError(f"{redact(path)} cannot be read: {err.strerror or err}") from err
+    except (ValueError, TypeError, AttributeError) as err:
+        raise UsageError(f"{redact(path)} is not a TOML file with a table [{command}]: {err}") from err
+    parameters = [(each.name or "", each.opts) for each in context.command.params]
+    names = {spelling.lstrip("-"): name for name, spellings in parameters for spelling in spellings}
+    return {names.get(option, option): value for option, value in given.items()}
+
+
 def _load_params(context: typer.Context, path: str | None) -> str | None:
     """Make the options of a file the command's defaults; options on the command line take precedence."""
     if path is None:
         return None
-    values = _read_params(path)
+    values = _read_toml(path, context) if path.lower().endswith(".toml") else _read_params(path)
     unknown = sorted(values.keys() - {parameter.name for parameter in context.command.params})
     if unknown:
         raise UsageError(f"{path} contains the option {unknown[0]}, which this command does not have")
@@ -120,7 +147,13 @@ def _saved_before(context: typer.Context, path: str) -> bytes | None:
 
 LoadParams = Annotated[
     str | None,
-    typer.Option("--load-params", callback=_load_params, is_eager=True, help="Read options from this JSON file."),
+    typer.Option(
+        "--load-params",
+        callback=_load_params,
+        is_eager=True,
+        help="Read options from this file: JSON as --save-params writes it, or .toml with a table per command, such as "
+        "[label].",
+    ),
 ]
 SaveParams = Annotated[
     str | None,

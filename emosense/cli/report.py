@@ -27,6 +27,7 @@ def report(
         list[str] | None,
         typer.Option(help="Format of the figures: svg, png or pdf, 85 mm wide; repeatable; default: svg."),
     ] = None,
+    png: Annotated[bool, typer.Option("--png", hidden=True)] = False,
 ) -> None:
     """Write a report of labels, or of one or two evaluations, as one HTML page."""
     from emosense.errors import UsageError
@@ -36,6 +37,8 @@ def report(
     from emosense.storage.folders import exists
     from emosense.storage.locations import join
 
+    if png:
+        raise UsageError("a report is a page; for pictures of its figures: --figures FOLDER --figure-format png")
     is_table = source.lower().endswith((".csv", ".parquet", ".jsonl"))
     if figure_format and figures is None:
         raise UsageError("--figure-format needs --figures FOLDER")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from emosense.cli.log_file import LogFile
 from emosense.cli.options import (
     KINDS_TEXT,
     Address,
@@ -69,6 +70,7 @@ def train(
     ] = False,
     progress: ProgressOption = ProgressMode.auto,
     quiet: Quiet = False,
+    log_file: LogFile = None,  # noqa: ARG001 - opened before the command starts
     load: LoadParams = None,  # noqa: ARG001 - read before the other options
     save: SaveParams = None,
 ) -> None:

@@ -88,7 +88,7 @@ def quality(tally: Tally, items: list[Figure | Table]) -> list[Markup]:
         side = "below" if measure.needs_check is _below else "above"
         share = percent(n_to_check / len(values))
         unit = f" {measure.unit}" if measure.unit.startswith("dB") else ""
-        limit = f"{_number_text(measure.limit, measure)}{unit}"
+        limit = f"{measure.limit:g}{unit}".replace("-", "\N{MINUS SIGN}")
         median = _number_text(float(np.median(values)), measure)
         caption = f"Median {median}{unit}; {share} of the recordings are {side} {limit}."
         found.append(_figure(name, measure, caption, values))

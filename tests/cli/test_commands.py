@@ -46,6 +46,30 @@ def test_saved_options_are_loaded_and_the_command_line_takes_precedence(
     assert json.loads((tmp_path / "c.csv.run.json").read_text())["parameters"]["window_s"] == 2.0
 
 
+def test_a_configuration_file_has_a_table_of_options_per_command(tmp_path: Path) -> None:
+    (tmp_path / "emosense.toml").write_text(
+        '[label]\nmax-errors = "5%"\nadapt = "wings"\n[models.familiarity]\nmodel = "fast"\n[evaluate]\nwings = 2\n'
+    )
+    done = run("label", ".", "--load-params", "emosense.toml", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2, "emosense-batch: --adapt takes one of speaker, folder, none, not 'wings'\n",
+    )  # fmt: skip
+    done = run("evaluate", ".", "--load-params", "emosense.toml", cwd=tmp_path)
+    assert "emosense.toml contains the option wings, which this command does not have" in done.stderr
+    (tmp_path / "flat.toml").write_text("label = 3\n")
+    assert (
+        "flat.toml is not a TOML file with a table [label]"
+        in run("label", ".", "--load-params", "flat.toml", cwd=tmp_path).stderr
+    )
+
+
+def test_a_wrong_option_names_the_right_one(tmp_path: Path) -> None:
+    assert "--emotions" in run("label", "x", "--emotion", "calm").stderr
+    assert run("report", "x", "--png").stderr == (
+        "emosense-batch: a report is a page; for pictures of its figures: --figures FOLDER --figure-format png\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [
@@ -316,5 +340,5 @@ def test_trust_columns_have_their_section_in_the_report(
     with open(output, newline="") as file:
         levels = [float(row["level_dbfs"]) for row in csv.DictReader(file) if row["level_dbfs"]]
     assert len(levels) == 2
-    text = page.read_text().replace("\u00a0", " ")
-    assert f"Median {sum(levels) / 2:.4g} dBFS; 0.0 % of the recordings are below -60 dBFS." in text
+    text = page.read_text().replace("\u00a0", " ").replace("\N{MINUS SIGN}", "-")
+    assert f"Median {sum(levels) / 2:.1f} dBFS; 0.0 % of the recordings are below -60 dBFS." in text

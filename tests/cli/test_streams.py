@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from emosense.cli.streams import dropping_stream
-from emosense.progress import Bar, Lines, Progress
+from emosense.progress import Bar, Lines, Progress, rate_text
 
 
 def closed_reader() -> int:
@@ -57,6 +57,22 @@ def test_progress_goes_on_without_a_terminal(display: Callable[[], Progress], mo
         progress.advance(2, 1)
         progress.message("done")
     os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("per_s", "text"),
+    [
+        (1234.5, "1,234/s"),
+        (79.4, "79/s"),
+        (7.46, "7.5/s"),
+        (0.5, "30/min"),
+        (0.02, "1.2/min"),
+        (0.001, "3.6/h"),
+        (0, "0/h"),
+    ],
+)
+def test_a_rate_is_in_the_unit_in_which_a_person_reads_it(per_s: float, text: str) -> None:
+    assert rate_text(per_s) == text
 
 
 def test_everything_arrives_where_it_can_be_written_and_what_the_encoding_lacks_is_escaped() -> None:

@@ -1,0 +1,34 @@
+"""`--log-file`: standard error goes to a file as well."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+from test_commands import run
+
+from emosense.cli.log_file import LoggedStream
+
+
+def test_every_line_is_logged_with_its_time_and_parts_of_a_line_are_joined() -> None:
+    shown, log = io.StringIO(), io.StringIO()
+    stream = LoggedStream(shown, log)
+    for text in ("one", " line\nand ", "another\n\n", "an unfinished one"):
+        assert stream.write(text) == len(text)
+    assert shown.getvalue() == "one line\nand another\n\nan unfinished one"
+    assert not stream.isatty()
+    times = re.findall(r"^(\S+) ?(.*)$", log.getvalue(), re.MULTILINE)
+    assert [text for _, text in times] == ["one line", "and another", ""]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", time) for time, _ in times)
+
+
+def test_the_errors_of_two_commands_follow_each_other_in_the_log(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        done = run("label", name, "--log-file", "run.log", cwd=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.strip() in (tmp_path / "run.log").read_text()
+    assert len((tmp_path / "run.log").read_text().splitlines()) == 2
+    refused = run("label", "one", "--log-file", "no/run.log", cwd=tmp_path)
+    assert refused.returncode == 6
+    assert refused.stderr == "emosense-batch: cannot write the log no/run.log: No such file or directory\n"

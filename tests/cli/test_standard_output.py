@@ -1,0 +1,42 @@
+"""`-o -`: a table on standard output."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_commands import run
+
+
+def test_a_table_is_printed_as_csv_or_json_lines_and_nothing_else(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav")
+    (tmp_path / "in" / "b.wav").write_bytes(b"no audio")
+    done = run("label", "in", "-m", tiny_model, "-o", "-", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "standard output: 2 recordings" in done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(row["path"], row["status"]) for row in rows] == [("in/a.wav", "ok"), ("in/b.wav", "error")]
+    done = run("label", "in", "-m", tiny_model, "-o", "-", "-f", "jsonl", "-q", cwd=tmp_path)
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["emotion"] for record in records] == [rows[0]["emotion"], ""]
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("-f", "parquet"), "-o - prints one table: choose -f csv or -f jsonl"),
+        (("-f", "csv", "-f", "jsonl"), "-o - prints one table: choose -f csv or -f jsonl"),
+        (("--json",), "-o - prints only the table: leave out --report and --json, or name a file"),
+        (("--report", "r.html"), "-o - prints only the table: leave out --report and --json, or name a file"),
+    ],
+)
+def test_what_does_not_fit_on_standard_output_is_refused(tmp_path: Path, options: tuple[str, ...], says: str) -> None:
+    done = run("label", tmp_path, "-o", "-", *options)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"emosense-batch: {says}\n")
