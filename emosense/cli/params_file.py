@@ -40,7 +40,7 @@ def _read_params(path: str) -> dict[str, Any]:
 def _read_toml(path: str, context: typer.Context) -> dict[str, Any]:
     """Return the options that a configuration file has for the command, by the names of their parameters."""
     words: list[str] = []
-    here = context
+    here: Any = context
     while here.parent is not None:
         words, here = [here.info_name or "", *words], here.parent
     command = ".".join(words)
@@ -57,7 +57,7 @@ def _read_toml(path: str, context: typer.Context) -> dict[str, Any]:
         raise UsageError(f"{redact(path)} is not a TOML file with a table [{command}]: {err}") from err
     parameters = [(each.name or "", each.opts) for each in context.command.params]
     names = {spelling.lstrip("-"): name for name, spellings in parameters for spelling in spellings}
-    return {names.get(option, option): value for option, value in given.items()}
+    return {str(names.get(option, option)): value for option, value in given.items()}
 
 
 def _load_params(context: typer.Context, path: str | None) -> str | None:
