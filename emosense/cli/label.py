@@ -48,8 +48,8 @@ def label(
         typer.Option(
             "-o",
             "--output",
-            help="Table to write: .csv, .parquet or .jsonl; NAME/ for a folder of Parquet files. - prints it on standard "
-            "output when it is finished: CSV, or JSON lines with -f jsonl.",
+            help="Table to write: .csv, .parquet or .jsonl; NAME/ for a folder of Parquet files. - prints it on "
+            "standard output when it is finished: CSV, or JSON lines with -f jsonl.",
         ),
     ] = "labels.csv",
     model: Annotated[
