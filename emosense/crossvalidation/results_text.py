@@ -62,10 +62,12 @@ def table_text(metrics: dict[str, Any]) -> str:
         lines.append(f"  {'ECE':10}{100 * metrics['scores']['ece']['mean']:5.1f} %{after}")
     chosen = [seed["chosen"] for seed in seeds if seed.get("chosen")]
     if chosen:
-        mean, calibrated = (100 * np.mean([scores[name] for scores in chosen]) for name in ("mean", "calibrated"))
+        mean, calibrated, attainable = (
+            100 * np.mean([scores[name] for scores in chosen]) for name in ("mean", "calibrated", "attainable")
+        )
         lines.append(
             f"  ECE among some emotions (--emotions): {mean:.1f} %, the mean over {chosen[0]['n_choices']} choices; "
-            f"at most {100 * CALIBRATED:g} % for {calibrated:.0f} % of them"
+            f"at most {100 * CALIBRATED:g} % for {calibrated:.0f} % of them (true probabilities: {attainable:.0f} %)"
         )
     lines.append(f"  UAR adapted (--speakers): {_adaptation(seeds)}{emotions_text(seeds[0])}")
     if "leak_gap" in metrics:

@@ -14,6 +14,8 @@ from emosense.evaluation.confidence import ece
 
 # A confidence within 5 points of the accuracy counts as calibrated.
 CALIBRATED: Final = 0.05
+# Draws of true labels for each choice; over all choices the share that they give varies by half a point.
+_N_DRAWN: Final = 4
 
 
 def chosen_scores(
@@ -34,14 +36,32 @@ def chosen_scores(
     -------
     dict or None
         ``n_choices``, ``mean`` and ``max`` of the ECE, and ``calibrated``: the share of choices with an ECE of at most
-        `CALIBRATED`. None if there are fewer than three emotions, or no choice has a row.
+        `CALIBRATED`. ``attainable`` is what that share would be for as many rows if every probability were true: the
+        ECE of few rows is above 0 by chance. None if there are fewer than three emotions, or no choice has a row.
     """
-    answers = (_answers(choice, truth, shares, emotions) for choice in _choices(emotions))
-    found = [ece(labels, among) for labels, among in answers if len(labels)]
+    rng = np.random.default_rng(0)
+    found, by_chance = [], []
+    for choice in _choices(emotions):
+        labels, among = _answers(choice, truth, shares, emotions)
+        if len(labels):
+            found.append(ece(labels, among))
+            by_chance += [ece(_drawn(among, rng), among) for _ in range(_N_DRAWN)]
     if not found:
         return None
-    calibrated = sum(value <= CALIBRATED for value in found) / len(found)
-    return {"n_choices": len(found), "mean": float(np.mean(found)), "max": max(found), "calibrated": calibrated}
+    calibrated, attainable = (sum(value <= CALIBRATED for value in each) / len(each) for each in (found, by_chance))
+    return {
+        "n_choices": len(found),
+        "mean": float(np.mean(found)),
+        "max": max(found),
+        "calibrated": calibrated,
+        "attainable": attainable,
+    }
+
+
+def _drawn(probabilities: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw a label for each row from its probabilities."""
+    places = (rng.random((len(probabilities), 1)) > probabilities.cumsum(axis=1)).sum(axis=1)
+    return np.asarray(np.minimum(places, probabilities.shape[1] - 1))
 
 
 def _choices(emotions: Sequence[str]) -> Iterator[EmotionChoice]:

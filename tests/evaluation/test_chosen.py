@@ -24,7 +24,7 @@ def test_probabilities_that_are_true_are_calibrated_for_every_choice() -> None:
     # Choices of 2 to 7 of 8 emotions: 2**8 less none, all, and 8 single ones.
     assert scores["n_choices"] == 2**8 - 2 - 8
     assert scores["max"] < 0.03
-    assert scores["calibrated"] == 1
+    assert scores["calibrated"] == scores["attainable"] == 1
 
 
 def test_probabilities_that_are_too_sharp_are_not() -> None:
@@ -32,6 +32,14 @@ def test_probabilities_that_are_too_sharp_are_not() -> None:
     assert scores is not None
     assert scores["calibrated"] < 0.2
     assert scores["mean"] > 0.05
+    assert scores["attainable"] > 0.9
+
+
+def test_few_rows_miss_the_limit_by_chance_even_if_probabilities_are_true() -> None:
+    scores = chosen_scores(*drawn(160), EMOTIONS)
+    assert scores is not None
+    assert scores["attainable"] < 0.3
+    assert scores["calibrated"] == pytest.approx(scores["attainable"], abs=0.15)
 
 
 @pytest.mark.parametrize("emotions", [EMOTIONS[:2], EMOTIONS[3:5]])
