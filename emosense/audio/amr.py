@@ -21,6 +21,27 @@ SAMPLE_RATE: Final = {"amrnb": 8_000, "amrwb": 16_000}
 FRAME_S: Final = 0.02
 
 
+def frame_bytes(codec: str, header: bytes) -> int:
+    """Return the length of a frame.
+
+    Parameters
+    ----------
+    codec : str
+        ``amrnb`` or ``amrwb``.
+    header : bytes
+        Its first byte.
+
+    Returns
+    -------
+    int
+        In bytes, its header included; 0 if this is not a header of a frame.
+    """
+    if not header or header[0] & 0x83:
+        return 0
+    frame_type = header[0] >> 3
+    return _SIZES[codec][frame_type] if frame_type < len(_SIZES[codec]) else 1
+
+
 def frames(codec: str, packet: bytes) -> Iterator[tuple[bytes, bool]]:
     """Split a packet into its frames.
 

@@ -26,6 +26,21 @@ _MAX_CHUNKS: Final = 100_000
 _PIPE_SIZES: Final = (range(1), range(0x7FFF_F000, 0x8000_0001), range(0xFFFF_FF00, 1 << 32))
 
 
+def is_pipe_size(n_bytes: int) -> bool:
+    """Return whether a size in a header only says that it was not known when the header was written.
+
+    Parameters
+    ----------
+    n_bytes : int
+        The size.
+
+    Returns
+    -------
+    bool
+    """
+    return any(n_bytes in sizes for sizes in _PIPE_SIZES)
+
+
 def declared_bytes(content: Content) -> tuple[int, int]:
     """Return how many bytes of samples the header declares and how many are present.
 
@@ -55,7 +70,7 @@ def declared_bytes(content: Content) -> tuple[int, int]:
     elif head[:4] == b".snd" and len(head) >= 12:
         start, declared = struct.unpack_from(">2I", head, 4)
     present = content.size - start
-    is_known = start and present > 0 and not any(declared in sizes for sizes in _PIPE_SIZES)
+    is_known = start and present > 0 and not is_pipe_size(declared)
     return (declared, present) if is_known and declared > present else (1, 1)
 
 
@@ -73,7 +88,23 @@ def is_cut_riff(content: Content) -> bool:
         False if the header does not say.
     """
     declared = int.from_bytes(content.head[4:8], "little")
-    return content.size < declared + 8 and not any(declared in sizes for sizes in _PIPE_SIZES)
+    return content.size < declared + 8 and not is_pipe_size(declared)
+
+
+def is_flac_without_total(head: bytes) -> bool:
+    """Return whether a FLAC does not say how many samples it has, which is valid (RFC 9639, 8.2).
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes of the file.
+
+    Returns
+    -------
+    bool
+        False for other containers.
+    """
+    return head[:4] == b"fLaC" and int.from_bytes(head[21:26], "big") & ((1 << 36) - 1) == 0
 
 
 def nist_frames(content: Content) -> int:
@@ -210,8 +241,8 @@ def after_id3(content: Content) -> int:
     return start
 
 
-def has_frame_count(content: Content) -> bool:
-    """Return whether an MP3 file says how many frames it has, in a Xing, Info or VBRI header.
+def mp3_frame_count(content: Content) -> int:
+    """Return how many frames an MP3 file has after its first, by a Xing, Info or VBRI header.
 
     Parameters
     ----------
@@ -220,12 +251,13 @@ def has_frame_count(content: Content) -> bool:
 
     Returns
     -------
-    bool
-        Whether its first frame holds such a header with a count.
+    int
+        0 if it does not say.
     """
-    first = content.at(after_id3(content), 256)
-    xing = max(first.find(b"Xing"), first.find(b"Info"))
-    return b"VBRI" in first or (0 <= xing < len(first) - 7 and bool(first[xing + 7] & 1))
+    first, place, is_vbri = _mp3_header(content)
+    if is_vbri:
+        return int.from_bytes(first[place + 14 : place + 18], "big")
+    return int.from_bytes(first[place + 8 : place + 12], "big") if _xing_flags(first, place) & 1 else 0
 
 
 def mp3_end(content: Content) -> int | None:
@@ -239,15 +271,25 @@ def mp3_end(content: Content) -> int | None:
     Returns
     -------
     int or None
-        None if the header does not say, or says that the frames fill the file.
+        None if the header does not say.
     """
     start = after_id3(content)
-    first = content.at(start, 256)
-    xing, vbri = max(first.find(b"Xing"), first.find(b"Info")), first.find(b"VBRI")
+    first, place, is_vbri = _mp3_header(content)
     n_bytes = 0
-    if vbri >= 0:
-        n_bytes = int.from_bytes(first[vbri + 10 : vbri + 14], "big")
-    elif 0 <= xing < len(first) - 16 and first[xing + 7] & 2:
-        place = xing + 8 + 4 * (first[xing + 7] & 1)
-        n_bytes = int.from_bytes(first[place : place + 4], "big")
-    return start + n_bytes if 0 < n_bytes < content.size - start else None
+    if is_vbri:
+        n_bytes = int.from_bytes(first[place + 10 : place + 14], "big")
+    elif _xing_flags(first, place) & 2:
+        at = place + 8 + 4 * (first[place + 7] & 1)
+        n_bytes = int.from_bytes(first[at : at + 4], "big")
+    return start + n_bytes if n_bytes else None
+
+
+def _mp3_header(content: Content) -> tuple[bytes, int, bool]:
+    """Return the first bytes after tags, the place of the header in them, below 0 for none, and whether it is VBRI."""
+    first = content.at(after_id3(content), 256)
+    vbri = first.find(b"VBRI")
+    return (first, vbri, True) if vbri >= 0 else (first, max(first.find(b"Xing"), first.find(b"Info")), False)
+
+
+def _xing_flags(first: bytes, place: int) -> int:
+    return first[place + 7] if 0 <= place < len(first) - 16 else 0

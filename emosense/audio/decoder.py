@@ -20,7 +20,7 @@ from emosense.audio.container_headers import MAX_CHANNELS, TOLERANCE_S
 from emosense.audio.content import Content, ContentFile
 from emosense.audio.ffmpeg import FFmpegDecoder
 from emosense.audio.file_type import header_fault, start_fault
-from emosense.audio.joined import JoinedDecoder, Part, recordings
+from emosense.audio.joined import JoinedDecoder, Part, begins_after, recordings
 from emosense.audio.ogg import OggStream
 from emosense.audio.tracks import no_track
 from emosense.errors import RecordingError
@@ -28,6 +28,8 @@ from emosense.errors import RecordingError
 MIN_SAMPLE_RATE_HZ: Final = 1_000
 MAX_SAMPLE_RATE_HZ: Final = 768_000
 # libsndfile says 2**63 - 1 frames where a header gives no total, and over 1e9 for some damaged MP3 headers.
+# libsndfile reads so much of a FLAC at a time, at most.
+_READ_AHEAD_BYTES: Final = 1 << 14
 _UNKNOWN_FRAMES: Final = 1 << 40
 # Samples of a block, of all channels: 5 s of 48 kHz. A call for each 65,536 would take 0.25 ms more for 4 s.
 BLOCK_SAMPLES: Final = 1 << 18
@@ -185,7 +187,7 @@ class SoundFileDecoder:
     def _loses_samples(self) -> bool:
         if self._sound.subtype.startswith("MPEG"):
             # Without a count libsndfile guesses one from the first frame, and ends there: 1.4 s of a VBR file of 5 s.
-            return not (self._sound.format == "MP3" and container_headers.has_frame_count(self._content))
+            return not (self._sound.format == "MP3" and container_headers.mp3_frame_count(self._content) > 0)
         # A FLAC without a total is valid (RFC 9639), and libsndfile loses its last block.
         is_flac = self._sound.format == "FLAC" and self.declared_frames is None
         return is_flac or (self._sound.frames == 0 and container_headers.has_unsized_data(self._content))
@@ -227,6 +229,8 @@ class SoundFileDecoder:
         # The header of a FLAC may give too small a total, or tags may follow the samples: FFmpeg tells which.
         if self._sound.format == "FLAC" and n_bytes_left > 0:
             yield from self._rest(n_read, None)
+            # One of another format is not read: the end of a FLAC is only known when it was decoded.
+            self.is_broken |= begins_after(self._content, max(0, position - _READ_AHEAD_BYTES)) is not None
 
     def _rest(self, n_read: int, fault: Exception | None) -> Iterator[Float32]:
         """Yield what FFmpeg decodes from frame `n_read` on."""

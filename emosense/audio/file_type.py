@@ -21,7 +21,7 @@ from emosense.errors import RecordingError
 _MP4_ATOMS: Final = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp")
 _CONTROL: Final = re.compile(rb"[\0-\x08\x0e-\x1a]")
 # Packets of a transport stream have 188 bytes, and 4 more before each on Blu-ray discs, or 16 after each.
-_TRANSPORT_PACKETS: Final = ((0, 188), (4, 192), (0, 204))
+TRANSPORT_PACKETS: Final = ((0, 188), (4, 192), (0, 204))
 _UNREAD_STARTS: Final = re.compile(
     b"|".join(b"(?P<f%d>%b)" % (place, each.start) for place, each in enumerate(UNREAD_FORMATS) if each.start),
     re.DOTALL,
@@ -57,7 +57,7 @@ def is_audio_start(head: bytes) -> bool:
     """
     if head.startswith(STARTS) or head[4:8] in _MP4_ATOMS:
         return disguised_kind(head) is None
-    return _starts_with_mpeg_frames(head) or _is_transport_stream(head)
+    return _starts_with_mpeg_frames(head) or is_transport_stream(head)
 
 
 def _starts_with_mpeg_frames(head: bytes) -> bool:
@@ -72,9 +72,20 @@ def _starts_with_mpeg_frames(head: bytes) -> bool:
     return is_free_format or len(head) in (first, first + second)
 
 
-def _is_transport_stream(head: bytes) -> bool:
-    """Whether all packets in the first bytes, three or more, have their sync byte."""
-    return any(len(marks := head[at::size]) >= 3 and not marks.strip(b"G") for at, size in _TRANSPORT_PACKETS)
+def is_transport_stream(head: bytes) -> bool:
+    """Return whether a file is an MPEG transport stream.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes of the file.
+
+    Returns
+    -------
+    bool
+        Whether all packets in them, three or more, have their sync byte.
+    """
+    return any(len(marks := head[at::size]) >= 3 and not marks.strip(b"G") for at, size in TRANSPORT_PACKETS)
 
 
 def is_only_text(head: bytes) -> bool:

@@ -1,13 +1,13 @@
 """Recordings that were joined into one file, end to end: where each begins, and all of them as one.
 
-Decoders read the first and ignore the rest. Where a container says how long it is, the next one is looked for at its
-end; where it does not, all of the file is searched for another header. MPEG frames, ADTS, AC-3 and MPEG streams are
-read on by their decoders.
+Decoders read the first and ignore the rest. Where the first ends (`emosense.audio.ends`), another one is looked for, of
+any format; where its container does not say, all of the file is searched for another header like its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
@@ -15,45 +15,46 @@ from typing import TYPE_CHECKING, Final
 from emosense.arrays import Float32
 from emosense.audio import container_headers
 from emosense.audio.content import Content
-from emosense.audio.file_type import mpeg_start
+from emosense.audio.ends import end_of_first
+from emosense.audio.file_type import is_transport_stream, mpeg_frame_bytes, mpeg_start
+from emosense.audio.frame_lengths import ac3_frame_bytes, adts_frame_bytes
 from emosense.audio.ogg import MARK, OggStream, ogg_streams
+from emosense.audio.transport_stream import program_starts
 from emosense.errors import RecordingError
 
 if TYPE_CHECKING:
     from emosense.audio.decoder import Decoder
 
-# What files start with, in full: so much is in no recording by chance. Files of these formats are searched.
-_SEARCHED: Final = tuple(
-    (start, re.compile(pattern, re.DOTALL))
-    for start, pattern in (
-        (b"fLaC", rb"fLaC[\0\x80]\0\0\x22"),
-        (b"\x1aE\xdf\xa3", rb"\x1aE\xdf\xa3.{1,60}(?:webm|matroska)"),
-        (b"0&\xb2u", rb"0&\xb2u\x8ef\xcf\x11\xa6\xd9\0\xaa\0b\xcel"),
-        (b"FLV\x01", rb"FLV\x01[\0-\x0f]\0\0\0\x09\0\0\0\0"),
-        (b"TTA1", rb"TTA1[\x01\x02]\0[\1-\xff]\0"),
-        (b"MAC ", rb"MAC [\x78-\x9f]\x0f"),
-        (b"caff", rb"caff\0\x01\0\0desc"),
-        (b"NIST", rb"NIST_1A\n {3}\d{4}\n"),
-        (b"Creative Voice File", rb"Creative Voice File\x1a"),
-        # A first block: at sample 0, and the first of those of its channels.
-        (b"wvpk", rb"wvpk.{5}\x04.{6}\0{4}.{5}[" + re.escape(bytes(byte for byte in range(256) if byte & 8)) + b"]"),
-        (b"#!AMR", rb"#!AMR(?:-WB)?\n"),
-    )
-)
-# Those of these say where they end.
-_SIZED: Final = re.compile(
-    rb"(?:RIFF|RIFX|RF64)....(?:WAVE|AVI )|FORM....(?:AIF[FC]|8SVX|16SV)|riff\x2e\x91\xcf\x11|\.snd\0\0..|OggS\0\x02|"
+# What files start with, in full: so much is in no recording by chance.
+_HEADERS: Final = (
+    rb"(?:RIFF|RIFX|RF64)....(?:WAVE|AVI )",
+    rb"FORM....(?:AIF[FC]|8SVX|16SV)",
+    rb"riff\x2e\x91\xcf\x11",
+    rb"\.snd\0\0......\0\0\0[\1-\x1b]",
+    rb"OggS\0\x02",
     rb"\0\0..ftyp",
-    re.DOTALL,
+    rb"fLaC[\0\x80]\0\0\x22",
+    rb"\x1aE\xdf\xa3.{1,60}(?:webm|matroska)",
+    rb"0&\xb2u\x8ef\xcf\x11\xa6\xd9\0\xaa\0b\xcel",
+    rb"FLV\x01[\0-\x0f]\0\0\0\x09\0\0\0\0",
+    rb"TTA1[\x01\x02]\0[\1-\xff]\0",
+    rb"MAC [\x78-\x9f]\x0f",
+    rb"caff\0\x01\0\0desc",
+    rb"NIST_1A\n {3}\d{4}\n",
+    rb"Creative Voice File\x1a",
+    # A first block: at sample 0, and the first of those of its channels.
+    rb"wvpk.{5}\x04.{6}\0{4}.{5}[" + re.escape(bytes(byte for byte in range(256) if byte & 8)) + b"]",
+    rb"#!AMR(?:-WB)?\n",
+    rb"\0\0\x01\xba[\x21\x44-\x47]",
 )
+_LIKE: Final = tuple(re.compile(pattern, re.DOTALL) for pattern in _HEADERS)
+_ANY: Final = re.compile(b"|".join(_HEADERS), re.DOTALL)
 _HEADER_BYTES: Final = 80
 _SEARCH_BYTES: Final = 1 << 16
 # Fewer frames than these after the end of an MP3 are its own: its header may be off by some.
 _LEAST_FRAMES_BYTES: Final = 1 << 10
-# What follows the samples of a WAV is text and marks; where it is not chunks at all, the walk ends here.
-_MOST_CHUNKS_AFTER: Final = 16
-# A day of fragments of a quarter of a second has fewer.
-_MOST_BOXES: Final = 1 << 20
+# The last frame that a walk takes may be the header of what follows.
+_LONGEST_STEP_BYTES: Final = 1 << 9
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -94,11 +95,11 @@ def recordings(content: Content) -> list[Part]:
         if rest.head[:5] == MARK:
             found = ogg_streams(rest) or [OggStream(0, rest.size)]
             streams |= {start + stream.start: stream for stream in found}
-            following = _begin_near(rest, found[-1].end)
+            following = begins_after(rest, found[-1].end)
         else:
-            places = _others_like(rest)
+            places = _changes(rest)
             streams |= dict.fromkeys(start + place for place in places)
-            following = None if places else _end(rest)
+            following = None if places else _following(rest)
         if following is None:
             break
         start += following
@@ -114,104 +115,84 @@ def _n_tag_bytes(content: Content, start: int) -> int:
     if content.at(start, 3) != b"ID3":
         return 0
     n_bytes = container_headers.after_id3(content.part(start, content.size))
-    has_other = _SIZED.match(following := content.at(start + n_bytes, _HEADER_BYTES)) or following.startswith(b"fLaC")
-    return n_bytes if has_other else 0
+    return n_bytes if _ANY.match(content.at(start + n_bytes, _HEADER_BYTES)) else 0
 
 
-def _others_like(content: Content) -> list[int]:
-    """Return where recordings of the same format begin, if files of this format are searched."""
-    for start, header in _SEARCHED:
-        if content.head.startswith(start):
-            return [*content.find(header, _HEADER_BYTES, 1)]
+def _changes(content: Content) -> list[int]:
+    """Return where recordings begin that are found by a search of the whole file."""
+    if is_transport_stream(content.head):
+        return program_starts(content)
+    if container_headers.is_flac_without_total(content.head):
+        return [*content.find(_ANY, _HEADER_BYTES, 1)]
+    if end_of_first(content) is None:
+        for header in _LIKE:
+            if header.match(content.head):
+                return [*content.find(header, _HEADER_BYTES, 1)]
     return []
 
 
-def _end(content: Content) -> int | None:
-    """Return the end of the first recording, None if there is no other after it."""
-    head = content.head
-    if head[:4] in (b"RIFF", b"RIFX", b"RF64"):
-        return _riff_end(content)
-    if head[:4] == b"FORM":
-        return _begin_near(content, 8 + int.from_bytes(head[4:8], "big"))
-    if head[:4] == b"riff":
-        return _begin_near(content, int.from_bytes(head[16:24], "little"))
-    if head[:4] == b".snd":
-        return _begin_near(content, int.from_bytes(head[4:8], "big") + int.from_bytes(head[8:12], "big"))
-    if head[4:8] == b"ftyp":
-        return _mp4_end(content)
-    if head[:3] == b"ID3" or head[:1] == b"\xff":
-        return _mp3_end(content)
-    return None
-
-
-def _begin_near(content: Content, end: int) -> int | None:
-    """Return where a recording begins after the end of another one, which may be padded."""
-    if not 0 < end < content.size:
+def _following(content: Content) -> int | None:
+    """Return where another recording begins after the end of the first, None if there is no other."""
+    end = end_of_first(content)
+    if end is None or not 0 < end < content.size:
         return None
-    if _begins(content, end):
-        return end
-    match = _SIZED.search(content.at(end, _SEARCH_BYTES))
-    return end + match.start() if match else None
+    is_mpeg = mpeg_frame_bytes(content.at(container_headers.after_id3(content), 4)) > 0
+    # MPEG frames end where they are damaged, too, and the decoder goes on after that.
+    return begins_after(content, end, has_frames=not is_mpeg or container_headers.mp3_frame_count(content) > 0)
 
 
-def _begins(content: Content, place: int) -> bool:
-    start = content.at(place, _HEADER_BYTES) if 0 < place < content.size else b""
-    if len(start) < _HEADER_BYTES:
-        return False
-    if _SIZED.match(start) or any(header.match(start) for _, header in _SEARCHED):
-        return True
-    if start[:3] == b"ID3":
-        tags = container_headers.after_id3(content.part(place, content.size))
-        return _begins(content, place + tags)
-    if start[:1] != b"\xff":
-        return False
-    return content.size - place >= _LEAST_FRAMES_BYTES and mpeg_start(content.at(place, _SEARCH_BYTES)) == 0
+def begins_after(content: Content, end: int, *, has_frames: bool = True) -> int | None:
+    """Find another recording after the end of one, which may be padded or have tags.
+
+    Parameters
+    ----------
+    content : Content
+        The open file.
+    end : int
+        Where the first ends.
+    has_frames : bool
+        Whether MPEG frames count, which have no header; they are looked for near the end only.
+
+    Returns
+    -------
+    int or None
+        Its position; None if there is none.
+    """
+    places = [*itertools.islice(content.find(_ANY, _HEADER_BYTES, max(1, end - _LONGEST_STEP_BYTES)), 1)]
+    after = content.at(end, _SEARCH_BYTES)
+    finders = (mpeg_start,) * has_frames + (_adts_start, _ac3_start, _transport_start)
+    starts = [find(after) for find in finders]
+    places += [
+        end + start for start in starts if start is not None and content.size - end - start >= _LEAST_FRAMES_BYTES
+    ]
+    return min(places, default=None)
 
 
-def _riff_end(content: Content) -> int | None:
-    order = ">" if content.head[:4] == b"RIFX" else "<"
-    long_length, n_after = 0, 0
-    for name, length, body in container_headers.chunks(content, order):
-        if name == b"ds64":
-            long_length = int.from_bytes(content.at(body + 8, 8), "little")
-        # After the last chunk, another file looks like a chunk. RIFF....AVIX continues an AVI.
-        elif name in (b"RIFF", b"RIFX", b"RF64") and _begins(content, body - 8):
-            return body - 8
-        elif name == b"data":
-            end = _begin_near(content, body + (long_length if length == 0xFFFF_FFFF else length))
-            if end is not None:
-                return end
-            n_after = 1
-        elif n_after:
-            n_after += 1
-            if n_after > _MOST_CHUNKS_AFTER:
+def _adts_start(data: bytes) -> int | None:
+    return _frames_start(data, rb"\xff[\xf0\xf1\xf8\xf9]", adts_frame_bytes)
+
+
+def _ac3_start(data: bytes) -> int | None:
+    return _frames_start(data, rb"\x0b\x77", ac3_frame_bytes)
+
+
+def _transport_start(data: bytes) -> int | None:
+    match = re.search(rb"G[\0-\x5f].{186}G.{187}G.{187}G.{187}G", data, re.DOTALL)
+    return match.start() if match else None
+
+
+def _frames_start(data: bytes, sync: bytes, length_of: Callable[[bytes], int]) -> int | None:
+    """Find three frames in a row."""
+    for match in re.finditer(sync, data):
+        place = match.start()
+        for _ in range(3):
+            length = length_of(data[place : place + 6])
+            if not length:
                 break
-    return _begin_near(content, 8 + int.from_bytes(content.head[4:8], "big" if order == ">" else "little"))
-
-
-def _mp4_end(content: Content) -> int | None:
-    """Walk the boxes up to one that begins another file."""
-    place = 0
-    for _ in range(_MOST_BOXES):
-        header = content.at(place, 16)
-        length = int.from_bytes(header[:4], "big")
-        if length == 1:
-            length = int.from_bytes(header[8:16], "big")
-        if place and _begins(content, place):
-            return place
-        if len(header) < 8 or length < 8:
-            return None
-        place += length
+            place += length
+        else:
+            return match.start()
     return None
-
-
-def _mp3_end(content: Content) -> int | None:
-    """Return where a recording follows the last frame that the header counts, perhaps after tags."""
-    end = container_headers.mp3_end(content)
-    if end is None or _begins(content, end):
-        return end
-    place = mpeg_start(content.at(end, _SEARCH_BYTES))
-    return None if place is None or content.size - end - place < _LEAST_FRAMES_BYTES else end + place
 
 
 class JoinedDecoder:

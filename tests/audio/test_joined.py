@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import struct
@@ -124,6 +125,61 @@ def test_another_format_after_one_that_says_where_it_ends_is_noticed(first: str,
     row = decoded(path)
     assert row.status == "ok"
     assert row.decoded_s == pytest.approx(2.5, abs=PADDING_S)
+
+
+# One recording of another format after each kind of end: by sizes, by a walk along frames, or by decoding.
+AFTER = ("wav", "flac", "mp3, constant, uncounted", "aac", "webm", "ts")
+
+
+@pytest.mark.parametrize("gap", [b"", bytes(1000)])
+@pytest.mark.parametrize("first", MADE)
+def test_no_format_after_another_is_left_out_without_a_word(
+    first: str, gap: bytes, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    path = tmp_path / "joined"
+    start = MADE[first][0](1.0, MADE[first][1])
+    # A FLAC ends where the decoder has read it, some kilobytes ahead: less than that after it is not noticed.
+    seconds = 5.0 if "flac" in first else 1.5
+    for second in AFTER:
+        path.write_bytes(start + gap + _second(second, seconds))
+        row = decoded(path)
+        missing_s = 1.0 + seconds - row.decoded_s
+        assert row.status == "partial" or missing_s < PADDING_S, (second, row.status, row.code, row.decoded_s)
+    record_property("pairs of formats joined", len(AFTER))
+
+
+@functools.cache
+def _second(kind: str, seconds: float) -> bytes:
+    return MADE[kind][0](seconds, MADE[kind][1])
+
+
+def _broadcast(seconds: float, **numbers: int) -> bytes:
+    options = {f"mpegts_{name}": str(number) for name, number in numbers.items()}
+    return bad_audio.ffmpeg("mpegts", "aac", seconds, 48_000, options=options)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [{"start_pid": 512}, {"start_pid": 512, "pmt_start_pid": 5000}, {"pmt_start_pid": 5000}, {"service_id": 9}],
+)
+def test_a_broadcast_with_other_stream_numbers_is_read_on(numbers: dict[str, int], tmp_path: Path) -> None:
+    path = tmp_path / "joined.ts"
+    path.write_bytes(_broadcast(0.7) + _broadcast(1.6, **numbers) + _broadcast(1.1))
+    row = decoded(path)
+    assert (row.status, row.decoded_s) == ("ok", pytest.approx(3.4, abs=PADDING_S))
+
+
+def test_an_mp3_that_counts_frames_and_no_bytes_is_read_on(tmp_path: Path) -> None:
+    content = bytearray(bad_audio.mp3(1.0))
+    place = max(content.find(b"Info"), content.find(b"Xing"))
+    # Flags: frames, bytes, contents, quality. Without the bytes their four bytes go, and the frame keeps its length.
+    content[place + 7] &= ~2
+    del content[place + 12 : place + 16]
+    content[place + 24 : place + 24] = bytes(4)
+    path = tmp_path / "joined.mp3"
+    path.write_bytes(bytes(content) + bad_audio.mp3(1.5))
+    row = decoded(path)
+    assert (row.status, row.decoded_s) == ("ok", pytest.approx(2.5, abs=PADDING_S))
 
 
 def _of_channels(file_format: str, subtype: str, n_channels: int) -> bytes:
