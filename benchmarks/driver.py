@@ -23,6 +23,7 @@ from emosense.inputs.recording import Recording
 from emosense.labelling.chunk_writer import ChunkWriter, KeptChunk
 from emosense.labelling.chunks import Chunk, chunked
 from emosense.labelling.config import LabelConfig, Labelled, LabelSpec
+from emosense.labelling.engine_choice import CHUNK_SIZES
 from emosense.labelling.engines import Engine, LocalEngine
 from emosense.labelling.job import LabelJob
 from emosense.labelling.label_on_ray import RayEngine
@@ -36,7 +37,8 @@ from emosense.progress import Silent
 from emosense.ray_session import ray_session
 from emosense.tables.row import labelled_row
 
-CHUNK = 512
+_, CHUNK = CHUNK_SIZES
+ROWS = 512
 # One worker labels 240 recordings of 3.7 s a second (docs/performance.md).
 LABEL_S = CHUNK / 240
 PUT_S = 0.05
@@ -59,9 +61,13 @@ class BriefTask(ChunkWriter):
 
 
 def counted(chunk: Chunk) -> KeptChunk:
-    first, last = chunk.recordings[0], chunk.recordings[-1]
+    first, last = Recording.of_listed(chunk.listed[0]), Recording.of_listed(chunk.listed[-1])
     part = KeptPart(f"0000-{chunk.index:08d}-0123456789ab.parquet", first.path, last.path)
-    return KeptChunk(chunk.index, part, len(chunk.recordings), 0, ((last, ""),))
+    return KeptChunk(chunk.index, part, len(chunk.listed), 0, ((last, ""),))
+
+
+def milliseconds(cpu_s: float, n_chunks: int) -> str:
+    return f"{1000 * cpu_s / n_chunks * ROWS / CHUNK:.2f}"
 
 
 def recordings(n: int) -> Iterator[Recording]:
@@ -101,7 +107,7 @@ def simulated(n_workers: int, n_rounds: int) -> list[object]:
             engine = LocalEngine(SPEC, SimulatedWorker(run.folder.place), n_workers, no_worker)  # type: ignore[arg-type]
             done, cpu_s, clock_s = drive(engine, run, listing)
     busy = n_rounds * (LABEL_S + PUT_S) / clock_s
-    return [f"{n_workers:,} simulated workers", f"{done * CHUNK:,}", f"{1000 * cpu_s / done:.2f}", f"{busy:.0%}"]
+    return [f"{n_workers:,} simulated workers", f"{done * CHUNK:,}", milliseconds(cpu_s, done), f"{busy:.0%}"]
 
 
 def on_ray(n_chunks: int) -> list[object]:
@@ -110,7 +116,7 @@ def on_ray(n_chunks: int) -> list[object]:
         with opened(folder, listing) as run:
             engine = RayEngine(SPEC, BriefTask(run.folder.place), None, n_chunks)
             done, cpu_s, _ = drive(engine, run, listing)
-    return ["Ray, 2 workers, tasks that do nothing", f"{done * CHUNK:,}", f"{1000 * cpu_s / done:.2f}", ""]
+    return ["Ray, 2 workers, tasks that do nothing", f"{done * CHUNK:,}", milliseconds(cpu_s, done), ""]
 
 
 def resumed(n: int, share: float) -> list[object]:
@@ -137,8 +143,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output")
     parser.add_argument("--workers", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=4, help="chunks that each simulated worker labels")
-    parser.add_argument("--ray", type=int, default=1000, metavar="CHUNKS")
+    parser.add_argument("--rounds", type=int, default=2, help="chunks that each simulated worker labels")
+    parser.add_argument("--ray", type=int, default=500, metavar="CHUNKS")
     parser.add_argument("--resume", type=int, nargs="*", default=[100_000, 1_000_000], metavar="RECORDINGS")
     arguments = parser.parse_args()
     state = machine()
@@ -146,7 +152,7 @@ def main() -> None:
     resume = [resumed(n, 0.99) for n in arguments.resume]
     body = f"{state}\n\nA chunk has {CHUNK} recordings; a simulated worker sleeps {LABEL_S:.2f} s for its labels and\n"
     body += f"{PUT_S} s for its part.\n\n"
-    body += markdown(["chunks from", "recordings", "driver, CPU ms per chunk", "workers busy"], driver)
+    body += markdown(["chunks from", "recordings", f"driver, CPU ms per {ROWS} recordings", "workers busy"], driver)
     body += "\nA run that is resumed, until the first chunk is handed out:\n\n"
     body += markdown(["recordings", "done before", "bytes a row in parts", "CPU s", "microseconds a recording"], resume)
     write(arguments.output, "the driver", body)

@@ -36,7 +36,7 @@ def list_synthetic(n_files: int) -> None:
     with Listing() as listing:
         listing.add(Recording(path, path, 123_456, "1700000000000000000") for path in paths)
         listed_s = time.perf_counter() - start_s
-        n_seen = sum(len(chunk.recordings) for chunk in chunked(listing.pending(), 512))
+        n_seen = sum(len(chunk.listed) for chunk in chunked(listing.pending(), 512))
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(n_seen, round(peak_mb, 1), round(listed_s, 2), round(time.perf_counter() - start_s, 2), file=sys.stderr)
 

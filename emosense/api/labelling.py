@@ -258,10 +258,8 @@ class Labeller:
         waiting: dict[int, list[Labelled]] = {}
         next_index = 0
         total = len(paths) if isinstance(paths, Sized) else None
-        with (
-            _bar(total, progress) as advance,
-            contextlib.closing(engine.run(chunked(map(recording_at, paths), _CHUNK_SIZE))) as results,
-        ):
+        chunks = chunked((recording_at(path).listed for path in paths), _CHUNK_SIZE)
+        with _bar(total, progress) as advance, contextlib.closing(engine.run(chunks)) as results:
             for done in results:
                 waiting[done.chunk.index] = done.labelled
                 advance(len(done.labelled))

@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from emosense.inputs.listing_config import ListingConfig, is_ignored_folder, reason_to_ignore
 from emosense.inputs.names import Name, named_recordings, shown_path
-from emosense.inputs.recording import Recording
+from emosense.inputs.recording import Listed, Recording
 from emosense.inputs.walk import recordings_at
 from emosense.storage.locations import HIDDEN, local_path, shown_location
 from emosense.storage.schemes import is_url
@@ -173,8 +173,8 @@ class Listing:
         return int(self._database.execute("SELECT count(*) FROM recording").fetchone()[0])
 
     def __iter__(self) -> Iterator[Recording]:
-        """Yield the recordings in order of their paths' bytes."""
-        yield from self._select(_ALL)
+        """Iterate over the recordings in order of their paths' bytes."""
+        return map(Recording.of_listed, self._database.execute(_ALL))
 
     def holds(self, path: str) -> bool:
         """Return whether the list has a path.
@@ -192,15 +192,15 @@ class Listing:
         known = self._database.execute("SELECT 1 FROM recording WHERE path = ?", (os.fsencode(path),))
         return known.fetchone() is not None
 
-    def pending(self) -> Iterator[Recording]:
-        """Iterate over the recordings that are not marked as done.
+    def pending(self) -> Iterator[Listed]:
+        """Iterate over the recordings that are not marked as done, as the list holds them.
 
-        Yields
-        ------
-        Recording
-            In order of their paths' bytes.
+        Returns
+        -------
+        iterator of (bytes, bytes, int, str)
+            In order of their paths' bytes: arguments for `Recording.of_listed`.
         """
-        yield from self._select(_PENDING)
+        return self._database.execute(_PENDING)
 
     def n_pending(self) -> int:
         """Count the recordings that are not marked as done.
@@ -226,10 +226,6 @@ class Listing:
             ((os.fsencode(path), size, version) for path, size, version in finished),
         )
         self._database.execute("COMMIT")
-
-    def _select(self, query: str) -> Iterator[Recording]:
-        for path, location, size, version in self._database.execute(query):
-            yield Recording(os.fsdecode(path), os.fsdecode(location), size, version)
 
     def truncate(self, limit: int) -> None:
         """Keep only the first recordings.

@@ -27,6 +27,11 @@ _READ_ERRNO: Final[frozenset[int]] = frozenset(
 MODIFIED: Final = "modified "
 
 
+# A recording as the list holds it: the bytes of its path and of its location, its size and its version. A driver that
+# hands out millions makes no object of each.
+Listed = tuple[bytes, bytes, int, str]
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Recording:
     """One file to label.
@@ -48,6 +53,27 @@ class Recording:
     location: str
     size: int
     version: str
+
+    @classmethod
+    def of_listed(cls, listed: Listed) -> Recording:
+        """Return the recording of an entry of the list.
+
+        Parameters
+        ----------
+        listed : (bytes, bytes, int, str)
+            Path, location, size and version.
+
+        Returns
+        -------
+        Recording
+        """
+        path, location, size, version = listed
+        return cls(os.fsdecode(path), os.fsdecode(location), size, version)
+
+    @property
+    def listed(self) -> Listed:
+        """The recording as the list holds it."""
+        return os.fsencode(self.path), os.fsencode(self.location), self.size, self.version
 
 
 def object_version(info: dict[str, Any]) -> str:

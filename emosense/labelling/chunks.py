@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from emosense.inputs.recording import Recording
+from emosense.inputs.recording import Listed, Recording
 from emosense.labelling.config import Labelled
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
 
@@ -24,11 +25,17 @@ class Chunk:
     ----------
     index : int
         Its place in the list, >= 0.
-    recordings : tuple of Recording
+    listed : list of (bytes, bytes, int, str)
+        The recordings, as the list holds them.
     """
 
     index: int
-    recordings: tuple[Recording, ...]
+    listed: list[Listed]
+
+    @property
+    def recordings(self) -> list[Recording]:
+        """The recordings, made where they are needed."""
+        return list(map(Recording.of_listed, self.listed))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,12 +53,13 @@ class LabelledChunk:
     labelled: list[Labelled]
 
 
-def chunked(recordings: Iterable[Recording], size: int) -> Iterator[Chunk]:
+def chunked(listed: Iterable[Listed], size: int) -> Iterator[Chunk]:
     """Cut a stream of recordings into chunks.
 
     Parameters
     ----------
-    recordings : iterable of Recording
+    listed : iterable of (bytes, bytes, int, str)
+        Recordings, as the list holds them.
     size : int
         Recordings per chunk, at least 1; the last chunk may have fewer.
 
@@ -59,15 +67,12 @@ def chunked(recordings: Iterable[Recording], size: int) -> Iterator[Chunk]:
     ------
     Chunk
     """
-    pending: list[Recording] = []
-    index = 0
-    for recording in recordings:
-        pending.append(recording)
-        if len(pending) == size:
-            yield Chunk(index, tuple(pending))
-            pending, index = [], index + 1
-    if pending:
-        yield Chunk(index, tuple(pending))
+    source = iter(listed)
+    for index in itertools.count():
+        stretch = list(itertools.islice(source, size))
+        if not stretch:
+            return
+        yield Chunk(index, stretch)
 
 
 def label_chunk(labeller: SubprocessLabeller, chunk: Chunk, is_stopped: Callable[[], bool]) -> LabelledChunk:

@@ -20,7 +20,8 @@ from emosense.ray_session.cpus import usable_cpus
 MIN_RECORDINGS_PER_CORE_FOR_RAY: Final = 20_000
 # Starting a worker costs as much as some 100 short recordings.
 _MIN_RECORDINGS_PER_WORKER: Final = 100
-_CHUNK_SIZES: Final = (8, 512)
+# The driver has some 1.5 ms of work for a chunk, however many recordings it has; a lost worker loses what it labels.
+CHUNK_SIZES: Final = (8, 2048)
 _CHUNKS_PER_WORKER: Final = 50
 
 
@@ -74,5 +75,5 @@ def open_engine(job: LabelJob, spec: LabelSpec, writer: ChunkWriter, n_pending: 
 
 
 def _chunk_size(n_pending: int, n_workers: int) -> int:
-    low, high = _CHUNK_SIZES
+    low, high = CHUNK_SIZES
     return min(max(n_pending // (n_workers * _CHUNKS_PER_WORKER), low), high)

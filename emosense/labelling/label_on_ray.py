@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Generator, Iterable
 from typing import Any, Final
 
@@ -18,7 +19,8 @@ _MIN_IN_FLIGHT: Final = 8
 _RETRIES: Final = 3
 # The autoscaler stops at the largest size of the cluster, which only it knows.
 _MAX_CPUS_ASKED_FOR: Final = 10_000
-_POLL_S: Final = 0.5
+# Short enough that a signal is soon handled and no worker waits: each has a second chunk.
+_POLL_S: Final = 0.1
 
 
 @functools.lru_cache(maxsize=1)
@@ -98,23 +100,21 @@ class RayEngine:
         task: Any = ray.remote(num_cpus=1, max_retries=_RETRIES, scheduling_strategy="SPREAD")(keep_chunk)
         settings = ray.put(self._spec), ray.put(self._writer)
         source = iter(chunks)
-        in_flight: dict[Any, Chunk] = {}
+        in_flight: set[Any] = set()
         failure: Exception | None = None
         try:
             while not self._deadline.is_over():
-                limit = self._limit(int(ray.cluster_resources().get("CPU", 0)))
-                while not self._deadline.is_set and len(in_flight) < limit:
-                    chunk = next(source, None)
-                    if chunk is None:
-                        break
-                    in_flight[task.remote(*settings, chunk)] = chunk
+                n_free = self._limit(int(ray.cluster_resources().get("CPU", 0))) - len(in_flight)
+                chunks_now = itertools.islice(source, 0 if self._deadline.is_set else max(0, n_free))
+                in_flight |= {task.remote(*settings, chunk) for chunk in chunks_now}
                 if not in_flight:
                     break
-                # A short timeout, so that signals are handled and a stop is noticed.
-                for ready in ray.wait(list(in_flight), num_returns=1, timeout=_POLL_S)[0]:
-                    del in_flight[ready]
+                # All that have ended since the last look: with thousands in flight, a look costs more than a result.
+                ready, _ = ray.wait(list(in_flight), num_returns=len(in_flight), timeout=_POLL_S)
+                in_flight.difference_update(ready)
+                for reference in ready:
                     try:
-                        yield ray.get(ready)
+                        yield ray.get(reference)
                     except ray.exceptions.RayTaskError as err:
                         failure = failure or err.cause
                         self.stop()

@@ -442,7 +442,7 @@ def test_a_worker_that_cannot_start_ends_the_run_and_blames_no_recording(
 def test_a_stop_does_not_wait_for_a_recording_that_hangs(tiny_model: str, write_voice: Callable[..., Path]) -> None:
     recordings = [recording(write_voice(name)) for name in ("a.wav", "hang.wav", "b.wav")]
     engine = LocalEngine(specification(tiny_model), label_chunk, 1)
-    chunks = [Chunk(0, tuple(recordings[:1])), Chunk(1, tuple(recordings[1:]))]
+    chunks = [Chunk(0, [recordings[0].listed]), Chunk(1, [each.listed for each in recordings[1:]])]
     results = engine.run(chunks)
     assert next(results).labelled[0].row.status == "ok"
     start_s = time.monotonic()
