@@ -458,7 +458,7 @@ def test_an_engine_whose_results_are_dropped_leaves_no_thread_and_no_worker(
     before = threading.active_count()
     recordings = [recording(write_voice(f"{index}.wav")) for index in range(12)]
     results = LocalEngine(specification(tiny_model), label_chunk, 2).run(
-        Chunk(i, (r,)) for i, r in enumerate(recordings)
+        Chunk(i, [r.listed]) for i, r in enumerate(recordings)
     )
     next(results)
     results.close()
