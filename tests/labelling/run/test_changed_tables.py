@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import fsspec
 import pytest
 from conftest import Listener
 
@@ -55,3 +56,34 @@ def test_restart_replaces_a_changed_table_and_a_damaged_manifest_says_nothing(jo
     (tmp_path / "labels.csv.run.json").write_text("[]")
     run_label_job(job)
     assert changed(tmp_path) == []
+
+
+def test_a_folder_of_label_tracks_that_was_edited_is_kept(job: LabelJob, tmp_path: Path) -> None:
+    job = dataclasses.replace(job, exports=("audacity", "audformat"))
+    run_label_job(job)
+    run_label_job(job)
+    assert changed(tmp_path) == []
+    (track,) = (tmp_path / "labels.audacity").rglob("*.txt")
+    written = track.read_bytes()
+    track.write_bytes(b"0\t1\tmine\n")
+    run_label_job(job)
+    assert changed(tmp_path) == ["labels.changed-1.audacity"]
+    (kept,) = (tmp_path / "labels.changed-1.audacity").rglob("*.txt")
+    assert (kept.read_bytes(), track.read_bytes()) == (b"0\t1\tmine\n", written)
+
+
+def test_a_changed_table_in_object_storage_is_kept(job: LabelJob, tmp_path: Path) -> None:
+    bucket = f"/changed-{tmp_path.name}"
+    store = fsspec.filesystem("memory")
+    job = dataclasses.replace(job, output=f"memory:/{bucket}/labels.csv", exports=("audacity",))
+    run_label_job(job)
+    run_label_job(job)
+    assert not [name for name in store.find(bucket) if "changed-1" in name]
+    store.pipe_file(f"{bucket}/labels.csv", b"mine")
+    store.pipe_file(f"{bucket}/labels.audacity/more.txt", b"mine, too")
+    run_label_job(job)
+    kept = [name for name in store.find(bucket) if "changed-1" in name]
+    assert f"{bucket}/labels.changed-1.csv" in kept
+    assert f"{bucket}/labels.changed-1.audacity/more.txt" in kept
+    assert store.cat_file(f"{bucket}/labels.changed-1.csv") == b"mine"
+    assert store.cat_file(f"{bucket}/labels.csv").startswith(b"path,emotion")
