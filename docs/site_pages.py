@@ -6,6 +6,7 @@ contributing.md, and so on. A link to a file that is not a page of the site beco
 
 from __future__ import annotations
 
+import importlib.util
 import posixpath
 import re
 from pathlib import Path
@@ -37,6 +38,16 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Change the links of a page in docs/; those of the other pages are changed already."""
     return markdown if page.file.generated_by else site_links(markdown, f"docs/{page.file.src_uri}")
+
+
+def on_post_build(config: Any) -> None:
+    """Add the sample report, made by the command itself."""
+    spec = importlib.util.spec_from_file_location("make_demo", REPOSITORY / "docs" / "make_demo.py")
+    assert spec is not None
+    assert spec.loader is not None
+    make_demo = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_demo)
+    make_demo.make(Path(config["site_dir"]) / "demo")
 
 
 def site_links(markdown: str, source: str) -> str:

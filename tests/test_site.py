@@ -27,6 +27,15 @@ def test_the_site_has_the_pages_of_the_repository_and_of_docs(site: Path) -> Non
     assert 'href="results.html"' in (site / "index.html").read_text()
 
 
+def test_the_sample_report_is_made_with_the_site_and_its_players_find_their_recordings(site: Path) -> None:
+    page = (site / "demo" / "labels.html").read_text()
+    assert 'href="demo/labels.html"' in (site / "demo.html").read_text()
+    played = set(re.findall(r'<audio [^>]*src="\./([^"#]+)', page))
+    assert {"conversation.flac", "voice-1.wav", "voice-4.mp3"} <= played
+    assert all((site / "demo" / name).is_file() for name in played)
+    assert "<h2>Timelines</h2>" in page
+
+
 def test_the_api_page_documents_parameters(site: Path) -> None:
     page = (site / "api.html").read_text()
     for name in (
