@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import runpy
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -133,6 +136,36 @@ def test_a_job_with_a_complete_table_has_succeeded(code: int, expected: int, mon
     with pytest.raises(SystemExit) as end:
         runpy.run_path(str(REPOSITORY / "jobs" / "label.py"), run_name="__main__")
     assert end.value.code == expected
+
+
+def test_the_tasks_of_a_slurm_array_share_out_every_line_of_the_list(tmp_path: Path) -> None:
+    tool = tmp_path / "bin" / "emosense-batch"
+    tool.parent.mkdir()
+    tool.write_text('#!/bin/sh\ncat > "$4.txt"\necho "$@" > "$4.arguments"\nexit ${CODE:-0}\n')
+    tool.chmod(0o755)
+    names = [f"/calls/it's {n}.wav" for n in range(10)]
+    (tmp_path / "list.txt").write_text("".join(f"{name}\n" for name in names))
+    script = ["/bin/bash", str(REPOSITORY / "deploy" / "slurm.sh"), "list.txt", "labels"]
+    path = {"PATH": f"{tool.parent}:{os.environ['PATH']}"}
+    array = {"SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_CPUS_PER_TASK": "8"}
+    for task, code in ((1, 0), (2, 3), (3, 5)):
+        environment = path | array | {"SLURM_ARRAY_TASK_ID": str(task), "CODE": str(code)}
+        done = subprocess.run(script, cwd=tmp_path, env=environment, timeout=10)
+        assert done.returncode == (0 if code == 3 else code)
+    shares = [(tmp_path / "labels" / f"{task}.parquet.txt").read_text().splitlines() for task in (1, 2, 3)]
+    assert sorted(name for share in shares for name in share) == names
+    assert [len(share) for share in shares] == [3, 4, 3]
+    assert "--engine local -j 8" in (tmp_path / "labels" / "1.parquet.arguments").read_text()
+    assert subprocess.run(script, cwd=tmp_path, env=path, capture_output=True, timeout=10).returncode != 0
+
+
+def test_the_autoscaler_of_ray_takes_the_cluster() -> None:
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    config = yaml.safe_load((REPOSITORY / "cluster.yaml").read_text())
+    validate_config(prepare_config(config))
+    with pytest.raises(jsonschema.ValidationError):
+        validate_config(prepare_config(config | {"wings": 2}))
 
 
 # The fields of ray.io/v1 and of Kubernetes' core/v1 that the manifest uses, written by hand after the custom resource
