@@ -22,6 +22,8 @@ COPY pyproject.toml hatch_build.py README.md LICENSE NOTICE ./
 COPY LICENSES ./LICENSES
 COPY emosense ./emosense
 RUN pip install --no-index --no-build-isolation --no-deps . && emosense-batch models verify
+# 2.6 GB when this was written; a dependency that adds half a gigabyte should not go unnoticed.
+RUN test "$(du -sm /opt/emosense | cut -f 1)" -lt 3000
 
 FROM python:3.11-slim-bookworm
 

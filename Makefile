@@ -9,14 +9,14 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup label lint types docstrings test check coverage docs results serve-docs wheel try-wheel lock upgrade \
+.PHONY: help setup label lint types docstrings test check coverage docs pictures results serve-docs wheel try-wheel lock upgrade \
 	lowest clean
 
 # An environment that the tests can run in; any target that needs one makes it.
 $(BIN)/ruff:
 	$(MAKE) setup
 
-lint types docstrings test coverage docs results serve-docs wheel lock upgrade: | $(BIN)/ruff
+lint types docstrings test coverage docs pictures results serve-docs wheel lock upgrade: | $(BIN)/ruff
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -49,6 +49,9 @@ coverage: ## Run the tests and print how much of emosense/ they execute. Child p
 
 docs: ## Build the documentation site into site/; a warning is an error.
 	$(BIN)/mkdocs build --strict
+
+pictures: ## Make the pictures of the README: a terminal, and a report (needs Chromium).
+	$(BIN)/python docs/make_pictures.py
 
 results: ## Write the tables of docs/results.md again, from the stored predictions.
 	$(BIN)/python benchmarks/results.py tables

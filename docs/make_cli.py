@@ -21,10 +21,34 @@ PROGRAM = "emosense-batch"
 _KINDS = {int: "integer", float: "number"}
 _HEAD = f"""# The command line
 
-Made by `python docs/make_cli.py` from the commands themselves. The exit codes are in the [README](../README.md#label).
+Made by `python docs/make_cli.py` from the commands themselves.
 
     {PROGRAM} COMMAND [OPTIONS] [ARGUMENTS]
     {PROGRAM} --version
+
+`label`, `features`, `train` and `evaluate` read their options from a file with `--load-params`: JSON as
+`--save-params` writes it, or TOML with a table per command, with the options as on the command line. The command line
+takes precedence.
+
+    [label]
+    model = "fast"
+    max-errors = "5%"
+    quality = true
+
+Completion of commands and options: `{PROGRAM} --install-completion`. An installed wheel has the scripts for bash, zsh
+and fish, and the manual page `{PROGRAM}(1)`, in `share/` of its environment.
+
+| exit code | |
+|--:|---|
+| 0 | every recording has a label |
+| 3 | the table is complete, but some rows are errors |
+| 4 | stopped by `--max-errors` |
+| 5 | storage or cluster did not answer, or the input is gone; run the command again to resume |
+| 6 | the output cannot be written |
+| 7 | the model is damaged, does not fit, or `adapt` did not improve it |
+| 9 | no audio found |
+| 2, 1 | wrong usage, internal error |
+| 129, 130, 143 | stopped because the terminal closed, by Ctrl-C or by SIGTERM; run the same command again to resume |
 """
 
 

@@ -28,7 +28,7 @@ _MOST_LINES: Final = 6
 _MOST_BARS: Final = 300
 # Length of a line and distance of its ticks, in seconds. A recording of up to ten minutes has one line.
 _LINES: Final = (
-    (10, 2), (20, 5), (30, 5), (60, 10), (120, 20), (180, 30), (300, 60), (600, 120), (1200, 300), (1800, 300),
+    (5, 1), (10, 2), (20, 5), (30, 5), (60, 10), (120, 20), (180, 30), (300, 60), (600, 120), (1200, 300), (1800, 300),
     (3600, 600), (7200, 1200), (14_400, 3600), (28_800, 7200),
 )  # fmt: skip
 _ONE_LINE_S: Final = 600
