@@ -85,6 +85,8 @@ def main() -> None:
     except EmoSenseError as err:
         pipe.send({"error": to_wire(err)})
         return
+    # The weights are in the session now.
+    del files
     pipe.send({"ready": True})
     # Standard error explains a start that fails; from here on decoders would fill it.
     os.dup2(1, 2)
