@@ -47,7 +47,7 @@ def test_the_samples_are_labelled_by_the_shipped_model(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     with open(tmp_path / "labels.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [Path(row["path"]).suffix for row in rows] == [".flac", ".wav", ".mp3", ".wav", ".wav", ".ogg"]
+    assert [Path(row["path"]).suffix for row in rows] == [".wav", ".ogg", ".flac", ".mp3", ".wav", ".wav"]
     assert all(row["emotion"] in EMOTIONS for row in rows)
 
 
