@@ -38,6 +38,16 @@ class Progress(Protocol):
         """
         ...
 
+    def position(self, position_s: float) -> None:
+        """Show how far a long recording is.
+
+        Parameters
+        ----------
+        position_s : float
+            Seconds of its audio that are done.
+        """
+        ...
+
     def message(self, text: str) -> None:
         """Show a message to the user.
 
@@ -56,6 +66,9 @@ class Silent(Progress):
         """Ignore it."""
 
     def advance(self, n_done: int, n_errors: int) -> None:
+        """Ignore it."""
+
+    def position(self, position_s: float) -> None:
         """Ignore it."""
 
     def message(self, text: str) -> None:
@@ -89,6 +102,19 @@ class Lines(Progress):
         if due or (self._as_json and self._n_done == self._total):
             self._last_s = now_s
             self._print(now_s - self._start_s)
+
+    def position(self, position_s: float) -> None:
+        """Print a line if one is due."""
+        now_s = time.monotonic()
+        if now_s - self._last_s < (_JSON_EVERY_S if self._as_json else _PLAIN_EVERY_S):
+            return
+        self._last_s = now_s
+        if self._as_json:
+            record = {"done": self._n_done, "total": self._total, "audio_s": round(position_s)}
+            print(json.dumps(record), file=sys.stderr, flush=True)
+            return
+        share = f"{self._n_done:,} of {self._total:,} ({self._n_done / max(self._total, 1):.0%})"
+        print(f"{share}, {duration_text(position_s)} into the next", file=sys.stderr, flush=True)
 
     def _print(self, elapsed_s: float) -> None:
         rate = self._n_done / elapsed_s if elapsed_s > 0 else 0.0
@@ -136,6 +162,10 @@ class Bar(Progress):
         rate = self._n_done / max(time.monotonic() - self._start_s, 1e-6)
         errors = f"[red]{plural(self._n_errors, 'error')}" if self._n_errors else ""
         self.display.update(self._task, advance=n_done, rate=rate_text(rate), errors=errors)
+
+    def position(self, position_s: float) -> None:
+        """Show it in the place of the rate."""
+        self.display.update(self._task, rate=f"{duration_text(position_s)} into the next")
 
     def message(self, text: str) -> None:
         """Print the message above the bar."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from emosense.labelling.chunk_writer import ChunkWriter, KeptChunk
@@ -12,6 +13,7 @@ from emosense.labelling.config import LabelSpec
 from emosense.labelling.engines import Engine, LocalEngine
 from emosense.labelling.job import LabelJob
 from emosense.labelling.label_on_ray import RayEngine
+from emosense.labelling.subprocess_labeller import SubprocessLabeller
 from emosense.ray_session import cluster_address, ray_session
 from emosense.ray_session.cpus import usable_cpus
 
@@ -45,7 +47,13 @@ class ChosenEngine:
 
 
 @contextlib.contextmanager
-def open_engine(job: LabelJob, spec: LabelSpec, writer: ChunkWriter, n_pending: int) -> Iterator[ChosenEngine]:
+def open_engine(
+    job: LabelJob,
+    spec: LabelSpec,
+    writer: ChunkWriter,
+    n_pending: int,
+    on_position: Callable[[float], None] = lambda _: None,
+) -> Iterator[ChosenEngine]:
     """Choose an engine, start Ray if it needs that, and end it after the block.
 
     Parameters
@@ -56,6 +64,8 @@ def open_engine(job: LabelJob, spec: LabelSpec, writer: ChunkWriter, n_pending: 
         What a worker does with a chunk.
     n_pending : int
         Recordings to label, at least 1.
+    on_position : callable, optional
+        Told how many seconds of a long recording are labelled, where a single worker labels one after the other.
 
     Yields
     ------
@@ -71,7 +81,10 @@ def open_engine(job: LabelJob, spec: LabelSpec, writer: ChunkWriter, n_pending: 
             yield ChosenEngine("ray", RayEngine(spec, writer, job.n_workers, n_chunks), chunk_size)
         return
     n_workers = job.n_workers or max(1, min(n_cores, n_pending // _MIN_RECORDINGS_PER_WORKER))
-    yield ChosenEngine("local", LocalEngine(spec, writer, n_workers), _chunk_size(n_pending, n_workers))
+    open_worker = (
+        functools.partial(SubprocessLabeller, on_position=on_position) if n_workers == 1 else SubprocessLabeller
+    )
+    yield ChosenEngine("local", LocalEngine(spec, writer, n_workers, open_worker), _chunk_size(n_pending, n_workers))
 
 
 def _chunk_size(n_pending: int, n_workers: int) -> int:

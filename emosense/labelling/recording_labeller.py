@@ -33,6 +33,11 @@ class RecordingLabeller:
         Called after every window, which distinguishes a long recording from one that hangs.
     file_timeout_s : float
         Give up a recording that takes more CPU time than this without yielding a label, in seconds.
+
+    Attributes
+    ----------
+    position_s : float
+        How far the current recording is labelled, in seconds.
     """
 
     def __init__(
@@ -43,7 +48,7 @@ class RecordingLabeller:
         file_timeout_s: float = float("inf"),
     ) -> None:
         self._model, self._config, self._on_progress = model, config, on_progress
-        self._file_timeout_s = file_timeout_s
+        self._file_timeout_s, self.position_s = file_timeout_s, 0.0
         self._window_s = config.window_s or model.window_s
         self._hop_s = min(config.hop_s or self._window_s, self._window_s)
 
@@ -66,7 +71,7 @@ class RecordingLabeller:
         """
         model, config, rate = self._model, self._config, self._model.sample_rate
         result = ChannelResults(recording.path, config, model.own_emotions)
-        budget = WorkBudget(self._file_timeout_s)
+        budget, self.position_s = WorkBudget(self._file_timeout_s), 0.0
         try:
             with open_recording(recording, self._on_progress) as file:
                 reader = RecordingReader(
@@ -87,6 +92,7 @@ class RecordingLabeller:
                         probabilities, distance = model.predict(features)
                         budget.renew(segment.end_s)
                     result.add(segment, speech, probabilities, distance)
+                    self.position_s = segment.end_s
                     self._on_progress()
             return result.labelled()
         except RECORDING_FAULTS as err:

@@ -76,7 +76,10 @@ def run_label_job(job: LabelJob) -> Summary:
         n_pending = run.reuse()
         summary.engine = "none"
         if n_pending and not run.has_too_many_errors:
-            with open_engine(job, spec, run.writer, n_pending) as chosen, stop.during(chosen.engine):
+            with (
+                open_engine(job, spec, run.writer, n_pending, run.progress.position) as chosen,
+                stop.during(chosen.engine),
+            ):
                 summary.engine = chosen.name
                 chunks = chunked(listing.pending(), chosen.chunk_size)
                 with run.kept_alone(), contextlib.closing(chosen.engine.run(chunks)) as kept:

@@ -32,10 +32,17 @@ class SubprocessLabeller:
     is_cancelled : callable
         Asked a few times a second while a recording is labelled; once it returns True, the worker is stopped and
         `label_batch` ends early.
+    on_position : callable, optional
+        Told about once a second how many seconds of a long recording are labelled.
     """
 
-    def __init__(self, spec: LabelSpec, is_cancelled: Callable[[], bool] = lambda: False) -> None:
-        self._spec, self.worker = spec, WorkerProcess(spec, is_cancelled)
+    def __init__(
+        self,
+        spec: LabelSpec,
+        is_cancelled: Callable[[], bool] = lambda: False,
+        on_position: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        self._spec, self.worker = spec, WorkerProcess(spec, is_cancelled, on_position)
         self._n_timeouts = self._n_awaited = 0
 
     @property

@@ -7,7 +7,7 @@ its standard input and output:
     out  {"loading": true}                            the model is loaded and tried next
     out  {"ready": true}                              or an error
     in   {"recordings": [[path, location, size, version], ...]}                      a batch
-    out  {"alive": true}                              heartbeat during a long recording
+    out  {"alive": 754.2}                             heartbeat during a long recording: how far it is, in seconds
     out  {"channels": [[row, [segment, ...]], ...]}   one per recording, in order; rows as lists
     out  {"error": [code, text]}                      an error, see `emosense.errors.to_wire`; the batch ends
 
@@ -58,10 +58,10 @@ class _Pipe:
         self._alarm_s = math.ceil(file_timeout_s) + _ALARM_MARGIN_S if file_timeout_s else 0
         signal.alarm(self._alarm_s)
 
-    def heartbeat(self) -> None:
+    def heartbeat(self, position_s: float) -> None:
         signal.alarm(self._alarm_s)
         if time.monotonic() - self._last_s > _ALIVE_EVERY_S:
-            self.send({"alive": True})
+            self.send({"alive": round(position_s, 1)})
 
 
 def main() -> None:
@@ -80,7 +80,10 @@ def main() -> None:
         pipe.send({"loading": True})
         model = load_under_limits(files, setup["memory_mb"])
         labeller = RecordingLabeller(
-            model, LabelConfig(**setup["config"]), pipe.heartbeat, setup["file_timeout_s"] or math.inf
+            model,
+            LabelConfig(**setup["config"]),
+            lambda: pipe.heartbeat(labeller.position_s),
+            setup["file_timeout_s"] or math.inf,
         )
     except EmoSenseError as err:
         pipe.send({"error": to_wire(err)})

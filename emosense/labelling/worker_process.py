@@ -58,10 +58,14 @@ class WorkerProcess:
     spec : LabelSpec
     is_cancelled : callable
         Asked a few times a second while the worker is busy; once it returns True, the worker is stopped.
+    on_position : callable, optional
+        Told about once a second how many seconds of a long recording are labelled.
     """
 
-    def __init__(self, spec: LabelSpec, is_cancelled: Callable[[], bool]) -> None:
-        self._spec, self.is_cancelled = spec, is_cancelled
+    def __init__(
+        self, spec: LabelSpec, is_cancelled: Callable[[], bool], on_position: Callable[[float], None] = lambda _: None
+    ) -> None:
+        self._spec, self.is_cancelled, self._on_position = spec, is_cancelled, on_position
         self._process: subprocess.Popen[bytes] | None = None
         self._received = b""
         self._is_loading = False
@@ -173,6 +177,7 @@ class WorkerProcess:
                 raise from_wire(*message["error"])
             if "alive" not in message:
                 return message
+            self._on_position(message["alive"])
 
     def _line(self, timeout_s: float) -> bytes:
         assert self._process is not None

@@ -55,6 +55,7 @@ def test_progress_goes_on_without_a_terminal(display: Callable[[], Progress], mo
         progress = display()
         progress.start(2)
         progress.advance(2, 1)
+        progress.position(754.2)
         progress.message("done")
     os.close(descriptor)
 
@@ -73,6 +74,24 @@ def test_progress_goes_on_without_a_terminal(display: Callable[[], Progress], mo
 )
 def test_a_rate_is_in_the_unit_in_which_a_person_reads_it(per_s: float, text: str) -> None:
     assert rate_text(per_s) == text
+
+
+def test_a_long_recording_shows_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 0.0
+    monkeypatch.setattr("emosense.progress.time.monotonic", lambda: now_s)
+    displays = Lines(as_json=False), Lines(as_json=True)
+    for display in displays:
+        display.start(2)
+    now_s = 11.0
+    for display in displays:
+        display.position(754.2)
+        display.position(755.2)
+    assert capsys.readouterr().err.splitlines() == [
+        "0 of 2 (0%), 13 min into the next",
+        '{"done": 0, "total": 2, "audio_s": 754}',
+    ]
 
 
 def test_everything_arrives_where_it_can_be_written_and_what_the_encoding_lacks_is_escaped() -> None:
