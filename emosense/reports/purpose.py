@@ -38,8 +38,9 @@ def purpose(model: Mapping[str, Any]) -> Markup:
     sentences = [_ARE]
     score = model.get("score") or {}
     if score.get("accuracy") is not None:
+        held_out = "corpora that were" if score["protocol"] == "loco" else "speakers who were"
         sentences.append(
-            f"On speakers who were not in its training data, the model {model['name']} was right in "
+            f"On {held_out} not in its training data, the model {model['name']} was right in "
             f"{percent(float(score['accuracy']))} of {score['n']:,} recordings ({score['protocol']}). Expect less for "
             "other languages, microphones and rooms, and for feelings that are not acted."
         )
