@@ -152,6 +152,7 @@ padding:0;margin:.8rem 0}}
 .figures>.scroll :is(th,td){{padding-left:.3rem;padding-right:.3rem;white-space:normal}}
 .figures>.scroll :is(th,td):first-child{{padding-left:0}}
 .figures>.scroll thead th{{vertical-align:bottom}}
+.figures>.scroll .words{{min-width:4.5rem}}details .scroll tbody th{{overflow-wrap:anywhere}}
 .recording{{margin:1rem 0;scroll-margin-top:.5rem}}.recording .player{{position:sticky;top:0;z-index:1;padding:.3rem 0}}
 .recording audio{{display:block;width:100%;max-width:40rem;height:2.25rem}}
 .line{{display:grid;grid-template-columns:4rem minmax(0,1fr);gap:.5rem;margin:.5rem 0 0;break-inside:avoid}}

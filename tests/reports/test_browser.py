@@ -145,8 +145,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.html" for name in ("labels", "evaluation", "comparison", "segments")}
 
 
-@pytest.mark.parametrize("is_dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1600])
+@pytest.mark.parametrize(("width", "is_dark"), [(360, False), (360, True), (800, False), (1600, True)])
 @pytest.mark.parametrize("name", ["labels", "evaluation", "comparison", "segments"])
 def test_a_page_fits_its_window_and_can_be_read(
     name: str, width: int, is_dark: bool, pages: dict[str, Path], browser: Callable[..., str], tmp_path: Path
