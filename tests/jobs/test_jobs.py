@@ -104,8 +104,7 @@ def test_a_submitted_label_job_writes_the_bytes_of_the_local_run(
     assert subprocess.run(local, timeout=120).returncode == 3
     done = submit(head, "jobs/label.py", tmp_path / "in", "-o", tmp_path / "job.csv", "-m", tiny_model)
     assert "41 recordings" in done.stdout, done.stdout + done.stderr
-    assert done.returncode == 1  # the code of Ray for a failed job; the message has ours
-    assert "3" in done.stdout
+    assert done.returncode == 0  # the table is complete, and one of its rows is an error
     assert (tmp_path / "job.csv").read_bytes() == (tmp_path / "local.csv").read_bytes()
 
 
