@@ -70,6 +70,12 @@ def evaluate(
             help="Emotions to tell apart, comma-separated; with --model, those that its answers may be; default: all."
         ),
     ] = "",
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs of cnn and of transfer fine-tuned; default: the preset's.")
+    ] = None,
+    gpu: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of a GPU for each network, such as 0.25; 0: CPUs only.")
+    ] = 0.0,
     calibrate: Annotated[bool, typer.Option(help="Fit a temperature on training speakers of each fold.")] = False,
     robustness: Annotated[
         bool,
@@ -121,6 +127,8 @@ def evaluate(
         n_folds=n_folds,
         only_folds=tuple(only_folds or ()),
         emotions=comma_separated(emotions),
+        epochs=epochs,
+        gpu_share=gpu,
         calibrate=calibrate,
         reuse=tuple(reuse or ()),
         cache=cache,

@@ -49,11 +49,16 @@ def train(
         str | None,
         typer.Option(help="metrics.json of evaluate: take score and calibration from it and skip the first training."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the CNN; default: the preset's.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs of cnn and of transfer fine-tuned; default: the preset's.")
+    ] = None,
     train_workers: Annotated[
-        int, typer.Option(min=1, help="Number of data-parallel Ray Train workers of the CNN.")
+        int, typer.Option(min=1, help="Number of data-parallel Ray Train workers; the batch grows with them.")
     ] = 1,
     gpu: Annotated[bool, typer.Option(help="Use one GPU per training worker.")] = False,
+    mixed_precision: Annotated[
+        bool, typer.Option(help="Compute in bfloat16 on the GPU (Ampere or later); weights stay float32.")
+    ] = False,
     storage: Annotated[
         str | None, typer.Option(help="Folder or URL for checkpoints; default: inside the model directory.")
     ] = None,
@@ -99,6 +104,7 @@ def train(
         max_failures=max_failures,
         n_workers=train_workers,
         use_gpu=gpu,
+        mixed_precision=mixed_precision,
         epochs=epochs,
         address=address,
         overwrite=overwrite,

@@ -42,7 +42,7 @@ from emosense.training.feature_cache import load_tables, settings_for
 from emosense.training.feature_table import FeatureTable
 from emosense.training.network_store import NetworkStore
 from emosense.training.presets import preset
-from emosense.training.train import classes_of
+from emosense.training.train import classes_of, with_epochs
 from emosense.training.training_runs_on_ray import TrainingRuns
 
 # A random split tests a quarter of the rows; so do four folds by speaker.
@@ -148,6 +148,8 @@ def _cross_validated(job: EvaluateJob, progress: Progress) -> ScoredModels:
     """Train on every fold with every seed."""
     config = config_with_encoder(preset(job.kind, job.preset), job.encoder, progress)
     config = settings_for(job.source, config, progress)
+    if job.epochs is not None:
+        config = with_epochs(config, job.epochs)
     classes = classes_of(job.emotions, config)
     if job.protocol not in PROTOCOLS:
         raise UsageError(f"unknown protocol {job.protocol!r}: choose one of {', '.join(PROTOCOLS)}")
@@ -175,7 +177,7 @@ def _cross_validated(job: EvaluateJob, progress: Progress) -> ScoredModels:
     )
     store = NetworkStore(tuple(join(folder, "fits") for folder in (job.output, *job.reuse)))
     by_config = dict(zip(features_of(config), tables, strict=True))
-    runs = TrainingRuns(by_config, classes, store, job.address, job.n_workers)
+    runs = TrainingRuns(by_config, classes, store, job.address, job.n_workers, job.gpu_share)
     models = fold_models(config, runs, tables, classes, work, progress, calibrate=job.calibrate)
     about = {
         "kind": job.kind,

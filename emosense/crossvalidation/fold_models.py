@@ -16,7 +16,7 @@ from emosense.evaluation.splits import Fold, inner_split
 from emosense.progress import Progress
 from emosense.training.ensemble import assemble, members_of
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import TrainedNetwork
+from emosense.training.gradient_training import TrainedNetwork
 from emosense.training.prediction import predict, predict_with_heads
 from emosense.training.settings import ModelConfig
 from emosense.training.training_runs_on_ray import TrainingRun, TrainingRuns
@@ -200,11 +200,18 @@ class _FoldPlan:
     def of(cls, config: ModelConfig, seed: int, fold: Fold, speakers: Sequence[str] | None) -> _FoldPlan:
         """Plan a fold; the speakers of all rows are needed only for calibration."""
         members = members_of(config, seed)
-        runs = [TrainingRun(member.config, member.seed, fold.train, fold.test) for member in members]
+        names = [f"{fold.name}, seed {member.seed}" for member in members]
+        runs = [
+            TrainingRun(member.config, member.seed, fold.train, fold.test, name)
+            for member, name in zip(members, names, strict=True)
+        ]
         if speakers is None:
             return cls(config, seed, fold, runs, [], np.array([], np.int64))
         train, held_out = inner_split([speakers[row] for row in fold.train], seed, _CALIBRATION_SHARE)
-        calibration_runs = [TrainingRun(member.config, member.seed, fold.train[train]) for member in members]
+        calibration_runs = [
+            TrainingRun(member.config, member.seed, fold.train[train], name=f"{name}, calibration")
+            for member, name in zip(members, names, strict=True)
+        ]
         return cls(config, seed, fold, runs, calibration_runs, fold.train[held_out])
 
     def model(

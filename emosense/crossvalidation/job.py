@@ -23,6 +23,8 @@ _TRAINING_OPTIONS: Final = {
     "n_folds": "--folds",
     "calibrate": "--calibrate",
     "reuse": "--reuse",
+    "gpu_share": "--gpu",
+    "epochs": "--epochs",
 }
 
 
@@ -60,6 +62,10 @@ class EvaluateJob:
         Address of a Ray cluster.
     n_workers : int, optional
         Number of parallel tasks.
+    gpu_share : float
+        Share of a GPU for each network, above 0 and at most 1; 0 trains on CPUs.
+    epochs : int, optional
+        Epochs of networks that take gradient steps; None for the preset's.
     robustness : bool
         Also score the models on disturbed copies of the recordings (`emosense.audio.disturbances`).
     encoder : EncoderChoice
@@ -89,6 +95,8 @@ class EvaluateJob:
     cache: str | None = None
     address: str | None = None
     n_workers: int | None = None
+    gpu_share: float = 0.0
+    epochs: int | None = None
     robustness: bool = False
     encoder: EncoderChoice = dataclasses.field(default_factory=EncoderChoice)
     more_data: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ in air (noise, reverberation) are added as power, and filters (microphone, codec
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import numpy as np
@@ -73,7 +74,10 @@ def change_tempo(log_mel: Float32, tempo: float) -> Float32:
         At least one frame.
     """
     positions = np.linspace(0, len(log_mel) - 1, max(1, round(len(log_mel) / tempo)))
-    return _interpolation(positions, len(log_mel)) @ log_mel
+    lower = positions.astype(np.intp)
+    upper_share = (positions - lower).astype(np.float32)[:, np.newaxis]
+    before, after = log_mel[lower], log_mel[np.minimum(lower + 1, len(log_mel) - 1)]
+    return np.asarray(before + upper_share * (after - before), np.float32)
 
 
 def change_voice(log_mel: Float32, pitch: float, formant: float, config: AugmentConfig) -> Float32:
@@ -99,14 +103,26 @@ def change_voice(log_mel: Float32, pitch: float, formant: float, config: Augment
         In dB, at least -80.
     """
     n_bands = log_mel.shape[1]
-    low_mel, high_mel = hz_to_mel(config.f_min_hz), hz_to_mel(config.f_max_hz)
-    hz = mel_to_hz(np.linspace(low_mel, high_mel, n_bands + 2)[1:-1])
+    hz = _band_centres(n_bands, config.f_min_hz, config.f_max_hz)
     move_envelope, move_harmonics = (
         _interpolation(np.interp(hz / ratio, hz, np.arange(n_bands)), n_bands).T for ratio in (formant, pitch)
     )
-    basis = dct_matrix(n_bands, n_bands // 8)
+    basis = _envelope_basis(n_bands)
     move = move_harmonics + basis @ (basis.T @ (move_envelope - move_harmonics))
-    return np.maximum(log_mel @ move, FLOOR_DB)
+    moved = log_mel @ move
+    return np.maximum(moved, np.float32(FLOOR_DB), out=moved)
+
+
+@functools.lru_cache(maxsize=4)
+def _band_centres(n_bands: int, f_min_hz: float, f_max_hz: float) -> NDArray[np.float64]:
+    """Centres of the mel bands in Hz, shape (n_bands,)."""
+    return mel_to_hz(np.linspace(hz_to_mel(f_min_hz), hz_to_mel(f_max_hz), n_bands + 2)[1:-1])
+
+
+@functools.lru_cache(maxsize=4)
+def _envelope_basis(n_bands: int) -> Float32:
+    """Low-order cosines, shape (n_bands, n_bands / 8)."""
+    return np.ascontiguousarray(dct_matrix(n_bands, n_bands // 8), np.float32)
 
 
 def reverberate(log_mel: Float32, decay_frames: float, wet: float) -> Float32:

@@ -18,7 +18,7 @@ def to_onnx(model: keras.Model, config: CnnConfig, n_bands: int) -> bytes:
     Parameters
     ----------
     model : keras.Model
-        What `emosense.training.cnn.fit` returned.
+        A network of `emosense.training.networks.build`.
     config : CnnConfig
         Settings of the network.
     n_bands : int

@@ -77,6 +77,9 @@ class CnnConfig(NetworkConfig):
     crop_frames : int
         Frames of a training example, a random section of the recording; 0 takes whole recordings, which must then be
         equally long.
+    first_crop_frames : int
+        Length of the examples of the first epoch. It grows to `crop_frames`, evenly until three quarters of the epochs,
+        as short examples cost less and teach nearly as much at first (Tan & Le 2021, arXiv 2104.00298). 0: no growth.
     augment : AugmentConfig or None
         Augmentation of log-mel input.
     views : tuple of float
@@ -98,5 +101,6 @@ class CnnConfig(NetworkConfig):
     balance: bool = False
     channels: tuple[int, ...] = ()
     crop_frames: int = 0
+    first_crop_frames: int = 0
     augment: AugmentConfig | None = None
     views: tuple[float, ...] = (1.0,)

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import functools
 from typing import Any, Final, Protocol
 
 import numpy as np
 
 from emosense.registry import Registry
-from emosense.training import cnn, cnn_export, mlp, transfer
+from emosense.training import cnn_export, mlp, networks, transfer
 from emosense.training.cnn_settings import CnnConfig
-from emosense.training.cnn_steps import AllReduce, TrainingState
 from emosense.training.ensemble import copies_of
 from emosense.training.feature_table import FeatureTable
+from emosense.training.gradient_training import GradientTraining, Runner, TrainedNetwork, train_here
 from emosense.training.mlp_settings import MlpConfig
 from emosense.training.settings import NetworkConfig
+from emosense.training.training_set import Validation, make_training_set
 from emosense.training.transfer_settings import TransferConfig
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class TrainedNetwork:
-    """A trained network.
-
-    Parameters
-    ----------
-    weights : bytes
-        ONNX graph from ``features`` to ``probabilities``; `ensemble.assemble` makes a model of it.
-    history : list of dict
-        One record per epoch: ``epoch``, ``train_loss`` and other figures where they are known.
-    """
-
-    weights: bytes
-    history: list[dict[str, Any]]
 
 
 class Trainer(Protocol):
@@ -65,16 +50,16 @@ class Family:
         Modules whose code decides the weights: stored networks are trained again after it changes.
     train : Trainer
         Trains a network from the family's settings, a subclass of `NetworkConfig`.
-    uses_ray_train : bool
-        Whether `train` also takes ``state``, ``on_epoch`` and ``all_reduce`` (see `emosense.training.cnn.fit`), so that
-        Ray Train can run it in several workers and resume it.
+    takes_steps : bool
+        Whether `train` also takes ``run``, a `Runner`: Ray Train can then run its gradient steps in several workers and
+        resume them.
     """
 
     description: str
     packages: tuple[str, ...]
     modules: tuple[str, ...]
     train: Trainer
-    uses_ray_train: bool = False
+    takes_steps: bool = False
 
 
 # Keys are kinds, as in `NetworkConfig.kind`.
@@ -88,6 +73,7 @@ def fit(
     *,
     seed: int,
     validation: FeatureTable | None = None,
+    run: Runner = train_here,
 ) -> TrainedNetwork:
     """Train a network of any family.
 
@@ -103,6 +89,8 @@ def fit(
         Decides all randomness.
     validation : FeatureTable or None
         Utterances for the learning curves; they change no weight.
+    run : Runner
+        Runs gradient steps, in families that take any.
 
     Returns
     -------
@@ -114,7 +102,9 @@ def fit(
     UsageError
         If no installed family has the configuration's kind.
     """
-    return FAMILIES.find(config.kind).train(table, classes, config, seed=seed, validation=validation)
+    family = FAMILIES.find(config.kind)
+    steps: dict[str, Any] = {"run": run} if family.takes_steps else {}
+    return family.train(table, classes, config, seed=seed, validation=validation, **steps)
 
 
 def fit_mlp(
@@ -154,38 +144,32 @@ def fit_cnn(
     *,
     seed: int,
     validation: FeatureTable | None = None,
-    state: TrainingState | None = None,
-    on_epoch: Callable[[cnn.EpochResult], None] | None = None,
-    all_reduce: AllReduce | None = None,
+    run: Runner = train_here,
 ) -> TrainedNetwork:
     """Train a CNN.
 
     Parameters
     ----------
-    table, classes, config, seed, validation
+    table, classes, config, seed, validation, run
         See `fit`.
-    state, on_epoch, all_reduce
-        See `emosense.training.cnn.fit`.
 
     Returns
     -------
     TrainedNetwork
-        Its curves have the figures of `epoch_record`, from the first epoch of this call.
+        Its curves have the figures of `EpochResult.record`.
     """
-    history: list[dict[str, Any]] = []
-    model = cnn.fit(
-        table.features,
-        table.labels(classes),
+    labels, n_bands = table.labels(classes), table.features[0].shape[-1]
+    examples, masks = make_training_set(table.features, labels, table.corpora, config, len(classes))
+    training = GradientTraining(
         config,
-        n_classes=len(classes),
-        seed=seed,
-        validation=None if validation is None else (validation.features, validation.labels(classes)),
-        state=state,
-        on_epoch=_recorded(history, on_epoch),
-        all_reduce=all_reduce,
-        corpora=table.corpora,
+        seed,
+        masks,
+        build=networks.builder(config, table.features, len(classes)),
+        finish=functools.partial(cnn_export.to_onnx, config=config, n_bands=n_bands),
     )
-    return TrainedNetwork(cnn_export.to_onnx(model, config, table.features[0].shape[-1]), history)
+    return run(
+        training, examples, None if validation is None else Validation(validation.features, validation.labels(classes))
+    )
 
 
 def fit_transfer(
@@ -195,49 +179,21 @@ def fit_transfer(
     *,
     seed: int,
     validation: FeatureTable | None = None,
-    state: TrainingState | None = None,
-    on_epoch: Callable[[cnn.EpochResult], None] | None = None,
-    all_reduce: AllReduce | None = None,
+    run: Runner = train_here,
 ) -> TrainedNetwork:
     """Train a transfer model.
 
     Parameters
     ----------
-    table, classes, config, seed, validation
+    table, classes, config, seed, validation, run
         See `fit`.
-    state, on_epoch, all_reduce
-        See `emosense.training.cnn.fit`.
 
     Returns
     -------
     TrainedNetwork
-        Its curves have the figures of `epoch_record`.
+        Its curves have the figures of `EpochResult.record`.
     """
-    history: list[dict[str, Any]] = []
-    weights = transfer.fit(
-        table,
-        classes,
-        config,
-        seed=seed,
-        validation=validation,
-        state=state,
-        on_epoch=_recorded(history, on_epoch),
-        all_reduce=all_reduce,
-    )
-    return TrainedNetwork(weights, history)
-
-
-def _recorded(
-    history: list[dict[str, Any]], on_epoch: Callable[[cnn.EpochResult], None] | None
-) -> Callable[[cnn.EpochResult], None]:
-    """Return what appends the record of each epoch to a history, and passes the epoch on."""
-
-    def record(result: cnn.EpochResult) -> None:
-        history.append(epoch_record(result))
-        if on_epoch:
-            on_epoch(result)
-
-    return record
+    return transfer.fit(table, classes, config, seed=seed, validation=validation, run=run)
 
 
 FAMILIES.register(
@@ -264,16 +220,17 @@ FAMILIES.register(
             "emosense.features.mel",
             "emosense.training.augmentation",
             "emosense.training.balance",
-            "emosense.training.cnn",
             "emosense.training.cnn_export",
-            "emosense.training.cnn_steps",
+            "emosense.training.collectives",
             "emosense.training.fitting",
-            "emosense.training.gradients_on_ray",
+            "emosense.training.gradient_steps",
+            "emosense.training.gradient_training",
             "emosense.training.networks",
             "emosense.training.optimizer",
+            "emosense.training.training_set",
         ),
         fit_cnn,
-        uses_ray_train=True,
+        takes_steps=True,
     ),
 )
 FAMILIES.register(
@@ -288,37 +245,21 @@ FAMILIES.register(
             "emosense.models.speaker_head",
             "emosense.training.augmentation",
             "emosense.training.balance",
-            "emosense.training.cnn",
-            "emosense.training.cnn_steps",
+            "emosense.training.collectives",
             "emosense.training.fitting",
-            "emosense.training.gradients_on_ray",
+            "emosense.training.gradient_steps",
+            "emosense.training.gradient_training",
             "emosense.training.head_training",
             "emosense.training.networks",
             "emosense.training.optimizer",
             "emosense.training.speaker_head_training",
+            "emosense.training.training_set",
             "emosense.training.transfer",
             "emosense.training.tuning",
             "emosense.training.whisper_front",
             "emosense.training.whisper_graph",
         ),
         fit_transfer,
-        uses_ray_train=True,
+        takes_steps=True,
     ),
 )
-
-
-def epoch_record(result: cnn.EpochResult) -> dict[str, Any]:
-    """Return what the learning curves keep of an epoch.
-
-    Parameters
-    ----------
-    result : EpochResult
-        What `emosense.training.cnn.fit` reports after an epoch.
-
-    Returns
-    -------
-    dict
-        Its figures by name; those that were not measured are left out.
-    """
-    values = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
-    return {name: value for name, value in values.items() if isinstance(value, int | float)}

@@ -11,22 +11,22 @@ from emosense.models.model import read_model
 from emosense.progress import plural
 from emosense.storage.folders import exists
 from emosense.storage.locations import join, redact
-from emosense.training.cnn_settings import CnnConfig
 from emosense.training.encoder_choice import EncoderChoice
 from emosense.training.ensemble import members_of
 from emosense.training.extra import check_extra
 from emosense.training.fitting import FAMILIES
 from emosense.training.presets import model_name
-from emosense.training.settings import ModelConfig
-from emosense.training.transfer_settings import TransferConfig, TuningConfig
+from emosense.training.settings import ModelConfig, NetworkConfig
+from emosense.training.transfer_settings import TransferConfig
 
-# Options that have no effect on scikit-learn.
+# Options that have no effect on networks that are trained in one piece.
 _FOR_RAY_TRAIN: Final = {
     "storage": "--storage",
     "resume": "--resume",
     "max_failures": "--max-failures",
     "n_workers": "--train-workers",
     "use_gpu": "--gpu",
+    "mixed_precision": "--mixed-precision",
 }
 
 
@@ -63,6 +63,8 @@ class TrainJob:
         Data-parallel training workers of the CNN.
     use_gpu : bool
         Whether each training worker gets a GPU.
+    mixed_precision : bool
+        Whether layers compute in bfloat16 on the GPU.
     epochs : int or None
         Epochs of the CNN; None for the preset's.
     address : str or None
@@ -93,6 +95,7 @@ class TrainJob:
     max_failures: int = 2
     n_workers: int = 1
     use_gpu: bool = False
+    mixed_precision: bool = False
     epochs: int | None = None
     address: str | None = None
     overwrite: bool = False
@@ -130,9 +133,12 @@ def check_job(job: TrainJob, config: ModelConfig) -> None:
     check_extra()
     defaults = {field.name: field.default for field in dataclasses.fields(job)}
     given = [option for name, option in _FOR_RAY_TRAIN.items() if getattr(job, name) != defaults[name]]
-    if given and not uses_ray_train(config):
-        raise UsageError(f"{given[0]} is for families that Ray Train trains (cnn, transfer): leave it out")
-    check_workers(job, config)
+    if given and not takes_steps(config):
+        raise UsageError(
+            f"{given[0]} is for networks that take gradient steps (cnn, transfer fine-tuned): leave it out"
+        )
+    if job.mixed_precision and not job.use_gpu:
+        raise UsageError("--mixed-precision is for --gpu: CPUs are no faster with it")
     if not 0 <= job.validation_share < 1:
         raise UsageError(f"--validation is a share of the speakers, from 0 to below 1, not {job.validation_share:g}")
     # 0 skips the first training, as metrics do.
@@ -159,36 +165,28 @@ def _check_place(job: TrainJob) -> None:
         raise UsageError(f"{redact(job.output)} holds {other}: choose another folder, or --overwrite")
 
 
-def check_workers(job: TrainJob, config: ModelConfig, n_recordings: int | None = None) -> None:
-    """Refuse more training workers than a batch has recordings: some would have nothing to do.
+def check_workers(job: TrainJob, n_recordings: int) -> None:
+    """Refuse more training workers than recordings: some would have nothing to do.
 
     Parameters
     ----------
     job : TrainJob
         What to train.
-    config : NetworkConfig or EnsembleConfig
-        Settings of its preset.
-    n_recordings : int or None
-        Recordings to train on; None if that is not known yet.
+    n_recordings : int
+        Recordings to train on.
 
     Raises
     ------
     UsageError
         Naming the largest number of workers that there can be.
     """
-    for member in members_of(config, 0):
-        steps = member.config.tuning if isinstance(member.config, TransferConfig) else member.config
-        if isinstance(steps, CnnConfig | TuningConfig):
-            most = steps.batch_size if n_recordings is None else min(steps.batch_size, n_recordings)
-            if job.n_workers > most:
-                raise UsageError(
-                    f"--train-workers {job.n_workers} would share batches of {plural(most, 'recording')}: use {most} "
-                    "at most"
-                )
+    if job.n_workers > n_recordings:
+        recordings = plural(n_recordings, "recording")
+        raise UsageError(f"--train-workers {job.n_workers} would share {recordings}: use {n_recordings} at most")
 
 
-def uses_ray_train(config: ModelConfig) -> bool:
-    """Whether one of a model's networks is trained by Ray Train.
+def takes_steps(config: ModelConfig) -> bool:
+    """Whether one of a model's networks is trained by gradient steps.
 
     Parameters
     ----------
@@ -200,4 +198,9 @@ def uses_ray_train(config: ModelConfig) -> bool:
     bool
         Then training needs Ray.
     """
-    return any(FAMILIES.find(member.config.kind).uses_ray_train for member in members_of(config, 0))
+    return any(_steps(member.config) for member in members_of(config, 0))
+
+
+def _steps(config: NetworkConfig) -> bool:
+    is_head_alone = isinstance(config, TransferConfig) and config.tuning is None
+    return FAMILIES.find(config.kind).takes_steps and not is_head_alone

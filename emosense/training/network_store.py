@@ -18,7 +18,8 @@ from emosense.storage.reading import read_bytes
 from emosense.storage.writing import write_bytes
 from emosense.training.ensemble import copies_of, settings_of
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import FAMILIES, TrainedNetwork
+from emosense.training.fitting import FAMILIES
+from emosense.training.gradient_training import TrainedNetwork
 from emosense.training.settings import NetworkConfig
 from emosense.training.source_digest import source_digest
 from emosense.training.transfer_settings import TransferConfig

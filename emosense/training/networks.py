@@ -5,13 +5,54 @@ Standardisation is the first layer and softmax the last, so the exported graph i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from emosense.arrays import Float32
 from emosense.training.cnn_settings import CnnConfig
 
 if TYPE_CHECKING:
     import keras
+
+
+def builder(config: CnnConfig, features: Sequence[Float32], n_classes: int) -> Callable[[], keras.Model]:
+    """Return what builds the untrained network for some recordings.
+
+    Parameters
+    ----------
+    config : CnnConfig
+        Architecture and widths.
+    features : sequence of ndarray, each shape (n_frames, n_bands), float32
+        Recordings to train on.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    callable
+        Builds a network that standardises the bands as these recordings need it; can be pickled.
+    """
+    n_bands = features[0].shape[1]
+    sums, squares, n_frames = np.zeros(n_bands), np.zeros(n_bands), 0
+    for recording in features:
+        sums += recording.sum(axis=0, dtype=np.float64)
+        squares += np.einsum("ij,ij->j", recording, recording, dtype=np.float64)
+        n_frames += len(recording)
+    mean = sums / n_frames
+    statistics = mean.astype(np.float32), (squares / n_frames - mean**2).astype(np.float32)
+    length = None if config.crop_frames else len(features[0])
+    return functools.partial(_standardised, config, n_bands, length, n_classes, statistics)
+
+
+def _standardised(
+    config: CnnConfig, n_bands: int, n_frames: int | None, n_classes: int, statistics: tuple[Float32, Float32]
+) -> keras.Model:
+    model = build(config, n_bands, n_frames, n_classes)
+    model.get_layer("standardise").set_weights(list(statistics))
+    return model
 
 
 def build(config: CnnConfig, n_bands: int, n_frames: int | None, n_classes: int) -> keras.Model:
@@ -37,9 +78,11 @@ def build(config: CnnConfig, n_bands: int, n_frames: int | None, n_classes: int)
 
     features = keras.Input((n_frames, n_bands), name="features")
     # Not keras.layers.Normalization: tf2onnx turns its constants into two further inputs.
-    standardise = keras.layers.BatchNormalization(center=False, scale=False, trainable=False, name="standardise")
+    standardise = keras.layers.BatchNormalization(
+        center=False, scale=False, trainable=False, name="standardise", dtype="float32"
+    )
     hidden = ARCHITECTURES[config.architecture](standardise(features), config)
-    probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(hidden)
+    probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities", dtype="float32")(hidden)
     return keras.Model(features, probabilities, name=config.name)
 
 

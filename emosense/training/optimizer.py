@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,6 +15,34 @@ if TYPE_CHECKING:
 
 # The share of the one-cycle schedule in which the learning rate rises.
 _WARM_UP: Final = 0.15
+
+
+def for_workers(config: StepsConfig, n_workers: int) -> StepsConfig:
+    """Return the settings for a batch that grows with the workers.
+
+    The learning rate of an adaptive optimizer grows with the square root of the batch (Malladi et al. 2022, arXiv
+    2205.10287). Weight decay grows with it, so that an epoch decays the weights as before, and the moving average keeps
+    its length in epochs (Busbridge et al. 2023, arXiv 2307.13813). Every worker normalises its own batch, whose size
+    does not change.
+
+    Parameters
+    ----------
+    config : CnnConfig or TuningConfig
+        Settings for one worker.
+    n_workers : int
+        Number of workers, each with batches of ``config.batch_size``.
+
+    Returns
+    -------
+    CnnConfig or TuningConfig
+        The same for one worker.
+    """
+    return dataclasses.replace(
+        config,
+        learning_rate=config.learning_rate * math.sqrt(n_workers),
+        weight_decay=config.weight_decay * math.sqrt(n_workers),
+        average=config.average**n_workers,
+    )
 
 
 def make_optimizer(config: StepsConfig) -> keras.Optimizer:

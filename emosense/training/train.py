@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +23,6 @@ from emosense.ray_session import ray_session
 from emosense.storage.folders import make_folder
 from emosense.storage.locations import join
 from emosense.storage.writing import write_bytes
-from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.description import describe
 from emosense.training.encoder_choice import config_with_encoder
@@ -31,15 +31,17 @@ from emosense.training.familiarity import learn_familiarity
 from emosense.training.familiarity_graph import recording_values, with_distance
 from emosense.training.feature_cache import FeatureSource, load_tables, settings_for
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import FAMILIES, TrainedNetwork, fit
+from emosense.training.fitting import fit
+from emosense.training.gradient_training import TrainedNetwork
 from emosense.training.graphs import with_temperature
 from emosense.training.held_out_score import HeldOutScore, cross_validated, score_held_out
-from emosense.training.job import TrainJob, check_job, check_workers, uses_ray_train
+from emosense.training.job import TrainJob, check_job, check_workers, takes_steps
 from emosense.training.model_card import model_card
 from emosense.training.network_store import row_digests, run_key
 from emosense.training.prediction import predict
 from emosense.training.presets import preset
 from emosense.training.settings import Member, ModelConfig
+from emosense.training.train_on_ray import RayTraining, train_with_ray
 from emosense.training.transfer_settings import TransferConfig
 
 
@@ -83,7 +85,7 @@ def train(job: TrainJob, progress: Progress) -> Trained:
     check_job(job, config)
     config = config_with_encoder(config, job.encoder, progress)
     if job.epochs is not None:
-        config = _with_epochs(config, job.epochs)
+        config = with_epochs(config, job.epochs)
     classes = classes_of(job.emotions, config)
     source = FeatureSource(
         job.data,
@@ -104,7 +106,7 @@ def train(job: TrainJob, progress: Progress) -> Trained:
         raise UsageError(f"no recording of {', '.join(sorted(set(classes) - set(table.emotions)))} in {source.name}")
     is_scored = held_out_score is None and job.validation_share > 0
     n_seen = len(inner_split(table.speakers, job.seed, job.validation_share)[0]) if is_scored else len(table)
-    check_workers(job, config, n_seen)
+    check_workers(job, n_seen)
     with _session(job, config):
         training = _Training(job, config, classes, progress)
         if is_scored:
@@ -151,17 +153,36 @@ def classes_of(emotions: tuple[str, ...], config: ModelConfig) -> tuple[str, ...
     return tuple(emotion for emotion in EMOTIONS if emotion in wanted)
 
 
-def _with_epochs(config: ModelConfig, epochs: int) -> ModelConfig:
+def with_epochs(config: ModelConfig, epochs: int) -> ModelConfig:
+    """Return the settings with another number of epochs.
+
+    Parameters
+    ----------
+    config : NetworkConfig or EnsembleConfig
+        Settings of the model.
+    epochs : int
+        At least 1.
+
+    Returns
+    -------
+    NetworkConfig or EnsembleConfig
+        Settings to train with.
+
+    Raises
+    ------
+    UsageError
+        If the model takes no epochs.
+    """
     if isinstance(config, TransferConfig) and config.tuning:
         return dataclasses.replace(config, tuning=dataclasses.replace(config.tuning, epochs=epochs))
     if not isinstance(config, CnnConfig):
-        raise UsageError("--epochs is for the CNN")
+        raise UsageError("--epochs is for networks that are trained by gradient steps: cnn, transfer fine-tuned")
     return dataclasses.replace(config, epochs=epochs)
 
 
 def _session(job: TrainJob, config: ModelConfig) -> contextlib.AbstractContextManager[object]:
     """Ray for Ray Train, with one CPU more than workers for Ray Train's controller; scikit-learn needs none."""
-    return ray_session(job.address, job.n_workers + 1) if uses_ray_train(config) else contextlib.nullcontext()
+    return ray_session(job.address, job.n_workers + 1) if takes_steps(config) else contextlib.nullcontext()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -191,19 +212,20 @@ class _Training:
     def _train_network(
         self, stage: str, member: Member, table: FeatureTable, validation: FeatureTable | None
     ) -> TrainedNetwork:
-        if not FAMILIES.find(member.config.kind).uses_ray_train:
-            return fit(table, self.classes, member.config, seed=member.seed)
         job = self.job
-        storage = job.storage or f"{job.output.rstrip('/')}/checkpoints"
-        return fit_with_ray(
-            table,
-            self.classes,
-            member.config,
+        run = functools.partial(
+            train_with_ray,
             name=f"{stage}-{self._key(member, table, validation)}",
-            seed=member.seed,
-            validation=validation,
-            training=RayTraining(storage, job.n_workers, job.use_gpu, job.resume, job.max_failures),
+            options=RayTraining(
+                storage=job.storage or f"{job.output.rstrip('/')}/checkpoints",
+                n_workers=job.n_workers,
+                use_gpu=job.use_gpu,
+                mixed_precision=job.mixed_precision,
+                resume=job.resume,
+                max_failures=job.max_failures,
+            ),
         )
+        return fit(table, self.classes, member.config, seed=member.seed, validation=validation, run=run)
 
     def score_unseen_speakers(self, tables: Sequence[FeatureTable]) -> HeldOutScore:
         """Train without some of the speakers, and score and calibrate on those."""
@@ -217,4 +239,5 @@ class _Training:
     def _key(self, member: Member, table: FeatureTable, validation: FeatureTable | None) -> str:
         """Return a digest of what decides weights and curves: a run is only resumed with equal data and settings."""
         train, other = ([] if part is None else row_digests(part, member.config) for part in (table, validation))
-        return f"{run_key(member.config, member.seed, self.classes, train, other)}-{self.job.n_workers}"
+        key = run_key(member.config, member.seed, self.classes, train, other)
+        return f"{key}-{self.job.n_workers}{'-mixed' if self.job.mixed_precision else ''}"

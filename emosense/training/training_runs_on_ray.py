@@ -1,4 +1,4 @@
-"""Networks that an evaluation needs -> trained networks, each a Ray task on one CPU and no GPU."""
+"""Networks that an evaluation needs -> trained networks, each a Ray task on one CPU and, if asked, a share of a GPU."""
 
 from __future__ import annotations
 
@@ -13,29 +13,48 @@ from emosense.features.config import FeatureConfig
 from emosense.progress import Progress
 from emosense.ray_session import ray_session
 from emosense.training.ensemble import copies_of
+from emosense.training.epochs import EpochLines, EpochListener, Listeners
+from emosense.training.epochs_on_ray import listening, reporter
 from emosense.training.extraction import Copy
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import TrainedNetwork, fit
+from emosense.training.fitting import fit
+from emosense.training.gradient_training import GradientTraining, TrainedNetwork, train_here
 from emosense.training.network_store import NetworkStore, row_digests, run_key
 from emosense.training.settings import NetworkConfig
+from emosense.training.training_set import TrainingSet, Validation
 
-# A network of this size trains no faster on a GPU, and folds on GPUs would differ from folds on CPUs in their last
-# digits. Ray hides GPUs from tasks that ask for none, but newer versions only do so on request, so the variable is set.
 # Without the numbers of threads, TensorFlow would use all cores, although the task has one.
-TASK_OPTIONS: Final = {
-    "num_cpus": 1,
-    "num_gpus": 0,
-    "max_retries": 1,
-    "runtime_env": {
-        "env_vars": {
-            "CUDA_VISIBLE_DEVICES": "-1",
-            "TF_NUM_INTRAOP_THREADS": "1",
-            "TF_NUM_INTEROP_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        }
-    },
+_ENVIRONMENT: Final = {
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
 }
+
+
+def task_options(gpu_share: float) -> dict[str, Any]:
+    """Return the options of a Ray task that trains a network.
+
+    Parameters
+    ----------
+    gpu_share : float
+        Share of a GPU, above 0 and at most 1; 0 for CPUs only: folds on GPUs differ from folds on CPUs in their last
+        digits, so a GPU is used only where one is asked for.
+
+    Returns
+    -------
+    dict
+        With one CPU.
+    """
+    # Ray hides GPUs from tasks that ask for none, but newer versions only do so on request, so the variable is set.
+    # Networks that share a GPU must not take all of its memory, as TensorFlow does.
+    on_gpu = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if gpu_share else {"CUDA_VISIBLE_DEVICES": "-1"}
+    return {
+        "num_cpus": 1,
+        "num_gpus": gpu_share,
+        "max_retries": 1,
+        "runtime_env": {"env_vars": _ENVIRONMENT | on_gpu},
+    }
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -52,12 +71,15 @@ class TrainingRun:
         Rows of the feature table.
     validation : ndarray, shape (n,), int64, or None
         Rows that the learning curves are measured on; they change no weight.
+    name : str
+        Names the network to the user.
     """
 
     config: NetworkConfig
     seed: int
     train: NDArray[np.int64]
     validation: NDArray[np.int64] | None = None
+    name: str = ""
 
 
 class TrainingRuns:
@@ -73,6 +95,10 @@ class TrainingRuns:
         Has the networks that are already trained, and receives new ones.
     address, n_workers
         See `ray_session`.
+    gpu_share : float
+        See `task_options`.
+    logs : sequence of EpochListener
+        Receive the epochs of all networks, as the user does through `Progress`.
     """
 
     def __init__(
@@ -82,9 +108,11 @@ class TrainingRuns:
         store: NetworkStore,
         address: str | None,
         n_workers: int | None,
+        gpu_share: float = 0.0,
+        logs: Sequence[EpochListener] = (),
     ) -> None:
         self._tables, self._classes, self._store = tables, classes, store
-        self._address, self._n_workers = address, n_workers
+        self._address, self._n_workers, self._gpu_share, self._logs = address, n_workers, gpu_share, logs
         self._digests: dict[tuple[FeatureConfig, tuple[Copy, ...]], list[str]] = {}
 
     def run(self, runs: Sequence[TrainingRun], progress: Progress) -> list[TrainedNetwork]:
@@ -110,16 +138,21 @@ class TrainingRuns:
         if networks:
             progress.message(f"{len(networks)} of {len(set(keys))} networks are already trained")
         if missing:
-            with ray_session(self._address, self._n_workers):
-                self._train(missing, networks, progress)
+            listener = Listeners([EpochLines(progress, len(missing)), *self._logs])
+            with ray_session(self._address, self._n_workers), listening(listener) as mailbox:
+                self._train(missing, networks, mailbox, progress)
         return [networks[key] for key in keys]
 
-    def _train(self, missing: dict[str, TrainingRun], networks: dict[str, TrainedNetwork], progress: Progress) -> None:
+    def _train(
+        self, missing: dict[str, TrainingRun], networks: dict[str, TrainedNetwork], mailbox: Any, progress: Progress
+    ) -> None:
         import ray
 
-        task: Any = ray.remote(**TASK_OPTIONS)(train_rows)
+        task: Any = ray.remote(**task_options(self._gpu_share))(train_rows)
         shared = {config: ray.put(self._tables[config]) for config in {run.config.feature for run in missing.values()}}
-        keys = {task.remote(shared[run.config.feature], self._classes, run): key for key, run in missing.items()}
+        keys = {
+            task.remote(shared[run.config.feature], self._classes, run, mailbox): key for key, run in missing.items()
+        }
         waiting = list(keys)
         while waiting:
             ready, waiting = ray.wait(waiting, num_returns=1)
@@ -153,7 +186,7 @@ class TrainingRuns:
         return run_key(run.config, run.seed, self._classes, train, validation)
 
 
-def train_rows(table: FeatureTable, classes: tuple[str, ...], run: TrainingRun) -> TrainedNetwork:
+def train_rows(table: FeatureTable, classes: tuple[str, ...], run: TrainingRun, mailbox: Any) -> TrainedNetwork:
     """Train one network on its rows of a table.
 
     Parameters
@@ -164,11 +197,18 @@ def train_rows(table: FeatureTable, classes: tuple[str, ...], run: TrainingRun) 
         Emotions to tell apart.
     run : TrainingRun
         The network.
+    mailbox : ray.actor.ActorHandle
+        Receives its epochs; see `emosense.training.epochs_on_ray`.
 
     Returns
     -------
     TrainedNetwork
         Weights and learning curves.
     """
-    validation = None if run.validation is None else table.select(run.validation)
-    return fit(table.select(run.train), classes, run.config, seed=run.seed, validation=validation)
+    measured = None if run.validation is None else table.select(run.validation)
+
+    def train(training: GradientTraining, examples: TrainingSet, validation: Validation | None) -> TrainedNetwork:
+        report = reporter(mailbox, run.name, training.config.epochs)
+        return train_here(training, examples, validation, on_epoch=lambda result, _: report(result))
+
+    return fit(table.select(run.train), classes, run.config, seed=run.seed, validation=measured, run=train)

@@ -7,7 +7,7 @@ adapted to a speaker (`emosense.training.speaker_head_training`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -18,11 +18,10 @@ from emosense.evaluation.metrics import confusion_matrix, uar
 from emosense.models.head import EMBEDDING, Head
 from emosense.onnx_session import open_session
 from emosense.training.balance import balanced_weights, class_mask
-from emosense.training.cnn import EpochResult
-from emosense.training.cnn_steps import AllReduce, TrainingState
 from emosense.training.ensemble import copies_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.front_choice import load_front
+from emosense.training.gradient_training import EpochResult, Runner, TrainedNetwork, train_here
 from emosense.training.head_training import TrainingRows, train_head
 from emosense.training.speaker_head_training import train_speaker_head
 from emosense.training.transfer_settings import TransferConfig
@@ -42,10 +41,8 @@ def fit(
     *,
     seed: int,
     validation: FeatureTable | None = None,
-    state: TrainingState | None = None,
-    on_epoch: Callable[[EpochResult], None] | None = None,
-    all_reduce: AllReduce | None = None,
-) -> bytes:
+    run: Runner = train_here,
+) -> TrainedNetwork:
     """Train a transfer model.
 
     Parameters
@@ -57,13 +54,13 @@ def fit(
         Emotions to tell apart.
     config : TransferConfig
         With an encoder.
-    seed, validation, state, on_epoch, all_reduce
-        See `emosense.training.cnn.fit`. A head alone is one epoch, in which chance has no part.
+    seed, validation, run
+        See `emosense.training.fitting.fit`. A head alone is one epoch, in which chance has no part.
 
     Returns
     -------
-    bytes
-        ONNX graph of the model.
+    TrainedNetwork
+        The whole model.
     """
     front = load_front(config)
     labels = table.labels(classes)
@@ -73,19 +70,18 @@ def fit(
     rows = TrainingRows(embeddings, labels, row_weights(table.corpora, labels, allowed), allowed)
     head, loss = train_head(rows.with_copies(changed), config.l2)
     if config.tuning:
-        front, head = tune(
-            table, classes, config, config.tuning, front, head,
-            seed=seed, validation=validation, state=state, on_epoch=on_epoch, all_reduce=all_reduce,
-        )  # fmt: skip
+        front, head, history = tune(
+            table, classes, config, config.tuning, front, head, seed=seed, validation=validation, run=run
+        )
         rows = rows.with_embeddings(_embeddings(table.features, config, front))
-    elif on_epoch:
+    else:
         here = _measure(head, embeddings, labels)
         there = (None, None, None) if validation is None else _measure(head, *_of(validation, classes, config))
-        on_epoch(EpochResult(1, loss, here[1], there[0], there[1], there[2], lambda: _state(head)))
+        history = [EpochResult(1, loss, here[1], *there).record()]
     # Speakers of two corpora may have the same name.
     speakers = [f"{corpus}/{speaker}" for corpus, speaker in zip(table.corpora, table.speakers, strict=True)]
     speaker_head = train_speaker_head(head, rows, speakers, config.l2)
-    return to_onnx(front, config.layers, config.pooling, head, speaker_head)
+    return TrainedNetwork(to_onnx(front, config.layers, config.pooling, head, speaker_head), history)
 
 
 def row_weights(corpora: Sequence[str], labels: NDArray[np.int64], allowed: NDArray[np.bool_]) -> Float32:
@@ -128,7 +124,3 @@ def _measure(head: Head, embeddings: Float32, labels: Any) -> tuple[float, float
     right = probabilities[np.arange(len(labels)), labels]
     accuracy = float(np.trace(confusion) / confusion.sum())
     return float(-np.log(right + _SMALLEST).mean()), accuracy, float(uar(confusion))
-
-
-def _state(head: Head) -> dict[str, Any]:
-    return {"epoch": np.array(1), "weight": head.weight, "bias": head.bias, "mean": head.mean, "scale": head.scale}

@@ -24,8 +24,8 @@ class TuningConfig:
         Number of blocks that are trained, counted from the last.
     epochs, batch_size, learning_rate, optimizer, weight_decay, label_smoothing, mixup, average, dropout, balance
         As in `CnnConfig`; dropout is that of the embedding.
-    crop_frames : int
-        Frames of 10 ms of a training example.
+    crop_frames, first_crop_frames : int
+        As in `CnnConfig`; a frame is 10 ms.
     augment : AugmentConfig or None
         Augmentation of the log-mel input, SpecAugment included.
     """
@@ -42,6 +42,7 @@ class TuningConfig:
     dropout: float = 0.3
     balance: bool = True
     crop_frames: int = 200
+    first_crop_frames: int = 0
     augment: AugmentConfig | None = dataclasses.field(default_factory=lambda: AugmentConfig(f_min_hz=0.0))
 
 

@@ -6,8 +6,9 @@ from. Log-mel is in dB below its maximum there, as augmentation takes it.
 
 from __future__ import annotations
 
+import functools
+import io
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,9 +16,9 @@ import numpy as np
 from emosense.arrays import Float32
 from emosense.features.whisper import PEAK
 from emosense.models.head import Head
-from emosense.training import cnn
-from emosense.training.cnn_steps import AllReduce, TrainingState
 from emosense.training.feature_table import FeatureTable
+from emosense.training.gradient_training import GradientTraining, Runner
+from emosense.training.training_set import Validation, make_training_set
 from emosense.training.transfer_settings import TransferConfig, TuningConfig
 from emosense.training.whisper_front import WhisperFront, embedding, set_weights, weights_of
 
@@ -38,11 +39,9 @@ def tune(
     head: Head,
     *,
     seed: int,
-    validation: FeatureTable | None = None,
-    state: TrainingState | None = None,
-    on_epoch: Callable[[cnn.EpochResult], None] | None = None,
-    all_reduce: AllReduce | None = None,
-) -> tuple[WhisperFront, Head]:
+    validation: FeatureTable | None,
+    run: Runner,
+) -> tuple[WhisperFront, Head, list[dict[str, Any]]]:
     """Train the upper blocks of a front and its head.
 
     Parameters
@@ -53,8 +52,8 @@ def tune(
         How.
     front, head : WhisperFront, Head
         Where to start.
-    seed, validation, state, on_epoch, all_reduce
-        See `emosense.training.cnn.fit`.
+    seed, validation, run
+        See `emosense.training.fitting.fit`.
 
     Returns
     -------
@@ -62,27 +61,36 @@ def tune(
         With the changed weights.
     head : Head
         Changed too; its mean and scale are kept.
+    history : list of dict
+        Learning curves.
     """
-    model = cnn.fit(
-        decibels(table),
-        table.labels(classes),
+    examples, masks = make_training_set(decibels(table), table.labels(classes), table.corpora, tuning, len(classes))
+    training = GradientTraining(
         tuning,
-        n_classes=len(classes),
-        seed=seed,
-        validation=None if validation is None else (decibels(validation), validation.labels(classes)),
-        state=state,
-        on_epoch=on_epoch,
-        all_reduce=all_reduce,
-        corpora=table.corpora,
-        model=build(front, head, config, tuning),
+        seed,
+        masks,
+        build=functools.partial(build, front, head, config, tuning),
+        finish=functools.partial(_trained, front),
     )
-    weight, bias = model.get_layer("probabilities").get_weights()
+    measured = None if validation is None else Validation(decibels(validation), validation.labels(classes))
+    trained = run(training, examples, measured)
+    with np.load(io.BytesIO(trained.weights), allow_pickle=False) as arrays:
+        after = dict(arrays)
+    changed = Head(head.mean, head.scale, after.pop("head.weight"), after.pop("head.bias"))
     # The moving average rounds the weights of frozen layers too: those stay as they were published.
-    after = weights_of(model, front).tensors
     tensors = {
         name: after[name] if _is_trained(name, config, tuning) else values for name, values in front.tensors.items()
     }
-    return WhisperFront(tensors), Head(head.mean, head.scale, weight, bias)
+    return WhisperFront(tensors), changed, trained.history
+
+
+def _trained(front: WhisperFront, model: keras.Model) -> bytes:
+    """Return the weights of a trained network, as np.savez writes them."""
+    weight, bias = model.get_layer("probabilities").get_weights()
+    file = io.BytesIO()
+    arrays: dict[str, Any] = {**weights_of(model, front).tensors, "head.weight": weight, "head.bias": bias}
+    np.savez(file, **arrays)
+    return file.getvalue()
 
 
 def build(front: WhisperFront, head: Head, config: TransferConfig, tuning: TuningConfig) -> keras.Model:

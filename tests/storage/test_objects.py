@@ -38,10 +38,11 @@ from emosense.models.model import read_model, write_model
 from emosense.ray_session import ray_session
 from emosense.storage.commits import ReplacedMeanwhile, only_over, version_of
 from emosense.storage.writing import write_bytes
-from emosense.training.cnn_on_ray import RayTraining, fit_with_ray
 from emosense.training.extraction import recording_features
 from emosense.training.feature_table import read_feature_table
+from emosense.training.fitting import fit_cnn
 from emosense.training.presets import preset
+from emosense.training.train_on_ray import RayTraining, train_with_ray
 
 DRIVER = str(REPOSITORY / "tests" / "signalled_driver.py")
 WEED = Path(sysconfig.get_path("scripts")) / "weed"
@@ -334,11 +335,11 @@ def test_features_are_read_from_and_written_to_a_bucket(store: s3fs.S3FileSystem
 def test_training_keeps_its_checkpoints_and_its_model_in_a_bucket(store: s3fs.S3FileSystem) -> None:
     config = dataclasses.replace(preset("cnn", "reference"), epochs=2)
     table = made_table(config)
-    arguments = {"name": "run", "seed": 0, "validation": None}
     with ray_session(None, 2):
         for resume in (False, True):
             options = RayTraining("s3://audio/checkpoints", resume=resume)
-            network = fit_with_ray(table, CLASSES, config, training=options, **arguments)
+            run = functools.partial(train_with_ray, name="run", options=options)
+            network = fit_cnn(table, CLASSES, config, seed=0, run=run)
             assert [record["epoch"] for record in network.history] == [1, 2]
     assert store.glob("audio/checkpoints/run/checkpoint_*/state.npz")
     write_model("s3://audio/trained", tiny_description(kind="cnn"), network.weights)

@@ -26,7 +26,8 @@ from emosense.models.model import read_model
 from emosense.progress import Silent
 from emosense.training.extraction import extract_recordings
 from emosense.training.feature_table import FeatureTable, FeatureTableWriter
-from emosense.training.fitting import FAMILIES, Family, TrainedNetwork
+from emosense.training.fitting import FAMILIES, Family
+from emosense.training.gradient_training import TrainedNetwork
 from emosense.training.job import TrainJob
 from emosense.training.mlp_settings import MlpConfig
 from emosense.training.presets import PRESETS, Preset

@@ -17,7 +17,8 @@ from emosense.storage.writing import write_bytes
 from emosense.training.ensemble import assemble, members_of
 from emosense.training.extraction import Copy, Speed
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import TrainedNetwork, fit
+from emosense.training.fitting import fit
+from emosense.training.gradient_training import TrainedNetwork
 from emosense.training.mlp_settings import MlpConfig
 from emosense.training.network_store import NetworkStore, holds_networks
 from emosense.training.prediction import predict

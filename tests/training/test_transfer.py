@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,7 @@ from emosense.training.extraction import Copy, recording_features
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import fit, fit_transfer
 from emosense.training.front_choice import load_front
+from emosense.training.gradient_training import train_here
 from emosense.training.presets import preset
 from emosense.training.transfer import row_weights
 from emosense.training.transfer_settings import TransferConfig, TuningConfig
@@ -267,8 +269,9 @@ def test_a_resumed_tuning_ends_with_the_weights_of_an_uninterrupted_one(encoder:
     config = tuned(encoder, epochs=2)
     table = made_table(config, with_copies=False)
     states = []
-    whole = fit_transfer(table, CLASSES, config, seed=0, on_epoch=lambda result: states.append(result.snapshot()))
-    resumed = fit_transfer(table, CLASSES, config, seed=0, state=states[0])
+    keep = functools.partial(train_here, on_epoch=lambda _, snapshot: states.append(snapshot()))
+    whole = fit_transfer(table, CLASSES, config, seed=0, run=keep)
+    resumed = fit_transfer(table, CLASSES, config, seed=0, run=functools.partial(train_here, state=states[0]))
     assert resumed.weights == whole.weights
 
 

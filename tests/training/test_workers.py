@@ -1,28 +1,26 @@
-"""More training workers than a batch has recordings: refused at once."""
+"""More training workers than recordings: refused; a batch that grows with the workers."""
 
 from __future__ import annotations
-
-import dataclasses
 
 import pytest
 
 from emosense.errors import UsageError
-from emosense.training.cnn_settings import CnnConfig
-from emosense.training.job import TrainJob, check_job, check_workers
+from emosense.training.job import TrainJob, check_workers
+from emosense.training.optimizer import for_workers
 from emosense.training.presets import preset
 
 
-@pytest.mark.parametrize(("kind", "name"), [("cnn", "default"), ("transfer", "fine-tuned"), ("ensemble", "default")])
-def test_more_workers_than_recordings_in_a_batch_are_refused_before_anything_is_read(kind: str, name: str) -> None:
-    job = TrainJob(kind, "nowhere", "out", preset=name, n_workers=17)
-    with pytest.raises(UsageError, match="--train-workers 17 would share batches of 16 recordings: use 16 at most"):
-        check_job(job, preset(kind, name))
-    check_workers(dataclasses.replace(job, n_workers=16), preset(kind, name))
+def test_more_workers_than_recordings_are_refused() -> None:
+    check_workers(TrainJob("cnn", "data", "out", n_workers=5), 5)
+    with pytest.raises(UsageError, match="--train-workers 6 would share 5 recordings: use 5 at most"):
+        check_workers(TrainJob("cnn", "data", "out", n_workers=6), 5)
 
 
-def test_a_corpus_that_is_smaller_than_a_batch_has_fewer_workers() -> None:
+def test_an_epoch_decays_and_averages_as_much_with_any_number_of_workers() -> None:
     config = preset("cnn", "default")
-    assert isinstance(config, CnnConfig)
-    check_workers(TrainJob("cnn", "data", "out", n_workers=5), config, 5)
-    with pytest.raises(UsageError, match="batches of 5 recordings: use 5 at most"):
-        check_workers(TrainJob("cnn", "data", "out", n_workers=6), config, 5)
+    four = for_workers(config, 4)
+    assert for_workers(config, 1) == config
+    assert four.learning_rate == pytest.approx(2 * config.learning_rate)
+    # A quarter of the steps, each of which decays by learning rate times weight decay.
+    assert four.learning_rate * four.weight_decay / 4 == pytest.approx(config.learning_rate * config.weight_decay)
+    assert four.average == pytest.approx(config.average**4)
