@@ -15,12 +15,14 @@ from emosense.cli.options import (
     EncoderNormalise,
     EncoderOutput,
     FollowLinks,
+    Mlflow,
     Preset,
     ProgressMode,
     ProgressOption,
     Protocol,
     Quiet,
     Root,
+    TensorBoard,
     Workers,
     comma_separated,
     command_text,
@@ -76,6 +78,8 @@ def evaluate(
     gpu: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of a GPU for each network, such as 0.25; 0: CPUs only.")
     ] = 0.0,
+    tensorboard: TensorBoard = "",
+    mlflow: Mlflow = "",
     calibrate: Annotated[bool, typer.Option(help="Fit a temperature on training speakers of each fold.")] = False,
     robustness: Annotated[
         bool,
@@ -112,6 +116,7 @@ def evaluate(
     from emosense.crossvalidation.results_text import table_text
     from emosense.progress import open_progress
     from emosense.training.encoder_choice import EncoderChoice
+    from emosense.training.epoch_logs import EpochLogs
 
     job = EvaluateJob(
         data=data[0],
@@ -129,6 +134,7 @@ def evaluate(
         emotions=comma_separated(emotions),
         epochs=epochs,
         gpu_share=gpu,
+        logs=EpochLogs(tensorboard, mlflow),
         calibrate=calibrate,
         reuse=tuple(reuse or ()),
         cache=cache,

@@ -50,6 +50,11 @@ class Protocol(enum.StrEnum):
 
 
 KINDS_TEXT: Final = ", ".join(dict.fromkeys(preset.settings.kind for preset in PRESETS.values()))
+TensorBoard = Annotated[
+    str,
+    typer.Option(metavar="FOLDER", help="Also write every epoch to event files of TensorBoard here."),
+]
+Mlflow = Annotated[str, typer.Option(metavar="URL", help="Also log every epoch to this MLflow tracking server.")]
 Workers = Annotated[
     int | None, typer.Option("-j", "--workers", min=1, help="Number of worker processes; default: one per CPU.")
 ]

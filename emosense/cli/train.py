@@ -16,11 +16,13 @@ from emosense.cli.options import (
     EncoderNormalise,
     EncoderOutput,
     FollowLinks,
+    Mlflow,
     Preset,
     ProgressMode,
     ProgressOption,
     Quiet,
     Root,
+    TensorBoard,
     comma_separated,
     print_message,
 )
@@ -59,6 +61,9 @@ def train(
     mixed_precision: Annotated[
         bool, typer.Option(help="Compute in bfloat16 on the GPU (Ampere or later); weights stay float32.")
     ] = False,
+    name: Annotated[str, typer.Option(help="Name of the model; default: that of its directory.")] = "",
+    tensorboard: TensorBoard = "",
+    mlflow: Mlflow = "",
     storage: Annotated[
         str | None, typer.Option(help="Folder or URL for checkpoints; default: inside the model directory.")
     ] = None,
@@ -82,6 +87,7 @@ def train(
     """Train a model and write its directory: ONNX weights, model.json, model card and learning curves."""
     from emosense.progress import open_progress
     from emosense.training.encoder_choice import EncoderChoice
+    from emosense.training.epoch_logs import EpochLogs
     from emosense.training.job import TrainJob
     from emosense.training.model_card import trained_text
     from emosense.training.train import train as run
@@ -105,6 +111,8 @@ def train(
         n_workers=train_workers,
         use_gpu=gpu,
         mixed_precision=mixed_precision,
+        model_name=name,
+        logs=EpochLogs(tensorboard, mlflow),
         epochs=epochs,
         address=address,
         overwrite=overwrite,

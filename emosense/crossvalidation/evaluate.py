@@ -6,6 +6,7 @@ calibration see only the training speakers of the fold. A random split is report
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import json
@@ -37,7 +38,8 @@ from emosense.storage.folders import make_folder
 from emosense.storage.locations import join, redact
 from emosense.storage.writing import write_bytes
 from emosense.training.encoder_choice import config_with_encoder
-from emosense.training.ensemble import features_of, settings_sha256
+from emosense.training.ensemble import features_of, members_of, settings_sha256
+from emosense.training.epochs import EpochLines, Listeners
 from emosense.training.feature_cache import load_tables, settings_for
 from emosense.training.feature_table import FeatureTable
 from emosense.training.network_store import NetworkStore
@@ -177,8 +179,12 @@ def _cross_validated(job: EvaluateJob, progress: Progress) -> ScoredModels:
     )
     store = NetworkStore(tuple(join(folder, "fits") for folder in (job.output, *job.reuse)))
     by_config = dict(zip(features_of(config), tables, strict=True))
-    runs = TrainingRuns(by_config, classes, store, job.address, job.n_workers, job.gpu_share)
-    models = fold_models(config, runs, tables, classes, work, progress, calibrate=job.calibrate)
+    n_networks = len(members_of(config, 0)) * len(work) * (2 if job.calibrate else 1)
+    with contextlib.closing(Listeners([EpochLines(progress, n_networks), *job.logs.open()])) as listener:
+        runs = TrainingRuns(
+            by_config, classes, store, job.address, job.n_workers, gpu_share=job.gpu_share, listener=listener
+        )
+        models = fold_models(config, runs, tables, classes, work, progress, calibrate=job.calibrate)
     about = {
         "kind": job.kind,
         "preset": job.preset,

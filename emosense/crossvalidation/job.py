@@ -11,6 +11,7 @@ from emosense.features.encoder.files import default_cache
 from emosense.storage.folders import exists
 from emosense.storage.locations import join, redact
 from emosense.training.encoder_choice import EncoderChoice
+from emosense.training.epoch_logs import EpochLogs
 from emosense.training.extra import check_extra
 from emosense.training.feature_cache import FeatureSource, check_recordings
 from emosense.training.network_store import holds_networks
@@ -25,6 +26,7 @@ _TRAINING_OPTIONS: Final = {
     "reuse": "--reuse",
     "gpu_share": "--gpu",
     "epochs": "--epochs",
+    "logs": "--tensorboard and --mlflow",
 }
 
 
@@ -62,6 +64,8 @@ class EvaluateJob:
         Address of a Ray cluster.
     n_workers : int, optional
         Number of parallel tasks.
+    logs : EpochLogs
+        Where the epochs are logged.
     gpu_share : float
         Share of a GPU for each network, above 0 and at most 1; 0 trains on CPUs.
     epochs : int, optional
@@ -95,6 +99,7 @@ class EvaluateJob:
     cache: str | None = None
     address: str | None = None
     n_workers: int | None = None
+    logs: EpochLogs = dataclasses.field(default_factory=EpochLogs)
     gpu_share: float = 0.0
     epochs: int | None = None
     robustness: bool = False
@@ -126,7 +131,9 @@ class EvaluateJob:
         UsageError
             If settings contradict each other, or the output or a reused folder is not usable.
         """
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        defaults = {
+            field.name: getattr(EvaluateJob(self.data, self.output), field.name) for field in dataclasses.fields(self)
+        }
         if self.model is not None:
             ignored = [option for name, option in _TRAINING_OPTIONS.items() if getattr(self, name) != defaults[name]]
             if ignored:
@@ -137,6 +144,7 @@ class EvaluateJob:
                 )
         else:
             check_extra()
+            self.logs.check()
         if self.model is None and self.protocol != "kfold" and self.n_folds != defaults["n_folds"]:
             raise UsageError(f"--folds is for --protocol kfold, and {self.protocol} has its own folds: leave it out")
         if exists(join(self.output, "model.json")):

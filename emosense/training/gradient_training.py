@@ -20,7 +20,7 @@ from emosense.training.transfer_settings import StepsConfig
 if TYPE_CHECKING:
     import keras
 
-# Whole recordings one by one after each of 120 epochs would be a fifth of the work.
+# Whole recordings one by one after each of 80 epochs would be a fifth of the work.
 _MEASUREMENTS: Final = 40
 
 

@@ -13,6 +13,7 @@ from emosense.storage.folders import exists
 from emosense.storage.locations import join, redact
 from emosense.training.encoder_choice import EncoderChoice
 from emosense.training.ensemble import members_of
+from emosense.training.epoch_logs import EpochLogs
 from emosense.training.extra import check_extra
 from emosense.training.fitting import FAMILIES
 from emosense.training.presets import model_name
@@ -63,6 +64,10 @@ class TrainJob:
         Data-parallel training workers of the CNN.
     use_gpu : bool
         Whether each training worker gets a GPU.
+    model_name : str
+        Name of the model; empty for the name of its directory.
+    logs : EpochLogs
+        Where the epochs are logged.
     mixed_precision : bool
         Whether layers compute in bfloat16 on the GPU.
     epochs : int or None
@@ -95,6 +100,8 @@ class TrainJob:
     max_failures: int = 2
     n_workers: int = 1
     use_gpu: bool = False
+    model_name: str = ""
+    logs: EpochLogs = dataclasses.field(default_factory=EpochLogs)
     mixed_precision: bool = False
     epochs: int | None = None
     address: str | None = None
@@ -106,8 +113,8 @@ class TrainJob:
 
     @property
     def name(self) -> str:
-        """The model's own name: that of its directory."""
-        return self.output.rstrip("/").rpartition("/")[2] or model_name(self.kind, self.preset)
+        """The model's own name: the one that was given, or that of its directory."""
+        return self.model_name or self.output.rstrip("/").rpartition("/")[2] or model_name(self.kind, self.preset)
 
     @property
     def written(self) -> list[str]:
@@ -131,6 +138,9 @@ def check_job(job: TrainJob, config: ModelConfig) -> None:
         If an option or the output directory is wrong, or a package of the extra `train` is missing.
     """
     check_extra()
+    job.logs.check()
+    if not job.model_name.isprintable():
+        raise UsageError("--name is one line of text")
     defaults = {field.name: field.default for field in dataclasses.fields(job)}
     given = [option for name, option in _FOR_RAY_TRAIN.items() if getattr(job, name) != defaults[name]]
     if given and not takes_steps(config):
@@ -183,6 +193,24 @@ def check_workers(job: TrainJob, n_recordings: int) -> None:
     if job.n_workers > n_recordings:
         recordings = plural(n_recordings, "recording")
         raise UsageError(f"--train-workers {job.n_workers} would share {recordings}: use {n_recordings} at most")
+
+
+def is_side_by_side(job: TrainJob, config: ModelConfig) -> bool:
+    """Whether the networks of a model are trained at the same time, on one CPU each.
+
+    Parameters
+    ----------
+    job : TrainJob
+        What to train.
+    config : NetworkConfig or EnsembleConfig
+        Settings of its preset.
+
+    Returns
+    -------
+    bool
+        False for a single network, and where each network has several workers or a GPU.
+    """
+    return len(members_of(config, 0)) > 1 and job.n_workers == 1 and not job.use_gpu
 
 
 def takes_steps(config: ModelConfig) -> bool:

@@ -13,6 +13,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emosense.emotions import EMOTIONS, parse_emotion
 from emosense.errors import UsageError
 from emosense.evaluation.splits import inner_split
@@ -20,28 +23,30 @@ from emosense.features.encoder.files import default_cache
 from emosense.models.model import write_model
 from emosense.progress import Progress, plural
 from emosense.ray_session import ray_session
-from emosense.storage.folders import make_folder
+from emosense.storage.folders import make_folder, remove
 from emosense.storage.locations import join
 from emosense.storage.writing import write_bytes
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.description import describe
 from emosense.training.encoder_choice import config_with_encoder
 from emosense.training.ensemble import assemble, features_of, members_of
+from emosense.training.epochs import EpochLines, EpochListener, Listeners
 from emosense.training.familiarity import learn_familiarity
 from emosense.training.familiarity_graph import recording_values, with_distance
 from emosense.training.feature_cache import FeatureSource, load_tables, settings_for
 from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import fit
+from emosense.training.fitting import FAMILIES, fit
 from emosense.training.gradient_training import TrainedNetwork
 from emosense.training.graphs import with_temperature
 from emosense.training.held_out_score import HeldOutScore, cross_validated, score_held_out
-from emosense.training.job import TrainJob, check_job, check_workers, takes_steps
+from emosense.training.job import TrainJob, check_job, check_workers, is_side_by_side, takes_steps
 from emosense.training.model_card import model_card
-from emosense.training.network_store import row_digests, run_key
+from emosense.training.network_store import NetworkStore, row_digests, run_key
 from emosense.training.prediction import predict
 from emosense.training.presets import preset
 from emosense.training.settings import Member, ModelConfig
 from emosense.training.train_on_ray import RayTraining, train_with_ray
+from emosense.training.training_runs_on_ray import TrainingRun, TrainingRuns
 from emosense.training.transfer_settings import TransferConfig
 
 
@@ -107,11 +112,13 @@ def train(job: TrainJob, progress: Progress) -> Trained:
     is_scored = held_out_score is None and job.validation_share > 0
     n_seen = len(inner_split(table.speakers, job.seed, job.validation_share)[0]) if is_scored else len(table)
     check_workers(job, n_seen)
-    with _session(job, config):
-        training = _Training(job, config, classes, progress)
+    n_networks = len(members_of(config, job.seed)) * (2 if is_scored else 1)
+    listener = Listeners([EpochLines(progress, n_networks), *job.logs.open()])
+    with _session(job, config), contextlib.closing(listener):
+        training = _Training(job, config, classes, tables, progress, listener)
         if is_scored:
-            held_out_score = training.score_unseen_speakers(tables)
-        final = training.train_model("final", tables, None)
+            held_out_score = training.score_unseen_speakers()
+        final = training.train_model("final", np.arange(len(table)), None)
     n_epochs = len(final.history)
     description = describe(job.name, job.preset, job.seed, config, classes, table, n_epochs, held_out_score)
     curves = {"validation": held_out_score.curves if held_out_score else [], "final": final.history}
@@ -181,8 +188,10 @@ def with_epochs(config: ModelConfig, epochs: int) -> ModelConfig:
 
 
 def _session(job: TrainJob, config: ModelConfig) -> contextlib.AbstractContextManager[object]:
-    """Ray for Ray Train, with one CPU more than workers for Ray Train's controller; scikit-learn needs none."""
-    return ray_session(job.address, job.n_workers + 1) if takes_steps(config) else contextlib.nullcontext()
+    """Ray for the networks of an ensemble, or for Ray Train, whose controller is one CPU more; others need none."""
+    if not takes_steps(config):
+        return contextlib.nullcontext()
+    return ray_session(job.address, None if is_side_by_side(job, config) else job.n_workers + 1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -192,46 +201,72 @@ class _Training:
     job: TrainJob
     config: ModelConfig
     classes: tuple[str, ...]
+    tables: Sequence[FeatureTable]
     progress: Progress
+    listener: EpochListener
 
-    def train_model(
-        self, stage: str, tables: Sequence[FeatureTable], validation: Sequence[FeatureTable] | None
-    ) -> TrainedNetwork:
-        """Train every network of the model and join them; several networks have no learning curves."""
-        of_speakers = plural(len(set(tables[0].speakers)), "speaker")
-        self.progress.message(f"{stage}: {plural(len(tables[0]), 'recording')} of {of_speakers}")
-        inputs, networks = list(features_of(self.config)), []
-        for member in members_of(self.config, self.job.seed):
-            place = inputs.index(member.config.feature)
-            networks.append(
-                self._train_network(stage, member, tables[place], validation[place] if validation else None)
-            )
+    def train_model(self, stage: str, rows: NDArray[np.int64], validation: NDArray[np.int64] | None) -> TrainedNetwork:
+        """Train every network of the model on some rows, and join them; several networks have no learning curves."""
+        of_speakers = plural(len({self.tables[0].speakers[row] for row in rows}), "speaker")
+        self.progress.message(f"{stage}: {plural(len(rows), 'recording')} of {of_speakers}")
+        members = members_of(self.config, self.job.seed)
+        if is_side_by_side(self.job, self.config):
+            networks = self._train_side_by_side(stage, rows, validation)
+        else:
+            networks = [self._train_network(stage, member, rows, validation) for member in members]
         history = networks[0].history if len(networks) == 1 else []
         return TrainedNetwork(assemble(self.config, [network.weights for network in networks]), history)
 
+    def _train_side_by_side(
+        self, stage: str, rows: NDArray[np.int64], validation: NDArray[np.int64] | None
+    ) -> list[TrainedNetwork]:
+        """Train the networks of an ensemble as tasks of one CPU each, and keep them, as an evaluation does."""
+        job, folder = self.job, join(self._storage, "fits")
+        if stage == "final" and not job.resume:
+            remove(folder)
+        by_config = dict(zip(features_of(self.config), self.tables, strict=True))
+        runs = TrainingRuns(
+            by_config, self.classes, NetworkStore((folder,)), job.address, None,
+            max_retries=job.max_failures, listener=self.listener,
+        )  # fmt: skip
+        members = enumerate(members_of(self.config, job.seed), start=1)
+        return runs.run(
+            [TrainingRun(m.config, m.seed, rows, validation, f"{stage}, network {number}") for number, m in members],
+            self.progress,
+        )
+
+    @property
+    def _storage(self) -> str:
+        return self.job.storage or f"{self.job.output.rstrip('/')}/checkpoints"
+
     def _train_network(
-        self, stage: str, member: Member, table: FeatureTable, validation: FeatureTable | None
+        self, stage: str, member: Member, rows: NDArray[np.int64], validation: NDArray[np.int64] | None
     ) -> TrainedNetwork:
-        job = self.job
+        job, whole = self.job, self.tables[list(features_of(self.config)).index(member.config.feature)]
+        table, measured = whole.select(rows), None if validation is None else whole.select(validation)
+        if not FAMILIES.find(member.config.kind).takes_steps:
+            return fit(table, self.classes, member.config, seed=member.seed, validation=measured)
         run = functools.partial(
             train_with_ray,
-            name=f"{stage}-{self._key(member, table, validation)}",
+            name=f"{stage}-{self._key(member, table, measured)}",
             options=RayTraining(
-                storage=job.storage or f"{job.output.rstrip('/')}/checkpoints",
+                storage=self._storage,
                 n_workers=job.n_workers,
                 use_gpu=job.use_gpu,
                 mixed_precision=job.mixed_precision,
                 resume=job.resume,
                 max_failures=job.max_failures,
             ),
+            listener=self.listener,
         )
-        return fit(table, self.classes, member.config, seed=member.seed, validation=validation, run=run)
+        return fit(table, self.classes, member.config, seed=member.seed, validation=measured, run=run)
 
-    def score_unseen_speakers(self, tables: Sequence[FeatureTable]) -> HeldOutScore:
+    def score_unseen_speakers(self) -> HeldOutScore:
         """Train without some of the speakers, and score and calibrate on those."""
-        seen, unseen = inner_split(tables[0].speakers, self.job.seed, self.job.validation_share)
-        validation = [table.select(unseen) for table in tables]
-        model = self.train_model("validation", [table.select(seen) for table in tables], validation)
+        speakers = self.tables[0].speakers
+        seen, unseen = inner_split(speakers, self.job.seed, self.job.validation_share)
+        model = self.train_model("validation", seen, unseen)
+        validation = [table.select(unseen) for table in self.tables]
         probabilities = predict(model.weights, validation, len(self.classes))
         labels = validation[0].labels(self.classes)
         return score_held_out(validation[0].speakers, labels, probabilities, model.history)

@@ -13,7 +13,7 @@ from emosense.features.config import FeatureConfig
 from emosense.progress import Progress
 from emosense.ray_session import ray_session
 from emosense.training.ensemble import copies_of
-from emosense.training.epochs import EpochLines, EpochListener, Listeners
+from emosense.training.epochs import EpochLines, EpochListener
 from emosense.training.epochs_on_ray import listening, reporter
 from emosense.training.extraction import Copy
 from emosense.training.feature_table import FeatureTable
@@ -32,7 +32,7 @@ _ENVIRONMENT: Final = {
 }
 
 
-def task_options(gpu_share: float) -> dict[str, Any]:
+def task_options(gpu_share: float, max_retries: int) -> dict[str, Any]:
     """Return the options of a Ray task that trains a network.
 
     Parameters
@@ -40,6 +40,8 @@ def task_options(gpu_share: float) -> dict[str, Any]:
     gpu_share : float
         Share of a GPU, above 0 and at most 1; 0 for CPUs only: folds on GPUs differ from folds on CPUs in their last
         digits, so a GPU is used only where one is asked for.
+    max_retries : int
+        How often the task is run again whose worker was lost.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def task_options(gpu_share: float) -> dict[str, Any]:
     return {
         "num_cpus": 1,
         "num_gpus": gpu_share,
-        "max_retries": 1,
+        "max_retries": max_retries,
         "runtime_env": {"env_vars": _ENVIRONMENT | on_gpu},
     }
 
@@ -97,8 +99,10 @@ class TrainingRuns:
         See `ray_session`.
     gpu_share : float
         See `task_options`.
-    logs : sequence of EpochListener
-        Receive the epochs of all networks, as the user does through `Progress`.
+    max_retries : int
+        How often a network is trained again whose worker was lost.
+    listener : EpochListener, optional
+        Receives the epochs of all networks; without one, they are lines of `Progress`.
     """
 
     def __init__(
@@ -109,10 +113,12 @@ class TrainingRuns:
         address: str | None,
         n_workers: int | None,
         gpu_share: float = 0.0,
-        logs: Sequence[EpochListener] = (),
+        max_retries: int = 1,
+        listener: EpochListener | None = None,
     ) -> None:
         self._tables, self._classes, self._store = tables, classes, store
-        self._address, self._n_workers, self._gpu_share, self._logs = address, n_workers, gpu_share, logs
+        self._address, self._n_workers, self._listener = address, n_workers, listener
+        self._options = task_options(gpu_share, max_retries)
         self._digests: dict[tuple[FeatureConfig, tuple[Copy, ...]], list[str]] = {}
 
     def run(self, runs: Sequence[TrainingRun], progress: Progress) -> list[TrainedNetwork]:
@@ -138,7 +144,7 @@ class TrainingRuns:
         if networks:
             progress.message(f"{len(networks)} of {len(set(keys))} networks are already trained")
         if missing:
-            listener = Listeners([EpochLines(progress, len(missing)), *self._logs])
+            listener = self._listener or EpochLines(progress, len(missing))
             with ray_session(self._address, self._n_workers), listening(listener) as mailbox:
                 self._train(missing, networks, mailbox, progress)
         return [networks[key] for key in keys]
@@ -148,7 +154,7 @@ class TrainingRuns:
     ) -> None:
         import ray
 
-        task: Any = ray.remote(**task_options(self._gpu_share))(train_rows)
+        task: Any = ray.remote(**self._options)(train_rows)
         shared = {config: ray.put(self._tables[config]) for config in {run.config.feature for run in missing.values()}}
         keys = {
             task.remote(shared[run.config.feature], self._classes, run, mailbox): key for key, run in missing.items()
