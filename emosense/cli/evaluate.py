@@ -170,6 +170,6 @@ def _compare(first: str, second: str, output: str) -> None:
 
     make_folder(output)
     page = join(output, "comparison.html")
-    comparison_report(first, second, page, command=command_text())
+    comparison_report([first, second], page, command=command_text())
     print(comparison_text(first, second))  # noqa: T201 - the result itself
     print_message(page)

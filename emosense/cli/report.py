@@ -15,7 +15,9 @@ def report(
     output: Annotated[
         str | None, typer.Option("-o", "--output", help="HTML file to write; default: next to the source.")
     ] = None,
-    compare: Annotated[str | None, typer.Option(help="Compare with this evaluation.")] = None,
+    compare: Annotated[
+        list[str] | None, typer.Option(help="Compare with this evaluation; repeatable, for three side by side.")
+    ] = None,
     features: Annotated[
         str | None, typer.Option(help="Feature table: show how far the emotions overlap in it.")
     ] = None,
@@ -29,7 +31,7 @@ def report(
     ] = None,
     png: Annotated[bool, typer.Option("--png", hidden=True)] = False,
 ) -> None:
-    """Write a report of labels, or of one or two evaluations, as one HTML page."""
+    """Write a report of labels, or of one to three evaluations, as one HTML page."""
     from emosense.errors import UsageError
     from emosense.reports import comparison_report, evaluation_report, label_report, save_figures, segment_report
     from emosense.reports.figure import check_figure_formats
@@ -44,12 +46,12 @@ def report(
         raise UsageError("--figure-format needs --figures FOLDER")
     formats = figure_format or ["svg"]
     check_figure_formats(formats)
-    if features is not None and (is_table or compare is not None):
+    if features is not None and (is_table or compare):
         raise UsageError("--features is only for the report of one evaluation: leave it out")
     page = output or (f"{os.path.splitext(source)[0]}.html" if is_table else join(source, "report.html"))
     command = command_text()
-    if compare is not None:
-        in_page = comparison_report(source, compare, page, command=command)
+    if compare:
+        in_page = comparison_report([source, *compare], page, command=command)
     elif is_table:
         manifest = f"{source}.run.json"
         if is_segment_table(source):

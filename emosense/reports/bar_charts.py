@@ -1,4 +1,4 @@
-"""Numbers -> horizontal bars: plain, divided into shares, or in pairs."""
+"""Numbers -> horizontal bars: plain, divided into shares, or in groups."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 from emosense.reports.drawing import LETTER, WIDTH, Drawing, Series, label, legend, title
 from emosense.reports.markup import element, join, shorten, text
 from emosense.reports.number_text import count, percent
+from emosense.reports.style import COMPARED
 
 _MAX_GUTTER: Final = 150.0
 Interval = tuple[float, float] | None
@@ -138,31 +139,28 @@ def stacked_bars(rows: Sequence[tuple[str, Sequence[float], str]], series: Seque
     return Drawing(y - 6, join(parts))
 
 
-def paired_bars(
-    groups: Sequence[tuple[str, tuple[tuple[float, Interval], tuple[float, Interval]]]],
-    names: tuple[str, str],
-) -> Drawing:
-    """Draw two bars for each group, such as the recall of two models.
+def grouped_bars(groups: Sequence[tuple[str, Sequence[tuple[float, Interval]]]], names: Sequence[str]) -> Drawing:
+    """Draw a bar of each model for each group, such as the recall of an emotion.
 
     Parameters
     ----------
-    groups : sequence of (str, (score, score))
-        Name, and both scores in [0, 1] with their intervals.
-    names : tuple of (str, str)
-        What the first and the second bar of each group stand for.
+    groups : sequence of (str, sequence of score)
+        Name, and the scores in [0, 1] with their intervals, in the order of `names`.
+    names : sequence of str
+        The models, at most as many as there are colours in `emosense.reports.style.COMPARED`.
 
     Returns
     -------
     Drawing
         The chart with its legend.
     """
-    key = legend([Series(names[0], "first", ()), Series(names[1], "second", ())])
-    rows = []
-    for name, (first, second) in groups:
-        rows += [
-            Bar(name, "first", first[0], percent(first[0]), first[1]),
-            Bar("", "second", second[0], percent(second[0]), second[1]),
-        ]
+    colours = COMPARED[: len(names)]
+    key = legend([Series(name, colour, ()) for name, colour in zip(names, colours, strict=True)])
+    rows = [
+        Bar(name if place == 0 else "", colour, score, percent(score), interval)
+        for name, scores in groups
+        for place, ((score, interval), colour) in enumerate(zip(scores, colours, strict=True))
+    ]
     drawing = bars(rows, maximum=1, row_height=17)
     below = element("g", drawing.body, transform=f"translate(0 {key.height + 4:.0f})")
     return Drawing(key.height + 4 + drawing.height, join([key.body, below]))

@@ -12,13 +12,14 @@ from emosense.emotions import EMOTIONS
 
 # Emotions of a user's own take these in turn.
 _OWN: Final = ("own0", "own1", "own2", "own3")
-# Series that are not of `EMOTIONS`: first and second of a pair, recordings without a label, the cells of a matrix.
-_SERIES: Final = ("first", "second", "none", "heat", *_OWN)
+# Series that are not of `EMOTIONS`: the models of a comparison, recordings without a label, the cells of a matrix.
+COMPARED: Final = ("first", "second", "third")
+_SERIES: Final = (*COMPARED, "none", "heat", *_OWN)
 
 LIGHT: Final[dict[str, str]] = {
     "page": "#ffffff", "panel": "#f6f7f9", "ink": "#1b1f24", "muted": "#57606a", "grid": "#d8dde3",
     "warn": "#fff4d6", "warn_edge": "#9a6b00", "link": "#1f5fbf",
-    "first": "#2563b0", "second": "#c2570c", "none": "#2f363d", "heat": "#2563b0",
+    "first": "#2563b0", "second": "#c2570c", "third": "#2b7a5a", "none": "#2f363d", "heat": "#2563b0",
     "neutral": "#858e98", "calm": "#1691a6", "happy": "#b58300", "sad": "#3b5fc0",
     "angry": "#c8322f", "fearful": "#8a4bb8", "disgust": "#4b8b2b", "surprised": "#d6560f",
     "own0": "#8a5a2b", "own1": "#b0307a", "own2": "#2b7a5a", "own3": "#5a4fc8",
@@ -26,7 +27,7 @@ LIGHT: Final[dict[str, str]] = {
 DARK: Final[dict[str, str]] = {
     "page": "#12151a", "panel": "#1a1e25", "ink": "#e6e9ed", "muted": "#a2acb9", "grid": "#39414c",
     "warn": "#33290f", "warn_edge": "#d9a93a", "link": "#85b6ff",
-    "first": "#74abf5", "second": "#f29a57", "none": "#66707d", "heat": "#3a78cf",
+    "first": "#74abf5", "second": "#f29a57", "third": "#68c9a0", "none": "#66707d", "heat": "#3a78cf",
     "neutral": "#a9b2bd", "calm": "#4fc3d6", "happy": "#e6b93c", "sad": "#8aa4f2",
     "angry": "#f07a74", "fearful": "#c394ea", "disgust": "#8cc96a", "surprised": "#f5925a",
     "own0": "#cfa06f", "own1": "#ee86c0", "own2": "#68c9a0", "own3": "#a9a2f5",

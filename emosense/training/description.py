@@ -15,8 +15,12 @@ from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import FAMILIES
 from emosense.training.held_out_score import HeldOutScore
 from emosense.training.settings import EnsembleConfig, ModelConfig
+from emosense.training.transfer_settings import TransferConfig
 
 WINDOW_S: Final = 10.0
+_ENCODER_LICENCE: Final = (
+    " The first layers are those of a Whisper encoder: OpenAI's are under the MIT licence, Copyright (c) 2022 OpenAI."
+)
 
 
 def describe(
@@ -81,7 +85,7 @@ def describe(
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         },
         "scores": [held_out_score.score] if held_out_score else [],
-        "licence": joined_licence(table.corpora),
+        "licence": joined_licence(table.corpora) + (_ENCODER_LICENCE if TransferConfig.kind in kinds else ""),
         "versions": {"emosense": __version__} | {name: importlib.metadata.version(name) for name in packages},
     }
 

@@ -334,5 +334,5 @@ def feature_table(path: Path, shift: float, n: int = 400) -> str:
 
 def comparison_page(a: Made, b: Made) -> Page:
     output = a.folder / "comparison.html"
-    comparison_report(str(a.folder), str(b.folder), str(output))
+    comparison_report([str(a.folder), str(b.folder)], str(output))
     return Page(output)

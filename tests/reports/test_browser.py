@@ -139,9 +139,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     segment_report(segments, str(folder / "segments.html"))
     a = made_evaluation(folder / "a", skill=1.8, **about)
     b = made_evaluation(folder / "b", seed=1, n_actors=24, n_seeds=3)
+    c = made_evaluation(folder / "c", seed=2, kind="transfer")
     features = feature_table(folder / "f.parquet", 1.0, 60)
     evaluation_report(str(a.folder), str(folder / "evaluation.html"), features)
-    comparison_report(str(a.folder), str(b.folder), str(folder / "comparison.html"))
+    comparison_report([str(each.folder) for each in (a, b, c)], str(folder / "comparison.html"))
     return {name: folder / f"{name}.html" for name in ("labels", "evaluation", "comparison", "segments")}
 
 

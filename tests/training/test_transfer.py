@@ -223,6 +223,7 @@ def test_the_command_trains_in_ray_train_and_its_model_labels(
     assert description["features"] == [default_config("whisper").to_dict()]
     assert len(description["trained_on"]["settings"]["embedding"]["encoder"]["sha256"]) == 64
     assert str(tmp_path) not in text
+    assert "OpenAI's are under the MIT licence, Copyright (c) 2022 OpenAI" in description["licence"]
     assert "linear head on Whisper's log-mel frames" in (model / "MODEL_CARD.md").read_text()
     done = runner.invoke(app, ["label", str(tmp_path / "in"), "-m", str(model), "-o", str(output), "--engine", "local"])
     assert done.exit_code == 0, done.output
