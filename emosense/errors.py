@@ -133,6 +133,7 @@ def from_wire(code: str, text: str) -> EmoSenseError:
 ERROR_CODES: Final[dict[str, str]] = {
     "empty_file": "The file has zero bytes.",
     "not_audio": "Not a recording: a web page, an archive, mail, a database, a document, text, zeros or raw samples.",
+    "bad_archive": "The archive, or this member of it, is damaged, refused as dangerous, or of another kind.",
     "corrupt": "The file is damaged and nothing in it can be decoded.",
     "bad_header": "The header contradicts itself: no channels, or an impossible sample rate.",
     "bad_sample_rate": "The sample rate is outside 1 kHz to 768 kHz.",

@@ -18,7 +18,7 @@ _DOWNLOAD: Final = "as a failed download leaves behind"
 _STARTS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"version https://git-lfs", "a git-lfs pointer, not the recording: run git lfs pull"),
     # Archives and compressed files.
-    (b"PK\x03\x04", f"a zip archive: {_UNPACK}"),
+    (b"PK\x03\x04", f"a zip archive: {_UNPACK}, or use --inside archives"),
     (b"PK\x05\x06", "an empty zip archive"),
     (b"PK\x07\x08", f"a zip archive: {_UNPACK}"),
     (b"\x1f\x8b", f"gzip data: {_UNPACK}"),
@@ -119,7 +119,7 @@ _TEXT_STARTS: Final[tuple[tuple[bytes, str], ...]] = (
 )
 # What lies at another place: position, bytes, what it is.
 _INSIDE: Final = (
-    (257, b"ustar", f"a tar archive: {_UNPACK}"),
+    (257, b"ustar", f"a tar archive: {_UNPACK}, or use --inside archives"),
     (2, b"-lh", f"an LHA archive: {_UNPACK}"),
     (20, b"\xdc\xa7\xc4\xfd", f"a zoo archive: {_UNPACK}"),
     (14, b"\x1a\x03\0\0\x02\x03\x08\0", f"a StuffIt archive: {_UNPACK}"),

@@ -14,6 +14,7 @@ from emosense.cli.options import (
     EncoderFile,
     EngineName,
     FollowLinks,
+    Inside,
     ProgressMode,
     ProgressOption,
     Quiet,
@@ -152,6 +153,14 @@ def label(
     ] = None,
     follow_links: FollowLinks = False,
     root: Root = "",
+    inside: Annotated[
+        Inside | None,
+        typer.Option(
+            help="archives: also label the recordings in .tar and .zip files and in .parquet tables with a column of "
+            "bytes.",
+            show_default=False,
+        ),
+    ] = None,
     sniff: Annotated[bool, typer.Option(help="Look at all files, not only those with audio extensions.")] = False,
     restart: Annotated[bool, typer.Option(help="Discard the work of an earlier run and start again.")] = False,
     dry_run: Annotated[bool, typer.Option(help="List and count the recordings, but label none.")] = False,
@@ -199,7 +208,9 @@ def label(
         config=LabelConfig(
             window, hop, strict, max_duration, segment_by.value, min_segment, max_segment, channels, track
         ),
-        listing=ListingConfig(follow_links=follow_links, any_extension=sniff, root=root),
+        listing=ListingConfig(
+            follow_links=follow_links, any_extension=sniff, root=root, inside=inside.value if inside else ""
+        ),
         speakers=SpeakerRule(speakers, root) if speakers is not None else None,
         adapt=adapt,
         quality=quality,

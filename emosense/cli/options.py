@@ -29,6 +29,12 @@ class SegmentBy(enum.StrEnum):
     speech = "speech"
 
 
+class Inside(enum.StrEnum):
+    """What is opened to find recordings in it."""
+
+    archives = "archives"
+
+
 class ProgressMode(enum.StrEnum):
     """How progress is shown."""
 

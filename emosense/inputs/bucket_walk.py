@@ -8,8 +8,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
-import queue
-import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -22,10 +20,9 @@ from emosense.storage.folder_pages import folder_pages
 from emosense.storage.locations import redact, shown_location
 from emosense.storage.objects import filesystem, retry
 from emosense.storage.schemes import is_url
+from emosense.storage.side_by_side import SideBySide
 
 _FOLDERS_AT_ONCE: Final = 16
-# Pages that wait to be taken, some 600 kB each.
-_PAGES_AHEAD: Final = 16
 
 _Page = list[dict[str, Any]]
 
@@ -95,54 +92,16 @@ class _Walk:
                 yield found
 
     def side_by_side(self) -> Iterator[Recording]:
-        """List folders in threads, the one that was found last first; this thread judges the entries."""
-        folders: queue.LifoQueue[str | None] = queue.LifoQueue()
-        pages: queue.Queue[tuple[str, _Page] | BaseException | None] = queue.Queue(_PAGES_AHEAD)
-        stopped = threading.Event()
+        """List folders in threads; this thread judges the entries."""
         # A driver without a loop of its own may have a single connection.
-        n_threads = _FOLDERS_AT_ONCE if self.fs.async_impl else 1
-        for _ in range(n_threads):
-            threading.Thread(target=self._list, args=(folders, pages, stopped), daemon=True).start()
-        folders.put(self.top)
-        n_open = 1
-        try:
-            while n_open:
-                got = pages.get()
-                if isinstance(got, BaseException):
-                    raise got
-                if got is None:
-                    n_open -= 1
-                    continue
-                for found in self._judged(*got):
-                    if isinstance(found, str):
-                        folders.put(found)
-                        n_open += 1
-                    else:
-                        yield found
-        finally:
-            stopped.set()
-            for _ in range(n_threads):
-                folders.put(None)
-            # No thread may be left waiting for room.
-            while not pages.empty():
-                pages.get()
-
-    def _list(
-        self,
-        folders: queue.LifoQueue[str | None],
-        pages: queue.Queue[tuple[str, _Page] | BaseException | None],
-        stopped: threading.Event,
-    ) -> None:
-        """List folders until there is a None among them, in a thread of its own."""
-        while (folder := folders.get()) is not None:
-            try:
-                for page in self._pages(folder):
-                    pages.put((folder, page))
-                    if stopped.is_set():
-                        return
-                pages.put(None)
-            except BaseException as err:  # noqa: BLE001 - passed to the thread that waits for it, which raises it
-                pages.put(err)
+        work = SideBySide(self._pages, _FOLDERS_AT_ONCE if self.fs.async_impl else 1)
+        work.put(self.top)
+        for folder, page in work:
+            for found in self._judged(folder, page):
+                if isinstance(found, str):
+                    work.put(found)
+                else:
+                    yield found
 
     def _entries(self, folder: str) -> Iterator[Recording | str]:
         for page in self._pages(folder):

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Final, Self
 
+from emosense.inputs.archive import ARCHIVE_EXTENSIONS
 from emosense.inputs.listing_config import ListingConfig, is_ignored_folder, reason_to_ignore
 from emosense.inputs.names import Name, named_recordings, shown_path
 from emosense.inputs.recording import Listed, Recording
@@ -20,8 +21,10 @@ from emosense.storage.locations import HIDDEN, local_path, shown_location
 from emosense.storage.schemes import is_url
 from emosense.storage.scratch_database import unnamed_database
 
-_ALL: Final = "SELECT path, location, size, version FROM recording ORDER BY path"
-_PENDING: Final = "SELECT path, location, size, version FROM recording WHERE NOT is_done ORDER BY path"
+_ALL: Final = "SELECT path, location, size, version, member FROM recording ORDER BY path"
+_PENDING: Final = "SELECT path, location, size, version, member FROM recording WHERE NOT is_done ORDER BY path"
+_IS_ARCHIVE: Final = " OR ".join(f"CAST(path AS TEXT) LIKE '%{extension}'" for extension in ARCHIVE_EXTENSIONS)
+_ARCHIVES: Final = f"SELECT * FROM ({_ALL}) WHERE member = '' AND ({_IS_ARCHIVE})"  # noqa: S608 - of constants
 _UNKNOWN: Final = "SELECT path, location FROM recording WHERE size IS NULL AND path > ? ORDER BY path LIMIT 4096"
 
 
@@ -39,7 +42,7 @@ class Listing:
         self._database = unnamed_database(
             "listing",
             "CREATE TABLE recording (path BLOB PRIMARY KEY, location BLOB, size INTEGER, version TEXT,"
-            " is_done INTEGER) WITHOUT ROWID;",
+            " is_done INTEGER, member TEXT) WITHOUT ROWID;",
             across_threads=True,
         )
         self._has_input = False
@@ -63,20 +66,23 @@ class Listing:
         """
         self._database.execute("BEGIN")
         self._database.executemany(
-            "INSERT OR IGNORE INTO recording VALUES (?, ?, ?, ?, 0)",
-            ((self._name(r), os.fsencode(r.location), r.size, r.version) for r in recordings),
+            "INSERT OR IGNORE INTO recording VALUES (?, ?, ?, ?, 0, ?)",
+            ((self._name(r), os.fsencode(r.location), r.size, r.version, r.member) for r in recordings),
         )
         self._database.execute("COMMIT")
 
     def _name(self, recording: Recording) -> bytes:
-        """Return the bytes of a recording's path, with a digest where two URLs differ only in hidden credentials."""
-        path, location = os.fsencode(recording.path), os.fsencode(recording.location)
-        if HIDDEN not in recording.path:
+        """Return the bytes of a recording's path, with a digest where it is that of another recording.
+
+        So two URLs that differ only in hidden credentials, and two members of an archive that have one name.
+        """
+        path, place = os.fsencode(recording.path), (os.fsencode(recording.location), recording.member)
+        if HIDDEN not in recording.path and not recording.member:
             return path
-        known = self._database.execute("SELECT location FROM recording WHERE path = ?", (path,)).fetchone()
-        if known is None or known[0] == location:
+        known = self._database.execute("SELECT location, member FROM recording WHERE path = ?", (path,)).fetchone()
+        if known is None or known == place:
             return path
-        return path + b"#" + hashlib.sha256(location).hexdigest()[:8].encode()
+        return path + b"#" + hashlib.sha256(place[0] + place[1].encode()).hexdigest()[:8].encode()
 
     def add_input(self, location: str, config: ListingConfig, limit: int | None = None) -> None:
         """Add a file, a folder or a URL.
@@ -115,7 +121,7 @@ class Listing:
         self._tell_apart()
         self._database.execute("BEGIN")
         self._database.executemany(
-            "INSERT OR IGNORE INTO recording VALUES (?, ?, ?, ?, 0)",
+            "INSERT OR IGNORE INTO recording VALUES (?, ?, ?, ?, 0, '')",
             (self._named(name) for name in names if not (name.is_listed and self._is_ignored(name, config))),
         )
         self._database.execute("COMMIT")
@@ -166,7 +172,7 @@ class Listing:
         A single input names each recording once, so it does without the index, which takes 20 % more time and 50 % more
         space.
         """
-        self._database.execute("CREATE UNIQUE INDEX IF NOT EXISTS by_location ON recording (location)")
+        self._database.execute("CREATE UNIQUE INDEX IF NOT EXISTS by_location ON recording (location, member)")
 
     def __len__(self) -> int:
         """Return the number of recordings."""
@@ -197,7 +203,7 @@ class Listing:
 
         Returns
         -------
-        iterator of (bytes, bytes, int, str)
+        iterator of (bytes, bytes, int, str, str)
             In order of their paths' bytes: arguments for `Recording.of_listed`.
         """
         return self._database.execute(_PENDING)
@@ -226,6 +232,29 @@ class Listing:
             ((os.fsencode(path), size, version) for path, size, version in finished),
         )
         self._database.execute("COMMIT")
+
+    def archives(self) -> list[Recording]:
+        """Return the archives in the list, by their names.
+
+        Returns
+        -------
+        list of Recording
+            In order of their paths.
+        """
+        return list(map(Recording.of_listed, self._database.execute(_ARCHIVES)))
+
+    def replace_archive(self, archive: Recording, members: Iterable[Recording]) -> None:
+        """Put recordings in the place of an archive; more of them when called again.
+
+        Parameters
+        ----------
+        archive : Recording
+            In the list, or replaced before.
+        members : iterable of Recording
+            Those in it.
+        """
+        self._database.execute("DELETE FROM recording WHERE path = ? AND member = ''", (os.fsencode(archive.path),))
+        self.add(members)
 
     def truncate(self, limit: int) -> None:
         """Keep only the first recordings.

@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from emosense.audio.formats import is_recording_name
+from emosense.inputs.archive import is_archive
 
 _PARTIAL_DOWNLOADS: Final = frozenset({".part", ".tmp", ".crdownload", ".partial"})
 _SYSTEM_FOLDERS: Final = frozenset({"@eaDir", "System Volume Information", "__MACOSX", "$RECYCLE.BIN", "lost+found"})
@@ -29,12 +30,15 @@ class ListingConfig:
         Absolute paths and URLs of files and folders to skip: the run's own output.
     root : str
         Folder or URL that relative names in tables and lists begin at; empty for the folder of the table.
+    inside : str
+        ``archives`` to take the recordings in archives; empty to skip archives.
     """
 
     follow_links: bool = False
     any_extension: bool = False
     excluded: tuple[str, ...] = ()
     root: str = ""
+    inside: str = ""
 
 
 def reason_to_ignore(name: str, config: ListingConfig) -> str | None:
@@ -57,6 +61,8 @@ def reason_to_ignore(name: str, config: ListingConfig) -> str | None:
         return "hidden"
     if extension in _PARTIAL_DOWNLOADS:
         return extension
+    if config.inside and is_archive(name):
+        return None
     if not config.any_extension and not is_recording_name(name):
         # Unusual extensions share one counter: numbered files would otherwise fill it, and the terminal shows it.
         return "no extension" if not extension else extension if _EXTENSION.fullmatch(extension) else "other"
@@ -93,3 +99,20 @@ def links_hint(ignored: collections.Counter[str]) -> str:
         The end of a sentence; empty if no link leads out of the folder.
     """
     return "; --follow-links takes what the links lead to" if ignored["outside"] else ""
+
+
+def archives_hint(ignored: collections.Counter[str]) -> str:
+    """Say how to take the recordings in archives.
+
+    Parameters
+    ----------
+    ignored : Counter
+        Skipped files by reason.
+
+    Returns
+    -------
+    str
+        The end of a sentence; empty if no archive was skipped.
+    """
+    is_skipped = any(ignored[extension] for extension in (".tar", ".zip"))
+    return "; --inside archives takes the recordings in .tar and .zip files" if is_skipped else ""

@@ -9,9 +9,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from emosense.inputs.recording import Recording, object_version
+from emosense.inputs.recording import Recording
 from emosense.storage.locations import local_path, redact, shown_location
-from emosense.storage.objects import filesystem, retry
+from emosense.storage.objects import filesystem, object_version, retry
 from emosense.storage.schemes import is_url
 
 # A question to a store is 20 to 100 ms of waiting, so that one at a time is 6 hours for a million.

@@ -12,10 +12,11 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from emosense.errors import RecordingError
-from emosense.storage.objects import fetch_object, temporary_file
+from emosense.inputs.member_reading import MemberReader
+from emosense.storage.objects import fetch_object, object_version, temporary_file
 from emosense.storage.schemes import is_url
 
 # Faults of one local file: a bad sector, a file on NFS that was replaced, a mount that does not answer.
@@ -27,9 +28,9 @@ _READ_ERRNO: Final[frozenset[int]] = frozenset(
 MODIFIED: Final = "modified "
 
 
-# A recording as the list holds it: the bytes of its path and of its location, its size and its version. A driver that
-# hands out millions makes no object of each.
-Listed = tuple[bytes, bytes, int, str]
+# A recording as the list holds it: the bytes of its path and of its location, its size, its version and its place in an
+# archive. A driver that hands out millions makes no object of each.
+Listed = tuple[bytes, bytes, int, str, str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,13 +47,16 @@ class Recording:
         Bytes, as listed; -1 where the listing does not say.
     version : str
         Changes with the content: the modification time in nanoseconds, or the object's etag, or its time after
-        `MODIFIED`.
+        `MODIFIED`. Of a member of an archive, that of the archive.
+    member : str
+        Where in the archive at `location` it lies (`emosense.inputs.archive`); empty for a file of its own.
     """
 
     path: str
     location: str
     size: int
     version: str
+    member: str = ""
 
     @classmethod
     def of_listed(cls, listed: Listed) -> Recording:
@@ -60,43 +64,26 @@ class Recording:
 
         Parameters
         ----------
-        listed : (bytes, bytes, int, str)
-            Path, location, size and version.
+        listed : (bytes, bytes, int, str, str)
+            Path, location, size, version and member.
 
         Returns
         -------
         Recording
         """
-        path, location, size, version = listed
-        return cls(os.fsdecode(path), os.fsdecode(location), size, version)
+        path, location, size, version, member = listed
+        return cls(os.fsdecode(path), os.fsdecode(location), size, version, member)
 
     @property
     def listed(self) -> Listed:
         """The recording as the list holds it."""
-        return os.fsencode(self.path), os.fsencode(self.location), self.size, self.version
-
-
-def object_version(info: dict[str, Any]) -> str:
-    """Return what changes with the content of an object.
-
-    Parameters
-    ----------
-    info : dict
-        What an fsspec driver reports about the object.
-
-    Returns
-    -------
-    str
-        Its etag, else its modification time; empty where the driver gives neither.
-    """
-    for key in ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "created"):
-        if info.get(key):
-            return str(info[key]).strip('"')
-    return ""
+        return os.fsencode(self.path), os.fsencode(self.location), self.size, self.version, self.member
 
 
 @contextlib.contextmanager
-def open_recording(recording: Recording, on_progress: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
+def open_recording(
+    recording: Recording, on_progress: Callable[[], None] = lambda: None, members: MemberReader | None = None
+) -> Iterator[BinaryIO]:
     """Open the content of a recording as a file with a descriptor; an object is fetched to a temporary file first.
 
     Parameters
@@ -105,6 +92,8 @@ def open_recording(recording: Recording, on_progress: Callable[[], None] = lambd
         The recording.
     on_progress : callable
         Called after every block of an object that has arrived.
+    members : MemberReader, optional
+        Reads members of archives; one that is kept reads ahead.
 
     Yields
     ------
@@ -114,10 +103,23 @@ def open_recording(recording: Recording, on_progress: Callable[[], None] = lambd
     Raises
     ------
     RecordingError
-        ``missing``, ``permission_denied``, ``not_a_file``, ``name_too_long``, ``io_error`` or ``changed_during_read``.
+        ``missing``, ``permission_denied``, ``not_a_file``, ``name_too_long``, ``io_error``, ``changed_during_read``
+        or, of a member, ``bad_archive``.
     StorageError
         If object storage does not answer.
     """
+    if recording.member:
+        version = "" if recording.version.startswith(MODIFIED) else recording.version
+        reader = members or MemberReader()
+        with temporary_file() as file:
+            try:
+                reader.copy(recording.location, version, recording.member, file, on_progress)
+            finally:
+                if members is None:
+                    reader.close()
+            file.seek(0)
+            yield file
+        return
     if is_url(recording.location):
         with temporary_file() as file:
             _fetch(recording, file, on_progress)

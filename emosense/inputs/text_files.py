@@ -61,6 +61,8 @@ def is_text_object(fs: Any, entry: dict[str, Any]) -> bool:
     if not may_be_text(name) or size == 0 or is_broadcast:
         return False
     try:
-        return is_only_text(bytes(retry(lambda: fs.cat_file(name, 0, _HEAD_BYTES), f"reading {redact(name)}")))
+        return is_only_text(
+            bytes(retry(lambda: fs.cat_file(name, start=0, end=_HEAD_BYTES), f"reading {redact(name)}"))
+        )
     except (FileNotFoundError, PermissionError):
         return False

@@ -25,7 +25,7 @@ class Chunk:
     ----------
     index : int
         Its place in the list, >= 0.
-    listed : list of (bytes, bytes, int, str)
+    listed : list of (bytes, bytes, int, str, str)
         The recordings, as the list holds them.
     """
 
@@ -58,7 +58,7 @@ def chunked(listed: Iterable[Listed], size: int) -> Iterator[Chunk]:
 
     Parameters
     ----------
-    listed : iterable of (bytes, bytes, int, str)
+    listed : iterable of (bytes, bytes, int, str, str)
         Recordings, as the list holds them.
     size : int
         Recordings per chunk, at least 1; the last chunk may have fewer.

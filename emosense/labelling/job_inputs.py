@@ -6,7 +6,11 @@ import dataclasses
 import itertools
 
 from emosense.errors import UsageError
+from emosense.inputs.archive import is_archive
+from emosense.inputs.archive_listing import open_archives
 from emosense.inputs.listing import Listing
+from emosense.inputs.listing_config import ListingConfig
+from emosense.inputs.parquet_index import holds_recordings
 from emosense.inputs.path_table import is_table, names_in_table
 from emosense.labelling.job import LabelJob
 from emosense.labelling.speakers import Speakers
@@ -24,9 +28,9 @@ def list_inputs(job: LabelJob, listing: Listing) -> None:
     """
     own = [*job.written, *([job.speakers.text] if job.speakers and job.speakers.is_table else [])]
     config = dataclasses.replace(job.listing, excluded=tuple(map(absolute_location, own)))
-    tables = [location for location in job.inputs if is_table(location) and not config.any_extension]
+    tables = [location for location in job.inputs if _names_recordings(location, config)]
     # Where an input may name what another one names, all must be listed to know which are the first.
-    is_alone = not tables and job.names is None and _are_apart(job)
+    is_alone = not tables and job.names is None and not config.inside and _are_apart(job)
     for location in job.inputs:
         if location in tables:
             listing.add_names(names_in_table(location, config.root), config)
@@ -34,9 +38,19 @@ def list_inputs(job: LabelJob, listing: Listing) -> None:
             listing.add_input(location, config, job.limit if is_alone else None)
     if job.names is not None:
         listing.add_names(job.names, config)
+    if config.inside:
+        listing.look_up()
+        open_archives(listing, config)
     if job.limit is not None:
         listing.truncate(job.limit)
     listing.look_up()
+
+
+def _names_recordings(location: str, config: ListingConfig) -> bool:
+    """Whether an input is a table or list of names rather than a recording, a folder or an archive."""
+    if config.any_extension or not is_table(location):
+        return False
+    return not (config.inside and is_archive(location) and holds_recordings(location))
 
 
 def _are_apart(job: LabelJob) -> bool:

@@ -15,6 +15,7 @@ from emosense.audio.speech import Speech, find_speech
 from emosense.audio.utterances import utterances
 from emosense.errors import RECORDING_FAULTS, as_recording_error
 from emosense.features.sets import FEATURE_SETS
+from emosense.inputs.member_reading import MemberReader
 from emosense.inputs.recording import Recording, open_recording
 from emosense.labelling.config import LabelConfig, Labelled
 from emosense.labelling.recording_result import ChannelResults
@@ -49,6 +50,7 @@ class RecordingLabeller:
     ) -> None:
         self._model, self._config, self._on_progress = model, config, on_progress
         self._file_timeout_s, self.position_s = file_timeout_s, 0.0
+        self._members = MemberReader()
         self._window_s = config.window_s or model.window_s
         self._hop_s = min(config.hop_s or self._window_s, self._window_s)
 
@@ -73,7 +75,7 @@ class RecordingLabeller:
         result = ChannelResults(recording.path, config, model.own_emotions)
         budget, self.position_s = WorkBudget(self._file_timeout_s), 0.0
         try:
-            with open_recording(recording, self._on_progress) as file:
+            with open_recording(recording, self._on_progress, self._members) as file:
                 reader = RecordingReader(
                     file, rate, config.max_duration_s, channels=config.channels, track=config.track,
                     name=recording.path, on_block=self._on_progress,

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from emosense._version import __version__
 from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, EmoSenseError, NothingToDo
-from emosense.inputs.listing_config import links_hint
+from emosense.inputs.listing_config import archives_hint, links_hint
 from emosense.labelling.config import Labelled, LabelSpec
 from emosense.labelling.job import LabelJob, run_settings
 from emosense.labelling.run.changed_tables import DIGESTS, table_digests
@@ -138,7 +138,7 @@ class Summary:
         if self.n_without_speaker:
             lines.append(f"  not adapted, without a speaker: {self.n_without_speaker:,}")
         if self.ignored:
-            lines.append(f"  skipped: {_skipped(self.ignored)}{links_hint(self.ignored)}")
+            lines.append(f"  skipped: {_skipped(self.ignored)}{links_hint(self.ignored)}{archives_hint(self.ignored)}")
         return "\n".join(lines)
 
     def counts(self) -> dict[str, Any]:
@@ -290,5 +290,5 @@ def nothing_found(job: LabelJob, summary: Summary, outcome: str = "") -> Nothing
     """
     where = ", ".join(redact(location) for location in job.inputs) or "the list"
     skipped = f" (skipped: {_skipped(summary.ignored, 8)})" if summary.ignored else ""
-    skipped += links_hint(summary.ignored)
+    skipped += links_hint(summary.ignored) + archives_hint(summary.ignored)
     return NothingToDo(f"no audio in {where}{skipped}" + (f"; {redact(job.output)} {outcome}" if outcome else ""))

@@ -80,6 +80,25 @@ def _missing(url: str, err: Exception) -> str:
     return redact(str(err)) if is_known else "the scheme is unknown"
 
 
+def object_version(info: dict[str, Any]) -> str:
+    """Return what changes with the content of an object.
+
+    Parameters
+    ----------
+    info : dict
+        What an fsspec driver reports about the object.
+
+    Returns
+    -------
+    str
+        Its etag, else its modification time; empty where the driver gives neither.
+    """
+    for key in ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "created"):
+        if info.get(key):
+            return str(info[key]).strip('"')
+    return ""
+
+
 def retry(action: Callable[[], T], what: str) -> T:
     """Run an action on storage, and run it again after passing faults.
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import shutil
 import signal
-import socket
 import subprocess
 import sys
-import sysconfig
-import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,10 +21,12 @@ from conftest import REPOSITORY, tiny_description
 from made_sounds import voice
 from made_tables import CLASSES, made_table
 from paused_run import RENEW_EVERY_S, paused, resumed
+from seaweed import object_store
 
 from emosense.audio.reader import read_waveform
 from emosense.errors import EmoSenseError, StorageError, UsageError
 from emosense.features.config import default_config
+from emosense.inputs.listing_config import ListingConfig
 from emosense.labelling import label_run
 from emosense.labelling.job import LabelJob
 from emosense.labelling.label_run import LabelRun
@@ -45,65 +43,13 @@ from emosense.training.presets import preset
 from emosense.training.train_on_ray import RayTraining, train_with_ray
 
 DRIVER = str(REPOSITORY / "tests" / "signalled_driver.py")
-WEED = Path(sysconfig.get_path("scripts")) / "weed"
 N_RECORDINGS, PART = 40, 8
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-def await_answer(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    end_s = time.monotonic() + 90
-    while time.monotonic() < end_s:
-        assert server.poll() is None, log.read_text()[-2000:]
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-        except (OSError, urllib.error.URLError):
-            threading.Event().wait(0.2)
-        else:
-            return
-    raise AssertionError(f"SeaweedFS does not answer: {log.read_text()[-2000:]}")
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3fs.S3FileSystem]:
-    """A bucket ``audio``, with credentials only in the environment."""
-    root = tmp_path_factory.mktemp("weed")
-    master, volume, filer, s3, *grpc = free_ports(8)
-    identity = {
-        "name": "tests",
-        "credentials": [{"accessKey": "tests", "secretKey": "tests-secret"}],
-        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-    }
-    (root / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    (root / "data").mkdir()
-    ports = {"master": master, "volume": volume, "filer": filer, "s3": s3}
-    command = [str(WEED), "server", f"-dir={root}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3"]
-    command += [f"-{name}.port={port}" for name, port in ports.items()]
-    command += [f"-{name}.port.grpc={port}" for name, port in zip(ports, grpc, strict=True)]
-    command += ["-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={root}/s3.json", "-master.telemetry=false"]
-    command += ["-master.volumeSizeLimitMB=64", "-volume.max=20", f"-s3.localSocket={root}/s3.sock"]
-    with open(root / "log", "wb") as log, pytest.MonkeyPatch.context() as patch:
-        server = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=root)
-        try:
-            await_answer(f"http://127.0.0.1:{s3}/healthz", server, root / "log")
-            patch.setenv("AWS_ACCESS_KEY_ID", "tests")
-            patch.setenv("AWS_SECRET_ACCESS_KEY", "tests-secret")
-            patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3}")
-            patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-            fs = s3fs.S3FileSystem(use_listings_cache=False)
-            fs.mkdir("audio")
-            yield fs
-        finally:
-            server.kill()  # its orderly end takes half a minute, and nobody needs the data
-            server.wait()
+    with object_store(tmp_path_factory.mktemp("weed")) as fs:
+        yield fs
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +207,20 @@ def test_an_object_is_replaced_only_if_it_is_the_one_that_was_seen(store: s3fs.S
         with pytest.raises(ReplacedMeanwhile):
             write_bytes(place, b"late", only_over(version))
     assert store.cat_file(place) == b"second"
+
+
+def test_shards_in_a_bucket_give_the_rows_of_a_folder(
+    store: s3fs.S3FileSystem, job: LabelJob, expected: bytes, local: Path, tmp_path: Path
+) -> None:
+    for kind, folder in (("tar", "speaker0"), ("zip", "speaker1")):
+        made = shutil.make_archive(str(tmp_path / folder), kind, local, folder)
+        store.put(made, f"audio/shards/{folder}.{kind}")
+    inside = ListingConfig(inside="archives")
+    output = "s3://audio/whole/shards.csv"
+    summary = run_label_job(dataclasses.replace(job, inputs=("s3://audio/shards",), output=output, listing=inside))
+    assert summary.n_recordings == N_RECORDINGS
+    text = expected.replace(b"in/speaker0/", b"shards/speaker0.tar::speaker0/")
+    assert store.cat_file("audio/whole/shards.csv") == text.replace(b"in/speaker1/", b"shards/speaker1.zip::speaker1/")
 
 
 def test_keys_are_taken_literally(store: s3fs.S3FileSystem, job: LabelJob, local: Path) -> None:

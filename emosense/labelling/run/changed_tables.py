@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from emosense.errors import OutputError
-from emosense.inputs.recording import object_version
 from emosense.labelling.run.journal import table_name
 from emosense.storage.folders import exists, make_inner_folder
 from emosense.storage.locations import join, redact
-from emosense.storage.objects import filesystem, retry
+from emosense.storage.objects import filesystem, object_version, retry
 from emosense.storage.reading import open_stream, parse_json, read_own
 from emosense.storage.schemes import is_url
 from emosense.storage.writing import atomic_writer

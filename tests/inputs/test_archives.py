@@ -1,0 +1,334 @@
+"""Recordings inside archives: found, read, and no danger whatever somebody has put into one."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import io
+import os
+import struct
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+from made_sounds import voice
+
+from emosense.errors import RecordingError
+from emosense.inputs.archive_listing import open_archives
+from emosense.inputs.listing import Listing
+from emosense.inputs.listing_config import ListingConfig
+from emosense.inputs.member_reading import MemberReader
+from emosense.inputs.recording import Recording, open_recording
+from emosense.labelling.job import LabelJob
+from emosense.labelling.run_job import run_label_job
+
+INSIDE = ListingConfig(inside="archives")
+FILES = {f"{folder}/{number}.wav": os.urandom(3000 + 700 * number) for folder in "ab" for number in range(6)}
+
+
+def write_tar(path: Path, files: dict[str, bytes], kind: int = tarfile.PAX_FORMAT) -> None:
+    with tarfile.open(path, "w", format=kind) as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+
+def write_zip(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> None:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+def write_parquet(path: Path, files: dict[str, bytes]) -> None:
+    records = [{"bytes": content, "path": name} for name, content in files.items()]
+    pq.write_table(pa.table({"audio": records, "text": list(files)}), path, row_group_size=5)
+
+
+WRITERS: dict[str, Callable[[Path, dict[str, bytes]], None]] = {
+    "t.tar": write_tar, "t.zip": write_zip, "t.parquet": write_parquet
+}  # fmt: skip
+
+
+def listed(location: Path | str) -> tuple[list[Recording], Counter[str]]:
+    with Listing() as listing:
+        listing.add_input(str(location), INSIDE)
+        open_archives(listing, INSIDE)
+        return list(listing), listing.ignored
+
+
+def content(recording: Recording, members: MemberReader | None = None) -> bytes:
+    with open_recording(recording, members=members) as file:
+        return file.read()
+
+
+def fault(recording: Recording) -> str:
+    with pytest.raises(RecordingError) as caught:
+        content(recording)
+    assert caught.value.code == "bad_archive"
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("remote", [False, True])
+def test_the_members_of_an_archive_are_recordings(name: str, remote: bool, tmp_path: Path) -> None:
+    WRITERS[name](tmp_path / name, FILES)
+    location = str(tmp_path / name)
+    if remote:
+        fs = fsspec.filesystem("memory")
+        location = f"memory://shards/{name}"
+        fs.pipe_file(location, (tmp_path / name).read_bytes())
+    recordings, _ = listed(location)
+    names = [each.path.partition("::")[2] for each in recordings]
+    if name == "t.parquet":
+        assert names == [f"{number:08d}/{path.rpartition('/')[2]}" for number, path in enumerate(FILES)]
+    else:
+        assert names == sorted(FILES)
+        assert [each.size for each in recordings] == [len(FILES[each]) for each in sorted(FILES)]
+    with closing(MemberReader()) as kept:
+        assert [content(each, kept) for each in recordings] == list(FILES.values())
+        # In another order, and without what was read before.
+        assert content(recordings[7]) == list(FILES.values())[7]
+        assert content(recordings[2], kept) == list(FILES.values())[2]
+
+
+@pytest.mark.parametrize("kind", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_names_of_every_form_of_tar_are_read(kind: int, tmp_path: Path) -> None:
+    names = ["a.wav", f"{'d' * 90}/{'n' * 90}.wav", "ü.wav"]
+    names += [] if kind == tarfile.USTAR_FORMAT else ["n" * 300 + ".wav"]
+    write_tar(tmp_path / "t.tar", dict.fromkeys(names, b"x"), kind)
+    recordings, _ = listed(tmp_path / "t.tar")
+    assert [each.path.partition("::")[2] for each in recordings] == sorted(names, key=os.fsencode)
+
+
+def test_other_files_folders_links_and_devices_have_no_rows(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "t.tar", "w") as archive:
+        for name, kind in {
+            "a.wav": tarfile.REGTYPE, "a.json": tarfile.REGTYPE, ".git/b.wav": tarfile.REGTYPE, "d": tarfile.DIRTYPE,
+            "link.wav": tarfile.SYMTYPE, "hard.wav": tarfile.LNKTYPE, "dev.wav": tarfile.CHRTYPE,
+        }.items():  # fmt: skip
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/passwd"
+            archive.addfile(info)
+    recordings, ignored = listed(tmp_path / "t.tar")
+    assert [each.path.partition("::")[2] for each in recordings] == ["a.wav"]
+    assert ignored == {".json": 1, "hidden": 1, "link": 2, "special": 1}
+
+
+def test_names_that_lead_elsewhere_are_error_rows(tmp_path: Path) -> None:
+    names = ["../out.wav", "/abs.wav", "a/../../b.wav", "fine.wav"]
+    for name in ("t.tar", "t.zip"):
+        WRITERS[name](tmp_path / name, dict.fromkeys(names, b"x"))
+        *bad, fine = sorted(listed(tmp_path / name)[0], key=lambda each: each.path)
+        assert content(fine) == b"x"
+        assert {fault(each) for each in bad} == {"its name leads out of the archive"}
+    assert sorted(path.name for path in tmp_path.parent.glob("*.wav")) == []
+
+
+def test_two_members_of_one_name_are_two_rows(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "t.tar", "w") as archive:
+        for text in (b"one", b"two"):
+            info = tarfile.TarInfo("a.wav")
+            info.size = 3
+            archive.addfile(info, io.BytesIO(text))
+    first, second = listed(tmp_path / "t.tar")[0]
+    assert (content(first), content(second)) == (b"one", b"two")
+    assert first.path.endswith("::a.wav")
+    assert "::a.wav#" in second.path
+
+
+def test_damage_in_the_middle_of_a_tar_costs_one_row(tmp_path: Path) -> None:
+    write_tar(tmp_path / "t.tar", FILES, tarfile.USTAR_FORMAT)
+    with tarfile.open(tmp_path / "t.tar") as archive:
+        place = archive.getmember("a/3.wav").offset
+    with open(tmp_path / "t.tar", "r+b") as file:
+        file.seek(place)
+        file.write(b"\xff" * 512)
+    recordings, _ = listed(tmp_path / "t.tar")
+    damaged = [each for each in recordings if "damage at byte" in each.path]
+    assert len(damaged) == 1
+    assert "damaged here" in fault(damaged[0])
+    assert {each.path.partition("::")[2] for each in recordings} - {damaged[0].path.partition("::")[2]} == {
+        name for name in FILES if name != "a/3.wav"
+    }
+
+
+def test_a_tar_that_ends_early_keeps_what_came_before(tmp_path: Path) -> None:
+    write_tar(tmp_path / "t.tar", FILES, tarfile.USTAR_FORMAT)
+    whole = (tmp_path / "t.tar").read_bytes()
+    with tarfile.open(tmp_path / "t.tar") as archive:
+        last = archive.getmember("b/2.wav").offset_data + 100
+    (tmp_path / "t.tar").write_bytes(whole[:last])
+    recordings, _ = listed(tmp_path / "t.tar")
+    assert len(recordings) == 9
+    assert fault(recordings[-1]) == "the archive ends in the middle of it"
+
+
+def patched(path: Path, at: int, new: bytes) -> None:
+    with open(path, "r+b") as file:
+        file.seek(at)
+        file.write(new)
+
+
+def test_damage_in_a_zip_is_found_by_its_checksum(tmp_path: Path) -> None:
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        write_zip(tmp_path / "t.zip", FILES, method)
+        with zipfile.ZipFile(tmp_path / "t.zip") as archive:
+            place = archive.getinfo("a/2.wav").header_offset
+        patched(tmp_path / "t.zip", place + 60, b"\0\1\2\3\4\5\6\7")
+        recordings, _ = listed(tmp_path / "t.zip")
+        assert "damaged" in fault(recordings[2])
+        assert content(recordings[3]) == FILES["a/3.wav"]
+    patched(tmp_path / "t.zip", place, b"none")
+    assert fault(listed(tmp_path / "t.zip")[0][2]) == "its header is damaged"
+    (tmp_path / "t.zip").write_bytes((tmp_path / "t.zip").read_bytes()[:-30])
+    (only,) = listed(tmp_path / "t.zip")[0]
+    assert only.path == str(tmp_path / "t.zip")
+    assert fault(only) == "it is no zip archive, or its end is missing"
+
+
+def test_bombs_are_refused_and_cost_no_disk(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "t.zip", "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.wav", "w") as file:
+        for _ in range(300):
+            file.write(bytes(1 << 20))
+    (bomb,) = listed(tmp_path / "t.zip")[0]
+    assert "would unpack to 314,572,800" in fault(bomb)
+    # One that lies about its size.
+    write_zip(tmp_path / "l.zip", {"a.wav": bytes(1 << 22)})
+    whole = bytearray((tmp_path / "l.zip").read_bytes())
+    at = whole.rfind(b"PK\1\2")
+    whole[at + 24 : at + 28] = struct.pack("<L", 1000)
+    (tmp_path / "l.zip").write_bytes(whole)
+    assert fault(listed(tmp_path / "l.zip")[0][0]) == "it unpacks to more than its directory says"
+    # Many members that are the same bytes.
+    write_zip(tmp_path / "s.zip", {"a.wav": os.urandom(5000), "b.wav": os.urandom(100)}, zipfile.ZIP_STORED)
+    whole = bytearray((tmp_path / "s.zip").read_bytes())
+    entry, end = whole.find(b"PK\1\2"), whole.rfind(b"PK\5\6")
+    directory = bytes(whole[entry : entry + 51]) * 50
+    whole[entry:end] = directory
+    end = entry + len(directory)
+    whole[end + 8 : end + 16] = struct.pack("<2HL", 50, 50, len(directory))
+    (tmp_path / "s.zip").write_bytes(whole)
+    assert "share their bytes" in fault(listed(tmp_path / "s.zip")[0][0])
+
+
+def test_encrypted_members_and_compressed_archives_say_so(tmp_path: Path) -> None:
+    write_zip(tmp_path / "t.zip", {"a.wav": b"x"})
+    whole = bytearray((tmp_path / "t.zip").read_bytes())
+    whole[whole.find(b"PK\1\2") + 8] |= 1
+    (tmp_path / "t.zip").write_bytes(whole)
+    assert fault(listed(tmp_path / "t.zip")[0][0]) == "it is encrypted"
+    (tmp_path / "t.tar.gz").write_bytes(b"x")
+    assert "compressed as a whole" in fault(listed(tmp_path / "t.tar.gz")[0][0])
+
+
+def test_parquet_tables_without_recordings_are_skipped_and_broken_ones_have_a_row(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"path": ["a"], "n": [1]}), tmp_path / "labels.parquet")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
+    (broken,), ignored = listed(tmp_path)
+    assert "not a readable Parquet file" in fault(broken)
+    assert ignored == {".parquet": 1}
+
+
+def test_without_the_option_archives_are_skipped(tmp_path: Path) -> None:
+    write_tar(tmp_path / "t.tar", FILES)
+    with Listing() as listing:
+        listing.add_input(str(tmp_path), ListingConfig())
+        assert (len(listing), listing.ignored) == (0, {".tar": 1})
+
+
+def test_an_archive_that_was_replaced_is_not_read(tmp_path: Path) -> None:
+    write_tar(tmp_path / "t.tar", FILES)
+    recordings, _ = listed(tmp_path / "t.tar")
+    with closing(MemberReader()) as kept:
+        content(recordings[0], kept)
+        os.utime(tmp_path / "t.tar", ns=(1, 1))
+        for members in (kept, None):
+            with pytest.raises(RecordingError, match="replaced after it was listed"):
+                content(recordings[1], members)
+
+
+@pytest.fixture
+def requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Bytes of each request to ``memory://``."""
+    asked: list[int] = []
+    fs = type(fsspec.filesystem("memory"))
+    read = fs.cat_file
+
+    def counted(self: object, path: str, start: int | None = None, end: int | None = None, **_: object) -> bytes:
+        found: bytes = read(self, path, start=start, end=end)
+        asked.append(len(found))
+        return found
+
+    monkeypatch.setattr(fs, "cat_file", counted)
+    yield asked
+    fsspec.filesystem("memory").rm("/shards", recursive=True)
+
+
+def test_a_shard_takes_few_requests(tmp_path: Path, requests: list[int]) -> None:
+    files = {f"{number:04d}.wav": os.urandom(20_000) for number in range(400)}
+    write_tar(tmp_path / "t.tar", files)
+    fsspec.filesystem("memory").pipe_file("memory://shards/t.tar", (tmp_path / "t.tar").read_bytes())
+    recordings, _ = listed("memory://shards/t.tar")
+    assert len(requests) <= 2
+    requests.clear()
+    kept = MemberReader()
+    assert [content(each, kept) for each in recordings] == list(files.values())
+    # The first alone, then eight megabytes at a time.
+    assert len(requests) == 2
+    requests.clear()
+    assert [content(each) for each in recordings[:2]] == list(files.values())[:2]
+    assert requests == [20_000, 20_000]
+
+
+def test_storage_that_denies_or_breaks_is_told_from_a_bad_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tar(tmp_path / "t.tar", FILES)
+    recordings, _ = listed(tmp_path / "t.tar")
+
+    def broken(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "pread", broken)
+    with pytest.raises(RecordingError) as caught:
+        content(recordings[0])
+    assert caught.value.code == "io_error"
+    monkeypatch.undo()
+    os.unlink(tmp_path / "t.tar")
+    with pytest.raises(RecordingError) as caught:
+        content(recordings[0])
+    assert caught.value.code == "missing"
+
+
+def test_rows_of_archives_are_those_of_the_files(tiny_model: str, tmp_path: Path) -> None:
+    files = {}
+    for number in range(4):
+        wav = io.BytesIO()
+        soundfile.write(wav, voice(0.5, 100 + 20 * number).astype(np.float32), 16_000, format="WAV")
+        files[f"{number}.wav"] = wav.getvalue()
+    files["9.wav"] = b"no audio"
+    (tmp_path / "loose").mkdir()
+    for name, data in files.items():
+        (tmp_path / "loose" / name).write_bytes(data)
+    (tmp_path / "in").mkdir()
+    for name, write in WRITERS.items():
+        write(tmp_path / "in" / name, files)
+    job = LabelJob((str(tmp_path / "loose"),), str(tmp_path / "l.csv"), model=tiny_model, engine="local", n_workers=1)
+    run_label_job(job)
+    inside = dataclasses.replace(job, inputs=(str(tmp_path / "in"),), output=str(tmp_path / "i.csv"), listing=INSIDE)
+    assert run_label_job(inside).n_recordings == 15
+    loose, archived = ((tmp_path / name).read_text().splitlines()[1:] for name in ("l.csv", "i.csv"))
+    assert [line.partition(",")[2] for line in archived] == [line.partition(",")[2] for line in loose] * 3
+    assert run_label_job(inside).n_reused == 15
+    limited = dataclasses.replace(inside, output=str(tmp_path / "f.csv"), limit=7)
+    assert run_label_job(limited).n_recordings == 7
