@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from emosense._version import __version__
 
 if TYPE_CHECKING:
-    from emosense.api import Labeller, extract_features, label, load_model, to_pandas
+    from emosense.api import LabelBatch, Labeller, extract_features, label, load_model, to_pandas
 
-__all__ = ["Labeller", "__version__", "extract_features", "label", "load_model", "to_pandas"]
+__all__ = ["LabelBatch", "Labeller", "__version__", "extract_features", "label", "load_model", "to_pandas"]
 
-_API = frozenset({"Labeller", "extract_features", "label", "load_model", "to_pandas"})
+_API = frozenset({"LabelBatch", "Labeller", "extract_features", "label", "load_model", "to_pandas"})
 
 
 def __getattr__(name: str) -> Any:

@@ -158,6 +158,11 @@ class Labeller:
         """End the workers."""
         self.close()
 
+    @property
+    def own_emotions(self) -> tuple[str, ...]:
+        """Emotions of the model that have names of a user's own."""
+        return self._spec.model.own_emotions
+
     def close(self) -> None:
         """End the workers that are idle now, and the others once they are."""
         with self._lock:

@@ -1,10 +1,10 @@
-"""Rows -> a table in pandas."""
+"""Rows -> a table in Arrow or pandas."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from emosense.tables.columns import Group
 from emosense.tables.formats import TableLayout
@@ -13,6 +13,10 @@ from emosense.tables.writers import parquet_table
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
+
+    # What pipelines call a batch: columns by name, in any of these forms.
+    Batch = Mapping[str, Any] | pd.DataFrame | pa.Table
 
 
 def to_pandas(rows: Iterable[Row]) -> pd.DataFrame:
@@ -35,15 +39,35 @@ def to_pandas(rows: Iterable[Row]) -> pd.DataFrame:
     >>> list(frame["status"])
     ['ok', 'error']
     """
-    import pyarrow.parquet as pq
-
     rows = list(rows)
     groups: set[Group] = {"quality"}
     groups |= {"segments"} if any(row.start_s is not None for row in rows) else set()
     groups |= {"channels"} if any(row.channel is not None for row in rows) else set()
     groups |= {"speakers"} if any(row.speaker for row in rows) else set()
     own_emotions = next((row.own_emotions for row in rows if row.own_emotions), ())
+    return table_of(rows, frozenset(groups), own_emotions).to_pandas()
+
+
+def table_of(rows: Sequence[Row], groups: frozenset[Group], own_emotions: Sequence[str]) -> pa.Table:
+    """Make an Arrow table of rows.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        What a `Labeller` gave.
+    groups : frozenset of str
+        Groups of columns beside those that every table has (`emosense.tables.columns`).
+    own_emotions : sequence of str
+        Emotions of the model beside `EMOTIONS`.
+
+    Returns
+    -------
+    pyarrow.Table
+        One row each, in their order; null where a recording has no label.
+    """
+    import pyarrow.parquet as pq
+
     file = io.BytesIO()
-    with parquet_table(file, TableLayout(frozenset(groups), own_emotions=own_emotions)) as write:
+    with parquet_table(file, TableLayout(groups, own_emotions=tuple(own_emotions))) as write:
         write(rows)
-    return pq.read_table(io.BytesIO(file.getvalue())).to_pandas()
+    return pq.read_table(io.BytesIO(file.getvalue()))

@@ -53,6 +53,11 @@ class ModelFiles:
     weights: bytes = dataclasses.field(compare=False, repr=False)
     sha256: str
 
+    @property
+    def own_emotions(self) -> tuple[str, ...]:
+        """Classes that are not among `EMOTIONS`: names that a user gave."""
+        return own_emotions(self.description["classes"])
+
 
 class Model:
     """A loaded model.
@@ -83,7 +88,7 @@ class Model:
         self.features = tuple(FeatureConfig.from_dict(values) for values in files.description["features"])
         self.sample_rate = self.features[0].sample_rate
         self.window_s = float(files.description["window_s"])
-        self.own_emotions = own_emotions(files.description["classes"])
+        self.own_emotions = files.own_emotions
         self._n_emotions = len(EMOTIONS) + len(self.own_emotions)
         self._positions = [(*EMOTIONS, *self.own_emotions).index(name) for name in files.description["classes"]]
         self._inputs = input_names(len(self.features))
