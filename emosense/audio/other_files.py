@@ -12,15 +12,16 @@ from typing import Final
 from emosense.audio.content import Content
 
 _UNPACK: Final = "unpack it first"
+_OPEN: Final = f"{_UNPACK}, or use --inside archives"
 _SAVE: Final = "save the recordings in it first"
 _DOWNLOAD: Final = "as a failed download leaves behind"
 # What a file starts with -> what it is, and what to do about it.
 _STARTS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"version https://git-lfs", "a git-lfs pointer, not the recording: run git lfs pull"),
     # Archives and compressed files.
-    (b"PK\x03\x04", f"a zip archive: {_UNPACK}, or use --inside archives"),
+    (b"PK\x03\x04", f"a zip archive: {_OPEN}"),
     (b"PK\x05\x06", "an empty zip archive"),
-    (b"PK\x07\x08", f"a zip archive: {_UNPACK}"),
+    (b"PK\x07\x08", f"a zip archive: {_OPEN}"),
     (b"\x1f\x8b", f"gzip data: {_UNPACK}"),
     (b"\x1f\x9d", f"compressed data: {_UNPACK}"),
     (b"BZh", f"bzip2 data: {_UNPACK}"),
@@ -119,7 +120,7 @@ _TEXT_STARTS: Final[tuple[tuple[bytes, str], ...]] = (
 )
 # What lies at another place: position, bytes, what it is.
 _INSIDE: Final = (
-    (257, b"ustar", f"a tar archive: {_UNPACK}, or use --inside archives"),
+    (257, b"ustar", f"a tar archive: {_OPEN}"),
     (2, b"-lh", f"an LHA archive: {_UNPACK}"),
     (20, b"\xdc\xa7\xc4\xfd", f"a zoo archive: {_UNPACK}"),
     (14, b"\x1a\x03\0\0\x02\x03\x08\0", f"a StuffIt archive: {_UNPACK}"),
@@ -174,7 +175,7 @@ def other_kind(content: Content) -> str | None:
         if content.at(place, len(mark)) == mark:
             return what
     if _is_old_tar(head):
-        return f"a tar archive: {_UNPACK}"
+        return f"a tar archive: {_OPEN}"
     if _is_mail(text):
         return f"mail: {_SAVE}"
     if b"%PDF-" in head[:1024]:
@@ -184,7 +185,7 @@ def other_kind(content: Content) -> str | None:
     if content.at(content.size - 512, 4) == b"koly":
         return f"a disk image: {_SAVE}"
     if _ends_like_zip(content):
-        return f"a zip archive: {_UNPACK}"
+        return f"a zip archive: {_OPEN}"
     return None
 
 
@@ -202,7 +203,7 @@ def disguised_kind(head: bytes) -> str | None:
         What it is; None if it may be a recording.
     """
     if head[257:262] == b"ustar":
-        return f"a tar archive: {_UNPACK}"
+        return f"a tar archive: {_OPEN}"
     if head[:4] in (b"RIFF", b"RIFX", b"FORM") and head[8:12] in _FORMS:
         return _FORMS[head[8:12]]
     if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
