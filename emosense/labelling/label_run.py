@@ -149,6 +149,10 @@ class LabelRun:
         """Assemble the table from the parts; with too many errors it has only what is done so far."""
         summary = self.summary
         assemble(self.job, self.speakers, self._results, summary, self.own_emotions, self.lock.commit)
+        summary.cpus = self.folder.cpus
+        if len(summary.cpus) > 1:
+            kinds = "; ".join(summary.cpus)
+            self.progress.message(f"labelled on several kinds of CPU ({kinds}): the last digit may differ between them")
         if self.speakers:
             summary.n_speakers, summary.n_without_speaker = self.speakers.n_known, self.speakers.n_unknown
         if self.has_too_many_errors:

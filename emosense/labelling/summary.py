@@ -58,6 +58,8 @@ class Summary:
         Seconds of speech in recordings of more than one segment.
     ignored : Counter
         Files in the inputs that were skipped, by reason.
+    cpus : list of str
+        Kinds of CPU that have labelled, those of earlier starts included.
     failure : EmoSenseError or None
         Why the job failed although its table is valid: too many errors, or no audio.
     """
@@ -77,6 +79,7 @@ class Summary:
     speech_s: Counter[str] = dataclasses.field(default_factory=Counter)
     long_speech_s: float = 0.0
     ignored: Counter[str] = dataclasses.field(default_factory=Counter)
+    cpus: list[str] = dataclasses.field(default_factory=list)
     failure: EmoSenseError | None = None
 
     @property
@@ -266,6 +269,7 @@ def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary, commit: Com
             "adapt": job.adapts_to,
         },
         "versions": {"emosense": __version__, "python": platform.python_version(), "platform": sys.platform},
+        "cpus": summary.cpus,
         "engine": summary.engine,
         "counts": summary.counts(),
         "elapsed_s": round(summary.elapsed_s, 3),

@@ -11,7 +11,7 @@ measured (`emosense.tables.columns`), and
     speaker_probabilities    JSON: what the model's speaker head gives; null without one
 
 A recording whose channels are split has one row for each. The footer's metadata, `HEADER`, is JSON: generation and
-number of the part, a digest of the settings it was made with, and the versions of the decoders.
+number of the part, a digest of the settings it was made with, the versions of the decoders, and the kind of CPU.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import Labelled
+from emosense.labelling.run.cpu_kind import cpu_kind
 from emosense.labelling.run.finished import Finished, as_segment, decoder_versions, is_tried_again
 from emosense.storage.locations import join
 from emosense.storage.writing import write_bytes
@@ -58,11 +59,14 @@ class KeptPart:
         Name of the file in the run folder.
     first, last : str
         Paths of its first and last recording.
+    cpu : str
+        Kind of the CPU that labelled it; empty if not known.
     """
 
     name: str
     first: str
     last: str
+    cpu: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class PartPlace:
         digest = hashlib.sha256(content).hexdigest()[:12]
         name = f"{self.generation:04d}-{index:08d}-{digest}.parquet"
         write_bytes(join(self.folder, name), content)
-        return KeptPart(name, done[0][0].path, done[-1][0].path)
+        return KeptPart(name, done[0][0].path, done[-1][0].path, cpu_kind())
 
 
 def _content(place: PartPlace, index: int, done: Sequence[tuple[Recording, Labelled]]) -> bytes:
@@ -126,7 +130,12 @@ def _content(place: PartPlace, index: int, done: Sequence[tuple[Recording, Label
         }
         for recording, result in results
     )
-    header = {"part": [place.generation, index], "settings": place.settings, "decoders": decoder_versions()}
+    header = {
+        "part": [place.generation, index],
+        "settings": place.settings,
+        "decoders": decoder_versions(),
+        "cpu": cpu_kind(),
+    }
     schema = _schema(place.own_emotions).with_metadata({HEADER: json.dumps(header).encode()})
     table = arrow_table((record | extra for record, extra in zip(records, more, strict=True)), schema)
     file = io.BytesIO()
@@ -175,7 +184,7 @@ class PartFile:
         Its columns, or those that say which content was labelled.
     generation, index : int
         Where it was written.
-    settings, decoders : str
+    settings, decoders, cpu : str
         What its header has.
     """
 
@@ -184,6 +193,7 @@ class PartFile:
     index: int
     settings: str
     decoders: str
+    cpu: str
 
     @classmethod
     def of(cls, name: str, content: bytes, own_emotions: tuple[str, ...], *, is_whole: bool = True) -> PartFile:
@@ -220,14 +230,14 @@ class PartFile:
             schema = file.schema_arrow
             header = json.loads(schema.metadata[HEADER])
             generation, index = map(int, header["part"])
-            settings, decoders = str(header["settings"]), str(header["decoders"])
+            settings, decoders, cpu = str(header["settings"]), str(header["decoders"]), str(header.get("cpu", ""))
             table = file.read(None if is_whole else list(_IDENTITY), use_threads=False)
         except (pa.ArrowException, LookupError, TypeError, RecursionError) as err:
             raise ValueError("no part") from err
         is_known = schema.remove_metadata().equals(_schema(own_emotions))
         if not table.num_rows or not is_known or any(table.column(column).null_count for column in _IDENTITY):
             raise ValueError("other columns")
-        return cls(table, generation, index, settings, decoders)
+        return cls(table, generation, index, settings, decoders, cpu)
 
     def identities(self) -> list[Identity]:
         """Return which content was labelled.

@@ -142,6 +142,11 @@ class RunFolder:
         """
         self._parts[part.name] = part
 
+    @property
+    def cpus(self) -> list[str]:
+        """The kinds of CPU that have labelled the parts, sorted."""
+        return sorted({part.cpu for part in self._parts.values()} - {""})
+
     def identities(self) -> Iterator[Identity]:
         """Read which recordings are finished, from all parts: those that are damaged are reported and removed.
 
@@ -152,7 +157,7 @@ class RunFolder:
         """
         for name, part in self._opened([*self._unseen, *self._parts], is_whole=False):
             found = part.identities()
-            self._parts[name] = KeptPart(name, found[0][0], found[-1][0])
+            self._parts[name] = KeptPart(name, found[0][0], found[-1][0], part.cpu)
             yield from found
         self._unseen = []
 
