@@ -1,7 +1,7 @@
 """How far probabilities differ between kinds of CPU.
 
 python benchmarks/cpu_kinds.py FOLDER                      NumPy and OpenBLAS without AVX2 and AVX-512
-python benchmarks/cpu_kinds.py FOLDER --emulate Haswell    all on an emulated CPU without AVX-512 (needs qemu-x86_64)
+python benchmarks/cpu_kinds.py FOLDER --emulate Nehalem    all on an emulated CPU without AVX (needs qemu-x86_64)
 python benchmarks/cpu_kinds.py FOLDER --model default --limit 8
 """
 

@@ -6,6 +6,7 @@ import os
 import re
 from typing import Final
 
+from emosense.errors import UsageError
 from emosense.storage.schemes import is_url, scheme_name, scheme_of
 
 # Stands for a credential that is not shown.
@@ -59,9 +60,17 @@ def absolute_location(location: str) -> str:
     -------
     str
         Absolute path, or the URL without a slash at its end.
+
+    Raises
+    ------
+    UsageError
+        If the path is relative and the working directory was removed.
     """
     location = local_path(location)
-    return location.rstrip("/") if is_url(location) else os.path.abspath(location)
+    try:
+        return location.rstrip("/") if is_url(location) else os.path.abspath(location)
+    except FileNotFoundError as err:
+        raise UsageError("the working directory was removed: change to another one") from err
 
 
 def real_location(location: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from emosense.storage.locations import shown_location
+from emosense.errors import UsageError
+from emosense.storage.locations import absolute_location, shown_location
 from emosense.storage.schemes import scheme_of
 
 S3 = "X-Amz-Algorithm=AWS4&X-Amz-Credential={0}%2F2026&X-Amz-Date={0}&X-Amz-Expires=60&X-Amz-Signature={0}"
@@ -42,3 +45,12 @@ def test_other_urls_keep_their_parameters(location: str, shown: str) -> None:
 @pytest.mark.parametrize("scheme", ["az", "abfs", "abfss", "wasb", "wasbs"])
 def test_every_scheme_of_azure_says_what_to_install(scheme: str) -> None:
     assert scheme_of(f"{scheme}://c@a.dfs.core.windows.net/x").install_command == "pip install 'emosense[azure]'"
+
+
+def test_a_working_directory_that_was_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert absolute_location("/tmp/x") == "/tmp/x"
+    with pytest.raises(UsageError, match="the working directory was removed"):
+        absolute_location("x.csv")
