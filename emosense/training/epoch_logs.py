@@ -69,7 +69,13 @@ class TensorBoardLog(EpochListener):
         self._writers: dict[str, Any] = {}
 
     def epoch_done(self, epoch: Epoch) -> None:
-        """Write each figure as a scalar of the network's run."""
+        """Write each figure as a scalar of the network's run.
+
+        Parameters
+        ----------
+        epoch : Epoch
+            The epoch that is done.
+        """
         from tensorboardX import SummaryWriter
 
         if epoch.network not in self._writers:
@@ -102,7 +108,13 @@ class MlflowLog(EpochListener):
         self._runs: dict[str, str] = {}
 
     def epoch_done(self, epoch: Epoch) -> None:
-        """Log each figure as a metric of the network's run."""
+        """Log each figure as a metric of the network's run.
+
+        Parameters
+        ----------
+        epoch : Epoch
+            The epoch that is done.
+        """
         if epoch.network not in self._runs:
             self._runs[epoch.network] = self._client.create_run(self._experiment, run_name=epoch.network).info.run_id
         for name, value in epoch.figures.items():
