@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import itertools
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -316,3 +317,19 @@ def test_the_cases_are_read_to_the_end(cases: Path) -> None:
         "one.wav": ("ok", 3.0), "two_glued.wav": ("ok", 6.0), "chained.opus": ("ok", 6.0),
         "same_rate_glued.mp3": ("ok", 6.0),
     }  # fmt: skip
+
+
+def test_gigabytes_after_a_recording_are_not_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "sparse.wav"
+    path.write_bytes(bad_audio.wav(1.0))
+    with path.open("r+b") as file:
+        file.truncate(1 << 33)
+    n_read, pread = [0], os.pread
+
+    def counted(descriptor: int, n: int, offset: int) -> bytes:
+        n_read[0] += n
+        return pread(descriptor, n, offset)
+
+    monkeypatch.setattr(os, "pread", counted)
+    assert decoded(path).decoded_s == pytest.approx(1.0)
+    assert n_read[0] < 1 << 26
