@@ -1,16 +1,18 @@
-"""What the driver of a labelling run costs: chunks handed out and listed, and a run of millions that is resumed.
+"""What the driver of a labelling run costs: chunks handed out, a run of millions that is resumed, and its table.
 
     python benchmarks/driver.py -o docs/benchmarks/driver.md
 
 The workers are simulated: threads that sleep for as long as labelling and one PUT would take, and answer with counts as
 real ones do. Ray's tasks are real, but only sleep. So the CPU time of this process is that of the driver. A resumed run
-reads real parts from the disk. Nothing is decoded and no table is written.
+and the table, read real parts from the disk. Nothing is decoded.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
+import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,16 +20,19 @@ from pathlib import Path
 
 from tables import machine, markdown, write
 
+from emosense.emotions import EMOTIONS
 from emosense.inputs.listing import Listing
 from emosense.inputs.recording import Recording
 from emosense.labelling.chunk_writer import ChunkWriter, KeptChunk
 from emosense.labelling.chunks import Chunk, chunked
 from emosense.labelling.config import LabelConfig, Labelled, LabelSpec
+from emosense.labelling.cost import Cost
 from emosense.labelling.engine_choice import CHUNK_SIZES
 from emosense.labelling.engines import Engine, LocalEngine
 from emosense.labelling.job import LabelJob
 from emosense.labelling.label_on_ray import RayEngine
 from emosense.labelling.label_run import LabelRun
+from emosense.labelling.run.finished import as_segment
 from emosense.labelling.run.lock import lock_folder
 from emosense.labelling.run.part_file import KeptPart
 from emosense.labelling.run.parts import RunFolder
@@ -63,7 +68,7 @@ class BriefTask(ChunkWriter):
 def counted(chunk: Chunk) -> KeptChunk:
     first, last = Recording.of_listed(chunk.listed[0]), Recording.of_listed(chunk.listed[-1])
     part = KeptPart(f"0000-{chunk.index:08d}-0123456789ab.parquet", first.path, last.path)
-    return KeptChunk(chunk.index, part, len(chunk.listed), 0, ((last, ""),))
+    return KeptChunk(chunk.index, part, Cost(len(chunk.listed)), 0, ((last, ""),))
 
 
 def milliseconds(cpu_s: float, n_chunks: int) -> str:
@@ -126,8 +131,7 @@ def resumed(n: int, share: float) -> list[object]:
             for chunk in chunked(listing.pending(), CHUNK):
                 if (chunk.index + 1) * CHUNK > share * n:
                     break
-                labelled = [Labelled(labelled_row(each.path, (0.125,) * 8, 3.7, 3.7)) for each in chunk.recordings]
-                run.writer.keep(chunk, labelled)
+                run.writer.keep(chunk, labelled(chunk))
         n_bytes = sum(path.stat().st_size for path in Path(folder, "labels.csv.run").glob("*.parquet"))
         cpu_s = time.process_time()
         with opened(folder, listing) as run:
@@ -139,6 +143,32 @@ def resumed(n: int, share: float) -> list[object]:
             f"{1e6 * cpu_s / n:.1f}"]  # fmt: skip
 
 
+def labelled(chunk: Chunk) -> list[Labelled]:
+    """Rows of one segment, with probabilities that do not compress."""
+    chance = random.Random(chunk.index)
+    rows = (
+        labelled_row(each.path, [chance.random() for _ in EMOTIONS], chance.uniform(3, 5), chance.uniform(3, 5),
+                     speech_s=chance.uniform(1, 3))
+        for each in chunk.recordings
+    )  # fmt: skip
+    return [Labelled(row, (as_segment(row),)) for row in rows]
+
+
+def assembled(n: int, name: str) -> list[object]:
+    """Write the table of a run in which everything is labelled."""
+    with tempfile.TemporaryDirectory() as folder, Listing() as listing:
+        listing.add(recordings(n))
+        with opened(folder, listing) as run:
+            for chunk in chunked(listing.pending(), CHUNK):
+                run.keep(run.writer.keep(chunk, labelled(chunk)))
+            run.job = dataclasses.replace(run.job, output=f"{folder}/{name}")
+            cpu_s = time.process_time()
+            run.write_tables()
+            cpu_s = time.process_time() - cpu_s
+        assert run.summary.n_recordings == n
+    return [name, f"{n:,}", f"{cpu_s:.1f}", f"{1e6 * cpu_s / n:.1f}"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output")
@@ -146,15 +176,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="chunks that each simulated worker labels")
     parser.add_argument("--ray", type=int, default=500, metavar="CHUNKS")
     parser.add_argument("--resume", type=int, nargs="*", default=[100_000, 1_000_000], metavar="RECORDINGS")
+    parser.add_argument("--rows", type=int, default=200_000, help="rows of the table that is assembled")
     arguments = parser.parse_args()
     state = machine()
     driver = [simulated(arguments.workers, arguments.rounds), on_ray(arguments.ray)]
     resume = [resumed(n, 0.99) for n in arguments.resume]
+    table = [assembled(arguments.rows, name) for name in ("labels/", "labels.csv")]
     body = f"{state}\n\nA chunk has {CHUNK} recordings; a simulated worker sleeps {LABEL_S:.2f} s for its labels and\n"
     body += f"{PUT_S} s for its part.\n\n"
     body += markdown(["chunks from", "recordings", f"driver, CPU ms per {ROWS} recordings", "workers busy"], driver)
     body += "\nA run that is resumed, until the first chunk is handed out:\n\n"
     body += markdown(["recordings", "done before", "bytes a row in parts", "CPU s", "microseconds a recording"], resume)
+    body += "\nThe table, assembled:\n\n"
+    body += markdown(["output", "rows", "CPU s", "microseconds a row"], table)
     write(arguments.output, "the driver", body)
 
 

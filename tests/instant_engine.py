@@ -50,7 +50,7 @@ def label(recording: Recording) -> Labelled:
 
 @contextlib.contextmanager
 def open_instant_engine(
-    _job: LabelJob, _spec: LabelSpec, writer: ChunkWriter, _n_pending: int
+    _job: LabelJob, _spec: LabelSpec, writer: ChunkWriter, _n_pending: int, _on_position: object
 ) -> Iterator[ChosenEngine]:
     yield ChosenEngine("local", InstantEngine(writer), PART)
 

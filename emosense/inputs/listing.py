@@ -22,6 +22,7 @@ from emosense.storage.schemes import is_url
 from emosense.storage.scratch_database import unnamed_database
 
 _ALL: Final = "SELECT path, location, size, version, member FROM recording ORDER BY path"
+_BETWEEN: Final = "SELECT path, location, size, version, member FROM recording WHERE path BETWEEN ? AND ? ORDER BY path"
 _PENDING: Final = "SELECT path, location, size, version, member FROM recording WHERE NOT is_done ORDER BY path"
 _IS_ARCHIVE: Final = " OR ".join(f"CAST(path AS TEXT) LIKE '%{extension}'" for extension in ARCHIVE_EXTENSIONS)
 _ARCHIVES: Final = f"SELECT * FROM ({_ALL}) WHERE member = '' AND ({_IS_ARCHIVE})"  # noqa: S608 - of constants
@@ -207,6 +208,21 @@ class Listing:
             In order of their paths' bytes: arguments for `Recording.of_listed`.
         """
         return self._database.execute(_PENDING)
+
+    def between(self, first: str, last: str) -> Iterator[Listed]:
+        """Iterate over a stretch of the list.
+
+        Parameters
+        ----------
+        first, last : str
+            Paths of its first and last recording.
+
+        Returns
+        -------
+        iterator of (bytes, bytes, int, str)
+            In order of their paths' bytes.
+        """
+        return self._database.execute(_BETWEEN, (os.fsencode(first), os.fsencode(last)))
 
     def n_pending(self) -> int:
         """Count the recordings that are not marked as done.

@@ -17,9 +17,34 @@ from emosense.tables.columns import Group
 from emosense.tables.formats import OUTPUT_FORMATS, TableLayout, WriteRows, format_of
 from emosense.tables.row import Row
 
-_ROWS_A_WRITE: Final = 4096
+ROWS_A_WRITE: Final = 4096
 # Called once for every pass over the results.
 Source = Callable[[], Iterator[Labelled]]
+
+
+def layout_of(job: LabelJob, own_emotions: tuple[str, ...], commit: Commit) -> TableLayout:
+    """Return what the rows of a job's table hold.
+
+    Parameters
+    ----------
+    job : LabelJob
+    own_emotions : tuple of str
+        Emotions of the model beside `EMOTIONS`.
+    commit : callable
+        Puts a complete table in place.
+
+    Returns
+    -------
+    TableLayout
+    """
+    groups: set[Group] = set()
+    if job.config.splits_channels:
+        groups.add("channels")
+    if job.quality:
+        groups.add("quality")
+    if job.speaker_rule is not None:
+        groups.add("speakers")
+    return TableLayout(frozenset(groups), job.min_confidence, own_emotions, commit)
 
 
 def assemble(
@@ -46,10 +71,7 @@ def assemble(
     commit : callable
         Puts a complete table in place.
     """
-    speaker: frozenset[Group] = frozenset({"speakers"} if speakers else ())
-    quality: frozenset[Group] = frozenset({"quality"} if job.quality else ())
-    channels: frozenset[Group] = frozenset({"channels"} if job.config.splits_channels else ())
-    layout = TableLayout(channels | quality | speaker, job.min_confidence, own_emotions, commit)
+    layout = layout_of(job, own_emotions, commit)
     tables: list[WriteRows] = []
     tracks: list[WriteRows] = []
     with contextlib.ExitStack() as stack:
@@ -106,7 +128,7 @@ def _buffered(stack: contextlib.ExitStack, write: WriteRows) -> WriteRows:
 
     def append(more: Sequence[Row]) -> None:
         rows.extend(more)
-        if len(rows) >= _ROWS_A_WRITE:
+        if len(rows) >= ROWS_A_WRITE:
             flush()
 
     stack.callback(flush)

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from emosense.inputs.recording import Recording
 from emosense.labelling.chunks import Chunk, label_chunk
 from emosense.labelling.config import Labelled
+from emosense.labelling.cost import Cost
 from emosense.labelling.run.part_file import KeptPart, PartPlace
-from emosense.labelling.storage_watch import Reading, readings
+from emosense.labelling.storage_watch import Reading, readings, was_read
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
 from emosense.storage.locations import redact
 
@@ -24,8 +25,10 @@ class KeptChunk:
         Place of the chunk in the list.
     part : KeptPart or None
         Where its rows are; None if the engine was stopped before the first.
-    n_labelled, n_errors : int
-        Recordings that have a result, and how many of them have no label.
+    cost : Cost
+        What labelling it has cost, and how many recordings have a result.
+    n_errors : int
+        How many of them have no label.
     readings : tuple of Reading
         Which recordings could be read, for `StorageWatch`.
     problems : tuple of str
@@ -34,7 +37,7 @@ class KeptChunk:
 
     index: int
     part: KeptPart | None
-    n_labelled: int
+    cost: Cost
     n_errors: int
     readings: tuple[Reading, ...] = ()
     problems: tuple[str, ...] = ()
@@ -74,7 +77,10 @@ class ChunkWriter:
         OutputError
             If the part cannot be written.
         """
-        return self.keep(chunk, label_chunk(labeller, chunk, is_stopped).labelled)
+        before_s = labeller.cpu_s
+        kept = self.keep(chunk, label_chunk(labeller, chunk, is_stopped).labelled)
+        kept.cost.cpu_s += labeller.cpu_s - before_s
+        return kept
 
     def keep(self, chunk: Chunk, labelled: list[Labelled]) -> KeptChunk:
         """Write the part of a chunk.
@@ -95,10 +101,13 @@ class ChunkWriter:
             If the part cannot be written.
         """
         done = list(zip(chunk.recordings, labelled, strict=False))
-        part = self.place.write(chunk.index, done) if done else None
+        if not done:
+            return KeptChunk(chunk.index, None, Cost(), 0)
+        part = self.place.write(chunk.index, done)
+        cost = Cost.of_chunk((each for each, result in done if was_read(result)), len(done), self.place.folder)
         n_errors = sum(result.has_failed for result in labelled)
         problems = tuple(_problems(done)) if self.tells_problems else ()
-        return KeptChunk(chunk.index, part, len(done), n_errors, tuple(readings(done)), problems)
+        return KeptChunk(chunk.index, part, cost, n_errors, tuple(readings(done)), problems)
 
 
 def _problems(done: list[tuple[Recording, Labelled]]) -> list[str]:

@@ -10,7 +10,8 @@ from emosense.emotions import own_emotions
 from emosense.errors import OutputError, TooManyErrors
 from emosense.inputs.listing import Listing
 from emosense.inputs.still_there import InputRoots
-from emosense.labelling.assemble import assemble
+from emosense.labelling.assemble import ROWS_A_WRITE, assemble, layout_of
+from emosense.labelling.assemble_parts import assemble_parts
 from emosense.labelling.chunk_writer import ChunkWriter, KeptChunk
 from emosense.labelling.config import Labelled, LabelSpec
 from emosense.labelling.job import LabelJob, run_settings
@@ -25,6 +26,7 @@ from emosense.labelling.storage_watch import StorageWatch
 from emosense.labelling.summary import Summary, nothing_found, result_settings
 from emosense.progress import Progress, open_progress, plural
 from emosense.storage.locations import redact
+from emosense.tables.formats import OUTPUT_FORMATS
 
 
 @dataclasses.dataclass(slots=True)
@@ -138,17 +140,28 @@ class LabelRun:
             raise failure
         for problem in chunk.problems:
             self.progress.message(problem)
-        self.progress.advance(chunk.n_labelled, chunk.n_errors)
+        self.progress.advance(chunk.cost.n_labelled, chunk.n_errors)
+        self.summary.cost.add(chunk.cost)
         self.n_errors += chunk.n_errors
 
     def _results(self) -> Iterator[Labelled]:
         entries = in_order(self.listing, self.folder.finished(), complete=not self.has_too_many_errors)
         return (result for entry in entries for result in entry.labelled.by_channel)
 
+    def _can_pass_parts(self) -> bool:
+        """Whether the tables hold the rows as parts have them, and take whole parts."""
+        job = self.job
+        is_changed = self.speakers or job.emotions or job.segments_output or self.has_too_many_errors
+        return not is_changed and all(OUTPUT_FORMATS[name].takes_tables for name in job.tables)
+
     def write_tables(self) -> None:
         """Assemble the table from the parts; with too many errors it has only what is done so far."""
         summary = self.summary
-        assemble(self.job, self.speakers, self._results, summary, self.own_emotions, self.lock.commit)
+        if self._can_pass_parts():
+            layout = layout_of(self.job, self.own_emotions, self.lock.commit)
+            assemble_parts(self.job.tables, layout, self.folder, self.listing, summary, ROWS_A_WRITE)
+        else:
+            assemble(self.job, self.speakers, self._results, summary, self.own_emotions, self.lock.commit)
         summary.cpus = self.folder.cpus
         if len(summary.cpus) > 1:
             kinds = "; ".join(summary.cpus)

@@ -45,7 +45,7 @@ def run_label_job(job: LabelJob) -> Summary:
     EmoSenseError
         With the exit code of what went wrong. A recording that cannot be labelled is a row, not an error.
     """
-    start_s = time.monotonic()
+    start_s, start_cpu_s = time.monotonic(), time.process_time()
     check_job(job)
     stop = Stop()
     with contextlib.ExitStack() as stack:
@@ -89,5 +89,6 @@ def run_label_job(job: LabelJob) -> Summary:
                             chosen.engine.stop()
         run.write_tables()
         summary.elapsed_s = time.monotonic() - start_s
+        summary.cost.cpu_s += time.process_time() - start_cpu_s
         write_manifest(job, spec, summary, run.lock.commit)
     return summary

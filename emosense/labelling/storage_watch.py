@@ -34,6 +34,21 @@ _MANY: Final = 10
 Reading = tuple[Recording, str]
 
 
+def was_read(labelled: Labelled) -> bool:
+    """Return whether a recording could be read, whatever is in it.
+
+    Parameters
+    ----------
+    labelled : Labelled
+        Its result.
+
+    Returns
+    -------
+    bool
+    """
+    return labelled.row.error_code not in _UNREADABLE
+
+
 def readings(done: Iterable[tuple[Recording, Labelled]]) -> Iterator[Reading]:
     """Say which recordings could be read: each that could not, and the last one of those that could between them.
 
@@ -51,7 +66,7 @@ def readings(done: Iterable[tuple[Recording, Labelled]]) -> Iterator[Reading]:
     for recording, labelled in done:
         if recording.size < 0:
             continue
-        if labelled.row.error_code not in _UNREADABLE:
+        if was_read(labelled):
             read = recording
             continue
         if read is not None:

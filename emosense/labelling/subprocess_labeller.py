@@ -34,6 +34,11 @@ class SubprocessLabeller:
         `label_batch` ends early.
     on_position : callable, optional
         Told about once a second how many seconds of a long recording are labelled.
+
+    Attributes
+    ----------
+    cpu_s : float
+        Processor time of its workers in seconds, except for recordings that have killed one.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class SubprocessLabeller:
     ) -> None:
         self._spec, self.worker = spec, WorkerProcess(spec, is_cancelled, on_position)
         self._n_timeouts = self._n_awaited = 0
+        self.cpu_s = 0.0
 
     @property
     def is_idle(self) -> bool:
@@ -101,6 +107,7 @@ class SubprocessLabeller:
         for _ in recordings:
             message = self.worker.receive(self._spec.file_timeout_s)
             self._n_awaited -= 1
+            self.cpu_s += message.get("cpu_s", 0.0)
             yield Labelled.of_channels(
                 [Labelled(Row.from_json(row), tuple(map(Row.from_json, rows))) for row, rows in message["channels"]]
             )

@@ -14,6 +14,7 @@ from emosense._version import __version__
 from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, EmoSenseError, NothingToDo
 from emosense.inputs.listing_config import archives_hint, links_hint
 from emosense.labelling.config import Labelled, LabelSpec
+from emosense.labelling.cost import Cost
 from emosense.labelling.job import LabelJob, run_settings
 from emosense.labelling.run.changed_tables import DIGESTS, table_digests
 from emosense.progress import duration_text, plural
@@ -48,6 +49,8 @@ class Summary:
         Speakers that labels were adapted to; labelled recordings that have no speaker to adapt to.
     elapsed_s : float
         Duration of the job in seconds.
+    cost : Cost
+        What this start has cost.
     engine : str
         What labelled: ``local``, ``ray``, or ``none`` if there was nothing left to label.
     by_status, by_emotion, by_error : Counter
@@ -72,6 +75,7 @@ class Summary:
     n_speakers: int = 0
     n_without_speaker: int = 0
     elapsed_s: float = 0.0
+    cost: Cost = dataclasses.field(default_factory=Cost)
     engine: str = ""
     by_status: Counter[str] = dataclasses.field(default_factory=Counter)
     by_emotion: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -142,6 +146,8 @@ class Summary:
             lines.append(f"  not adapted, without a speaker: {self.n_without_speaker:,}")
         if self.ignored:
             lines.append(f"  skipped: {_skipped(self.ignored)}{links_hint(self.ignored)}{archives_hint(self.ignored)}")
+        if cost := self.cost.text(self.elapsed_s):
+            lines.append(cost)
         return "\n".join(lines)
 
     def counts(self) -> dict[str, Any]:
@@ -180,7 +186,8 @@ class Summary:
         dict
             JSON values.
         """
-        result = {"elapsed_s": round(self.elapsed_s, 3), "engine": self.engine, "exit_code": self.exit_code}
+        result: dict[str, Any] = {"elapsed_s": round(self.elapsed_s, 3), "engine": self.engine}
+        result |= {"cost": self.cost.to_dict(self.elapsed_s), "exit_code": self.exit_code}
         if job.dry_run:
             result = {"dry_run": True, "exit_code": self.exit_code}
         return {"output": redact(job.output), "schema": SCHEMA_VERSION} | self.counts() | result
@@ -273,6 +280,7 @@ def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary, commit: Com
         "engine": summary.engine,
         "counts": summary.counts(),
         "elapsed_s": round(summary.elapsed_s, 3),
+        "cost": summary.cost.to_dict(summary.elapsed_s),
         "exit_code": summary.exit_code,
     }
     write_bytes(f"{job.output}.run.json", (json.dumps(manifest, indent=2) + "\n").encode(), commit)

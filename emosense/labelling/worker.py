@@ -8,7 +8,8 @@ its standard input and output:
     out  {"ready": true}                              or an error
     in   {"recordings": [[path, location, size, version], ...]}                      a batch
     out  {"alive": 754.2}                             heartbeat during a long recording: how far it is, in seconds
-    out  {"channels": [[row, [segment, ...]], ...]}   one per recording, in order; rows as lists
+    out  {"channels": [[row, [segment, ...]], ...],   one per recording, in order; rows as lists
+          "cpu_s": ...}                               processor time since the one before
     out  {"error": [code, text]}                      an error, see `emosense.errors.to_wire`; the batch ends
 
 It ends when its input does. The system's alarm ends it when it makes no progress, so that no worker outlives a killed
@@ -93,6 +94,7 @@ def main() -> None:
     pipe.send({"ready": True})
     # Standard error explains a start that fails; from here on decoders would fill it.
     os.dup2(1, 2)
+    counted_s = 0.0
     for line in sys.stdin:
         for fields in json.loads(line)["recordings"]:
             pipe.set_alarm(setup["file_timeout_s"])
@@ -102,7 +104,9 @@ def main() -> None:
                 pipe.send({"error": to_wire(err)})
                 break
             results = [[each.row.to_json(), [row.to_json() for row in each.segments]] for each in labelled.by_channel]
-            pipe.send({"channels": results})
+            now_s = time.process_time()
+            pipe.send({"channels": results, "cpu_s": round(now_s - counted_s, 6)})
+            counted_s = now_s
         pipe.set_alarm(0)
 
 

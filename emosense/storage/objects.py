@@ -213,6 +213,22 @@ def faults_of_temporary(place: str = "") -> Iterator[None]:
         raise StorageError(f"{redact(place) or temporary_folder()} cannot be written: {err.strerror or err}") from err
 
 
+def n_reads(n_bytes: int) -> int:
+    """Return how many requests `fetch_object` makes: one for what the object is, and one for each block.
+
+    Parameters
+    ----------
+    n_bytes : int
+        Size of the object.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    return 1 + -(-n_bytes // _BLOCK_BYTES)
+
+
 def fetch_object(url: str, file: BinaryIO, on_block: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """Copy an object to an open local file; after a passing fault the copy starts again.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from emosense.storage.folders import list_folder, make_inner_folder, remove
 from emosense.storage.locations import join
@@ -19,6 +19,9 @@ from emosense.storage.writing import atomic_writer
 from emosense.tables.formats import OUTPUT_FORMATS, OutputFormat, TableLayout, WriteRows
 from emosense.tables.row import Row
 from emosense.tables.writers import parquet_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Some 30 MB: few enough files for 10 billion rows, small enough that many readers have work.
 ROWS_A_FILE: Final = 1 << 18
@@ -71,9 +74,9 @@ def data_set(folder: str, layout: TableLayout) -> Iterator[WriteRows]:
 
         write, n_left = next_file(), ROWS_A_FILE
 
-        def append(rows: Sequence[Row]) -> None:
+        def append(rows: Sequence[Row] | pa.Table) -> None:
             nonlocal write, n_left
-            while rows:
+            while len(rows):
                 if not n_left:
                     write, n_left = next_file(), ROWS_A_FILE
                 now, rows = rows[:n_left], rows[n_left:]
@@ -86,5 +89,8 @@ def data_set(folder: str, layout: TableLayout) -> Iterator[WriteRows]:
 
 
 OUTPUT_FORMATS.register(
-    "dataset", OutputFormat("a folder of Parquet files, read as one table", ".dataset", data_set, is_folder=True)
+    "dataset",
+    OutputFormat(
+        "a folder of Parquet files, read as one table", ".dataset", data_set, is_folder=True, takes_tables=True
+    ),
 )

@@ -69,8 +69,8 @@ class TableLayout:
             yield {name: values[name] for name in names}
 
 
-# Appends rows to an open table.
-WriteRows = Callable[[Sequence[Row]], None]
+# Appends rows to an open table; one of a format with `takes_tables` is also given a `pyarrow.Table`.
+WriteRows = Callable[[Any], None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,6 +91,8 @@ class OutputFormat:
         recording without segments. Otherwise it is given the row of every recording, many at a time.
     is_folder : bool
         Whether it writes a folder of files.
+    takes_tables : bool
+        Whether its function also takes a `pyarrow.Table` with the columns of the table, in place of rows.
     can_be_main : bool
         Whether it can be the main table, and the table of segments: it holds every row and every column, errors
         included. The extension of ``-o`` is then the format's name.
@@ -102,6 +104,7 @@ class OutputFormat:
     needs_segments: bool = False
     is_folder: bool = False
     can_be_main: bool = True
+    takes_tables: bool = False
 
 
 OUTPUT_FORMATS: Final = Registry[OutputFormat]("output format", "emosense.output_formats")

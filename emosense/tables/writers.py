@@ -149,9 +149,16 @@ def parquet_table(file: BinaryIO, layout: TableLayout) -> Iterator[WriteRows]:
 
     schema = arrow_schema(layout)
     with pq.ParquetWriter(file, schema) as writer:
-        yield lambda rows: writer.write_table(arrow_table(layout.records(rows), schema))
+
+        def write(rows: Sequence[Row] | pa.Table) -> None:
+            is_table = not isinstance(rows, Sequence)
+            writer.write_table(rows if is_table else arrow_table(layout.records(rows), schema))
+
+        yield write
 
 
 OUTPUT_FORMATS.register("csv", OutputFormat("a table as text (RFC 4180)", ".csv", single_file(csv_table)))
-OUTPUT_FORMATS.register("parquet", OutputFormat("a table with typed columns", ".parquet", single_file(parquet_table)))
+OUTPUT_FORMATS.register(
+    "parquet", OutputFormat("a table with typed columns", ".parquet", single_file(parquet_table), takes_tables=True)
+)
 OUTPUT_FORMATS.register("jsonl", OutputFormat("one JSON object per row", ".jsonl", single_file(json_lines)))

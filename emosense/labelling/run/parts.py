@@ -23,16 +23,16 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
-import heapq
 import json
-import os
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from emosense.errors import EmoSenseError, OutputError, UsageError
 from emosense.labelling.run.finished import Finished
 from emosense.labelling.run.journal import check_settings, generations_in, read_journal, write_journal
-from emosense.labelling.run.part_file import Identity, KeptPart, PartFile, PartPlace, generation_of
+from emosense.labelling.run.part_content import Identity, PartFile
+from emosense.labelling.run.part_file import KeptPart, PartPlace, generation_of
+from emosense.labelling.run.stretches import Stretch, stretches
 from emosense.storage.ahead import read_ahead
 from emosense.storage.folders import list_folder, make_folder, remove
 from emosense.storage.locations import absolute_location, join, redact
@@ -40,8 +40,6 @@ from emosense.storage.reading import MAX_BYTES, read_own
 from emosense.storage.schemes import is_url
 
 _DAMAGED: Final = "is damaged"
-# Path, generation and number of the part, place in the heap, what comes next, what follows.
-_Heap = list[tuple[bytes, tuple[int, int], int, Finished, Iterator[Finished]]]
 
 
 class RunFolder:
@@ -169,18 +167,22 @@ class RunFolder:
         Finished
             In order of path.
         """
+        for stretch in self.stretches():
+            yield from stretch.finished
+
+    def stretches(self) -> Iterator[Stretch]:
+        """Read all finished work, in pieces that do not overlap: most are single parts.
+
+        Yields
+        ------
+        Stretch
+            In order of path; its `finished` is read before the next one is asked for.
+        """
         if self._unseen:
             for _ in self.identities():
                 pass
-        heap: _Heap = []
-        by_path = sorted(self._parts.values(), key=lambda part: os.fsencode(part.first))
-        for number, (_, part) in enumerate(self._opened([part.name for part in by_path], is_whole=True)):
-            entries = iter(part.finished(self.place.own_emotions))
-            first = next(entries)
-            key = os.fsencode(first.path)
-            yield from _before(key, heap)
-            heapq.heappush(heap, (key, (part.generation, part.index), number, first, entries))
-        yield from _before(None, heap)
+        opened = functools.partial(self._opened, is_whole=True)
+        yield from stretches(self._parts.values(), opened, self.place.own_emotions)
 
     def _opened(self, names: list[str], *, is_whole: bool) -> Iterator[tuple[str, PartFile]]:
         """Yield the parts that can be used; one that cannot is taken from the list."""
@@ -209,15 +211,3 @@ class RunFolder:
             return "cannot be read"
         except ValueError:
             return _DAMAGED
-
-
-def _before(key: bytes | None, heap: _Heap) -> Iterator[Finished]:
-    """Yield from parts that overlap what comes before a path, or all that is left."""
-    while heap and (key is None or heap[0][0] < key):
-        _, order, number, entry, entries = heap[0]
-        yield entry
-        following = next(entries, None)
-        if following is None:
-            heapq.heappop(heap)
-        else:
-            heapq.heapreplace(heap, (os.fsencode(following.path), order, number, following, entries))

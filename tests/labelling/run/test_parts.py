@@ -25,7 +25,8 @@ from emosense.labelling.job import LabelJob
 from emosense.labelling.job_check import remove_leftovers
 from emosense.labelling.run import part_file
 from emosense.labelling.run.finished import Finished, decoder_versions, in_order
-from emosense.labelling.run.part_file import PartFile, PartPlace
+from emosense.labelling.run.part_content import PartFile
+from emosense.labelling.run.part_file import PartPlace
 from emosense.labelling.run.parts import RunFolder
 from emosense.labelling.run_job import run_label_job
 from emosense.labelling.summary import result_settings
@@ -108,6 +109,32 @@ def test_restart_discards_the_work_and_nothing_else(tmp_path: Path) -> None:
     run.open(restart=True)
     assert list(run.finished()) == []
     assert (tmp_path / "out.csv.run" / "notes.txt").exists()
+
+
+def test_what_a_worker_of_an_earlier_start_writes_late_does_no_harm(tmp_path: Path) -> None:
+    one = recordings("a")
+    first, second = opened(tmp_path), opened(tmp_path)
+    late = first.place.write(0, list(zip(one, results(one), strict=True)))
+    # This start did not see it when it began, and its own workers have not told of it.
+    assert list(second.finished()) == []
+    assert [entry.path for entry in opened(tmp_path).finished()] == ["a"]
+    (tmp_path / "out.csv.run" / late.name).unlink()
+    second.open(restart=True)
+    first.place.write(0, list(zip(one, results(one, "corrupt"), strict=True)))
+    # Discarded work does not come back, however often the run is resumed.
+    assert list(second.finished()) == list(opened(tmp_path).finished()) == []
+
+
+def test_a_task_that_runs_twice_leaves_one_result(tmp_path: Path) -> None:
+    run, (one,) = opened(tmp_path), recordings("a")
+    kept = [run.place.write(0, [(one, result)]) for result in (*results([one]), *results([one], "timeout"))]
+    run.add(kept[0])
+    assert kept[0] == run.place.write(0, [(one, results([one])[0])])
+    assert [entry.labelled.row.status for entry in run.finished()] == ["ok"]
+    # The next start finds both, and labels again what only one of them has.
+    again = opened(tmp_path)
+    assert len({part.name for part in kept}) == 2
+    assert [path for path, _, _, is_again in again.identities() if not is_again] == ["a"]
 
 
 def test_half_written_files_of_the_run_are_removed_and_nothing_else(tmp_path: Path) -> None:
