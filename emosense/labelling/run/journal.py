@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from emosense.errors import UsageError
+from emosense.labelling.run.part_file import generation_of
 from emosense.storage.folders import exists, list_folder
 from emosense.storage.locations import absolute_location, join, redact
 from emosense.storage.reading import parse_json, read_own
@@ -181,9 +182,19 @@ def check_replaced(output: str, places: Iterable[str], run_settings: dict[str, A
         is_known = before is not None if place == output else table_name(place, output) in known
         if not is_known and exists(place) and not _is_empty(place):
             raise UsageError(f"{redact(place)} already exists and was not written by this run: {_REPLACE}")
-    if before is not None:
+    if before is not None and _has_rows(output):
         _check_inputs(output, before, run_settings)
     return run_settings | {"tables": sorted(known | {*run_settings["tables"]})}
+
+
+def _has_rows(output: str) -> bool:
+    """Whether an earlier run has kept a row, or may have: if not, there is nothing to lose."""
+    if any(generation_of(name) is not None for name in list_folder(f"{output}.run")):
+        return True
+    if not exists(manifest := f"{output}.run.json"):
+        return False
+    counts = _read_own_json(manifest).get("counts")
+    return not isinstance(counts, dict) or counts.get("recordings") != 0
 
 
 def _check_inputs(output: str, before: dict[str, Any], now: dict[str, Any]) -> None:

@@ -97,7 +97,8 @@ class RunFolder:
         before = read_journal(self.location)
         first, last = generations_in(before)
         generation = 1 + max([last, *(generation_of(name) or 0 for name in names)])
-        if restart:
+        # Where nothing was kept, there is nothing that other settings could be mixed with.
+        if restart or not names:
             for name in [*names, "journal.json"]:
                 remove(join(self.location, name))
             before, names, first = None, [], generation

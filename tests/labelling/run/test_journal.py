@@ -12,6 +12,7 @@ import pytest
 from emosense.errors import NothingToDo, UsageError
 from emosense.inputs.listing_config import ListingConfig
 from emosense.inputs.names import Name
+from emosense.labelling.config import LabelConfig
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run.journal import check_settings, table_name
 from emosense.labelling.run_job import run_label_job
@@ -83,6 +84,15 @@ def test_inputs_that_omit_earlier_recordings_are_refused(job: LabelJob) -> None:
     # More inputs drop no row: one beside the earlier one, or the folder above it.
     assert run_label_job(dataclasses.replace(job, inputs=("rec/a/", "rec/b"))).n_recordings == 2
     assert run_label_job(job).n_recordings == 2
+
+
+def test_a_run_that_kept_no_row_is_no_obstacle(job: LabelJob) -> None:
+    Path("empty").mkdir()
+    assert isinstance(run_label_job(dataclasses.replace(job, inputs=("empty",))).failure, NothingToDo)
+    assert run_label_job(dataclasses.replace(job, config=LabelConfig(strict=True))).n_recordings == 2
+    # Now there are rows, with the settings that they were made with.
+    with pytest.raises(UsageError, match="was started with other settings"):
+        run_label_job(job)
 
 
 def test_a_list_that_omits_earlier_recordings_is_refused(job: LabelJob) -> None:
