@@ -17,7 +17,7 @@ from emosense.errors import UsageError
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig, Labelled
 from emosense.labelling.job import LabelJob
-from emosense.labelling.run.finished import Finished
+from emosense.labelling.run.part_file import PartFile, PartPlace
 from emosense.labelling.run_job import run_label_job
 from emosense.labelling.speaker_rule import SpeakerRule
 from emosense.tables.columns import COLUMNS, SCHEMA_VERSION
@@ -92,15 +92,16 @@ def test_an_option_that_needs_new_work_is_named_and_the_table_stays(
     assert Path("labels.csv").read_bytes() == before
 
 
-def test_a_segment_that_is_the_whole_recording_takes_no_place_in_a_part() -> None:
+def test_a_segment_that_is_the_whole_recording_takes_no_place_in_a_part(tmp_path: Path) -> None:
     row = labelled_row("a.wav", (0.125,) * 8, 1.0, 1.0, speech_s=0.7, quality=(1.0, 0.0, 1.0, 20.0, 0.4))
     whole = dataclasses.replace(row, start_s=0.0, end_s=1.0)
     recording = Recording("a.wav", "/a.wav", 32_044, "1")
     for segments in ((), (whole,), (whole, whole), (dataclasses.replace(whole, end_s=0.9),)):
         labelled = Labelled(row, segments)
-        line = Finished(recording.path, recording.size, recording.version, labelled).to_json()
-        assert Finished.from_json(line).labelled == labelled
-        assert line.endswith("null]]]") == (segments == (whole,))
+        kept = PartPlace(str(tmp_path), 0, "settings").write(0, [(recording, labelled)])
+        part = PartFile.of(kept.name, (tmp_path / kept.name).read_bytes(), ())
+        assert [finished.labelled for finished in part.finished(())] == [labelled]
+        assert part.table["segments"].null_count == (segments == (whole,))
 
 
 def test_the_version_of_the_table_is_in_all_that_describes_it(job: LabelJob) -> None:

@@ -97,10 +97,11 @@ class RunFolder:
         before = read_journal(self.location)
         first, last = generations_in(before)
         generation = 1 + max([last, *(generation_of(name) or 0 for name in names)])
-        # Where nothing was kept, there is nothing that other settings could be mixed with.
-        if restart or not names:
+        if restart:
             for name in [*names, "journal.json"]:
                 remove(join(self.location, name))
+        # Where nothing was kept, there is nothing that other settings could be mixed with.
+        if restart or not names:
             before, names, first = None, [], generation
         # What an earlier start writes after a restart is not of this run any more.
         self._unseen = [name for name in names if (generation_of(name) or 0) >= first]
