@@ -17,7 +17,8 @@ from emosense.errors import UsageError
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig, Labelled
 from emosense.labelling.job import LabelJob
-from emosense.labelling.run.part_file import PartFile, PartPlace
+from emosense.labelling.run.part_content import PartFile
+from emosense.labelling.run.part_file import PartPlace
 from emosense.labelling.run_job import run_label_job
 from emosense.labelling.speaker_rule import SpeakerRule
 from emosense.tables.columns import COLUMNS, SCHEMA_VERSION

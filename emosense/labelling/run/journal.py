@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from emosense.errors import UsageError
-from emosense.labelling.run.part_file import generation_of
+from emosense.labelling.run.part_file import part_names
 from emosense.storage.folders import exists, list_folder
 from emosense.storage.locations import absolute_location, join, redact
 from emosense.storage.reading import parse_json, read_own
@@ -189,7 +189,7 @@ def check_replaced(output: str, places: Iterable[str], run_settings: dict[str, A
 
 def _has_rows(output: str) -> bool:
     """Whether an earlier run has kept a row, or may have: if not, there is nothing to lose."""
-    if any(generation_of(name) is not None for name in list_folder(f"{output}.run")):
+    if part_names(f"{output}.run"):
         return True
     if not exists(manifest := f"{output}.run.json"):
         return False

@@ -25,11 +25,13 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from emosense.errors import OutputError
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import Labelled
 from emosense.labelling.run.cpu_kind import cpu_kind
 from emosense.labelling.run.finished import as_segment, decoder_versions
-from emosense.storage.locations import join
+from emosense.storage.folders import list_folder
+from emosense.storage.locations import join, redact
 from emosense.storage.writing import write_bytes
 from emosense.tables.formats import TableLayout
 from emosense.tables.row import Row
@@ -195,3 +197,27 @@ def generation_of(name: str) -> int | None:
     """
     match = NAME.fullmatch(name)
     return int(match[1]) if match else None
+
+
+def part_names(folder: str) -> list[str]:
+    """List the parts in a run folder.
+
+    Parameters
+    ----------
+    folder : str
+        Local path or URL.
+
+    Returns
+    -------
+    list of str
+        Their names, sorted; empty where there is no such folder.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be listed.
+    """
+    try:
+        return [name for name in list_folder(folder) if generation_of(name) is not None]
+    except OSError as err:
+        raise OutputError(f"cannot list {redact(folder)}: {err.strerror or err}") from err

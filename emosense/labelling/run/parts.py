@@ -27,14 +27,14 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from emosense.errors import EmoSenseError, OutputError, UsageError
+from emosense.errors import EmoSenseError, UsageError
 from emosense.labelling.run.finished import Finished
 from emosense.labelling.run.journal import check_settings, generations_in, read_journal, write_journal
 from emosense.labelling.run.part_content import Identity, PartFile
-from emosense.labelling.run.part_file import KeptPart, PartPlace, generation_of
+from emosense.labelling.run.part_file import KeptPart, PartPlace, generation_of, part_names
 from emosense.labelling.run.stretches import Stretch, stretches
 from emosense.storage.ahead import read_ahead
-from emosense.storage.folders import list_folder, make_folder, remove
+from emosense.storage.folders import make_folder, remove
 from emosense.storage.locations import absolute_location, join, redact
 from emosense.storage.reading import MAX_BYTES, read_own
 from emosense.storage.schemes import is_url
@@ -93,7 +93,7 @@ class RunFolder:
             If the folder cannot be written.
         """
         make_folder(self.location)
-        names = [name for name in self._names() if generation_of(name) is not None]
+        names = part_names(self.location)
         before = read_journal(self.location)
         first, last = generations_in(before)
         generation = 1 + max([last, *(generation_of(name) or 0 for name in names)])
@@ -101,7 +101,7 @@ class RunFolder:
             for name in [*names, "journal.json"]:
                 remove(join(self.location, name))
         # Where nothing was kept, there is nothing that other settings could be mixed with.
-        if restart or not names:
+        if restart or (not names and self._has_other_settings(before)):
             before, names, first = None, [], generation
         # What an earlier start writes after a restart is not of this run any more.
         self._unseen = [name for name in names if (generation_of(name) or 0) >= first]
@@ -111,27 +111,24 @@ class RunFolder:
         self.place = dataclasses.replace(self.place, generation=generation)
         self._parts = {}
 
+    def _has_other_settings(self, before: dict[str, Any] | None) -> bool:
+        try:
+            check_settings(self.location, before or self._journal, self._journal)
+        except UsageError:
+            return True
+        return False
+
     def _check_journal(self, before: dict[str, Any]) -> None:
         """Refuse other settings, unless it is the journal that is wrong: all parts were made with those of this run."""
-        if before:
-            try:
-                check_settings(self.location, before, self._journal)
-            except UsageError:
-                if {self._settings_of(name) for name in self._unseen} - {None} != {self.place.settings}:
-                    raise
-            else:
-                return
+        if before and not self._has_other_settings(before):
+            return
+        if before and {self._settings_of(name) for name in self._unseen} - {None} != {self.place.settings}:
+            check_settings(self.location, before, self._journal)
         self._on_warning(f"the journal in {redact(self.location)} is damaged: finished work tells its settings itself")
 
     def _settings_of(self, name: str) -> str | None:
         part = self._read(name, is_whole=False)
         return part.settings if isinstance(part, PartFile) else None
-
-    def _names(self) -> list[str]:
-        try:
-            return list_folder(self.location)
-        except OSError as err:
-            raise OutputError(f"cannot list {redact(self.location)}: {err.strerror or err}") from err
 
     def add(self, part: KeptPart) -> None:
         """Put a part on the list that a worker of this start has written.
