@@ -516,7 +516,7 @@ def test_robustness_needs_recordings(table: str, tmp_path: Path) -> None:
         (["train", "svm", "empty", "-o", "m"], 2, "svm"),
         (["train", "mlp", "empty", "-o", "m"], 9, "no audio"),
         (["train", "mlp", "empty", "-o", "m", "--emotions", "bored,sad"], 2, "bored"),
-        (["train", "mlp", "empty", "-o", "m", "--resume"], 2, "--resume is for families that Ray Train trains"),
+        (["train", "mlp", "empty", "-o", "m", "--resume"], 2, "--resume is for networks that take gradient steps"),
         (["train", "mlp", "empty", "-o", "m", "--validation", "-1"], 2, "--validation"),
         (["evaluate", "empty", "--folds", "3"], 2, "--folds is for --protocol kfold"),
         (["features", "gone.csv", "-o", "f.parquet"], 9, "gone.wav: there is no such file"),
