@@ -180,6 +180,9 @@ def format_of(output: str) -> str:
     extension = os.path.splitext(output)[1].lower().lstrip(".")
     entry = OUTPUT_FORMATS.get(extension)
     if entry is None or not entry.can_be_main:
-        *names, last = (f".{name}" for name, entry in OUTPUT_FORMATS.items() if entry.can_be_main)
-        raise UsageError(f"cannot tell the format of {redact(output)}: end it in {', '.join(names)}, {last} or /")
+        files = (name for name, entry in OUTPUT_FORMATS.items() if entry.can_be_main and not entry.is_folder)
+        *names, last = (f".{name}" for name in files)
+        raise UsageError(
+            f"cannot tell the format of {redact(output)}: end it in {', '.join(names)} or {last}, or in / for a data set"
+        )
     return extension

@@ -47,11 +47,11 @@ import emosense.labelling.recording_labeller
 import emosense.labelling.worker
 from emosense.inputs.recording import open_recording
 
-def open_hungrily(recording, on_progress):
+def open_hungrily(recording, *others):
     hoard = []
     while "eat" in recording.path:
         hoard.append(bytearray(1 << 24))
-    return open_recording(recording, on_progress)
+    return open_recording(recording, *others)
 
 emosense.labelling.recording_labeller.open_recording = open_hungrily
 emosense.labelling.worker.main()
