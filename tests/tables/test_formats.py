@@ -77,7 +77,7 @@ def test_a_format_that_needs_segments_gets_a_span_per_window() -> None:
 
 @pytest.mark.parametrize("output", ["labels.xlsx", "labels", ".csv", "labels.raven", "labels.audformat"])
 def test_an_extension_that_names_no_table_is_refused_with_the_choices(output: str) -> None:
-    with pytest.raises(UsageError, match=r"end it in \.csv, \.parquet, \.jsonl, \.dataset or /"):
+    with pytest.raises(UsageError, match=r"end it in \.csv, \.parquet or \.jsonl, or in / for a data set"):
         format_of(output)
 
 
