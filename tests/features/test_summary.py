@@ -37,7 +37,7 @@ def test_a_tone_lies_in_its_mel_band_and_its_chroma() -> None:
 
 
 @pytest.mark.ravdess
-@pytest.mark.parametrize(("rate", "step"), [(48_000, 1), (22_050, 20), (16_000, 20)])
+@pytest.mark.parametrize(("rate", "step"), [(48_000, 5), (22_050, 20), (16_000, 20)])
 def test_summary_is_librosas_on_real_speech(ravdess: Path, rate: int, step: int) -> None:
     config = dataclasses.replace(default_config("summary"), sample_rate=rate)
     signals = ravdess_speech(ravdess, rate, step)
