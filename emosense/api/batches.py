@@ -112,18 +112,17 @@ class LabelBatch:
         if missing:
             wanted = missing[0] or f"{', '.join(_AUDIO_COLUMNS[:-1])} or {_AUDIO_COLUMNS[-1]}"
             raise UsageError(f"the batch has no column {wanted}, but {', '.join(names) or 'none'}")
-        columns = {name: _values(batch, name) for name in {audio, *self._keep, *({_PATH} & set(names))}}
-        paths = columns.get(_PATH, [""] * len(columns[audio]))
+        cells = _column(batch, audio).to_pylist()
+        paths = _column(batch, _PATH).to_pylist() if _PATH in names else [""] * len(cells)
         rows: list[Row] = []
-        kept: dict[str, list[Any]] = {name: [] for name in self._keep}
-        for index, (given, path) in enumerate(zip(columns[audio], paths, strict=True)):
+        places: list[int] = []
+        for place, (given, path) in enumerate(zip(cells, paths, strict=True)):
             found = self._rows(given, str(path or ""))
             rows += found
-            for name in self._keep:
-                kept[name] += [columns[name][index]] * len(found)
+            places += [place] * len(found)
         table = self._table(rows)
-        for name, values in kept.items():
-            table = table.append_column(name, [values])
+        for name in self._keep:
+            table = table.append_column(name, _column(batch, name).take(places))
         return table
 
     def close(self) -> None:
@@ -138,16 +137,21 @@ class LabelBatch:
             return [error_row(path, RecordingError("missing", "the cell is empty"))]
         if isinstance(given, str):
             return self._labeller.label_rows(given)
-        return self._labeller.label_rows(bytes(given), name=path)
+        if not isinstance(given, bytes):
+            raise UsageError(f"recordings are bytes, paths or records with either, not {type(given).__name__}")
+        return self._labeller.label_rows(given, name=path)
 
     def _table(self, rows: list[Row]) -> pa.Table:
         return table_of(rows, self._groups, self._labeller.own_emotions)
 
 
-def _values(batch: Batch, name: str) -> list[Any]:
-    """Return the cells of a column as Python has them."""
+def _column(batch: Batch, name: str) -> pa.Array | pa.ChunkedArray:
+    """Return a column with its type; what pandas holds for a missing cell is missing."""
+    import pyarrow as pa
+
     column: Any = batch[name]
-    for convert in ("to_pylist", "tolist"):
-        if hasattr(column, convert):
-            return list(getattr(column, convert)())
-    return list(column)
+    if isinstance(column, (pa.Array, pa.ChunkedArray)):
+        return column
+    # NumPy's arrays of several dimensions are lists of lists.
+    is_flat = getattr(column, "ndim", 1) == 1
+    return pa.array(column if is_flat else column.tolist(), from_pandas=True)

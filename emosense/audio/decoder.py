@@ -230,7 +230,8 @@ class SoundFileDecoder:
         if self._sound.format == "FLAC" and n_bytes_left > 0:
             yield from self._rest(n_read, None)
             # One of another format is not read: the end of a FLAC is only known when it was decoded.
-            self.is_broken |= begins_after(self._content, max(0, position - _READ_AHEAD_BYTES)) is not None
+            end = max(0, position - _READ_AHEAD_BYTES)
+            self.is_broken |= begins_after(self._content, end, is_flac=True) is not None
 
     def _rest(self, n_read: int, fault: Exception | None) -> Iterator[Float32]:
         """Yield what FFmpeg decodes from frame `n_read` on."""

@@ -219,6 +219,9 @@ def _mpeg(content: Content) -> int | None:
     start = container_headers.after_id3(content)
     if adts_frame_bytes(content.at(start, 6)):
         return frames_end(content, start, adts_frame_bytes, 6)
+    if not mpeg_frame_bytes(content.at(start, 4)):
+        # Padding after the tag, or a tag of another kind: the end is not known.
+        return None
     end = container_headers.mp3_end(content)
     if end is not None:
         return end

@@ -143,7 +143,7 @@ def _following(content: Content) -> int | None:
     return begins_after(content, end, has_frames=not is_mpeg or container_headers.mp3_frame_count(content) > 0)
 
 
-def begins_after(content: Content, end: int, *, has_frames: bool = True) -> int | None:
+def begins_after(content: Content, end: int, *, has_frames: bool = True, is_flac: bool = False) -> int | None:
     """Find another recording after the end of one, which may be padded or have tags.
 
     Parameters
@@ -154,6 +154,8 @@ def begins_after(content: Content, end: int, *, has_frames: bool = True) -> int 
         Where the first ends.
     has_frames : bool
         Whether MPEG frames count, which have no header; they are looked for near the end only.
+    is_flac : bool
+        Whether the first is a FLAC, whose frames begin as those of AAC in MPEG-2 do.
 
     Returns
     -------
@@ -163,7 +165,11 @@ def begins_after(content: Content, end: int, *, has_frames: bool = True) -> int 
     near = content.part(0, min(content.size, end + _FARTHEST_BYTES))
     places = [*itertools.islice(near.find(_ANY, _HEADER_BYTES, max(1, end - _LONGEST_STEP_BYTES)), 1)]
     after = content.at(end, _SEARCH_BYTES)
-    finders = (mpeg_start,) * has_frames + (_adts_start, _ac3_start, _transport_start)
+    finders = (mpeg_start,) * has_frames + (
+        _adts_start_after_flac if is_flac else _adts_start,
+        _ac3_start,
+        _transport_start,
+    )
     starts = [find(after) for find in finders]
     places += [
         end + start for start in starts if start is not None and content.size - end - start >= _LEAST_FRAMES_BYTES
@@ -173,6 +179,10 @@ def begins_after(content: Content, end: int, *, has_frames: bool = True) -> int 
 
 def _adts_start(data: bytes) -> int | None:
     return _frames_start(data, rb"\xff[\xf0\xf1\xf8\xf9]", adts_frame_bytes)
+
+
+def _adts_start_after_flac(data: bytes) -> int | None:
+    return _frames_start(data, rb"\xff[\xf0\xf1]", adts_frame_bytes)
 
 
 def _ac3_start(data: bytes) -> int | None:

@@ -186,6 +186,8 @@ def label(
     if is_printed:
         if report is not None or as_json:
             raise UsageError("-o - prints only the table: leave out --report and --json, or name a file")
+        if address is not None:
+            raise UsageError("-o - is for this machine: with --address, name a place that all machines reach")
         output, exports = context.with_resource(printed_table(exports)), ()
     if report is not None:
         from emosense.reports.page import check_output

@@ -5,13 +5,17 @@ from __future__ import annotations
 import datetime
 import io
 import os
+import re
 import sys
-from typing import Annotated, TextIO
+from typing import Annotated, Final, TextIO
 
 import typer
 
 from emosense.cli.streams import dropping_stream
-from emosense.errors import OutputError
+from emosense.errors import OutputError, UsageError
+
+# What every line begins with.
+_TIME: Final = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T")
 
 
 class LoggedStream(io.TextIOBase):
@@ -68,11 +72,23 @@ def _open_log(path: str | None) -> str | None:
     """Let standard error write to the file too; an earlier log is kept, and the new lines follow it."""
     if path is not None:
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            _check_is_log(path)
+            # A pipe that nobody reads is refused, and not waited for.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+            descriptor = os.open(path, flags, 0o666)
         except OSError as err:
             raise OutputError(f"cannot write the log {path}: {err.strerror}") from err
         sys.stderr = LoggedStream(sys.stderr, dropping_stream(descriptor, "utf-8", at_once=True))
     return path
+
+
+def _check_is_log(path: str) -> None:
+    """Refuse a file that is something else, such as a recording or a table: lines would be added to it."""
+    if os.path.isfile(path):
+        with open(path, "rb") as file:
+            start = file.read(len("2026-01-31T"))
+        if start and not _TIME.fullmatch(start):
+            raise UsageError(f"--log-file: {path} is not a log: choose another file")
 
 
 LogFile = Annotated[

@@ -47,17 +47,32 @@ def _read_toml(path: str, context: typer.Context) -> dict[str, Any]:
     try:
         content: Any = tomllib.loads(read_bytes(path).decode())
         for word in words:
-            content = content.get(word, {})
+            content = content[word]
         given = dict(content)
     except FileNotFoundError as err:
         raise UsageError(f"--load-params: there is no file {redact(path)}") from err
     except OSError as err:
         raise UsageError(f"{redact(path)} cannot be read: {err.strerror or err}") from err
-    except (ValueError, TypeError, AttributeError) as err:
+    except LookupError as err:
+        raise UsageError(f"{redact(path)} has no table [{command}]") from err
+    except (ValueError, TypeError) as err:
         raise UsageError(f"{redact(path)} is not a TOML file with a table [{command}]: {err}") from err
-    parameters = [(each.name or "", each.opts) for each in context.command.params]
-    names = {spelling.lstrip("-"): name for name, spellings in parameters for spelling in spellings}
-    return {str(names.get(option, option)): value for option, value in given.items()}
+    parameters = {spelling.lstrip("-"): each for each in context.command.params for spelling in each.opts}
+    values: dict[str, Any] = {}
+    for option, value in given.items():
+        parameter = parameters.get(option)
+        name = option if parameter is None else parameter.name or ""
+        if name in values:
+            raise UsageError(f"{redact(path)} gives the option {option} twice, with two of its names")
+        values[name] = value if parameter is None else _as_given(value, parameter)
+    return values
+
+
+def _as_given(value: Any, parameter: Any) -> Any:
+    """Return a value as the command line would have it: one of several, or a list in one text."""
+    if getattr(parameter, "multiple", False):
+        return value if isinstance(value, list) else [value]
+    return ",".join(map(str, value)) if isinstance(value, list) and parameter.nargs == 1 else value
 
 
 def _load_params(context: typer.Context, path: str | None) -> str | None:

@@ -38,17 +38,18 @@ def report(
     from emosense.reports.segment_table import is_segment_table
     from emosense.storage.folders import exists
     from emosense.storage.locations import join
+    from emosense.tables.data_set import data_files
 
     if png:
         raise UsageError("a report is a page; for pictures of its figures: --figures FOLDER --figure-format png")
-    is_table = source.lower().endswith((".csv", ".parquet", ".jsonl"))
+    is_table = source.lower().endswith((".csv", ".parquet", ".jsonl")) or bool(data_files(source))
     if figure_format and figures is None:
         raise UsageError("--figure-format needs --figures FOLDER")
     formats = figure_format or ["svg"]
     check_figure_formats(formats)
     if features is not None and (is_table or compare):
         raise UsageError("--features is only for the report of one evaluation: leave it out")
-    page = output or (f"{os.path.splitext(source)[0]}.html" if is_table else join(source, "report.html"))
+    page = output or (f"{os.path.splitext(source.rstrip('/'))[0]}.html" if is_table else join(source, "report.html"))
     command = command_text()
     if compare:
         in_page = comparison_report([source, *compare], page, command=command)

@@ -10,7 +10,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from emosense.errors import UsageError
+from emosense.cli.streams import lost_output
+from emosense.errors import OutputError, UsageError
 
 STANDARD_OUTPUT: Final = "-"
 # Formats of text that hold every row.
@@ -35,6 +36,8 @@ def printed_table(formats: Sequence[str]) -> Iterator[str]:
     ------
     UsageError
         If the format is no text, or there are several.
+    OutputError
+        If the table cannot be printed whole: there is no other copy.
     """
     name = formats[0] if formats else _FORMATS[0]
     if len(formats) > 1 or name not in _FORMATS:
@@ -49,3 +52,6 @@ def printed_table(formats: Sequence[str]) -> Iterator[str]:
                 sys.stdout.flush()
                 with open(table, "rb") as file:
                     shutil.copyfileobj(file, sys.stdout.buffer)
+                sys.stdout.flush()
+                if (fault := lost_output()) is not None:
+                    raise OutputError(f"the table could not be printed: {fault.strerror}") from fault

@@ -30,11 +30,16 @@ class DroppingFile(io.RawIOBase):
         Open for writing; never closed here.
     on_loss : callable
         Called once, with the fault.
+
+    Attributes
+    ----------
+    fault : OSError or None
+        Why something was dropped.
     """
 
     def __init__(self, descriptor: int, on_loss: Callable[[OSError], None] = lambda _: None) -> None:
         self._descriptor, self._on_loss = descriptor, on_loss
-        self._has_failed = False
+        self.fault: OSError | None = None
 
     def write(self, content: ReadableBuffer, /) -> int:
         """Write bytes, or drop them.
@@ -49,14 +54,14 @@ class DroppingFile(io.RawIOBase):
             How many bytes are done with, written or dropped.
         """
         view = memoryview(content)
-        while not self._has_failed:
+        while self.fault is None:
             try:
                 return os.write(self._descriptor, view)
             except BlockingIOError:
                 # Another process has made the pipe that we share non-blocking, and it is full.
                 select.select([], [self._descriptor], [])
             except OSError as err:
-                self._has_failed = True
+                self.fault = err
                 self._on_loss(err)
         return view.nbytes
 
@@ -127,6 +132,19 @@ def open_standard_streams() -> None:
         sys.stderr = dropping_stream(2, _encoding(sys.stderr), at_once=True)
     if sys.stdout is sys.__stdout__:
         sys.stdout = dropping_stream(1, _encoding(sys.stdout), _say_that_output_is_lost, at_once=os.isatty(1))
+
+
+def lost_output() -> OSError | None:
+    """Return why standard output lacks something that somebody waits for.
+
+    Returns
+    -------
+    OSError or None
+        None if all was written, or if its reader has gone.
+    """
+    file = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    fault = file.fault if isinstance(file, DroppingFile) else None
+    return None if fault is None or fault.errno in _GONE else fault
 
 
 def _encoding(stream: TextIO | None) -> str:

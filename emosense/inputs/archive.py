@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from emosense.errors import RecordingError
+from emosense.storage.locations import shown_location
 from emosense.storage.ranges import RangeFile
 
 SEPARATOR: Final = "::"
 BAD: Final = "bad_archive"
 # A name or a header of this length is no name.
 MAX_NAME_BYTES: Final = 1 << 16
+# The list holds sizes in 64 bits.
+_MOST_BYTES: Final = 1 << 63
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def bad(name: str, reason: str, size: int = -1) -> Member:
     -------
     Member
     """
-    return Member(name, size, f"bad:{reason}")
+    return Member(name, size if size < _MOST_BYTES else -1, f"bad:{reason}")
 
 
 def is_archive(name: str) -> bool:
@@ -93,15 +96,20 @@ def members_of(file: RangeFile) -> Iterator[Member]:
     RecordingError
         If it is no such archive.
     """
-    kind = next((extension for extension in _INDEXES if file.location.lower().endswith(extension)), "")
+    # The signature of a URL follows its name.
+    name = shown_location(file.location).lower()
+    kind = next((extension for extension in _INDEXES if name.endswith(extension)), "")
     if not kind:
         raise RecordingError(BAD, "it is compressed as a whole: decompress it to .tar, or make a .zip of it")
     for member in _INDEXES[kind](file):
-        reason = "" if member.skipped or member.place.startswith("bad:") else _fault_of_name(member.name)
+        reason = "" if member.skipped or member.place.startswith("bad:") else _fault_of(member)
         yield bad(member.name, reason, member.size) if reason else member
 
 
-def _fault_of_name(name: str) -> str:
+def _fault_of(member: Member) -> str:
+    name = member.name
+    if member.size >= _MOST_BYTES:
+        return "its size is impossible"
     if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/"):
         return "its name leads out of the archive"
     return "its name has characters that no name has" if "\0" in name or "\n" in name else ""

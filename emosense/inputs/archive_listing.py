@@ -61,7 +61,8 @@ def _batches(task: tuple[Recording, RangeFile]) -> Iterator[list[Member] | None]
     except (FileNotFoundError, PermissionError):
         # The row of the archive says so.
         yield [_KEPT]
-    except (RecordingError, OSError) as err:
+    except (RecordingError, OSError, ValueError, LookupError, ArithmeticError) as err:
+        # What else an index may hold that no index should: a text that is not UTF-8, a number of 5,000 digits.
         yield [bad("", str(err))]
     yield None
 

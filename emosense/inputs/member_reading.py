@@ -152,9 +152,11 @@ def _inflated(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
     n_left = size
     try:
         for piece in pieces:
-            while piece and not unpacker.eof:
+            # A full piece may have more behind it, though nothing is left to be read.
+            is_full = False
+            while (piece or is_full) and not unpacker.eof:
                 unpacked = unpacker.decompress(piece, _PIECE_BYTES)
-                piece = unpacker.unconsumed_tail
+                piece, is_full = unpacker.unconsumed_tail, len(unpacked) == _PIECE_BYTES
                 n_left -= len(unpacked)
                 if n_left < 0:
                     raise RecordingError(BAD, "it unpacks to more than its directory says")

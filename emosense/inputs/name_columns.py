@@ -13,6 +13,8 @@ PATH_COLUMNS: Final = ("path", "file", "filename", "file_name", "audio_filepath"
 # What saves a question for each object, if a table has both.
 _SIZE_COLUMNS: Final = ("size", "bytes", "size_bytes")
 _VERSION_COLUMNS: Final = ("etag", "e_tag")
+# The list holds sizes in 64 bits.
+_SIZE_DIGITS: Final = 18
 KNOWN_COLUMNS: Final = (*PATH_COLUMNS, *_SIZE_COLUMNS, *_VERSION_COLUMNS)
 
 
@@ -59,7 +61,8 @@ class NameColumns:
             return None
         size, version = self._cell(row, self.size), self._cell(row, self.version).strip('"')
         location = f"s3://{self._cell(row, self.bucket)}/{path}" if self.bucket else path
-        return Name(location, int(size) if size.isdecimal() else -1, version, is_listed=bool(self.bucket))
+        is_size = size.isdecimal() and len(size) <= _SIZE_DIGITS
+        return Name(location, int(size) if is_size else -1, version, is_listed=bool(self.bucket))
 
     @staticmethod
     def _cell(row: Mapping[str, Any], column: str) -> str:

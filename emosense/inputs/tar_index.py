@@ -44,6 +44,7 @@ def tar_members(file: RangeFile) -> Iterator[Member]:
             if not is_damaged:
                 yield bad(f"damage at byte {at}", "the archive is damaged here, or ends in the middle")
             is_damaged, at = True, at + _BLOCK
+            long_name, pax = b"", {}
             continue
         kind, is_damaged = header[156:157], False
         start = at + _BLOCK

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from emosense.inputs.recording import Listed, Recording
 from emosense.labelling.config import Labelled
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
 
 T = TypeVar("T")
+# A chunk ends with so many bytes of recordings: some 40 minutes of CD audio, or days of telephone calls.
+_MOST_BYTES: Final = 1 << 28
+# What a recording counts whose size the list does not have.
+_UNKNOWN_BYTES: Final = 1 << 20
 # What is done with one chunk, where it is labelled: takes the labeller of the worker, the chunk, and a callable that
 # says whether the run is being stopped. A run keeps the rows there and gives counts (`ChunkWriter`).
 Work = Callable[[SubprocessLabeller, "Chunk", Callable[[], bool]], T]
@@ -54,7 +57,7 @@ class LabelledChunk:
 
 
 def chunked(listed: Iterable[Listed], size: int) -> Iterator[Chunk]:
-    """Cut a stream of recordings into chunks.
+    """Cut a stream of recordings into chunks, which end early where recordings are long: all rows are held at once.
 
     Parameters
     ----------
@@ -67,11 +70,15 @@ def chunked(listed: Iterable[Listed], size: int) -> Iterator[Chunk]:
     ------
     Chunk
     """
-    source = iter(listed)
-    for index in itertools.count():
-        stretch = list(itertools.islice(source, size))
-        if not stretch:
-            return
+    index, n_bytes = 0, 0
+    stretch: list[Listed] = []
+    for each in listed:
+        stretch.append(each)
+        n_bytes += each[2] if each[2] >= 0 else _UNKNOWN_BYTES
+        if len(stretch) == size or n_bytes >= _MOST_BYTES:
+            yield Chunk(index, stretch)
+            index, n_bytes, stretch = index + 1, 0, []
+    if stretch:
         yield Chunk(index, stretch)
 
 

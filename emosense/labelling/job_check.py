@@ -12,7 +12,7 @@ from typing import Final
 from emosense.errors import OutputError, UsageError
 from emosense.labelling.job import LabelJob
 from emosense.storage.folders import make_folder, remove
-from emosense.storage.locations import absolute_location, join, real_location, redact
+from emosense.storage.locations import absolute_location, is_within, join, real_location, redact
 from emosense.storage.schemes import is_url
 from emosense.storage.writing import half_written, is_half_written
 from emosense.tables.formats import OUTPUT_FORMATS, format_of
@@ -36,8 +36,8 @@ def check_job(job: LabelJob) -> None:
         If there is a folder where a file would be written, or a file where a folder would be.
     """
     format_of(job.output)
-    if job.segments_output:
-        format_of(job.segments_output)
+    if job.segments_output and OUTPUT_FORMATS[format_of(job.segments_output)].is_folder:
+        raise UsageError("--segments writes one file: end it in .csv, .parquet or .jsonl")
     for name in job.exports:
         OUTPUT_FORMATS.find(name)
     _check_places(job)
@@ -69,6 +69,13 @@ def _check_places(job: LabelJob) -> None:
     twice = [place for place, count in written.items() if count > 1 or place in read]
     if twice:
         raise UsageError(f"{redact(twice[0])} would be overwritten: use a different place for each input and output")
+    own = {f"{job.output}.run", f"{job.output}.run.json"}
+    for folder in (place for name, place in job.tables.items() if OUTPUT_FORMATS[name].is_folder):
+        inside = [place for place in job.written if place != folder and place not in own and is_within(place, folder)]
+        if inside:
+            raise UsageError(
+                f"{redact(inside[0])} is inside {redact(folder)}, whose files are one table: choose another"
+            )
 
 
 def _check_kinds(job: LabelJob) -> None:

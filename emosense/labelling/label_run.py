@@ -79,8 +79,7 @@ class LabelRun:
         int
             Recordings that are left to label.
         """
-        identities = self.folder.identities()
-        self.listing.mark_done((path, size, version) for path, size, version, is_again in identities if not is_again)
+        self.listing.mark_done(self.folder.identities())
         n_pending = self.listing.n_pending()
         self.summary.n_reused = len(self.listing) - n_pending
         if self.summary.n_reused:

@@ -58,8 +58,9 @@ def folder_pages(fs: Any, folder: str, what: str) -> Iterator[list[dict[str, Any
 
 def _s3_entries(bucket: str, prefix: str, page: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for folder in page.get("CommonPrefixes", ()):
-        if (key := folder["Prefix"].rstrip("/")) + "/" != prefix:
-            yield {"name": f"{bucket}/{key}", "type": "directory"}
+        # A folder whose own name is empty cannot be told from the one that it is in: it is named, and not listed.
+        kind = "unnamed" if folder["Prefix"] == f"{prefix}/" else "directory"
+        yield {"name": f"{bucket}/{folder['Prefix'][:-1]}", "type": kind}
     for found in page.get("Contents", ()):
         if not found["Key"].endswith("/"):
             yield {"name": f"{bucket}/{found['Key']}", "type": "file", "size": found["Size"], "ETag": found["ETag"]}

@@ -111,6 +111,11 @@ class RangeFile:
             self._block = retry(
                 lambda: self._fs.cat_file(self._path, start=start, end=end), f"reading {redact(self.location)}"
             )
+            if len(self._block) > end - start:
+                # A server that does not know ranges gives the whole file.
+                self._block = self._block[start:end]
+            if len(self._block) < length:
+                raise OSError(errno.EIO, "the server gave less than it was asked for", redact(self.location))
             self._start, at = start, 0
             self._check_same()
         return self._block[at : at + length]

@@ -39,9 +39,13 @@ def data_files(folder: str) -> list[str]:
     Returns
     -------
     list of str
-        Names, in order of path of their rows.
+        Names, in order of path of their rows; none where there is no folder.
     """
-    found = (_NAME.fullmatch(name) for name in list_folder(folder))
+    try:
+        names = list_folder(folder)
+    except NotADirectoryError:
+        return []
+    found = (_NAME.fullmatch(name) for name in names)
     return [match[0] for match in sorted(filter(None, found), key=lambda match: int(match[1]))]
 
 

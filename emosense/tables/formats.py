@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final
 from emosense.errors import UsageError
 from emosense.registry import Registry
 from emosense.storage.commits import Commit, at_once
-from emosense.storage.locations import redact
+from emosense.storage.locations import absolute_location, redact
 from emosense.storage.writing import atomic_writer
 from emosense.tables.columns import Column, Group, select_columns
 from emosense.tables.row import Row
@@ -154,7 +154,11 @@ def place_of(output: str, name: str) -> str:
     UsageError
         If there is no such format.
     """
-    return os.path.splitext(output.rstrip("/"))[0] + OUTPUT_FORMATS.find(name).suffix
+    # A dot in the name of a folder begins no extension.
+    stem = output.rstrip("/") if output.endswith("/") else os.path.splitext(output)[0]
+    if os.path.basename(stem) in ("", os.curdir, os.pardir):
+        stem = absolute_location(output)
+    return stem + OUTPUT_FORMATS.find(name).suffix
 
 
 def format_of(output: str) -> str:

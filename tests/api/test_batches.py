@@ -122,3 +122,13 @@ def test_ray_data_labels_files_tables_and_items(
                 fn_constructor_kwargs={"model": tiny_model},
             )
             assert short(labelled.take_all()) == wanted
+
+
+def test_missing_cells_of_pandas_are_rows_and_types_of_kept_columns_stay(label_batch: Callable[..., pa.Table]) -> None:
+    times = np.array(["2026-01-01", "2026-01-02"], "datetime64[ns]")
+    frame = pd.DataFrame({"path": ["gone.wav", None], "at": times, "n": np.array([1, 2], np.int8)})
+    table = label_batch(frame, keep=["at", "n"])
+    assert table["error_code"].to_pylist() == ["missing", "missing"]
+    assert (table.schema.field("at").type, table.schema.field("n").type) == (pa.timestamp("ns"), pa.int8())
+    with pytest.raises(UsageError, match="recordings are bytes, paths or records with either, not int"):
+        label_batch({"bytes": np.array([1, 2])})

@@ -333,3 +333,24 @@ def test_gigabytes_after_a_recording_are_not_searched(tmp_path: Path, monkeypatc
     monkeypatch.setattr(os, "pread", counted)
     assert decoded(path).decoded_s == pytest.approx(1.0)
     assert n_read[0] < 1 << 26
+
+
+@pytest.mark.parametrize("padding", [1, 1000, 10_000])
+@pytest.mark.parametrize("xing", [False, True])
+def test_padding_after_a_tag_is_no_recording(tmp_path: Path, padding: int, xing: bool) -> None:
+    content = _mp3(0, xing)(2.0, 16_000)
+    plain, padded = tmp_path / "plain.mp3", tmp_path / "padded.mp3"
+    plain.write_bytes(content)
+    padded.write_bytes(bad_audio.id3(500) + b"\0" * padding + content)
+    # Some decoders give the encoder's delay too.
+    assert decoded(padded).decoded_s == pytest.approx(decoded(plain).decoded_s, abs=0.1)
+    assert decoded(padded).status == "ok"
+
+
+@pytest.mark.parametrize("silence_s", [10, 17, 25])
+def test_silence_at_the_end_of_a_flac_with_a_picture_in_its_tag_is_no_recording(tmp_path: Path, silence_s: int) -> None:
+    noise = np.random.default_rng(1).standard_normal(16_000 * 3) * 0.1
+    path = tmp_path / "a.flac"
+    soundfile.write(path, np.concatenate([noise, np.zeros(16_000 * silence_s)]), 16_000)
+    path.write_bytes(path.read_bytes() + b"APETAGEX" + bytes(range(128)) * 480)
+    assert decoded(path).status == "ok"

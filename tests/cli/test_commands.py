@@ -61,6 +61,16 @@ def test_a_configuration_file_has_a_table_of_options_per_command(tmp_path: Path)
         "flat.toml is not a TOML file with a table [label]"
         in run("label", ".", "--load-params", "flat.toml", cwd=tmp_path).stderr
     )
+    for text, says in (
+        ('[lable]\nmodel = "fast"\n', "c.toml has no table [label]"),
+        ('[label]\noutput = "a.csv"\no = "b.csv"\n', "c.toml gives the option o twice, with two of its names"),
+        ('[label]\nformat = "xml"\n', "unknown output format 'xml'"),
+        ('[label]\nemotions = ["angry", "bored"]\n', "bored"),
+    ):
+        (tmp_path / "c.toml").write_text(text)
+        done = run("label", ".", "--load-params", "c.toml", cwd=tmp_path)
+        assert done.returncode == 2
+        assert says in done.stderr
 
 
 def test_a_wrong_option_names_the_right_one(tmp_path: Path) -> None:

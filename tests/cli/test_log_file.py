@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from pathlib import Path
 
@@ -32,3 +33,15 @@ def test_the_errors_of_two_commands_follow_each_other_in_the_log(tmp_path: Path)
     refused = run("label", "one", "--log-file", "no/run.log", cwd=tmp_path)
     assert refused.returncode == 6
     assert refused.stderr == "emosense-batch: cannot write the log no/run.log: No such file or directory\n"
+
+
+def test_a_file_that_is_no_log_is_refused_and_unchanged(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    os.mkfifo(tmp_path / "pipe")
+    done = run("label", "a.wav", "--log-file", "a.wav", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "emosense-batch: --log-file: a.wav is not a log: choose another file\n",
+    )
+    assert (tmp_path / "a.wav").read_bytes() == b"RIFF"
+    assert run("label", "a.wav", "--log-file", "pipe", cwd=tmp_path).returncode == 6

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +35,7 @@ def test_a_table_is_printed_as_csv_or_json_lines_and_nothing_else(
     [
         (("-f", "parquet"), "-o - prints one table: choose -f csv or -f jsonl"),
         (("-f", "csv", "-f", "jsonl"), "-o - prints one table: choose -f csv or -f jsonl"),
+        (("--address", "a:1"), "-o - is for this machine: with --address, name a place that all machines reach"),
         (("--json",), "-o - prints only the table: leave out --report and --json, or name a file"),
         (("--report", "r.html"), "-o - prints only the table: leave out --report and --json, or name a file"),
     ],
@@ -40,3 +43,14 @@ def test_a_table_is_printed_as_csv_or_json_lines_and_nothing_else(
 def test_what_does_not_fit_on_standard_output_is_refused(tmp_path: Path, options: tuple[str, ...], says: str) -> None:
     done = run("label", tmp_path, "-o", "-", *options)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"emosense-batch: {says}\n")
+
+
+def test_a_table_that_cannot_be_printed_is_not_a_success(
+    tmp_path: Path, tiny_model: str, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("in/a.wav")
+    command = [sys.executable, "-m", "emosense", "label", "in", "-m", tiny_model, "-o", "-"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert done.returncode == 6
+    assert "the table could not be printed: No space left on device" in done.stderr

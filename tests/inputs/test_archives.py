@@ -332,3 +332,46 @@ def test_rows_of_archives_are_those_of_the_files(tiny_model: str, tmp_path: Path
     assert run_label_job(inside).n_reused == 15
     limited = dataclasses.replace(inside, output=str(tmp_path / "f.csv"), limit=7)
     assert run_label_job(limited).n_recordings == 7
+
+
+@pytest.mark.parametrize("size", [b"9" * 5000, b"9" * 30])
+def test_a_size_that_no_file_has_is_an_error_row(tmp_path: Path, size: bytes) -> None:
+    write_tar(tmp_path / "t.tar", {"a.wav": b"a"})
+    whole = (tmp_path / "t.tar").read_bytes()
+    record = b" size=" + size + b"\n"
+    record = str(len(record) + len(str(len(record)))).encode() + record
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, len(record)
+    block = header.tobuf() + record + b"\0" * (-len(record) % 512)
+    (tmp_path / "t.tar").write_bytes(block + whole)
+    found, _ = listed(tmp_path / "t.tar")
+    assert [fault(recording) != "" for recording in found] == [True]
+
+
+def test_text_that_is_not_utf8_in_a_parquet_table_is_an_error_row(tmp_path: Path) -> None:
+    names = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(np.array([0, 1], np.int32).tobytes()), pa.py_buffer(b"\xff")]
+    )
+    pq.write_table(pa.table({"bytes": pa.array([b"a"]), "path": names}), tmp_path / "t.parquet")
+    found, _ = listed(tmp_path / "t.parquet")
+    assert [fault(recording) != "" for recording in found] == [True]
+
+
+def test_bad_members_have_a_row_each_beside_other_inputs(tmp_path: Path) -> None:
+    write_tar(tmp_path / "t.tar", {f"/a/{number}.wav": b"a" for number in range(3)})
+    (tmp_path / "other.wav").write_bytes(b"b")
+    with Listing() as listing:
+        for name in ("t.tar", "other.wav"):
+            listing.add_input(str(tmp_path / name), INSIDE)
+        open_archives(listing, INSIDE)
+        assert len(listing) == 4
+
+
+@pytest.mark.parametrize("n_more", [1, 100, 250, 258, 300])
+def test_silence_that_ends_near_a_multiple_of_what_is_read_at_once_is_whole(tmp_path: Path, n_more: int) -> None:
+    silent = {f"{number}.wav": b"\0" * ((1 << 20) + n_more + number) for number in range(40)}
+    write_zip(tmp_path / "t.zip", silent)
+    found, _ = listed(tmp_path / "t.zip")
+    assert {recording.path.rpartition("::")[2]: len(content(recording)) for recording in found} == {
+        name: len(each) for name, each in silent.items()
+    }

@@ -85,3 +85,9 @@ def test_no_thread_is_left_when_a_walk_is_given_up() -> None:
     for thread in started:
         thread.join(timeout=20)
     assert not any(thread.is_alive() for thread in started)
+
+
+@pytest.mark.parametrize("limit", [None, 5])
+def test_a_folder_without_a_name_is_counted_and_the_walk_ends(limit: int | None) -> None:
+    paged_fs.fill("/calls/b.wav", "in//c.wav", "in/a.wav")
+    assert listed("paged://bucket", limit=limit) == (["paged://bucket/in/a.wav"], {"special": 2})

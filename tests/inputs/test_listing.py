@@ -197,9 +197,13 @@ def test_a_listed_name_that_is_not_there_still_counts(tmp_path: Path) -> None:
 def test_only_recordings_with_the_same_content_are_done() -> None:
     with Listing() as listing:
         listing.add(Recording(name, name, 1, "v1") for name in "abc")
-        listing.mark_done([("a", 1, "v1"), ("b", 1, "v2"), ("c", 2, "v1"), ("d", 1, "v1")])
+        done = [("a", 1, "v1"), ("b", 1, "v2"), ("c", 2, "v1"), ("d", 1, "v1")]
+        listing.mark_done([(*each, False) for each in done])
         assert [path for path, *_ in listing.pending()] == [b"b", b"c"]
         assert listing.n_pending() == 2
+        # A newer result that is to be done again is what counts.
+        listing.mark_done([("a", 1, "v1", True)])
+        assert [path for path, *_ in listing.pending()] == [b"a", b"b", b"c"]
 
 
 def test_a_bucket_is_listed_like_a_folder() -> None:

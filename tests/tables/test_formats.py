@@ -86,6 +86,8 @@ def test_the_extension_of_the_output_is_replaced() -> None:
     assert place_of("calls/labels.v2.csv", "jsonl") == "calls/labels.v2.jsonl"
     assert format_of("s3://bucket/labels/") == "dataset"
     assert place_of("calls/labels/", "jsonl") == "calls/labels.jsonl"
+    assert place_of("calls/v.1/", "jsonl") == "calls/v.1.jsonl"
+    assert place_of("./", "csv") == f"{os.getcwd()}.csv"
     assert place_of("s3://bucket/labels.parquet", "raven") == "s3://bucket/labels.raven.txt"
     with pytest.raises(
         UsageError, match="unknown output format 'xml': choose one of csv, parquet, jsonl, dataset, audacity"
