@@ -22,7 +22,7 @@ COMMAND = (
 )  # fmt: skip
 _PAUSE_S = 1.5
 _SAMPLE_RATE = 22_050
-# Who speaks after whom in the conversation: numbers of the samples.
+# The numbers of the samples that make up the conversation, in order.
 _TURNS = (1, 3, 2, 4, 5, 6, 1, 4, 2, 3)
 
 

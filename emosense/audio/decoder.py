@@ -28,9 +28,9 @@ from emosense.errors import RecordingError
 MIN_SAMPLE_RATE_HZ: Final = 1_000
 MAX_SAMPLE_RATE_HZ: Final = 768_000
 # libsndfile says 2**63 - 1 frames where a header gives no total, and over 1e9 for some damaged MP3 headers.
+_UNKNOWN_FRAMES: Final = 1 << 40
 # libsndfile reads so much of a FLAC at a time, at most.
 _READ_AHEAD_BYTES: Final = 1 << 14
-_UNKNOWN_FRAMES: Final = 1 << 40
 # Samples of a block, of all channels: 5 s of 48 kHz. A call for each 65,536 would take 0.25 ms more for 4 s.
 BLOCK_SAMPLES: Final = 1 << 18
 

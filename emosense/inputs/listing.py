@@ -175,7 +175,7 @@ class Listing:
         """
         self._database.execute(
             "CREATE UNIQUE INDEX IF NOT EXISTS by_location ON recording (location, member) "
-            # What is bad has no place to be told apart by, but its path.
+            # Bad members of one archive share a place, and differ by their paths alone.
             "WHERE member NOT LIKE 'bad:%'"
         )
 

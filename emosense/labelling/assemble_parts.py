@@ -11,7 +11,7 @@ import collections
 import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from emosense.inputs.listing import Listing
 from emosense.inputs.recording import Recording
@@ -26,9 +26,6 @@ from emosense.tables.writers import arrow_schema, arrow_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-# Rows that become columns together: one by one would take 30 times as long.
-_ROWS_AT_ONCE: Final = 4096
 
 
 def assemble_parts(
@@ -57,7 +54,7 @@ def assemble_parts(
         found = (
             table
             for stretch in folder.stretches()
-            for table in _tables(stretch, layout, schema, listing, summary, folder.place.own_emotions)
+            for table in _tables(stretch, layout, schema, listing, summary, folder.place.own_emotions, n_rows)
         )
         for table in _cut(found, n_rows):
             for write in writes:
@@ -69,9 +66,9 @@ def assemble_parts(
 
 def _tables(
     stretch: Stretch, layout: TableLayout, schema: pa.Schema, listing: Listing, summary: Summary,
-    own_emotions: tuple[str, ...],
+    own_emotions: tuple[str, ...], n_rows: int,
 ) -> Iterator[pa.Table]:  # fmt: skip
-    """Yield the columns of a stretch, counted."""
+    """Yield the columns of a stretch, counted; rows become columns many at a time, which takes a 30th of the time."""
     listed = listing.between(stretch.first, stretch.last)
     if stretch.part is not None:
         recordings = list(listed)
@@ -85,7 +82,7 @@ def _tables(
         for labelled in entry.labelled.by_channel:
             summary.count(labelled)
             rows.append(labelled.row)
-        if len(rows) >= _ROWS_AT_ONCE:
+        if len(rows) >= n_rows:
             yield arrow_table(layout.records(rows), schema)
             rows = []
     if rows:

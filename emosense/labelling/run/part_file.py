@@ -3,8 +3,8 @@
     0002-00000017-5f70bf18a086.parquet     generation, number of the part in it, first digits of the file's SHA-256
 
 The name has the digest of the content, so a part never changes: a task that Ray repeats writes the same file or another
-one beside it, and a damaged file is told by its name. The columns are those of a table of recordings with all that is
-measured (`emosense.tables.columns`), and
+one beside it, and its name shows whether a file is damaged. The columns are those of a table of recordings with all
+that is measured (`emosense.tables.columns`), and
 
     size, version            the content that was labelled, as it was listed
     segments                 JSON: the rows of the segments; null if the only one says no more than the row
