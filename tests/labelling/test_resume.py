@@ -91,7 +91,9 @@ def test_a_killed_run_resumes_where_it_stopped(
     assert code == -signal.SIGKILL
     assert not output.exists()
     table, n_reused = finish(job, output)
-    assert n_reused == (n_parts - (share == 99)) * PART
+    # The other worker may have put its part in the same moment, or not yet have put the one before.
+    n_put = n_parts - (share == 99)
+    assert n_reused in ((n_put - 1) * PART, n_put * PART, (n_put + 1) * PART)
     check(table, expected)
 
 

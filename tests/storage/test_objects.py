@@ -116,8 +116,8 @@ def test_a_run_that_is_killed_resumes_in_the_bucket(
     start_s = time.monotonic()
     summary = run_label_job(dataclasses.replace(job, output=output))
     assert time.monotonic() - start_s < 30  # the dead run's lease is not waited for on its own machine
-    # The other worker may have put its part in the same moment.
-    assert summary.n_reused in (n_reused, n_reused + 8)
+    # The other worker may have put its part in the same moment, or not yet have put the one before.
+    assert summary.n_reused in ((n_reused - 8, n_reused, n_reused + 8) if suffix == ".parquet" else (n_reused,))
     assert store.cat_file(output) == expected
 
 
