@@ -38,7 +38,7 @@ def prepared(paths):
 label = bare.label
 """
 FEATURES = """
-from emosense.audio.reader import read_waveform
+from emosense.audio.waveform import read_waveform
 from emosense.audio.speech import speech_of
 from emosense.features.config import default_config
 from emosense.features.sets import FEATURE_SETS

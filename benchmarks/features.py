@@ -25,7 +25,7 @@ import peers
 import scipy.fft
 from tables import machine, markdown, write
 
-from emosense.audio.reader import read_waveform
+from emosense.audio.waveform import read_waveform
 from emosense.features import filterbanks
 from emosense.features.config import FeatureConfig, default_config
 from emosense.features.sets import extract

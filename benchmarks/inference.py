@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from tables import machine, markdown, write
 
-from emosense.audio.reader import read_waveform
+from emosense.audio.waveform import read_waveform
 from emosense.features.sets import extract
 from emosense.models.model import Model, read_model, shipped_models
 from emosense.training.cnn_export import to_onnx

@@ -17,7 +17,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from emosense.audio.reader import read_waveform
+from emosense.audio.waveform import read_waveform
 from emosense.inputs.corpus import read_corpus
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from emosense.audio.reader import read_waveform
+from emosense.audio.waveform import read_waveform
 from emosense.features.config import FeatureConfig
 from emosense.features.whisper import PEAK
 

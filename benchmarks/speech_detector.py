@@ -27,7 +27,7 @@ import made_sounds
 
 from emosense.audio import speech, speech_detector
 from emosense.audio.high_pass import high_pass
-from emosense.audio.reader import read_waveform
+from emosense.audio.waveform import read_waveform
 from emosense.inputs.corpus import read_corpus
 
 RATE = 16_000

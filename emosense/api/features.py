@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.api.recordings import Path, recording_at
-from emosense.audio.reader import read_waveform
+from emosense.audio.waveform import read_waveform
 from emosense.errors import UsageError
 from emosense.features.config import FeatureConfig, default_config
 from emosense.inputs.recording import open_recording

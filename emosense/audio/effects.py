@@ -10,24 +10,17 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-import scipy.fft
 import scipy.signal
-from numpy.typing import NDArray
 
 from emosense.arrays import Float32
-from emosense.audio import codecs, interference
+from emosense.audio import codecs, interference, noise
 from emosense.audio.mp3 import KBIT_S, RATES_HZ, mp3
 from emosense.audio.resampling import resample
 
 # Raise it whenever an effect gives other samples than before: features extracted with the old one are not used again.
 VERSION: Final = 1
-SILENCE_S: Final = 2.0
-# The band of speech: noise in ultrasound would raise the signal-to-noise ratio of a recording at 48 kHz.
-NOISE_BAND_HZ: Final = (50.0, 8000.0)
 # The largest sample of a 16-bit file.
 FULL_SCALE: Final = 32767 / 32768
-_FRAME_S: Final = 0.02
-_ACTIVE_DB: Final = 30.0
 _TELEPHONE_LOW_HZ: Final = 300.0
 
 
@@ -40,32 +33,9 @@ def constants() -> tuple[object, ...]:
         In a fixed order; keys of stored features hold its digest.
     """
     return (
-        VERSION, SILENCE_S, NOISE_BAND_HZ, FULL_SCALE, _FRAME_S, _ACTIVE_DB, _TELEPHONE_LOW_HZ, RATES_HZ, KBIT_S,
-        interference.HUM_HARMONICS, interference.RUMBLE_BELOW_HZ, interference.NOISE_S,
+        VERSION, noise.SILENCE_S, noise.NOISE_BAND_HZ, FULL_SCALE, noise.FRAME_S, noise.ACTIVE_DB, _TELEPHONE_LOW_HZ,
+        RATES_HZ, KBIT_S, interference.HUM_HARMONICS, interference.RUMBLE_BELOW_HZ, interference.NOISE_S,
     )  # fmt: skip
-
-
-def active_power(waveform: Float32, sample_rate: int) -> float:
-    """Return the power of the active part of a recording: its 20 ms frames within 30 dB of the loudest one.
-
-    Signal-to-noise ratios refer to this power, so that pauses do not make the noise weaker.
-
-    Parameters
-    ----------
-    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
-        Mono.
-    sample_rate : int
-        Hz.
-
-    Returns
-    -------
-    float
-        Mean square of the active samples.
-    """
-    frame = min(max(1, round(_FRAME_S * sample_rate)), len(waveform))
-    whole = waveform[: len(waveform) // frame * frame].reshape(-1, frame)
-    power = np.square(whole, dtype=np.float64).mean(axis=1)
-    return float(power[power >= power.max() * 10 ** (-_ACTIVE_DB / 10)].mean())
 
 
 def gain(waveform: Float32, sample_rate: int, gain_db: float) -> tuple[Float32, int]:
@@ -113,52 +83,6 @@ def at_rate(waveform: Float32, sample_rate: int, rate_hz: float) -> tuple[Float3
     return resample(waveform, sample_rate, round(rate_hz)), round(rate_hz)
 
 
-def white_noise(waveform: Float32, sample_rate: int, snr_db: float) -> tuple[Float32, int]:
-    """Add noise with equal power per hertz within `NOISE_BAND_HZ`.
-
-    Parameters
-    ----------
-    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
-        Mono.
-    sample_rate : int
-        Hz.
-    snr_db : float
-        Active power over noise power, in dB.
-
-    Returns
-    -------
-    waveform : ndarray, shape (n_samples,), float32
-        The disturbed waveform.
-    sample_rate : int
-        Unchanged, in Hz.
-    """
-    noise = _noise(interference.generator_of(waveform), len(waveform), sample_rate, 0.0)
-    return _add(waveform, noise, sample_rate, snr_db), sample_rate
-
-
-def pink_noise(waveform: Float32, sample_rate: int, snr_db: float) -> tuple[Float32, int]:
-    """Add noise with equal power per octave within `NOISE_BAND_HZ`.
-
-    Parameters
-    ----------
-    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
-        Mono.
-    sample_rate : int
-        Hz.
-    snr_db : float
-        Active power over noise power, in dB.
-
-    Returns
-    -------
-    waveform : ndarray, shape (n_samples,), float32
-        The disturbed waveform.
-    sample_rate : int
-        Unchanged, in Hz.
-    """
-    noise = _noise(interference.generator_of(waveform), len(waveform), sample_rate, -0.5)
-    return _add(waveform, noise, sample_rate, snr_db), sample_rate
-
-
 def room(waveform: Float32, sample_rate: int, rt60_s: float) -> tuple[Float32, int]:
     """Add the reverberation of a room: a tail of noise that falls by 60 dB in `rt60_s`.
 
@@ -188,30 +112,6 @@ def room(waveform: Float32, sample_rate: int, rt60_s: float) -> tuple[Float32, i
     return reverberant.astype(np.float32), sample_rate
 
 
-def leading_silence(waveform: Float32, sample_rate: int, floor_dbfs: float) -> tuple[Float32, int]:
-    """Put `SILENCE_S` seconds of quiet noise or zeros before the recording.
-
-    Parameters
-    ----------
-    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
-        Mono.
-    sample_rate : int
-        Hz.
-    floor_dbfs : float
-        Root mean square of the noise in dB of full scale; -inf for zeros.
-
-    Returns
-    -------
-    waveform : ndarray, shape (n_samples + SILENCE_S * sample_rate,), float32
-        The disturbed waveform.
-    sample_rate : int
-        Unchanged, in Hz.
-    """
-    n_samples = round(SILENCE_S * sample_rate)
-    noise = _noise(interference.generator_of(waveform), n_samples, sample_rate, 0.0) * 10 ** (floor_dbfs / 20)
-    return np.concatenate((noise.astype(np.float32), waveform)), sample_rate
-
-
 def telephone(waveform: Float32, sample_rate: int, upper_hz: float) -> tuple[Float32, int]:
     """Keep only the band of a telephone line, from 300 Hz to `upper_hz` (Butterworth, -3 dB at both ends).
 
@@ -237,21 +137,6 @@ def telephone(waveform: Float32, sample_rate: int, upper_hz: float) -> tuple[Flo
     return scipy.signal.sosfilt(sections, waveform.astype(np.float64)).astype(np.float32), sample_rate
 
 
-def _noise(rng: np.random.Generator, n_samples: int, sample_rate: int, slope: float) -> NDArray[np.float64]:
-    """Return noise in `NOISE_BAND_HZ` of root mean square 1; its amplitude is proportional to frequency ** `slope`."""
-    hz = scipy.fft.rfftfreq(n_samples, 1 / sample_rate)
-    shape = np.zeros(len(hz))
-    in_band = (hz >= NOISE_BAND_HZ[0]) & (hz <= NOISE_BAND_HZ[1])
-    shape[in_band] = hz[in_band] ** slope
-    noise = scipy.fft.irfft(shape * scipy.fft.rfft(rng.standard_normal(n_samples)), n_samples)
-    return np.asarray(noise / np.sqrt(np.square(noise).mean()))
-
-
-def _add(waveform: Float32, noise: NDArray[np.float64], sample_rate: int, snr_db: float) -> Float32:
-    level = np.sqrt(active_power(waveform, sample_rate) * 10 ** (-snr_db / 10))
-    return np.asarray(waveform + level * noise, np.float32)
-
-
 EFFECTS: Final[dict[str, Callable[[Float32, int, float], tuple[Float32, int]]]] = {
     "gain": gain,
     "rate": at_rate,
@@ -260,10 +145,10 @@ EFFECTS: Final[dict[str, Callable[[Float32, int, float], tuple[Float32, int]]]] 
     "vorbis": codecs.vorbis,
     "ulaw": codecs.mu_law,
     "gsm": codecs.gsm,
-    "white": white_noise,
-    "pink": pink_noise,
+    "white": noise.white_noise,
+    "pink": noise.pink_noise,
     "room": room,
-    "silence": leading_silence,
+    "silence": noise.leading_silence,
     "telephone": telephone,
     "hum50": interference.hum_50_hz,
     "hum60": interference.hum_60_hz,

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.audio import amr, container_headers
 from emosense.audio.container_headers import MAX_CHANNELS, TOLERANCE_S
 from emosense.audio.content import Content, ContentFile
+from emosense.audio.ffmpeg_samples import samples_of, to_float32
 from emosense.audio.file_type import is_audio_start
 from emosense.audio.formats import DEMUXERS
 from emosense.audio.tracks import track_fault, track_order
@@ -231,7 +231,7 @@ class FFmpegDecoder:
                 self.n_lost += max(0, n_missing) if n_good else 0
                 waiting, n_waiting = [], 0
             n_good += 1
-            samples = _to_float32(_samples(frame), frame.format.is_planar, self.n_channels)[max(0, -n_missing) :]
+            samples = to_float32(samples_of(frame), frame.format.is_planar, self.n_channels)[max(0, -n_missing) :]
             n_waiting += len(samples)
             waiting.append(samples)
             frame = next(self._frames, None)
@@ -269,29 +269,3 @@ def _concatenated(blocks: list[Float32]) -> Iterator[Float32]:
 def _silence(n_frames: int, n_channels: int) -> Iterator[Float32]:
     for start in range(0, n_frames, BLOCK_FRAMES):
         yield np.zeros((min(BLOCK_FRAMES, n_frames - start), n_channels), np.float32)
-
-
-def _samples(frame: Any) -> NDArray[np.generic]:
-    """Return the samples unconverted, of shape (n_planes, n_samples).
-
-    Not ``frame.to_ndarray()``: PyAV 18.1 looks for a null pointer after the last plane, where FFmpeg puts none if there
-    are eight planes or more. Eight channels of AAC crashed it.
-    """
-    from av.audio.frame import format_dtypes
-    from av.audio.plane import AudioPlane
-
-    n_channels = frame.layout.nb_channels
-    n_planes, width = (n_channels, 1) if frame.format.is_planar else (1, n_channels)
-    dtype = np.dtype(format_dtypes[frame.format.name])
-    planes: list[Any] = [AudioPlane(frame, i) for i in range(n_planes)]
-    return np.stack([np.frombuffer(plane, dtype, frame.samples * width) for plane in planes])
-
-
-def _to_float32(samples: NDArray[np.generic], is_planar: bool, n_channels: int) -> Float32:
-    """Convert FFmpeg's sample formats to float32 of shape (n_frames, n_channels)."""
-    frames = samples.T if is_planar else samples.reshape(-1, n_channels)
-    if np.issubdtype(samples.dtype, np.integer):
-        middle = 128.0 if samples.dtype == np.uint8 else 0.0
-        full_scale = 2.0 ** (8 * samples.itemsize - 1)
-        return ((frames.astype(np.float64) - middle) / full_scale).astype(np.float32)
-    return frames.astype(np.float32)

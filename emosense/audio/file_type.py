@@ -14,14 +14,14 @@ from typing import Final
 from emosense.audio.container_headers import MAX_CHANNELS, chunks
 from emosense.audio.content import Content
 from emosense.audio.formats import STARTS, UNREAD_FORMATS, unread_by_name
+from emosense.audio.mpeg import mpeg_frame_bytes, mpeg_start
 from emosense.audio.other_files import disguised_kind, other_kind
+from emosense.audio.transport_stream import is_transport_stream
 from emosense.errors import RecordingError
 
 # First atoms of MP4 and QuickTime; empty ones may precede the one that says more.
 _MP4_ATOMS: Final = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp")
 _CONTROL: Final = re.compile(rb"[\0-\x08\x0e-\x1a]")
-# Packets of a transport stream have 188 bytes, and 4 more before each on Blu-ray discs, or 16 after each.
-TRANSPORT_PACKETS: Final = ((0, 188), (4, 192), (0, 204))
 _UNREAD_STARTS: Final = re.compile(
     b"|".join(b"(?P<f%d>%b)" % (place, each.start) for place, each in enumerate(UNREAD_FORMATS) if each.start),
     re.DOTALL,
@@ -30,16 +30,6 @@ _UNREAD_STARTS: Final = re.compile(
 # database, which keeps its content in pages of 4 to 64 KiB.
 _LEAST_SHARE, _BYTES_A_BREAK, _LONGEST_LEAD_BYTES = 0.5, 1 << 18, 1 << 16
 _IMA_ADPCM: Final = 0x11
-# kbit/s by the four bits of a frame's header (ISO 11172-3 and 13818-3), one row per layer.
-_MPEG1_KBPS: Final = (
-    (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
-    (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-)
-_MPEG2_KBPS: Final = (
-    (0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-)
 
 
 def is_audio_start(head: bytes) -> bool:
@@ -70,22 +60,6 @@ def _starts_with_mpeg_frames(head: bytes) -> bool:
     second = mpeg_frame_bytes(head[first:]) if first else 0
     is_free_format = head[1:2] in (b"\xfa", b"\xfb", b"\xf2", b"\xf3", b"\xe2", b"\xe3") and head[2] >> 4 == 0
     return is_free_format or len(head) in (first, first + second)
-
-
-def is_transport_stream(head: bytes) -> bool:
-    """Return whether a file is an MPEG transport stream.
-
-    Parameters
-    ----------
-    head : bytes
-        The first bytes of the file.
-
-    Returns
-    -------
-    bool
-        Whether all packets in them, three or more, have their sync byte.
-    """
-    return any(len(marks := head[at::size]) >= 3 and not marks.strip(b"G") for at, size in TRANSPORT_PACKETS)
 
 
 def is_only_text(head: bytes) -> bool:
@@ -237,57 +211,3 @@ def header_fault(content: Content) -> RecordingError | None:
     if tag == _IMA_ADPCM and block_frames > 1 + 2 * max(0, block_align // n_channels - 4):
         return RecordingError("corrupt", f"a block of {block_align} bytes cannot hold {block_frames} samples")
     return None
-
-
-def mpeg_start(data: bytes) -> int | None:
-    """Find three MPEG audio frames (layer I to III) in a row.
-
-    Parameters
-    ----------
-    data : bytes
-        Part of a file.
-
-    Returns
-    -------
-    int or None
-        Position of the first of them; None if there are none.
-    """
-    for match in re.finditer(rb"\xff[\xe2-\xff]", data):
-        start = place = match.start()
-        for _ in range(3):
-            length = mpeg_frame_bytes(data[place : place + 4])
-            if not length:
-                break
-            place += length
-        else:
-            return start
-    return None
-
-
-def mpeg_frame_bytes(header: bytes) -> int:
-    """Return the length of an MPEG audio frame (ISO 11172-3, 2.4.2.3).
-
-    Parameters
-    ----------
-    header : bytes
-        Four bytes or more.
-
-    Returns
-    -------
-    int
-        In bytes, 0 if this is not a header of a frame.
-    """
-    if len(header) < 4 or header[0] != 0xFF or header[1] < 0xE2:
-        return 0
-    version, layer = (header[1] >> 3) & 3, 4 - ((header[1] >> 1) & 3)
-    bit_rate, rate = header[2] >> 4, (header[2] >> 2) & 3
-    if version == 1 or layer == 4 or bit_rate in (0, 15) or rate == 3:
-        return 0
-    # Version 3 is MPEG-1, 2 is MPEG-2 at half the rates, 0 the extension MPEG-2.5 at a quarter.
-    table = _MPEG1_KBPS[layer - 1] if version == 3 else _MPEG2_KBPS[min(layer, 2) - 1]
-    sample_rate = (44_100, 48_000, 32_000)[rate] >> {3: 0, 2: 1, 0: 2}[version]
-    padding = (header[2] >> 1) & 1
-    if layer == 1:
-        return (12_000 * table[bit_rate] // sample_rate + padding) * 4
-    samples = 72_000 if layer == 3 and version != 3 else 144_000
-    return samples * table[bit_rate] // sample_rate + padding

@@ -9,21 +9,16 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
-from emosense.arrays import Float32
 from emosense.audio import container_headers
 from emosense.audio.content import Content
 from emosense.audio.ends import end_of_first
-from emosense.audio.file_type import is_transport_stream, mpeg_frame_bytes, mpeg_start
 from emosense.audio.frame_lengths import ac3_frame_bytes, adts_frame_bytes
+from emosense.audio.mpeg import after_id3, mp3_frame_count, mpeg_frame_bytes, mpeg_start
 from emosense.audio.ogg import MARK, OggStream, ogg_streams
-from emosense.audio.transport_stream import program_starts
-from emosense.errors import RecordingError
-
-if TYPE_CHECKING:
-    from emosense.audio.decoder import Decoder
+from emosense.audio.transport_stream import is_transport_stream, program_starts
 
 # What files start with, in full: so much is in no recording by chance.
 _HEADERS: Final = (
@@ -116,7 +111,7 @@ def _n_tag_bytes(content: Content, start: int) -> int:
     """Return the length of ID3 tags before anything but MPEG frames, where decoders do not expect them."""
     if content.at(start, 3) != b"ID3":
         return 0
-    n_bytes = container_headers.after_id3(content.part(start, content.size))
+    n_bytes = after_id3(content.part(start, content.size))
     return n_bytes if _ANY.match(content.at(start + n_bytes, _HEADER_BYTES)) else 0
 
 
@@ -138,9 +133,9 @@ def _following(content: Content) -> int | None:
     end = end_of_first(content)
     if end is None or not 0 < end < content.size:
         return None
-    is_mpeg = mpeg_frame_bytes(content.at(container_headers.after_id3(content), 4)) > 0
+    is_mpeg = mpeg_frame_bytes(content.at(after_id3(content), 4)) > 0
     # MPEG frames end where they are damaged, too, and the decoder goes on after that.
-    return begins_after(content, end, has_frames=not is_mpeg or container_headers.mp3_frame_count(content) > 0)
+    return begins_after(content, end, has_frames=not is_mpeg or mp3_frame_count(content) > 0)
 
 
 def begins_after(content: Content, end: int, *, has_frames: bool = True, is_flac: bool = False) -> int | None:
@@ -206,73 +201,3 @@ def _frames_start(data: bytes, sync: bytes, length_of: Callable[[bytes], int]) -
         else:
             return match.start()
     return None
-
-
-class JoinedDecoder:
-    """Reads recordings one after the other, as one.
-
-    One that has another sample rate or other channels than the first is left out, as is one that cannot be read: the
-    whole is then broken.
-
-    Parameters
-    ----------
-    openers : sequence of callable
-        Each opens one of the recordings.
-
-    Attributes
-    ----------
-    sample_rate, n_channels : int
-        Those of the first recording.
-    tolerance_s : float
-        As in `Decoder`.
-    is_broken : bool
-        As in `Decoder`.
-    n_lost : int
-        As in `Decoder`.
-    declared_frames : int or None
-        Frames of the recordings so far.
-    """
-
-    def __init__(self, openers: Sequence[Callable[[], Decoder]]) -> None:
-        self._first, self._others = openers[0](), openers[1:]
-        self.sample_rate, self.n_channels = self._first.sample_rate, self._first.n_channels
-        self.tolerance_s = self._first.tolerance_s
-        self.is_broken = False
-        self.n_lost = 0
-        self.declared_frames: int | None = 0
-
-    def blocks(self) -> Iterator[Float32]:
-        """Yield the blocks of all recordings.
-
-        Yields
-        ------
-        ndarray, shape (n_frames, n_channels), float32
-            As the decoders of the recordings give them.
-        """
-        yield from self._part(self._first)
-        for opener in self._others:
-            try:
-                decoder = opener()
-                if (decoder.sample_rate, decoder.n_channels) == (self.sample_rate, self.n_channels):
-                    yield from self._part(decoder)
-                    continue
-                self._declare((decoder.declared_frames or 0) * self.sample_rate // decoder.sample_rate)
-            except RecordingError:
-                # What was decoded before is worth a label.
-                pass
-            self.is_broken = True
-
-    def _part(self, decoder: Decoder) -> Iterator[Float32]:
-        n_frames, n_lost = 0, self.n_lost
-        for block in decoder.blocks():
-            n_frames += len(block)
-            self.n_lost = n_lost + decoder.n_lost
-            yield block
-        self.n_lost = n_lost + decoder.n_lost
-        declared = decoder.declared_frames or 0
-        is_short = declared - n_frames > decoder.tolerance_s * self.sample_rate
-        self._declare(declared if is_short or decoder.is_broken else n_frames)
-        self.is_broken |= decoder.is_broken
-
-    def _declare(self, n_frames: int) -> None:
-        self.declared_frames = (self.declared_frames or 0) + n_frames

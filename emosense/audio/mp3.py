@@ -10,8 +10,8 @@ from typing import Final
 import soundfile
 
 from emosense.arrays import Float32
-from emosense.audio.reader import read_native
 from emosense.audio.resampling import resample
+from emosense.audio.waveform import read_native
 from emosense.errors import UsageError
 
 RATES_HZ: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)

@@ -9,7 +9,6 @@ of them, however long it is.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
@@ -21,6 +20,8 @@ from emosense.audio.clipping import ClippingMeter
 from emosense.audio.decoder import open_decoder
 from emosense.audio.mono import mixed
 from emosense.audio.resampling import lent_stream
+from emosense.audio.sample_buffer import SampleBuffer
+from emosense.audio.segment import Segment
 from emosense.audio.silence import SILENCE_PEAK, SilenceLimit
 from emosense.errors import RecordingError
 
@@ -29,26 +30,6 @@ MIN_DURATION_S: Final = 0.25
 _ABSURD_PEAK: Final = 1e3
 # A stream that stops early has lost at least one codec frame, which is usually 20 ms long.
 _LOST_S: Final = 0.02
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Segment:
-    """A time span of a recording.
-
-    Parameters
-    ----------
-    start_s, end_s : float
-        Its place in the recording, in seconds.
-    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
-        Mono, at the sample rate of the reader.
-    channel : int or None
-        Its channel, from 1; None unless channels are split.
-    """
-
-    start_s: float
-    end_s: float
-    waveform: Float32
-    channel: int | None = None
 
 
 class RecordingReader:
@@ -155,7 +136,7 @@ class RecordingReader:
             the decoder. A channel without speech is no error where another one has sound.
         """
         window, hop = round(window_s * self.sample_rate), round(hop_s * self.sample_rate)
-        buffered, start, peak, n_given = _Buffer(), 0, 0.0, 0
+        buffered, start, peak, n_given = SampleBuffer(), 0, 0.0, 0
         for waveform in self._resampled():
             peak = max(peak, _peak(waveform))
             buffered.append(waveform)
@@ -242,82 +223,3 @@ class RecordingReader:
 def _peak(waveform: Float32) -> float:
     """Return the largest absolute value: two reductions take half the time of an array of absolute values."""
     return max(-float(waveform.min(initial=0.0)), float(waveform.max(initial=0.0)))
-
-
-class _Buffer:
-    """Samples of all channels that wait for a full window. Blocks are joined only when a window is taken."""
-
-    def __init__(self) -> None:
-        self._blocks: list[Float32] = []
-        self._n = 0
-
-    def __len__(self) -> int:
-        return self._n
-
-    def append(self, samples: Float32) -> None:
-        self._blocks.append(samples)
-        self._n += len(samples)
-
-    def head(self, n: int) -> Float32:
-        return self._joined()[:n]
-
-    def drop(self, n: int) -> None:
-        # A copy, so that what is dropped is freed.
-        self._blocks = [self._joined()[n:].copy()]
-        self._n = len(self._blocks[0])
-
-    def _joined(self) -> Float32:
-        if len(self._blocks) != 1:
-            self._blocks = [np.concatenate(self._blocks)]
-        return self._blocks[0]
-
-
-def read_waveform(file: BinaryIO, sample_rate: int, max_duration_s: float = float("inf")) -> Float32:
-    """Read a whole recording.
-
-    Parameters
-    ----------
-    file : binary file
-        Opened for reading; it has a descriptor.
-    sample_rate : int
-        Sample rate of the result in Hz.
-    max_duration_s : float
-        Longer recordings are refused.
-
-    Returns
-    -------
-    ndarray, shape (n_samples,), float32 in [-1, 1]
-        Mono.
-
-    Raises
-    ------
-    RecordingError
-        If the recording cannot be read or has no speech; see `RecordingReader.segments`.
-    """
-    return RecordingReader(file, sample_rate, max_duration_s).whole()
-
-
-def read_native(file: BinaryIO, max_duration_s: float = float("inf")) -> tuple[Float32, int]:
-    """Read a whole recording at its own sample rate.
-
-    Parameters
-    ----------
-    file : binary file
-        Opened for reading; it has a descriptor.
-    max_duration_s : float
-        Longer recordings are refused.
-
-    Returns
-    -------
-    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
-        Mono.
-    sample_rate : int
-        Hz.
-
-    Raises
-    ------
-    RecordingError
-        If the recording cannot be read or has no speech; see `RecordingReader.segments`.
-    """
-    reader = RecordingReader(file, None, max_duration_s)
-    return reader.whole(), reader.sample_rate

@@ -1,4 +1,4 @@
-"""MPEG transport streams (ISO 13818-1): where another recording begins, with other streams than the one before.
+"""MPEG transport streams (ISO 13818-1): which files are one, and where another recording begins in it.
 
 A table of programs names the tables of streams, and these name the streams of sound and picture. A decoder that follows
 one stream does not see that the file goes on with another.
@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.audio.content import Content
-from emosense.audio.file_type import TRANSPORT_PACKETS
 
+# Packets have 188 bytes, and 4 more before each on Blu-ray discs, or 16 after each.
+TRANSPORT_PACKETS: Final = ((0, 188), (4, 192), (0, 204))
 _BLOCK_PACKETS: Final = 4096
 # Kinds of streams that are sound: MPEG, AAC, AC-3 and others, and private ones, which Opus and AC-3 may be as well.
 _SOUND: Final = frozenset({0x03, 0x04, 0x06, 0x0F, 0x11, 0x1C, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87})
@@ -84,3 +85,19 @@ def _sound_streams(section: bytes) -> frozenset[int]:
 
 def _number(data: bytes, place: int, mask: int = 0x1FFF) -> int:
     return int.from_bytes(data[place : place + 2], "big") & mask
+
+
+def is_transport_stream(head: bytes) -> bool:
+    """Return whether a file is an MPEG transport stream.
+
+    Parameters
+    ----------
+    head : bytes
+        The first bytes of the file.
+
+    Returns
+    -------
+    bool
+        Whether all packets in them, three or more, have their sync byte.
+    """
+    return any(len(marks := head[at::size]) >= 3 and not marks.strip(b"G") for at, size in TRANSPORT_PACKETS)

@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 
 from emosense.arrays import Float32
-from emosense.audio.reader import RecordingReader, Segment
+from emosense.audio.reader import RecordingReader
+from emosense.audio.segment import Segment
 from emosense.audio.speech import MIN_SPEECH_S, Listened, Speech, listen
 from emosense.audio.speech_detector import FRAME_S, frame_length
 

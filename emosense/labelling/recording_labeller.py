@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from emosense.audio.reader import RecordingReader, Segment
+from emosense.audio.reader import RecordingReader
+from emosense.audio.segment import Segment
 from emosense.audio.speech import Speech, find_speech
 from emosense.audio.utterances import utterances
 from emosense.errors import RECORDING_FAULTS, as_recording_error

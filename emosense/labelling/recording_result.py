@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from emosense.audio.reader import RecordingReader, Segment
+from emosense.audio.reader import RecordingReader
+from emosense.audio.segment import Segment
 from emosense.audio.speech import NO_SPEECH, Speech
 from emosense.errors import RecordingError
 from emosense.labelling.config import LabelConfig, Labelled

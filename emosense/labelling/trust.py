@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from emosense.arrays import Float32
-from emosense.audio.reader import Segment
+from emosense.audio.segment import Segment
 from emosense.tables.columns import QUALITY_COLUMNS
 
 _FRAME_S: Final = 0.02

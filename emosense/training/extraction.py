@@ -10,10 +10,10 @@ import numpy as np
 
 from emosense.arrays import Float32
 from emosense.audio.disturbances import Disturbance
-from emosense.audio.reader import read_native, read_waveform
 from emosense.audio.resampling import resample
 from emosense.audio.silence import SILENCE_PEAK
 from emosense.audio.speech import speech_of
+from emosense.audio.waveform import read_native, read_waveform
 from emosense.errors import RECORDING_FAULTS, RecordingError, as_recording_error
 from emosense.features.config import FeatureConfig
 from emosense.features.sets import extract

@@ -12,7 +12,8 @@ import pytest
 from made_sounds import voice
 from steady_model import label
 
-from emosense.audio.reader import RecordingReader, Segment
+from emosense.audio.reader import RecordingReader
+from emosense.audio.segment import Segment
 
 RATE = 48_000
 CONTAINERS = [("mp4", "aac"), ("mov", "aac"), ("mp4", "libopus"), ("matroska", "aac"), ("webm", "libopus")]

@@ -18,7 +18,8 @@ from bad_audio import CASES, RATE, Case
 from made_sounds import voice
 from steady_model import SteadyModel, as_recording, label
 
-from emosense.audio.reader import RecordingReader, read_waveform
+from emosense.audio.reader import RecordingReader
+from emosense.audio.waveform import read_waveform
 from emosense.errors import RecordingError
 from emosense.inputs.names import named_recording
 from emosense.inputs.recording import Recording, open_recording

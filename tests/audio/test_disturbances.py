@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import made_sounds
 import numpy as np
@@ -11,22 +12,13 @@ import pytest
 import soundfile
 from made_sounds import harmonic_tone as voice
 
-from emosense.audio import effects
+from emosense.audio import effects, noise
 from emosense.audio.disturbances import CATALOGUE, Disturbance
-from emosense.audio.effects import (
-    FULL_SCALE,
-    active_power,
-    at_rate,
-    gain,
-    leading_silence,
-    pink_noise,
-    room,
-    telephone,
-    white_noise,
-)
+from emosense.audio.effects import FULL_SCALE, at_rate, gain, room, telephone
 from emosense.audio.mp3 import check_mp3, encode_mp3, mp3
-from emosense.audio.reader import read_native, read_waveform
+from emosense.audio.noise import active_power, leading_silence, pink_noise, white_noise
 from emosense.audio.resampling import resample
+from emosense.audio.waveform import read_native, read_waveform
 from emosense.errors import UsageError, as_recording_error
 from emosense.features.config import default_config
 from emosense.inputs.recording import Recording
@@ -201,13 +193,20 @@ def test_every_disturbance_has_a_name_and_a_key_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("VERSION", 2), ("SILENCE_S", 3.0), ("NOISE_BAND_HZ", (50.0, 7000.0)), ("_ACTIVE_DB", 20.0)],
+    ("module", "name", "value"),
+    [
+        (effects, "VERSION", 2),
+        (noise, "SILENCE_S", 3.0),
+        (noise, "NOISE_BAND_HZ", (50.0, 7000.0)),
+        (noise, "ACTIVE_DB", 20.0),
+    ],
 )
-def test_the_key_changes_with_the_constants(monkeypatch: pytest.MonkeyPatch, name: str, value: object) -> None:
+def test_the_key_changes_with_the_constants(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, value: object
+) -> None:
     # They are not settings, and a developer's change of one must not find what was extracted before.
     before = [found.key for found in CATALOGUE]
-    monkeypatch.setattr(effects, name, value)
+    monkeypatch.setattr(module, name, value)
     assert not set(before) & {found.key for found in CATALOGUE}
 
 

@@ -24,7 +24,7 @@ import bad_audio
 import numpy as np
 import pytest
 
-from emosense.audio.reader import read_waveform
+from emosense.audio.waveform import read_waveform
 from emosense.errors import ERROR_CODES
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig, LabelSpec

@@ -21,8 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_sounds import voice
 
-from emosense.audio.decoder import BLOCK_SAMPLES
-from emosense.audio.reader import MIN_DURATION_S, RecordingReader, Segment, read_waveform
+from emosense.audio.reader import MIN_DURATION_S, RecordingReader
+from emosense.audio.segment import Segment
+from emosense.audio.sound_file import BLOCK_SAMPLES
+from emosense.audio.waveform import read_waveform
 from emosense.errors import RecordingError
 
 RATE = 16_000

@@ -12,8 +12,8 @@ import soundfile
 from conftest import REPOSITORY
 from made_sounds import NON_SPEECH, at_level, hum, non_speech, voice
 
-from emosense.audio.reader import read_waveform
 from emosense.audio.speech import MARGIN_S, find_speech, speech_of
+from emosense.audio.waveform import read_waveform
 from emosense.errors import RecordingError
 
 RATE = 16_000

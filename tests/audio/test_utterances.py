@@ -10,7 +10,8 @@ import pytest
 import soundfile
 from made_sounds import hum, voice
 
-from emosense.audio.reader import RecordingReader, Segment
+from emosense.audio.reader import RecordingReader
+from emosense.audio.segment import Segment
 from emosense.audio.speech import Speech
 from emosense.audio.utterances import PAUSE_S, utterances
 

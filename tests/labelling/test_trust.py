@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_sounds import harmonic_tone as voice
 
-from emosense.audio.reader import Segment
+from emosense.audio.segment import Segment
 from emosense.labelling.trust import QualityMeter
 from emosense.tables.columns import QUALITY_COLUMNS
 

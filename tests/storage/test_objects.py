@@ -23,7 +23,7 @@ from made_tables import CLASSES, made_table
 from paused_run import RENEW_EVERY_S, paused, resumed
 from seaweed import object_store
 
-from emosense.audio.reader import read_waveform
+from emosense.audio.waveform import read_waveform
 from emosense.errors import EmoSenseError, StorageError, UsageError
 from emosense.features.config import default_config
 from emosense.inputs.listing_config import ListingConfig

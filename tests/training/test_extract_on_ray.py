@@ -11,7 +11,7 @@ import pytest
 from conftest import load_table
 from made_tables import write_corpus
 
-from emosense.audio.reader import read_waveform
+from emosense.audio.waveform import read_waveform
 from emosense.errors import UsageError
 from emosense.features.config import default_config
 from emosense.inputs.corpus import read_corpus

@@ -25,8 +25,8 @@ from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner, Result
 
 from emosense.api import extract_features, label, load_model
-from emosense.audio.reader import read_waveform
 from emosense.audio.speech import speech_of
+from emosense.audio.waveform import read_waveform
 from emosense.cli.main import app
 from emosense.crossvalidation.evaluate import evaluate
 from emosense.crossvalidation.job import EvaluateJob
