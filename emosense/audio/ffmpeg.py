@@ -18,6 +18,7 @@ from emosense.arrays import Float32
 from emosense.audio import amr, container_headers
 from emosense.audio.container_headers import MAX_CHANNELS, TOLERANCE_S
 from emosense.audio.content import Content, ContentFile
+from emosense.audio.ffmpeg_clock import FFmpegClock
 from emosense.audio.ffmpeg_samples import samples_of, to_float32
 from emosense.audio.file_type import is_audio_start
 from emosense.audio.formats import DEMUXERS
@@ -29,18 +30,8 @@ _OPTIONS: Final = {"format_whitelist": DEMUXERS}
 # The containers that state a duration; for others FFmpeg guesses it from the bit rate. It misjudges that of AVI where
 # a packet lasts fractions of a sample, as those of ADPCM may.
 _SIZED_FORMATS: Final = ("mov", "matroska", "asf", "flac", "caf", "wv", "ape", "tta")
-# The containers whose timestamps are those of the clock that players show; others only count samples.
-_TIMED_FORMATS: Final = ("mov", "matroska", "asf", "flv", "mpeg")
-# Those whose clock starts at 0. Others, as broadcasts, start at any time, which players call 0.
-_ZERO_BASED_FORMATS: Final = ("mov", "matroska")
-# A track that starts later than this is a piece of a live stream, whose clock is not that of the file.
-_LATEST_START_S: Final = 3600.0
-# Timestamps are rounded, to 1 ms by Matroska, and jitter: only what deviates by more is lost or cut.
-_JITTER_S: Final = 0.05
-_LONGEST_OVERLAP_S: Final = 1.0
 # Streams without a header: recordings that are joined end to end are one stream, whose clock jumps where they meet.
 _HEADERLESS_FORMATS: Final = ("mp3", "aac", "ac3", "eac3", "mpeg")
-_LONGEST_JUMP_S: Final = 60.0
 
 
 class FFmpegDecoder:
@@ -68,7 +59,7 @@ class FFmpegDecoder:
         if self.n_channels > MAX_CHANNELS:
             raise RecordingError("too_many_channels", f"{self.n_channels} channels; at most {MAX_CHANNELS} can be read")
         self.tolerance_s = self._tolerance_s()
-        self._clock_start_s = self._find_clock_start()
+        self._clock = FFmpegClock(self._container, self._stream, self.sample_rate, self._is_headerless)
         self.declared_frames = self._declared()
 
     def _open_track(self, track: int) -> None:
@@ -134,13 +125,6 @@ class FFmpegDecoder:
         n_padding = 0 if self._is_lossless else 2 * self._first.samples
         return TOLERANCE_S + float(n_padding) / max(self.sample_rate, 1)
 
-    def _find_clock_start(self) -> float:
-        """Return the timestamp at which the clock of the file is 0."""
-        start_s = float(self._stream.start_time * self._stream.time_base) if self._stream.start_time else 0.0
-        if self._container.format.name.startswith(_ZERO_BASED_FORMATS) and start_s <= _LATEST_START_S:
-            return 0.0
-        return (self._container.start_time or 0) / float(self._av.time_base)
-
     def _declared(self) -> int | None:
         """Return the frames by the container, None if it does not say."""
         if not self._container.format.name.startswith(_SIZED_FORMATS):
@@ -148,7 +132,7 @@ class FFmpegDecoder:
         if self._stream.duration and self._stream.time_base:
             declared, present = container_headers.declared_bytes(self._content)
             seconds = float(self._stream.duration * self._stream.time_base) * declared / present
-            return round(seconds * self.sample_rate) + max(0, self._n_missing(self._first, 0))
+            return round(seconds * self.sample_rate) + max(0, self._clock.n_missing(self._first, 0))
         if self._container.duration and len(self._container.streams) == 1:
             return int(self._container.duration) * self.sample_rate // int(self._av.time_base)
         return None
@@ -223,7 +207,7 @@ class FFmpegDecoder:
                     self.is_broken = True
                     break
                 raise RecordingError("stream_changes", "sample rate or channels change in the middle of the stream")
-            n_missing = self._n_missing(frame, n_before + n_waiting)
+            n_missing = self._clock.n_missing(frame, n_before + n_waiting)
             if n_missing > 0 or n_waiting >= BLOCK_FRAMES:
                 n_before += n_waiting + max(0, n_missing)
                 yield from _concatenated(waiting)
@@ -240,21 +224,6 @@ class FFmpegDecoder:
         # A lossy stream, such as a broadcast, may be cut at any byte: its last packet may be damaged.
         self.is_broken |= self._n_bad > (0 if self._is_lossless else 1)
         yield from _concatenated(waiting)
-
-    def _n_missing(self, frame: Any, n_before: int) -> int:
-        """Return how many samples lie between those before and a frame, by its timestamp; below 0 where it overlaps.
-
-        FFmpeg plays whole packets at the cuts of an edit list, so that a part of the next one comes too late. Clocks
-        that jump back by more, as in recordings that were joined, say nothing.
-        """
-        if frame.pts is None or not self._container.format.name.startswith(_TIMED_FORMATS):
-            return 0
-        at_s = float(frame.pts * frame.time_base) - self._clock_start_s
-        n_missing = round(at_s * self.sample_rate) - n_before
-        is_jitter = abs(n_missing) <= _JITTER_S * self.sample_rate
-        if self._is_headerless:
-            return n_missing if not is_jitter and 0 < n_missing <= _LONGEST_JUMP_S * self.sample_rate else 0
-        return 0 if is_jitter or n_missing < -_LONGEST_OVERLAP_S * self.sample_rate else n_missing
 
 
 def _is_alike(frame: Any, other: Any) -> bool:
