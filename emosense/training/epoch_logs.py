@@ -10,7 +10,7 @@ from typing import Any, Final
 from emosense.errors import UsageError
 from emosense.storage.locations import join, redact
 from emosense.storage.schemes import is_url
-from emosense.training.epochs import Epoch, EpochListener
+from emosense.training.epochs import Epoch, EpochListener, Estimate
 
 _EXPERIMENT: Final = "emosense"
 
@@ -68,6 +68,24 @@ class TensorBoardLog(EpochListener):
         self._folder = folder
         self._writers: dict[str, Any] = {}
 
+    def stage_begins(self, n_kept: int, n_at_once: int) -> None:
+        """Do nothing: only figures are logged.
+
+        Parameters
+        ----------
+        n_kept, n_at_once : int
+            See `EpochListener.stage_begins`.
+        """
+
+    def time_estimated(self, estimate: Estimate) -> None:
+        """Do nothing: only figures are logged.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            See `EpochListener.time_estimated`.
+        """
+
     def epoch_done(self, epoch: Epoch) -> None:
         """Write each figure as a scalar of the network's run.
 
@@ -106,6 +124,24 @@ class MlflowLog(EpochListener):
         found = self._client.get_experiment_by_name(_EXPERIMENT)
         self._experiment = found.experiment_id if found else self._client.create_experiment(_EXPERIMENT)
         self._runs: dict[str, str] = {}
+
+    def stage_begins(self, n_kept: int, n_at_once: int) -> None:
+        """Do nothing: only figures are logged.
+
+        Parameters
+        ----------
+        n_kept, n_at_once : int
+            See `EpochListener.stage_begins`.
+        """
+
+    def time_estimated(self, estimate: Estimate) -> None:
+        """Do nothing: only figures are logged.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            See `EpochListener.time_estimated`.
+        """
 
     def epoch_done(self, epoch: Epoch) -> None:
         """Log each figure as a metric of the network's run.

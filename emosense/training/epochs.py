@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
@@ -22,16 +23,60 @@ class Epoch:
         Number of epochs that are done, and of all.
     figures : mapping of str to float
         Such as ``train_loss`` and ``validation_uar``; see `emosense.training.gradient_training.EpochResult`.
+    share_done : float
+        Share of the network's training that is done, in [0, 1]; later epochs may take longer than the first.
     """
 
     network: str
     number: int
     n_epochs: int
     figures: Mapping[str, float]
+    share_done: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long a network will take, said after its first steps.
+
+    Parameters
+    ----------
+    network : str
+        See `Epoch`.
+    n_epochs : int
+        Number of its epochs.
+    training_s : float
+        Seconds from the start of its training to the end.
+    """
+
+    network: str
+    n_epochs: int
+    training_s: float
 
 
 class EpochListener(Protocol):
     """Receives the epochs of all networks of a job, in the order in which they end."""
+
+    def stage_begins(self, n_kept: int, n_at_once: int) -> None:
+        """Take note that networks are about to be trained.
+
+        Parameters
+        ----------
+        n_kept : int
+            How many of the job's networks need no training, as they are kept from before.
+        n_at_once : int
+            How many are trained at the same time.
+        """
+        ...
+
+    def time_estimated(self, estimate: Estimate) -> None:
+        """Take note of how long a network will take.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            The network and its time.
+        """
+        ...
 
     def epoch_done(self, epoch: Epoch) -> None:
         """Take note of an epoch.
@@ -49,45 +94,59 @@ class EpochListener(Protocol):
 
 
 class EpochLines(EpochListener):
-    """A line for each epoch, with the time that is left for all networks.
+    """A line that says how long all networks will take, and one for each epoch, with the time that is left.
 
     Parameters
     ----------
     progress : Progress
         Receives the lines.
     n_networks : int
-        Number of networks that are trained.
+        Number of networks of the job.
     clock : callable
         Returns seconds.
     """
 
     def __init__(self, progress: Progress, n_networks: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._progress, self._n_networks, self._clock = progress, n_networks, clock
-        self._left: dict[str, int] = {}
-        self._n_timed, self._start_s = 0, 0.0
-        self._is_announced = False
+        self._n_at_once = 1
+        self._done: dict[str, float] = {}
+        # When the first epoch ended, and how much was done then; seconds a network takes, as first estimated.
+        self._start: tuple[float, float] | None = None
+        self._training_s: float | None = None
+
+    def stage_begins(self, n_kept: int, n_at_once: int) -> None:
+        """Leave out the networks that are kept."""
+        self._n_networks -= n_kept
+        self._n_at_once = n_at_once
+
+    def time_estimated(self, estimate: Estimate) -> None:
+        """Say how long all will take, once."""
+        if self._training_s is not None:
+            return
+        self._training_s = estimate.training_s
+        n_rounds = math.ceil((self._n_networks - sum(self._done.values())) / self._n_at_once)
+        all_s = duration_text(n_rounds * estimate.training_s)
+        networks = f"{plural(self._n_networks, 'network')} of {plural(estimate.n_epochs, 'epoch')}"
+        at_once = f", {self._n_at_once} at a time" if min(self._n_at_once, self._n_networks) > 1 else ""
+        self._progress.message(f"about {all_s}: {networks}{at_once}")
 
     def epoch_done(self, epoch: Epoch) -> None:
-        """Print the line; once it is known how long an epoch takes, say first how long all will take."""
-        is_first = epoch.network not in self._left
-        self._left[epoch.network] = epoch.n_epochs - epoch.number
-        left_s = self._time_left(epoch, is_first)
-        if left_s is not None and not self._is_announced:
-            self._is_announced = True
-            self._progress.message(f"about {duration_text(left_s)} for {plural(self._n_networks, 'network')}")
+        """Print the line."""
+        self._done[epoch.network] = epoch.share_done
+        left_s = self._time_left()
         left = "" if left_s is None else f", {duration_text(left_s)} left"
         figures = figures_text(epoch.figures)
         self._progress.message(f"{epoch.network}: epoch {epoch.number} of {epoch.n_epochs}: {figures}{left}")
 
-    def _time_left(self, epoch: Epoch, is_first: bool) -> float | None:
-        now_s = self._clock()
-        if is_first and not self._n_timed:
-            # The first epoch traces functions, so it says nothing about the others.
-            self._start_s = now_s
-            return None
-        self._n_timed += 1
-        n_left = sum(self._left.values()) + (self._n_networks - len(self._left)) * epoch.n_epochs
-        return n_left * (now_s - self._start_s) / self._n_timed
+    def _time_left(self) -> float | None:
+        """Seconds, from the pace since the end of the first epoch; until then, from the first estimate."""
+        now_s, n_done = self._clock(), sum(self._done.values())
+        n_left = self._n_networks - n_done
+        if self._start is None:
+            self._start = now_s, n_done
+            return None if self._training_s is None else n_left * self._training_s / self._n_at_once
+        start_s, n_before = self._start
+        return n_left * (now_s - start_s) / (n_done - n_before)
 
     def close(self) -> None:
         """Do nothing: every line is printed at once."""
@@ -104,6 +163,16 @@ class Listeners(EpochListener):
 
     def __init__(self, listeners: Iterable[EpochListener]) -> None:
         self._listeners = tuple(listeners)
+
+    def stage_begins(self, n_kept: int, n_at_once: int) -> None:
+        """Pass it on."""
+        for listener in self._listeners:
+            listener.stage_begins(n_kept, n_at_once)
+
+    def time_estimated(self, estimate: Estimate) -> None:
+        """Pass the estimate on."""
+        for listener in self._listeners:
+            listener.time_estimated(estimate)
 
     def epoch_done(self, epoch: Epoch) -> None:
         """Pass the epoch on."""

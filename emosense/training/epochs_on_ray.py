@@ -1,30 +1,32 @@
-"""Epochs on their way from Ray tasks and workers to the driver: a mailbox, and a thread that reads it."""
+"""What trainings tell, on its way from Ray tasks and workers to the driver: a mailbox, and a thread that reads it."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
-from emosense.training.epochs import Epoch, EpochListener
+from emosense.training.epochs import Epoch, EpochListener, Estimate
 from emosense.training.gradient_training import EpochResult
+from emosense.training.pace import share_done
+from emosense.training.transfer_settings import StepsConfig
 
 _READ_EVERY_S: Final = 0.5
 _ANSWER_S: Final = 10.0
 
 
 class _Mailbox:
-    """An actor that keeps epochs until the driver takes them."""
+    """An actor that keeps what it is told until the driver takes it."""
 
     def __init__(self) -> None:
-        self._epochs: list[Epoch] = []
+        self._kept: list[Epoch | Estimate] = []
 
-    def put(self, epoch: Epoch) -> None:
-        self._epochs.append(epoch)
+    def put(self, news: Epoch | Estimate) -> None:
+        self._kept.append(news)
 
-    def take(self) -> list[Epoch]:
-        taken, self._epochs = self._epochs, []
+    def take(self) -> list[Epoch | Estimate]:
+        taken, self._kept = self._kept, []
         return taken
 
 
@@ -40,7 +42,7 @@ def listening(listener: EpochListener) -> Iterator[Any]:
     Yields
     ------
     ray.actor.ActorHandle
-        For `reporter`, in tasks and workers.
+        For `Reporter`, in tasks and workers.
     """
     import ray
 
@@ -67,15 +69,18 @@ def _deliver(mailbox: Any, listener: EpochListener) -> None:
     import ray
 
     try:
-        epochs = ray.get(mailbox.take.remote(), timeout=_ANSWER_S)
+        taken = ray.get(mailbox.take.remote(), timeout=_ANSWER_S)
     except ray.exceptions.RayError:
         return
-    for epoch in epochs:
-        listener.epoch_done(epoch)
+    for news in taken:
+        if isinstance(news, Epoch):
+            listener.epoch_done(news)
+        else:
+            listener.time_estimated(news)
 
 
-def reporter(mailbox: Any, network: str, n_epochs: int) -> Callable[[EpochResult], None]:
-    """Return what reports the epochs of a network; it does not wait for the mailbox.
+class Reporter:
+    """Reports how a training goes; it does not wait for the mailbox.
 
     Parameters
     ----------
@@ -83,17 +88,31 @@ def reporter(mailbox: Any, network: str, n_epochs: int) -> Callable[[EpochResult
         What `listening` gave.
     network : str
         See `Epoch`.
-    n_epochs : int
-        Number of epochs of the training.
-
-    Returns
-    -------
-    callable
-        Takes the `EpochResult` of each epoch.
+    config : CnnConfig or TuningConfig
+        Settings of the training.
     """
 
-    def report(result: EpochResult) -> None:
-        figures = {name: value for name, value in result.record().items() if name != "epoch"}
-        mailbox.put.remote(Epoch(network, result.epoch, n_epochs, figures))
+    def __init__(self, mailbox: Any, network: str, config: StepsConfig) -> None:
+        self._mailbox, self._network, self._config = mailbox, network, config
 
-    return report
+    def epoch_done(self, result: EpochResult) -> None:
+        """Report an epoch.
+
+        Parameters
+        ----------
+        result : EpochResult
+            Its figures.
+        """
+        figures = {name: value for name, value in result.record().items() if name != "epoch"}
+        share = share_done(self._config, result.epoch)
+        self._mailbox.put.remote(Epoch(self._network, result.epoch, self._config.epochs, figures, share))
+
+    def time_estimated(self, training_s: float) -> None:
+        """Report how long the training will take.
+
+        Parameters
+        ----------
+        training_s : float
+            From its start to its end, in seconds.
+        """
+        self._mailbox.put.remote(Estimate(self._network, self._config.epochs, training_s))

@@ -54,6 +54,8 @@ class GradientSteps:
     ----------
     model : keras.Model
         The network that is trained.
+    n_steps : int
+        Number of steps in an epoch.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class GradientSteps:
         keras.utils.set_random_seed(seed)
         self._examples, self._masks, self._seed, self._workers = examples, masks, seed, workers
         self._config = for_workers(config, workers.n_workers)
-        self._n_steps = max(1, len(examples) // config.batch_size)
+        self.n_steps = max(1, len(examples) // config.batch_size)
         self.model = build()
         self._optimizer = make_optimizer(self._config)
         self._optimizer.build(self.model.trainable_variables)
@@ -110,13 +112,15 @@ class GradientSteps:
                 average.assign_add((1 - self._config.average) * (weight.value - average))
         return loss, hits
 
-    def train_epoch(self, epoch: int) -> tuple[float, float]:
+    def train_epoch(self, epoch: int, on_step: Callable[[], None]) -> tuple[float, float]:
         """Run all batches of an epoch.
 
         Parameters
         ----------
         epoch : int
             Number of the epoch, from 0; decides its order, augmentation and dropout.
+        on_step : callable
+            Is called after each step.
 
         Returns
         -------
@@ -131,16 +135,17 @@ class GradientSteps:
         sums = np.zeros(2)
         with ThreadPoolExecutor(1, "batches") as thread:
             following = thread.submit(self._batch, order, epoch, 0)
-            for step in range(self._n_steps):
+            for step in range(self.n_steps):
                 x, target = following.result()
-                if step + 1 < self._n_steps:
+                if step + 1 < self.n_steps:
                     following = thread.submit(self._batch, order, epoch, step + 1)
                 if self._config.optimizer == "adamw":
-                    done = (epoch * self._n_steps + step) / (self._config.epochs * self._n_steps)
+                    done = (epoch * self.n_steps + step) / (self._config.epochs * self.n_steps)
                     self._optimizer.learning_rate.assign(self._config.learning_rate * one_cycle(done))
                 sums += [float(value) for value in self._step(x, target)]
+                on_step()
         self._average_statistics()
-        return float(sums[0] / self._n_steps), float(sums[1] / self._n_steps)
+        return float(sums[0] / self.n_steps), float(sums[1] / self.n_steps)
 
     def _batch(self, order: NDArray[np.intp], epoch: int, step: int) -> tuple[Float32, Float32]:
         """Augmented inputs and targets; an example depends on (seed, epoch, recording) and not on its worker."""

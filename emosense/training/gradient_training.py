@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from emosense.arrays import Float32
 from emosense.training.collectives import Alone, Workers
 from emosense.training.gradient_steps import GradientSteps, TrainingState
+from emosense.training.pace import Pace
 from emosense.training.training_set import TrainingSet, Validation
 from emosense.training.transfer_settings import StepsConfig
 
@@ -128,6 +129,7 @@ def train_here(
     *,
     state: TrainingState | None = None,
     on_epoch: Callable[[EpochResult, Callable[[], TrainingState]], None] | None = None,
+    on_pace: Callable[[float], None] | None = None,
     workers: Workers | Alone | None = None,
 ) -> TrainedNetwork:
     """Train for exactly ``config.epochs`` epochs in this process; validation data decides nothing.
@@ -145,6 +147,8 @@ def train_here(
     on_epoch : callable, optional
         Receives the `EpochResult` of every epoch, and a function that returns the `TrainingState` after it; call that
         before the next epoch begins.
+    on_pace : callable, optional
+        Receives, after the first steps, how many seconds the whole training will take.
     workers : Workers, optional
         Makes this one of several workers, each with a shard of equal length.
 
@@ -156,8 +160,10 @@ def train_here(
     steps = GradientSteps(training.build, examples, training.masks, training.config, training.seed, workers or Alone())
     history: list[dict[str, Any]] = []
     n_epochs = training.config.epochs
-    for epoch in range(steps.restore(state) if state else 0, n_epochs):
-        loss, accuracy = steps.train_epoch(epoch)
+    first_epoch = steps.restore(state) if state else 0
+    pace = Pace(training.config, first_epoch, steps.n_steps, on_pace or (lambda _: None))
+    for epoch in range(first_epoch, n_epochs):
+        loss, accuracy = steps.train_epoch(epoch, pace.step_done)
         is_due = (epoch + 1) % max(1, n_epochs // _MEASUREMENTS) == 0 or epoch + 1 == n_epochs
         there = steps.measure(validation) if validation and is_due else (None, None, None)
         result = EpochResult(epoch + 1, loss, accuracy, *there)

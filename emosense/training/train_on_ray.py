@@ -21,7 +21,7 @@ from emosense.storage.objects import filesystem
 from emosense.storage.schemes import is_url
 from emosense.training.collectives import Alone, Workers, digest
 from emosense.training.epochs import EpochListener, Listeners
-from emosense.training.epochs_on_ray import listening, reporter
+from emosense.training.epochs_on_ray import Reporter, listening
 from emosense.training.gradient_steps import TrainingState
 from emosense.training.gradient_training import EpochResult, GradientTraining, TrainedNetwork, train_here
 from emosense.training.shards import blocks, read_shard, validation_of, validation_set
@@ -190,16 +190,19 @@ def _train_loop(loop_config: dict[str, Any]) -> None:
             raise RuntimeError(f"the workers' weights differ after epoch {result.epoch}: {digests}")
         history.append(record | {"weights_sha256": digests})
         if workers.rank == 0:
-            report_epoch(result)
+            reporter.epoch_done(result)
         _report(workers.rank, record, {_STATE_FILE: snapshot, _HISTORY_FILE: history})
 
     training: GradientTraining = loop_config["training"]
-    report_epoch = reporter(loop_config["mailbox"], loop_config["network"], training.config.epochs)
+    reporter = Reporter(loop_config["mailbox"], loop_config["network"], training.config)
     if loop_config["mixed_precision"]:
         training = training.in_mixed_precision()
     examples = _shard("train")
     assert examples is not None
-    network = train_here(training, examples, validation, state=state, on_epoch=on_epoch, workers=workers)
+    on_pace = reporter.time_estimated if workers.rank == 0 else None
+    network = train_here(
+        training, examples, validation, state=state, on_epoch=on_epoch, on_pace=on_pace, workers=workers
+    )
     _report(workers.rank, history[-1], {_WEIGHTS_FILE: network.weights, _STATE_FILE: snapshot, _HISTORY_FILE: history})
 
 

@@ -14,7 +14,7 @@ from emosense.progress import Progress
 from emosense.ray_session import ray_session
 from emosense.training.ensemble import copies_of
 from emosense.training.epochs import EpochLines, EpochListener
-from emosense.training.epochs_on_ray import listening, reporter
+from emosense.training.epochs_on_ray import Reporter, listening
 from emosense.training.extraction import Copy
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import fit
@@ -144,10 +144,19 @@ class TrainingRuns:
         if networks:
             progress.message(f"{len(networks)} of {len(set(keys))} networks are already trained")
         if missing:
-            listener = self._listener or EpochLines(progress, len(missing))
-            with ray_session(self._address, self._n_workers), listening(listener) as mailbox:
+            listener = self._listener or EpochLines(progress, len(set(keys)))
+            with ray_session(self._address, self._n_workers) as n_cpus, listening(listener) as mailbox:
+                listener.stage_begins(len(runs) - len(missing), self._n_at_once(n_cpus))
                 self._train(missing, networks, mailbox, progress)
         return [networks[key] for key in keys]
+
+    def _n_at_once(self, n_cpus: int) -> int:
+        """How many networks are trained at the same time."""
+        import ray
+
+        share = self._options["num_gpus"]
+        n_on_gpus = int(ray.cluster_resources().get("GPU", 0) / share) if share else n_cpus
+        return max(1, min(n_cpus, n_on_gpus))
 
     def _train(
         self, missing: dict[str, TrainingRun], networks: dict[str, TrainedNetwork], mailbox: Any, progress: Progress
@@ -214,7 +223,13 @@ def train_rows(table: FeatureTable, classes: tuple[str, ...], run: TrainingRun, 
     measured = None if run.validation is None else table.select(run.validation)
 
     def train(training: GradientTraining, examples: TrainingSet, validation: Validation | None) -> TrainedNetwork:
-        report = reporter(mailbox, run.name, training.config.epochs)
-        return train_here(training, examples, validation, on_epoch=lambda result, _: report(result))
+        reporter = Reporter(mailbox, run.name, training.config)
+        return train_here(
+            training,
+            examples,
+            validation,
+            on_epoch=lambda result, _: reporter.epoch_done(result),
+            on_pace=reporter.time_estimated,
+        )
 
     return fit(table.select(run.train), classes, run.config, seed=run.seed, validation=measured, run=train)

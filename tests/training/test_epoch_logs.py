@@ -14,7 +14,8 @@ from emosense.training.epoch_logs import EpochLogs
 from emosense.training.epochs import Epoch, Listeners
 
 EPOCHS = [
-    Epoch("lj5-1, seed 0", number, 2, {"train_loss": 1 / number, "validation_uar": number / 4}) for number in (1, 2)
+    Epoch("lj5-1, seed 0", number, 2, {"train_loss": 1 / number, "validation_uar": number / 4}, number / 2)
+    for number in (1, 2)
 ]
 
 

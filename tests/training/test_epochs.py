@@ -7,28 +7,44 @@ import functools
 import pytest
 from conftest import Listener
 
-from emosense.training.epochs import Epoch, EpochLines, Listeners, figures_text
+from emosense.training.epochs import Epoch, EpochLines, Estimate, Listeners, figures_text
 
 
-def lines_of(n_networks: int, epochs: list[tuple[float, str, int]], n_epochs: int) -> list[str]:
-    """The messages for epochs that end at the given seconds."""
+def lines_of(
+    n_networks: int, epochs: list[tuple[float, str, int]], n_epochs: int, *, n_kept: int = 0, n_at_once: int = 1
+) -> list[str]:
+    """The messages for networks that take a minute each, and for epochs that end at the given seconds."""
     heard = Listener()
     times = iter([second for second, _, _ in epochs])
     lines = Listeners([EpochLines(heard, n_networks, clock=functools.partial(next, times))])
+    lines.stage_begins(n_kept, n_at_once)
+    for network in dict.fromkeys(network for _, network, _ in epochs):
+        lines.time_estimated(Estimate(network, n_epochs, 60.0))
     for _, network, number in epochs:
-        lines.epoch_done(Epoch(network, number, n_epochs, {"train_loss": 1.5}))
+        lines.epoch_done(Epoch(network, number, n_epochs, {"train_loss": 1.5}, number / n_epochs))
     lines.close()
     return heard.messages
 
 
-def test_each_epoch_is_a_line_and_the_whole_time_is_said_once_it_is_known() -> None:
+def test_the_whole_time_is_said_before_the_first_epoch_and_each_epoch_is_a_line() -> None:
     found = lines_of(1, [(100.0, "final", 1), (110.0, "final", 2), (120.0, "final", 3)], 5)
     assert found == [
-        "final: epoch 1 of 5: loss 1.500",
-        "about 30 s for 1 network",
+        "about 60 s: 1 network of 5 epochs",
+        "final: epoch 1 of 5: loss 1.500, 48 s left",
         "final: epoch 2 of 5: loss 1.500, 30 s left",
         "final: epoch 3 of 5: loss 1.500, 20 s left",
     ]
+
+
+def test_the_whole_time_depends_on_how_many_networks_there_are_are_kept_and_are_trained_at_once() -> None:
+    epochs = [(0.0, "a", 1), (5.0, "b", 1)]
+    # Twelve of fifteen are left: six rounds of two.
+    first, line, _ = lines_of(15, epochs, 80, n_kept=3, n_at_once=2)
+    assert first == "about 6 min: 12 networks of 80 epochs, 2 at a time"
+    assert line.endswith("6 min left")
+    # The last round of five networks has one.
+    assert lines_of(5, epochs, 80, n_at_once=2)[0] == "about 3 min: 5 networks of 80 epochs, 2 at a time"
+    assert lines_of(1, epochs[:1], 80, n_at_once=2)[0] == "about 60 s: 1 network of 80 epochs"
 
 
 def test_networks_that_have_not_begun_count_in_the_time_left() -> None:

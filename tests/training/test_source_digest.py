@@ -22,7 +22,7 @@ PACKAGE = REPOSITORY / "emosense"
 NOT_DECIDING = (
     "arrays", "emotions", "errors", "progress", "registry", "storage", "inputs", "models.model", "features.config",
     "features.sets", "onnx_session", "training.settings", "training.cnn_settings", "training.mlp_settings",
-    "training.ensemble", "training.feature_table", "training.presets",
+    "training.ensemble", "training.feature_table", "training.pace", "training.presets",
 )  # fmt: skip
 
 
