@@ -21,7 +21,7 @@ from emosense.audio.frame_lengths import (
     pes_packet_bytes,
     wavpack_block_bytes,
 )
-from emosense.audio.mpeg import after_id3, mp3_end, mp3_frame_count, mpeg_frame_bytes
+from emosense.audio.mpeg_audio import after_id3, mp3_end, mp3_frame_count, mpeg_frame_bytes
 from emosense.audio.transport_stream import TRANSPORT_PACKETS
 
 _BLOCK_BYTES: Final = 1 << 20

@@ -14,7 +14,7 @@ from typing import Final
 from emosense.audio.container_headers import MAX_CHANNELS, chunks
 from emosense.audio.content import Content
 from emosense.audio.formats import STARTS, UNREAD_FORMATS, unread_by_name
-from emosense.audio.mpeg import mpeg_frame_bytes, mpeg_start
+from emosense.audio.mpeg_audio import mpeg_frame_bytes, mpeg_start
 from emosense.audio.other_files import disguised_kind, other_kind
 from emosense.audio.transport_stream import is_transport_stream
 from emosense.errors import RecordingError

@@ -1,6 +1,6 @@
 """How long the frames and packets of streams without a container are, by their headers; and the walk along them.
 
-Those of MPEG audio are in `emosense.audio.mpeg`, those of AMR in `emosense.audio.amr`.
+Those of MPEG audio are in `emosense.audio.mpeg_audio`, those of AMR in `emosense.audio.amr`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from emosense.audio import container_headers
 from emosense.audio.content import Content
 from emosense.audio.ends import end_of_first
 from emosense.audio.frame_lengths import ac3_frame_bytes, adts_frame_bytes
-from emosense.audio.mpeg import after_id3, mp3_frame_count, mpeg_frame_bytes, mpeg_start
+from emosense.audio.mpeg_audio import after_id3, mp3_frame_count, mpeg_frame_bytes, mpeg_start
 from emosense.audio.ogg import MARK, OggStream, ogg_streams
 from emosense.audio.transport_stream import is_transport_stream, program_starts
 

@@ -18,7 +18,7 @@ from emosense.audio.container_headers import MAX_CHANNELS, TOLERANCE_S
 from emosense.audio.content import Content, ContentFile
 from emosense.audio.ffmpeg import FFmpegDecoder
 from emosense.audio.joined import begins_after
-from emosense.audio.mpeg import mp3_frame_count
+from emosense.audio.mpeg_audio import mp3_frame_count
 from emosense.audio.ogg import OggStream
 from emosense.errors import RecordingError
 
