@@ -112,8 +112,25 @@ def _read_own_json(location: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def check_settings(folder: str, before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuse to mix rows that were made with different settings.
+def differing_settings(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return the settings that change results and are not those of an earlier run.
+
+    Parameters
+    ----------
+    before, now : dict
+        The journal of the earlier run, and of this one.
+
+    Returns
+    -------
+    list of str
+        Names in the journal, sorted.
+    """
+    keys = (before.keys() | now.keys()) - {"job", "generations"}
+    return sorted(key for key in keys if before.get(key) != now.get(key))
+
+
+def other_settings_error(folder: str, before: dict[str, Any], now: dict[str, Any]) -> UsageError:
+    """Return the error for rows that were made with different settings and would be mixed.
 
     Parameters
     ----------
@@ -122,18 +139,13 @@ def check_settings(folder: str, before: dict[str, Any], now: dict[str, Any]) -> 
     before, now : dict
         The journal of the earlier run, and of this one.
 
-    Raises
-    ------
+    Returns
+    -------
     UsageError
         Naming the options that differ.
     """
-    keys = (before.keys() | now.keys()) - {"job", "generations"}
-    differing = sorted(key for key in keys if before.get(key) != now.get(key))
-    if differing:
-        changes = "; ".join(_change(key, before, now) for key in differing)
-        raise UsageError(
-            f"{redact(folder)} was started with other settings ({changes}), which need new work: {_REPLACE}"
-        )
+    changes = "; ".join(_change(key, before, now) for key in differing_settings(before, now))
+    return UsageError(f"{redact(folder)} was started with other settings ({changes}), which need new work: {_REPLACE}")
 
 
 def _change(key: str, before: dict[str, Any], now: dict[str, Any]) -> str:

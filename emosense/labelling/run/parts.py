@@ -27,9 +27,15 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from emosense.errors import EmoSenseError, UsageError
+from emosense.errors import EmoSenseError
 from emosense.labelling.run.finished import Finished
-from emosense.labelling.run.journal import check_settings, generations_in, read_journal, write_journal
+from emosense.labelling.run.journal import (
+    differing_settings,
+    generations_in,
+    other_settings_error,
+    read_journal,
+    write_journal,
+)
 from emosense.labelling.run.part_content import Identity, PartFile
 from emosense.labelling.run.part_file import KeptPart, PartPlace, generation_of, part_names
 from emosense.labelling.run.stretches import Stretch, stretches
@@ -101,7 +107,7 @@ class RunFolder:
             for name in [*names, "journal.json"]:
                 remove(join(self.location, name))
         # Where nothing was kept, there is nothing that other settings could be mixed with.
-        if restart or (not names and self._has_other_settings(before)):
+        if restart or (not names and before and differing_settings(before, self._journal)):
             before, names, first = None, [], generation
         # What an earlier start writes after a restart is not of this run any more.
         self._unseen = [name for name in names if (generation_of(name) or 0) >= first]
@@ -111,19 +117,12 @@ class RunFolder:
         self.place = dataclasses.replace(self.place, generation=generation)
         self._parts = {}
 
-    def _has_other_settings(self, before: dict[str, Any] | None) -> bool:
-        try:
-            check_settings(self.location, before or self._journal, self._journal)
-        except UsageError:
-            return True
-        return False
-
     def _check_journal(self, before: dict[str, Any]) -> None:
         """Refuse other settings, unless it is the journal that is wrong: all parts were made with those of this run."""
-        if before and not self._has_other_settings(before):
+        if before and not differing_settings(before, self._journal):
             return
         if before and {self._settings_of(name) for name in self._unseen} - {None} != {self.place.settings}:
-            check_settings(self.location, before, self._journal)
+            raise other_settings_error(self.location, before, self._journal)
         self._on_warning(f"the journal in {redact(self.location)} is damaged: finished work tells its settings itself")
 
     def _settings_of(self, name: str) -> str | None:

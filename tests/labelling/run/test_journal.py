@@ -14,7 +14,7 @@ from emosense.inputs.listing_config import ListingConfig
 from emosense.inputs.names import Name
 from emosense.labelling.config import LabelConfig
 from emosense.labelling.job import LabelJob
-from emosense.labelling.run.journal import check_settings, table_name
+from emosense.labelling.run.journal import differing_settings, other_settings_error, table_name
 from emosense.labelling.run_job import run_label_job
 
 
@@ -178,10 +178,9 @@ def test_a_table_is_named_from_where_the_run_lies(tmp_path: Path, monkeypatch: p
 def test_other_settings_are_named_as_the_options_are(
     before: dict[str, object], now: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(UsageError) as raised:
-        check_settings("o.csv.run", before, now)
-    assert str(raised.value) == (
+    assert str(other_settings_error("o.csv.run", before, now)) == (
         f"o.csv.run was started with other settings ({message}), which need new work: use --restart to replace it, or "
         "choose another output"
     )
-    check_settings("o.csv.run", before, {**before, "job": {}})
+    assert differing_settings(before, now)
+    assert not differing_settings(before, {**before, "job": {}})
