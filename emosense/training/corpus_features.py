@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from emosense.arrays import Float32
+from emosense.errors import StorageError
 from emosense.features.config import FeatureConfig
 from emosense.inputs.corpus import Corpus
 from emosense.progress import Progress, plural
 from emosense.ray_session import ray_session
+from emosense.storage.locations import redact
 from emosense.tables.cells import printable_path
 from emosense.training.extract_on_ray import extract_on_ray
 from emosense.training.extraction import Copy, Variant
@@ -58,20 +60,40 @@ class CorpusFeatures:
             for (config, variant), recordings in missing.items():
                 name = config.set + (f" ({variant.name})" if variant else "")
                 progress.message(f"features: {name}: {plural(len(recordings), 'recording')}")
-                n_done = 0
-                with self._stores[config, variant].writer() as write:
-                    for results in extract_on_ray(recordings, config, variant, n_cpus, progress):
-                        part = recordings[n_done : n_done + len(results)]
-                        write(part, results)
-                        n_done += len(results)
-                        codes = {
-                            recording_key(r): result["error_code"] for r, result in zip(part, results, strict=True)
-                        }
-                        self._passing[config, variant] |= {
-                            key: StoredFeatures(np.empty(0, np.float32), code)
-                            for key, code in codes.items()
-                            if is_passing(code)
-                        }
+                store, passing = self._stores[config, variant], self._passing[config, variant]
+                for recording, *errors in extract_on_ray(recordings, config, variant, store, n_cpus, progress):
+                    if is_passing(errors[0]):
+                        passing[recording_key(recording)] = StoredFeatures(np.empty(0, np.float32), *errors)
+
+    def rows(self, config: FeatureConfig, variant: Variant | None) -> list[StoredFeatures]:
+        """Return the features of all recordings, or why there are none.
+
+        Parameters
+        ----------
+        config : FeatureConfig
+            One of `wanted`.
+        variant : Speed, Disturbance or None
+            The variant of that entry.
+
+        Returns
+        -------
+        list of StoredFeatures
+            In the order of the corpus.
+
+        Raises
+        ------
+        StorageError
+            If features are gone that were written.
+        """
+        store = self._stores[config, variant]
+        found = self._passing[config, variant] | store.read(self._recordings)
+        rows = [found.get(recording_key(recording)) for recording in self._recordings]
+        if lost := rows.count(None):
+            raise StorageError(
+                f"{redact(store.folder)} lacks the features of {plural(lost, 'recording')} that were written there: "
+                "run it again; on a cluster, workers must write to the folder that this process reads"
+            )
+        return [row for row in rows if row]
 
     def table(self, config: FeatureConfig, variant: Variant | None, copies: Sequence[Copy] = ()) -> FeatureTable:
         """Return the features of all recordings that could be read.
@@ -91,25 +113,23 @@ class CorpusFeatures:
         FeatureTable
             In the order of the corpus, with its labels.
         """
-        found, keys = self._read(config, variant), [recording_key(each) for each in self._recordings]
-        by_error = Counter(code for key in keys if (code := found[key].error_code))
-        rows = [(u, key) for u, key in zip(self._corpus.utterances, keys, strict=True) if not found[key].error_code]
+        found = self.rows(config, variant)
+        by_error = Counter(row.error_code for row in found if row.error_code)
+        readable = [number for number, row in enumerate(found) if not row.error_code]
         copied: dict[Copy, list[Float32]] = {}
         for copy in copies:
-            unchanged, changed = (self._read(copy.config, each) for each in (None, copy.variant))
-            copied[copy] = [(unchanged if changed[key].error_code else changed)[key].values for _, key in rows]
+            unchanged, changed = (self.rows(copy.config, each) for each in (None, copy.variant))
+            copied[copy] = [(unchanged if changed[row].error_code else changed)[row].values for row in readable]
+        utterances = [self._corpus.utterances[number] for number in readable]
         return FeatureTable(
             config,
-            tuple(printable_path(u.recording.path) for u, _ in rows),
-            tuple(u.emotion for u, _ in rows),
-            tuple(u.speaker for u, _ in rows),
-            tuple(u.sex for u, _ in rows),
-            [found[key].values for _, key in rows],
+            tuple(printable_path(u.recording.path) for u in utterances),
+            tuple(u.emotion for u in utterances),
+            tuple(u.speaker for u in utterances),
+            tuple(u.sex for u in utterances),
+            [found[number].values for number in readable],
             copied,
-            corpora=tuple(u.corpus for u, _ in rows),
-            languages=tuple(u.language for u, _ in rows),
+            corpora=tuple(u.corpus for u in utterances),
+            languages=tuple(u.language for u in utterances),
             by_error=by_error,
         )
-
-    def _read(self, config: FeatureConfig, variant: Variant | None) -> dict[str, StoredFeatures]:
-        return self._passing[config, variant] | self._stores[config, variant].read(self._recordings)

@@ -1,116 +1,65 @@
-"""Recordings -> features, with Ray Data: each worker reads recordings and extracts their features in one stage."""
+"""Recordings -> features, with Ray Data: each task reads recordings, extracts their features and adds them to a store.
+
+Waveforms and features stay where they are made: the driver gets the errors.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final
 
 from emosense.errors import EmoSenseError, NothingToDo, from_wire, to_wire
 from emosense.features.config import FeatureConfig
 from emosense.inputs.corpus import Corpus
 from emosense.inputs.recording import Recording
-from emosense.progress import Progress, Silent
-from emosense.ray_session import quiet, ray_session
+from emosense.progress import Progress
+from emosense.ray_session import quiet
 from emosense.storage.locations import redact
-from emosense.storage.writing import atomic_writer
 from emosense.training.extraction import Variant, extract_recordings
-from emosense.training.feature_table import FeatureTableWriter
+from emosense.training.feature_store import FeatureStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # A Ray Data task has a fixed cost of some 10 ms; 256 clips are half a second of work.
 _RECORDINGS_PER_BLOCK: Final = 256
 _BATCH_ROWS: Final = 256
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Extraction:
-    """What `extract_corpus` did.
+def _extract_batch(
+    batch: dict[str, Any], config: FeatureConfig, variant: Variant | None, store: FeatureStore
+) -> pa.Table:
+    """Ray Data's batch of recordings -> their errors; `fault` is the code of the error that ends it."""
+    import pyarrow as pa
 
-    Parameters
-    ----------
-    n_utterances : int
-        Number of rows in the table.
-    by_error : Counter
-        Number of recordings that could not be read, by error code.
-    """
-
-    n_utterances: int
-    by_error: Counter[str]
-
-
-def _extract_batch(batch: dict[str, Any], config: FeatureConfig, variant: Variant | None) -> dict[str, Any]:
-    """Ray Data's batch of recordings -> batch of features; `fault` is the code of the error that ends it."""
-    sizes = (int(size) for size in batch["size"])
-    recordings = map(Recording, batch["path"], batch["location"], sizes, batch["version"])
-    fault = ""
+    columns = ("path", "location", "size", "version")
+    recordings = [
+        Recording(path, location, int(size), version)
+        for path, location, size, version in zip(*(batch[name] for name in columns), strict=True)
+    ]
+    fault, content = "", b""
     try:
         results = extract_recordings(recordings, config, variant)
+        content = store.add(recordings, results)
     except EmoSenseError as err:
         # Ray Data replaces an exception with its own, without the cause (seen with 2.60), so the error is sent as rows.
         fault, text = to_wire(err)
-        results = [{"features": [], "n_frames": 0, "error_code": "", "error": text}] * len(batch["index"])
-    features = np.empty(len(results), object)
-    features[:] = [np.asarray(result["features"], np.float32) for result in results]
-    columns = {name: [result[name] for result in results] for name in ("n_frames", "error_code", "error")}
-    return {"index": batch["index"], "features": features, "fault": [fault] * len(results), **columns}
-
-
-def extract_corpus(
-    corpus: Corpus,
-    config: FeatureConfig,
-    output: str,
-    *,
-    address: str | None = None,
-    n_workers: int | None = None,
-    progress: Progress | None = None,
-) -> Extraction:
-    """Extract the features of a corpus into a feature table.
-
-    Parameters
-    ----------
-    corpus : Corpus
-        Utterances to extract.
-    config : FeatureConfig
-        Settings of the features.
-    output : str
-        Location of the table, local or URL; it appears when it is complete.
-    address, n_workers
-        See `ray_session`.
-    progress : Progress, optional
-        Receives the number of recordings done.
-
-    Returns
-    -------
-    Extraction
-        What was done.
-
-    Raises
-    ------
-    OutputError
-        If the table cannot be written.
-    """
-    n_done, by_error = 0, Counter[str]()
-    recordings = [utterance.recording for utterance in corpus.utterances]
-    with (
-        atomic_writer(output) as file,
-        contextlib.closing(FeatureTableWriter(file, config, corpus.further_columns)) as writer,
-        ray_session(address, n_workers) as n_cpus,
-    ):
-        for results in extract_on_ray(recordings, config, None, n_cpus, progress or Silent()):
-            writer.write(corpus.utterances[n_done : n_done + len(results)], results)
-            n_done += len(results)
-            by_error.update(result["error_code"] for result in results if result["error_code"])
-    return Extraction(n_done, by_error)
+        results = [{"error_code": "", "error": text}] * len(recordings)
+    errors = {name: [result[name] for result in results] for name in ("error_code", "error")}
+    contents = pa.array([content, *[b""] * (len(recordings) - 1)], pa.large_binary())
+    return pa.table({"index": batch["index"], "fault": [fault] * len(recordings), "content": contents, **errors})
 
 
 def extract_on_ray(
-    recordings: Sequence[Recording], config: FeatureConfig, variant: Variant | None, n_cpus: int, progress: Progress
-) -> Iterator[list[dict[str, Any]]]:
-    """Extract features on the Ray that this process is connected to.
+    recordings: Sequence[Recording],
+    config: FeatureConfig,
+    variant: Variant | None,
+    store: FeatureStore,
+    n_cpus: int,
+    progress: Progress,
+) -> Iterator[tuple[Recording, str, str]]:
+    """Add the features of recordings to a store, on the Ray that this process is connected to.
 
     Parameters
     ----------
@@ -120,6 +69,8 @@ def extract_on_ray(
         Settings of the features.
     variant : Speed, Disturbance or None
         See `emosense.training.extraction.extract_recordings`.
+    store : FeatureStore
+        The store of `config` and `variant`. Workers that do not have its folder send what belongs in it.
     n_cpus : int
         Number of CPUs to use.
     progress : Progress
@@ -127,15 +78,19 @@ def extract_on_ray(
 
     Yields
     ------
-    list of dict
-        What `emosense.training.extraction.extract_recordings` returns, in the order of the recordings.
+    recording : Recording
+        The next recording.
+    error_code, error : str
+        Why it has no features; empty where it has.
 
     Raises
     ------
     EmoSenseError
-        An error of a worker that is not of one recording: a wrong variant or encoder, or storage that does not answer.
+        An error of a worker that is not of one recording: a wrong variant or encoder, storage that does not answer, or
+        a store that cannot be written.
     """
     progress.start(len(recordings))
+    store.create()
     import ray.data
 
     quiet()
@@ -145,37 +100,31 @@ def extract_on_ray(
     items = [{"index": index, **dataclasses.asdict(recording)} for index, recording in enumerate(recordings)]
     n_blocks = max(min(len(items), n_cpus), len(items) // _RECORDINGS_PER_BLOCK)
     dataset = ray.data.from_items(items, override_num_blocks=n_blocks)
-    dataset = dataset.map_batches(_extract_batch, batch_size=None, fn_kwargs={"config": config, "variant": variant})
-    expected = 0
+    extraction = {"config": config, "variant": variant, "store": store}
+    dataset = dataset.map_batches(_extract_batch, batch_size=None, fn_kwargs=extraction)
+    n_done = 0
     for batch in dataset.iter_batches(batch_size=_BATCH_ROWS, batch_format="pyarrow"):
-        results = _rows(batch)
-        for result in results:
-            _check(result, expected)
-            expected += 1
-        yield results
-        progress.advance(len(results), sum(bool(result["error_code"]) for result in results))
-    _check_count(expected, len(items))
+        rows = batch.to_pylist()
+        for row in rows:
+            _check(row, n_done)
+            if row["content"]:
+                store.keep(row["content"])
+            yield recordings[n_done], row["error_code"], row["error"]
+            n_done += 1
+        progress.advance(len(rows), sum(bool(row["error_code"]) for row in rows))
+    _check_count(n_done, len(recordings))
 
 
-def _check(result: dict[str, Any], expected: int) -> None:
-    if result["fault"]:
-        raise from_wire(result["fault"], result["error"])
-    if result["index"] != expected:
-        raise RuntimeError(f"Ray Data returned row {result['index']} instead of {expected}")
+def _check(row: dict[str, Any], expected: int) -> None:
+    if row["fault"]:
+        raise from_wire(row["fault"], row["error"])
+    if row["index"] != expected:
+        raise RuntimeError(f"Ray Data returned row {row['index']} instead of {expected}")
 
 
 def _check_count(n_rows: int, n_recordings: int) -> None:
     if n_rows != n_recordings:
         raise RuntimeError(f"Ray Data returned {n_rows} rows for {n_recordings} recordings")
-
-
-def _rows(batch: Any) -> list[dict[str, Any]]:
-    """Rows of an Arrow batch, features as arrays: Python lists of floats would take longer than the STFT."""
-    columns = {name: batch[name].to_pylist() for name in ("index", "fault", "n_frames", "error_code", "error")}
-    features = [np.asarray(value.values if hasattr(value, "values") else value) for value in batch["features"]]
-    return [
-        dict(zip((*columns, "features"), row, strict=True)) for row in zip(*columns.values(), features, strict=True)
-    ]
 
 
 def report_problems(corpus: Corpus, progress: Progress) -> None:

@@ -6,22 +6,23 @@ added to it and never changed, so any number of processes can write at once: at 
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import hashlib
-import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+import io
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from emosense.arrays import Float32
 from emosense.features.config import FeatureConfig
 from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.recording import Recording
-from emosense.storage.folders import list_folder, make_folder
+from emosense.storage.folders import exists, list_folder, make_folder
 from emosense.storage.locations import join
-from emosense.storage.writing import atomic_writer
+from emosense.storage.schemes import is_url
+from emosense.storage.writing import write_bytes
 from emosense.training.extraction import Variant
+from emosense.training.mapped_values import MappedValues
 from emosense.training.parquet import read_parquet, read_rows
 from emosense.training.source_digest import source_digest
 
@@ -41,18 +42,31 @@ _PASSING: Final = frozenset(
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class StoredFeatures:
-    """The features of a recording, or the code of the error.
+    """The features of a recording, or the error.
 
     Parameters
     ----------
     values : ndarray, float32
         Shape (n_values,) or (n_frames, n_bands); empty where the recording cannot be read.
-    error_code : str
+    error_code, error : str
         Empty where the recording could be read.
     """
 
     values: Float32
     error_code: str
+    error: str
+
+    def result(self) -> dict[str, Any]:
+        """Return it as `emosense.training.extraction.extract_recordings` gave it.
+
+        Returns
+        -------
+        dict
+            ``features``, ``n_frames``, ``error_code`` and ``error``.
+        """
+        n_frames = len(self.values) if self.values.ndim == 2 else 0
+        errors = {"error_code": self.error_code, "error": self.error}
+        return {"features": self.values.ravel(), "n_frames": n_frames, **errors}
 
 
 class FeatureStore:
@@ -94,7 +108,7 @@ class FeatureStore:
         return list({key: each for each in recordings if (key := recording_key(each)) not in known}.values())
 
     def read(self, recordings: Collection[Recording]) -> dict[str, StoredFeatures]:
-        """Read the features of recordings.
+        """Read the features of recordings, into a temporary file.
 
         Parameters
         ----------
@@ -107,47 +121,66 @@ class FeatureStore:
             By `recording_key`; recordings without a row are left out.
         """
         wanted = {recording_key(each) for each in recordings}
-        found: dict[str, StoredFeatures] = {}
-        for file in self._files():
-            read = functools.partial(_read_keys, keys=wanted - found.keys())
-            found |= read_parquet(file, read)
-        return found
+        rows: list[tuple[Any, ...]] = []
+        with MappedValues() as values:
+            for file in self._files():
+                read = functools.partial(_read_keys, keys=wanted, values=values, n_rows=len(values))
+                found = read_parquet(file, read)
+                wanted.difference_update(key for key, _, _ in found)
+                rows += found
+            features = values.views()
+        return {key: StoredFeatures(each, *errors) for (key, *errors), each in zip(rows, features, strict=True)}
 
-    @contextlib.contextmanager
-    def writer(self) -> Iterator[Callable[[Sequence[Recording], Sequence[dict[str, Any]]], None]]:
-        """Add a file with further recordings; it appears, whole, when the block ends without an error.
+    def create(self) -> None:
+        """Make the folder of the store, for `add`."""
+        make_folder(self.folder)
 
-        Yields
+    def add(self, recordings: Sequence[Recording], results: Sequence[dict[str, Any]]) -> bytes:
+        """Add a file with further recordings, unless this machine does not have the folder.
+
+        Parameters
+        ----------
+        recordings : sequence of Recording
+            Recordings that are not in the store.
+        results : sequence of dict
+            What `emosense.training.extraction.extract_recordings` gave for them. Those with a passing fault are not
+            kept.
+
+        Returns
+        -------
+        bytes
+            Nothing if it is done; otherwise what another machine has to give to `keep`.
+
+        Raises
         ------
-        callable
-            Takes recordings and their results, as `emosense.training.extraction.extract_recordings` gives them.
-            Results with a passing fault are not kept.
+        OutputError
+            If it cannot be written.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        kept = [
+            {"key": recording_key(recording)} | result
+            for recording, result in zip(recordings, results, strict=True)
+            if not is_passing(result["error_code"])
+        ]
+        content = _content(kept) if kept else b""
+        if content and (is_url(self.folder) or exists(self.folder)):
+            self.keep(content)
+            return b""
+        return content
 
-        schema = pa.schema(
-            {"key": pa.string(), "error_code": pa.string(), "n_frames": pa.int32(), "features": pa.list_(pa.float32())}
-        )
-        parquet = None
-        with contextlib.ExitStack() as stack:
+    def keep(self, content: bytes) -> None:
+        """Write a file that `add` has made; a second time, it is the same file.
 
-            def write(recordings: Sequence[Recording], results: Sequence[dict[str, Any]]) -> None:
-                nonlocal parquet
-                rows = [
-                    {"key": recording_key(recording)} | {name: result[name] for name in schema.names[1:]}
-                    for recording, result in zip(recordings, results, strict=True)
-                    if not is_passing(result["error_code"])
-                ]
-                if rows and parquet is None:
-                    make_folder(self.folder)
-                    file = stack.enter_context(atomic_writer(join(self.folder, f"{uuid.uuid4().hex}.parquet")))
-                    parquet = stack.enter_context(contextlib.closing(pq.ParquetWriter(file, schema)))
-                if parquet:
-                    columns = [pa.array([row[field.name] for row in rows], field.type) for field in schema]
-                    parquet.write_table(pa.table(columns, schema=schema))
+        Parameters
+        ----------
+        content : bytes
+            The file.
 
-            yield write
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        write_bytes(join(self.folder, f"{hashlib.sha256(content).hexdigest()[:32]}.parquet"), content)
 
     def _files(self) -> list[str]:
         return [join(self.folder, name) for name in list_folder(self.folder) if name.endswith(".parquet")]
@@ -186,9 +219,26 @@ def recording_key(recording: Recording) -> str:
     return hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def _read_keys(file: Any, keys: Collection[str]) -> dict[str, StoredFeatures]:
+def _content(rows: Sequence[dict[str, Any]]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text = [(name, pa.string()) for name in ("key", "error_code", "error")]
+    schema = pa.schema([*text, ("n_frames", pa.int32()), ("features", pa.list_(pa.float32()))])
+    columns = [pa.array([row[field.name] for row in rows], field.type) for field in schema]
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns, schema=schema), file)
+    return file.getvalue()
+
+
+def _read_keys(file: Any, keys: Collection[str], values: MappedValues, n_rows: int) -> list[tuple[Any, ...]]:
+    """Key, code and text of the error of the wanted rows; a remote file may be read again, from its beginning."""
+
     def is_wanted(batch: Any) -> list[bool]:
         return [key in keys for key in batch["key"].to_pylist()]
 
-    rows, features = read_rows(file, ("key", "error_code"), is_wanted)
-    return {key: StoredFeatures(values, code) for (key, code), values in zip(rows, features, strict=True)}
+    values.cut(n_rows)
+    # Files of earlier versions have no text.
+    columns = [name for name in ("key", "error_code", "error") if name in file.schema_arrow.names or name == "key"]
+    rows = read_rows(file, columns, is_wanted, values)
+    return [(*row, "")[:3] for row in rows]

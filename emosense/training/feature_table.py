@@ -22,6 +22,7 @@ from emosense.inputs.utterance import Utterance
 from emosense.storage.locations import redact
 from emosense.tables.cells import printable_path
 from emosense.training.extraction import Copy
+from emosense.training.mapped_values import MappedValues
 from emosense.training.parquet import WrongContentError, read_parquet, read_rows
 
 _LABELS: Final = ("path", "emotion", "speaker", "sex", "corpus", "language")
@@ -236,8 +237,10 @@ def read_feature_table(location: str) -> FeatureTable:
 
         # Tables of earlier versions have neither corpus nor language.
         present = [name for name in _LABELS if name in file.schema_arrow.names or name == "path"]
-        rows, features = read_rows(file, present, is_readable)
-        columns = dict(zip(present, zip(*rows, strict=True), strict=True)) if rows else {}
+        with MappedValues() as values:
+            rows = read_rows(file, ["error_code", *present], is_readable, values)
+            features = values.views()
+        columns = dict(zip(("error_code", *present), zip(*rows, strict=True), strict=True)) if rows else {}
         paths, emotions, speakers, sexes, corpora, languages = (columns.get(name, ()) for name in _LABELS)
         return FeatureTable(
             config, paths, emotions, speakers, sexes, features,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
-
-from emosense.arrays import Float32
 from emosense.errors import UsageError
 from emosense.storage.locations import local_path, redact
 from emosense.storage.objects import filesystem, retry
 from emosense.storage.schemes import is_url
+from emosense.training.mapped_values import MappedValues
 
 T = TypeVar("T")
 
@@ -63,9 +60,9 @@ def read_parquet(location: str, action: Callable[[Any], T]) -> T:
 
 
 def read_rows(
-    file: Any, columns: Sequence[str], is_wanted: Callable[[Any], Sequence[bool]]
-) -> tuple[list[tuple[Any, ...]], list[Float32]]:
-    """Read rows with their features into one array, so that peak memory stays near the size of the values.
+    file: Any, columns: Sequence[str], is_wanted: Callable[[Any], Sequence[bool]], values: MappedValues
+) -> list[tuple[Any, ...]]:
+    """Read rows with their features, one row group after another.
 
     Parameters
     ----------
@@ -75,34 +72,21 @@ def read_rows(
         Further columns to read.
     is_wanted : callable
         Returns for a record batch which of its rows to keep.
+    values : MappedValues
+        Receives the features of the rows that are kept.
 
     Returns
     -------
-    rows : list of tuple
+    list of tuple
         The values of `columns` in each row that is kept.
-    features : list of ndarray, float32
-        Shape (n_values,) or (n_frames, n_bands) each.
     """
     import pyarrow as pa
 
-    metadata = file.metadata
-    leaves = [i for i in range(metadata.num_columns) if metadata.schema.column(i).path.startswith("features.")]
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    # At least as many as there are; memory that is not written to is not used.
-    values = np.empty(sum(group.column(leaf).num_values for group in groups for leaf in leaves), np.float32)
     rows: list[tuple[Any, ...]] = []
-    features: list[Float32] = []
-    end = 0
-    for number in range(len(groups)):
-        for whole in file.read_row_group(number, use_threads=False).to_batches():
+    for number in range(file.num_row_groups):
+        for whole in file.read_row_group(number, [*columns, "n_frames", "features"], use_threads=False).to_batches():
             mask = is_wanted(whole)
             batch = whole if all(mask) else whole.filter(pa.array(mask))
-            offsets = batch["features"].offsets.to_numpy()
-            flat = batch["features"].values.to_numpy(zero_copy_only=False)[offsets[0] : offsets[-1]]
-            spans = itertools.pairwise(offsets - offsets[0] + end)
-            end += len(flat)
-            values[end - len(flat) : end] = flat
+            values.append(batch["features"], batch["n_frames"].to_pylist())
             rows += zip(*(batch[name].to_pylist() for name in columns), strict=True)
-            for (first, last), n_frames in zip(spans, batch["n_frames"].to_pylist(), strict=True):
-                features.append(values[first:last].reshape(n_frames, -1) if n_frames else values[first:last])
-    return rows, features
+    return rows

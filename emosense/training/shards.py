@@ -6,18 +6,16 @@ and every epoch can take the recordings in another order.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from emosense.arrays import Float32
+from emosense.training.mapped_values import MappedValues
 from emosense.training.training_set import TrainingSet, Validation
 
 _ROWS_PER_BLOCK: Final = 64
-_COLUMNS: Final = ("number", "n_frames", "target")
+_COLUMNS: Final = ("number", "target")
 
 
 def blocks(examples: TrainingSet) -> Iterator[Any]:
@@ -96,33 +94,13 @@ def read_shard(batches: Iterator[Any]) -> TrainingSet:
         In the order of their numbers; the features are views of the file.
     """
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
-    sizes: list[NDArray[np.int64]] = []
-    with tempfile.TemporaryFile() as file:
+    with MappedValues() as values:
         for batch in batches:
-            table = batch.combine_chunks()
-            for name in _COLUMNS:
-                columns[name] += table[name].to_pylist()
-            sizes += _append(file, table["features"])
-        file.flush()
-        features = _views(file, np.concatenate(sizes), columns["n_frames"])
+            for part in batch.to_batches():
+                for name in _COLUMNS:
+                    columns[name] += part[name].to_pylist()
+                values.append(part["features"], part["n_frames"].to_pylist())
+        features = values.views()
     order = np.argsort(columns["number"])
     targets = np.array(columns["target"], np.float32)[order]
     return TrainingSet([features[row] for row in order], targets, np.array(columns["number"], np.int64)[order])
-
-
-def _append(file: BinaryIO, column: Any) -> list[NDArray[np.int64]]:
-    """Write the values of a column of lists; return how many each row has."""
-    sizes = []
-    for chunk in column.chunks:
-        offsets = chunk.offsets.to_numpy()
-        file.write(chunk.values.to_numpy(zero_copy_only=False)[offsets[0] : offsets[-1]].astype(np.float32).tobytes())
-        sizes.append(np.diff(offsets))
-    return sizes
-
-
-def _views(file: BinaryIO, sizes: NDArray[np.int64], n_frames: Sequence[int]) -> list[Float32]:
-    values = np.asarray(np.memmap(file, np.float32, "r", shape=(int(sizes.sum()),)))
-    ends = np.cumsum(sizes)
-    return [
-        values[end - size : end].reshape(frames, -1) for size, end, frames in zip(sizes, ends, n_frames, strict=True)
-    ]

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
-from conftest import load_table
+from conftest import Listener, load_table
 from made_tables import write_corpus
 
 from emosense.audio.waveform import read_waveform
@@ -16,9 +17,10 @@ from emosense.errors import UsageError
 from emosense.features.config import default_config
 from emosense.inputs.corpus import read_corpus
 from emosense.ray_session import ray_session
-from emosense.training.extract_on_ray import extract_corpus
+from emosense.training import feature_extraction
 from emosense.training.extraction import Copy, Speed, recording_features
 from emosense.training.feature_cache import FeatureSource
+from emosense.training.feature_extraction import extract_corpus
 from emosense.training.feature_table import is_feature_table, read_feature_table
 
 
@@ -51,13 +53,41 @@ def test_ray_gives_the_local_values_in_order(corpus_folder: Path, tmp_path: Path
 
 
 def test_bad_recordings_are_rows_with_codes_and_are_left_out_of_training(corpus_folder: Path, tmp_path: Path) -> None:
-    (corpus_folder / "Actor_01" / "03-01-05-02-01-01-01.wav").write_bytes(b"")
+    bad = corpus_folder / "Actor_01" / "03-01-05-02-01-01-01.wav"
+    bad.write_bytes(b"")
     output = tmp_path / "f.parquet"
     done = extract_corpus(read_corpus(str(corpus_folder)), default_config("mfcc"), str(output), n_workers=2)
     assert done.n_utterances == 13
     assert done.by_error == {"empty_file": 1}
     table = read_feature_table(str(output))
     assert (len(table), table.by_error, table.corpora) == (12, {"empty_file": 1}, ("ravdess",) * 12)
+    rows = {row["path"]: row for row in pq.read_table(output).to_pylist()}
+    assert rows[str(bad)]["error"] == "the file has zero bytes"
+
+
+def test_a_stopped_extraction_resumes_and_gives_the_same_bytes(
+    corpus_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, config, output = read_corpus(str(corpus_folder)), default_config("mfcc"), tmp_path / "f.parquet"
+    extract_corpus(corpus, config, str(output), n_workers=1)
+    expected = output.read_bytes()
+    output.unlink()
+    # The first run has one recording in three when it is stopped.
+    some = dataclasses.replace(corpus, utterances=corpus.utterances[::3])
+    with monkeypatch.context() as patched:
+        patched.setattr(feature_extraction.CorpusFeatures, "rows", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            extract_corpus(some, config, str(output), n_workers=2)
+    assert [path.name for path in tmp_path.iterdir() if "f.parquet" in path.name] == ["f.parquet.parts"]
+    progress = Listener()
+    extract_corpus(corpus, config, str(output), n_workers=2, progress=progress)
+    assert progress.messages == ["features: mfcc: 8 recordings"]
+    assert output.read_bytes() == expected
+    assert not (tmp_path / "f.parquet.parts").exists()
+
+
+def stopped(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_copy_at_another_speed_is_shorter_and_higher(corpus_folder: Path, tmp_path: Path) -> None:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Listener, load_table
+from conftest import Listener, load_table, own_bytes
 from made_tables import write_corpus
 
-from emosense.errors import UsageError
+from emosense.errors import StorageError, UsageError
 from emosense.features.config import FeatureConfig, default_config
 from emosense.inputs.corpus import read_corpus
 from emosense.inputs.recording import Recording
-from emosense.progress import Progress, Silent
+from emosense.progress import Silent
 from emosense.ray_session import ray_session
 from emosense.training import corpus_features, source_digest
+from emosense.training.corpus_features import CorpusFeatures
 from emosense.training.extraction import Copy, Speed, extract_recordings
 from emosense.training.feature_cache import FeatureSource, load_tables
-from emosense.training.feature_store import FeatureStore
+from emosense.training.feature_store import FeatureStore, recording_key
 from emosense.training.feature_table import FeatureTable
 
 MFCC = default_config("mfcc")
@@ -130,28 +132,71 @@ def test_two_processes_that_extract_the_same_recordings_at_once_agree(corpus_fol
     first, _ = load(corpus_folder, tmp_path / "cache")
     recordings = [utterance.recording for utterance in read_corpus(str(corpus_folder)).utterances]
     store = FeatureStore(str(tmp_path / "cache"), MFCC, None)
-    rows = [{"error_code": "", "n_frames": len(each), "features": each.ravel()} for each in first.features]
-    # Another process found nothing in the cache either, and wrote its own file.
-    with store.writer() as write:
-        write(recordings[:5], rows[:5])
-        write(recordings[5:], rows[5:])
-        # It is not read before it is whole.
-        assert len(list(Path(store.folder).glob("*.parquet"))) == 1
-    assert len(list(Path(store.folder).iterdir())) == 2
+    n_files = len(list(Path(store.folder).iterdir()))
+    rows = [{"error_code": "", "error": "", "n_frames": len(each), "features": each.ravel()} for each in first.features]
+    # Another process found nothing in the cache either, and wrote files of its own; a task that ran twice wrote one.
+    for _ in range(2):
+        assert store.add(recordings[:5], rows[:5]) == b""
+    assert store.add(recordings[5:], rows[5:]) == b""
+    assert len(list(Path(store.folder).iterdir())) == n_files + 2
     again, n_extracted = load(corpus_folder, tmp_path / "cache")
     assert n_extracted == 0
     for before, after in zip(first.features, again.features, strict=True):
         np.testing.assert_array_equal(after, before)
 
 
-def test_a_writer_that_fails_leaves_no_file(tmp_path: Path, corpus_folder: Path) -> None:
-    recordings = [utterance.recording for utterance in read_corpus(str(corpus_folder)).utterances]
-    store = FeatureStore(str(tmp_path / "cache"), MFCC, None)
-    row = {"error_code": "", "n_frames": 0, "features": np.ones(1, np.float32)}
-    with pytest.raises(KeyError, match="features"), store.writer() as write:
-        write(recordings[:2], [row, {"error_code": "", "n_frames": 0}])
-    assert not list((tmp_path / "cache").rglob("*.parquet*"))
-    assert store.missing(recordings) == recordings
+def test_a_machine_without_the_folder_sends_what_another_keeps(tmp_path: Path) -> None:
+    recordings = [Recording(name, name, 1, "1") for name in "abc"]
+    results = [
+        {"error_code": "", "error": "", "n_frames": 2, "features": np.arange(6, dtype=np.float32)},
+        {"error_code": "empty_file", "error": "no bytes", "n_frames": 0, "features": []},
+        {"error_code": "", "error": "", "n_frames": 0, "features": np.ones(3, np.float32)},
+    ]
+    store = FeatureStore(str(tmp_path / "here"), MFCC, None)
+    content = store.add(recordings, results)
+    assert content
+    assert not (tmp_path / "here").exists()
+    store.create()
+    for _ in range(2):
+        store.keep(content)
+    (file,) = Path(store.folder).iterdir()
+    assert file.read_bytes() == content
+    assert store.missing(recordings) == []
+    found = [store.read(recordings)[recording_key(each)] for each in recordings]
+    assert [row.error for row in found] == ["", "no bytes", ""]
+    for row, result in zip(found, results, strict=True):
+        np.testing.assert_array_equal(row.result().pop("features"), result["features"])
+        assert {name: row.result()[name] for name in ("error_code", "error", "n_frames")} == {
+            name: result[name] for name in ("error_code", "error", "n_frames")
+        }
+
+
+def test_features_that_are_gone_after_they_were_written_are_not_called_extracted(
+    corpus_folder: Path, tmp_path: Path
+) -> None:
+    features = CorpusFeatures(read_corpus(str(corpus_folder)), str(tmp_path / "cache"), [(MFCC, None)])
+    features.extract_missing(None, 2, Silent())
+    shutil.rmtree(tmp_path / "cache")
+    with pytest.raises(StorageError, match="lacks the features of 12 recordings that were written there"):
+        features.table(MFCC, None)
+
+
+def test_the_memory_of_the_process_that_reads_features_does_not_grow_with_them(tmp_path: Path) -> None:
+    store = FeatureStore(str(tmp_path), MFCC, None)
+    store.create()
+    values = np.ones((64, 100_000), np.float32)
+    recordings = [Recording(str(number), str(number), 1, "1") for number in range(10 * 64)]
+    for start in range(0, len(recordings), 64):
+        results = [{"error_code": "", "error": "", "n_frames": 0, "features": row * start} for row in values]
+        store.add(recordings[start : start + 64], results)
+    del values, results
+    store.read(recordings[:64])
+    before = own_bytes()
+    found = store.read(recordings)
+    last = [float(found[recording_key(recording)].values[-1]) for recording in recordings]
+    assert last == [64.0 * (number // 64) for number in range(640)]
+    # 256 MB of features.
+    assert own_bytes() - before < 64_000_000
 
 
 def test_recordings_that_cannot_be_read_are_counted_on_every_load(corpus_folder: Path, tmp_path: Path) -> None:
@@ -178,10 +223,12 @@ def test_a_fault_of_the_machine_is_counted_and_not_kept(
     corpus_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def faulty(
-        recordings: Sequence[Recording], config: FeatureConfig, variant: None, n_cpus: int, progress: Progress
-    ) -> Iterator[list[dict[str, Any]]]:
-        fault = {"features": [], "n_frames": 0, "error_code": "io_error", "error": ""}
-        yield [fault, *extract_recordings(recordings[1:], config)]
+        recordings: Sequence[Recording], config: FeatureConfig, variant: None, store: FeatureStore, *_: Any
+    ) -> Iterator[tuple[Recording, str, str]]:
+        yield recordings[0], "io_error", ""
+        store.create()
+        store.add(recordings[1:], extract_recordings(recordings[1:], config, variant))
+        yield from ((recording, "", "") for recording in recordings[1:])
 
     with monkeypatch.context() as patched:
         patched.setattr(corpus_features, "extract_on_ray", faulty)

@@ -24,8 +24,8 @@ from emosense.training.feature_cache import FeatureSource, load_tables
 from emosense.training.feature_table import FeatureTableWriter, is_feature_table, read_feature_table
 
 LOGMEL = default_config("logmel")
-# Besides the values there are one row group, in Parquet's encoding and in Arrow's, and what the allocators keep.
-MAX_TIMES_THE_VALUES = 1.5
+# One row group, in Parquet's encoding and in Arrow's, and what the allocators keep.
+MAX_TIMES_THE_VALUES = 0.4
 N_BANDS = 128
 
 
@@ -53,7 +53,7 @@ def write_table(path: Path, n_rows: int, n_frames: int, *, error_every: int = 0)
         writer.close()
 
 
-def test_the_peak_memory_of_loading_is_about_that_of_the_values(
+def test_the_peak_memory_of_loading_is_a_part_of_that_of_the_values(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     n_rows, n_frames = 1500, 250
@@ -81,8 +81,7 @@ def test_the_peak_memory_of_loading_is_about_that_of_the_values(
     times = n_bytes / (n_rows * n_frames * N_BANDS * 4)
     record_property("peak memory of loading a feature table, times its values", round(times, 2))
     assert n_found == n_rows
-    # The values themselves must be in it, or the figure means nothing.
-    assert 0.8 < times < MAX_TIMES_THE_VALUES
+    assert times < MAX_TIMES_THE_VALUES
 
 
 def test_rows_with_errors_are_left_out_and_counted_whichever_row_group_they_are_in(tmp_path: Path) -> None:

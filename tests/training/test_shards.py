@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from conftest import own_bytes
 
 from emosense.training.shards import blocks, read_shard, validation_of, validation_set
 from emosense.training.training_set import TrainingSet, Validation
@@ -36,12 +35,6 @@ def test_recordings_of_the_learning_curves_keep_their_labels() -> None:
     found = validation_of(read_shard(blocks(validation_set(Validation(whole.features, labels)))))
     np.testing.assert_array_equal(found.labels, labels)
     np.testing.assert_array_equal(found.features[69], whole.features[69])
-
-
-def own_bytes() -> int:
-    """Memory of this process that lies in no file."""
-    (size,) = re.findall(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(size) * 1024
 
 
 def test_the_memory_of_a_worker_does_not_grow_with_its_shard() -> None:
