@@ -59,7 +59,7 @@ def with_front(config: TransferConfig, location: str, progress: Progress) -> Tra
     if config.pooling not in POOLINGS:
         raise UsageError(f"pooling {config.pooling}: choose one of {', '.join(POOLINGS)}")
     front = _obtain(location, progress).first(max(config.layers), N_POSITIONS)
-    weights = to_onnx(front, config.layers, config.pooling, None)
+    weights = to_onnx(front, config.layers, config.pooling, None, bits=config.bits)
     sha256 = hashlib.sha256(weights).hexdigest()
     file = cached_encoder(sha256)
     if sha256_of(file) != sha256:

@@ -171,6 +171,10 @@ _add(
     dataclasses.replace(_TRANSFER, name="fine-tuned", tuning=TuningConfig()),
     "the default whose last layer is trained too, with a small learning rate and augmentation",
 )
+_add(
+    dataclasses.replace(_TRANSFER, name="base", layers=(2, 3), l2=0.15, bits=8),
+    "the default on two layers of Whisper base (--encoder), which is larger, stored in 8 bits",
+)
 # To measure what each part of the default contributes.
 _add(dataclasses.replace(_TRANSFER, name="no-copies", copies=0), "the default without changed copies")
 _add(dataclasses.replace(_TRANSFER, name="layer-1", layers=(1,)), "the default on the first layer")

@@ -81,7 +81,7 @@ def fit(
     # Speakers of two corpora may have the same name.
     speakers = [f"{corpus}/{speaker}" for corpus, speaker in zip(table.corpora, table.speakers, strict=True)]
     speaker_head = train_speaker_head(head, rows, speakers, config.l2)
-    return TrainedNetwork(to_onnx(front, config.layers, config.pooling, head, speaker_head), history)
+    return TrainedNetwork(to_onnx(front, config.layers, config.pooling, head, speaker_head, config.bits), history)
 
 
 def row_weights(corpora: Sequence[str], labels: NDArray[np.int64], allowed: NDArray[np.bool_]) -> Float32:
@@ -114,7 +114,7 @@ def _of(table: FeatureTable, classes: tuple[str, ...], config: TransferConfig) -
 
 
 def _embeddings(features: Sequence[Float32], config: TransferConfig, front: WhisperFront) -> Float32:
-    session = open_session(to_onnx(front, config.layers, config.pooling, None))
+    session = open_session(to_onnx(front, config.layers, config.pooling, None, bits=config.bits))
     return np.concatenate([session.run([EMBEDDING], {"features": each[np.newaxis]})[0] for each in features])
 
 

@@ -11,6 +11,8 @@ from emosense.training.settings import NetworkConfig
 
 # How frames become one vector: their mean over speech, with their deviation too, or the mean over all frames.
 Pooling = Literal["mean", "mean-sd", "mean-all-frames"]
+# Bits that a value of the front's matrices takes in the model.
+WeightBits = Literal[8, 16]
 POOLINGS: Final[tuple[Pooling, ...]] = ("mean", "mean-sd", "mean-all-frames")
 
 
@@ -66,6 +68,8 @@ class TransferConfig(NetworkConfig):
         Regularisation of the head, see `emosense.training.head_training.train_head`.
     copies : int
         Number of randomly changed copies of each recording that the head is trained on, besides the recording itself.
+    bits : int
+        16 or 8: what a value of the front takes, see `emosense.training.whisper_graph.to_onnx`.
     tuning : TuningConfig or None
         How the upper blocks are trained after the head; None leaves all of them as they were published.
     embedding : FeatureConfig or None
@@ -78,5 +82,6 @@ class TransferConfig(NetworkConfig):
     pooling: Pooling = "mean"
     l2: float = 0.01
     copies: int = 2
+    bits: WeightBits = 16
     tuning: TuningConfig | None = None
     embedding: FeatureConfig | None = None

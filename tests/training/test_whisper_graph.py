@@ -79,3 +79,21 @@ def test_matrices_take_two_bytes_a_value() -> None:
     assert {stored[name] for name in matrices} == {onnx.TensorProto.FLOAT16}
     n_values = sum(TENSORS[name].size for name in matrices)
     assert len(weights) < 2 * n_values + 50_000
+
+
+def test_eight_bits_halve_a_graph_that_gives_nearly_the_same() -> None:
+    head = made_head(n_dims=128)
+    half, weights = to_onnx(FRONT, (2,), "mean", head), to_onnx(FRONT, (2,), "mean", head, bits=8)
+    back = read_front(weights)
+    assert back is not None
+    for name, values in TENSORS.items():
+        # Half a step of 127 of the largest value of a column.
+        np.testing.assert_allclose(back.tensors[name], values, atol=0.51 * np.abs(values).max() / 127)
+    # What comes back is stored as the same integers.
+    assert read_front(to_onnx(back, (2,), "mean", head, bits=8)) is not None
+    again = run(to_onnx(back, (2,), "mean", head, bits=8), log_mel(90))[1]
+    expected, embeddings = run(half, log_mel(90))[1], run(weights, log_mel(90))[1]
+    np.testing.assert_allclose(again, embeddings, atol=1e-6)
+    np.testing.assert_allclose(embeddings, expected, atol=0.05 * expected.std())
+    assert 0 < np.abs(embeddings - expected).max()
+    assert len(weights) < 0.65 * len(half)
