@@ -104,7 +104,8 @@ FeatureSet = Annotated[str, typer.Option("--set", help=f"Feature set: {', '.join
 EncoderFile = Annotated[
     str,
     typer.Option(
-        "--encoder", help="Pretrained encoder: path or URL of an ONNX file; of a .safetensors file for train transfer."
+        "--encoder",
+        help="Pretrained encoder: path or URL of an ONNX file, or of .safetensors for transfer models and teachers.",
     ),
 ]
 EncoderOutput = Annotated[

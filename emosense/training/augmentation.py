@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from emosense.arrays import Float32
 from emosense.features.filterbanks import dct_matrix
 from emosense.features.mel import hz_to_mel, mel_to_hz
-from emosense.training.cnn_settings import AugmentConfig
+from emosense.training.augmentation_settings import AugmentConfig
 
 FLOOR_DB: Final = -80.0
 

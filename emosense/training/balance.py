@@ -16,6 +16,8 @@ from emosense.arrays import Float32
 
 # A cell of a few rows would otherwise decide whole batches: one row of 6,500 in 27 cells would count 240 times.
 _LARGEST_WEIGHT: Final = 10.0
+# A corpus with many emotions tells more of them apart: its rows count by the square of their number.
+_EMOTIONS_POWER: Final = 2
 
 
 def balanced_weights(corpora: Sequence[str], labels: NDArray[np.int64]) -> Float32:
@@ -81,6 +83,27 @@ def class_mask(corpora: Sequence[str], labels: NDArray[np.int64], n_classes: int
     has[corpus_of_row, labels] = True
     has[:, ~has.any(axis=0)] = True
     return has[corpus_of_row]
+
+
+def row_weights(corpora: Sequence[str], labels: NDArray[np.int64], allowed: NDArray[np.bool_]) -> Float32:
+    """Return row weights with which a corpus of many emotions counts more than one of few.
+
+    Parameters
+    ----------
+    corpora : sequence of str, length n_rows
+        Corpus of each row.
+    labels : ndarray, shape (n_rows,), int64
+        Class of each row.
+    allowed : ndarray, shape (n_rows, n_classes), bool
+        The classes of each row's corpus, from `class_mask`.
+
+    Returns
+    -------
+    ndarray, shape (n_rows,), float32
+        Those of `balanced_weights`, times the square of the number of classes of the corpus; their mean is 1.
+    """
+    weights = balanced_weights(corpora, labels) * allowed.sum(axis=1, dtype=np.float32) ** _EMOTIONS_POWER
+    return np.asarray(weights / weights.mean(), np.float32)
 
 
 def _indices(corpora: Sequence[str], labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:

@@ -5,49 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
+from emosense.training.augmentation_settings import AugmentConfig
 from emosense.training.settings import NetworkConfig
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class AugmentConfig:
-    """How strong each augmentation is; zero turns it off.
-
-    Parameters
-    ----------
-    tempo : float
-        Largest relative change of the speed of speech.
-    pitch, formant : float
-        Largest relative change of the frequencies of the harmonics, and of those of the spectrum's envelope.
-    f_min_hz, f_max_hz : float
-        Range of the mel bank that made the bands, in Hz.
-    silence_frames : int
-        Longest silence put before and after `noise_share` of the recordings, in frames: noisy silence is not trimmed.
-    eq_db : float
-        Standard deviation of the spectral tilt and of each of two broad bumps over all bands, in dB.
-    noise_share, noise_db : float, tuple of float
-        Share of recordings with an added noise floor, and the range of its level relative to the peak, in dB.
-    reverb_share, lowpass_share, highpass_share : float
-        Shares of recordings with an exponential tail, with the upper bands cut off, and with the lowest ones cut off as
-        by a telephone line.
-    n_masks, mask_frames, mask_bands : int
-        SpecAugment (Park et al. 2019): masks on each axis and the largest width of one.
-    """
-
-    tempo: float = 0.2
-    pitch: float = 0.2
-    formant: float = 0.12
-    f_min_hz: float = 50.0
-    f_max_hz: float = 8000.0
-    silence_frames: int = 12
-    eq_db: float = 3.0
-    noise_share: float = 0.3
-    noise_db: tuple[float, float] = (-80.0, -35.0)
-    reverb_share: float = 0.1
-    lowpass_share: float = 0.1
-    highpass_share: float = 0.0
-    n_masks: int = 1
-    mask_frames: int = 12
-    mask_bands: int = 8
+from emosense.training.transfer_settings import TransferConfig, TuningConfig
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,6 +44,10 @@ class CnnConfig(NetworkConfig):
         Augmentation of log-mel input.
     views : tuple of float
         Tempos at which the trained network is applied to each recording; the result is the geometric mean.
+    teacher : TransferConfig or None
+        A transfer model that the network learns from as well as from the labels (Hinton et al. 2015, arXiv 1503.02531).
+    teacher_share : float
+        Weight of the teacher's answer beside the label, from 0 to 1.
     """
 
     kind: ClassVar[str] = "cnn"
@@ -104,3 +68,9 @@ class CnnConfig(NetworkConfig):
     first_crop_frames: int = 0
     augment: AugmentConfig | None = None
     views: tuple[float, ...] = (1.0,)
+    teacher: TransferConfig | None = None
+    teacher_share: float = 0.0
+
+
+# What a training by gradient steps reads its settings from.
+StepsConfig = CnnConfig | TuningConfig

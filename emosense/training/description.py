@@ -128,6 +128,7 @@ def _settings(config: ModelConfig) -> dict[str, Any]:
         members = members_of(config, 0)
         return {"members": [{"seed": member.seed} | _settings(member.config) for member in members]}
     settings = dataclasses.asdict(config)
-    if settings.get("embedding"):
-        settings["embedding"]["encoder"].pop("file")
+    for network in (settings, settings.get("teacher") or {}):
+        if network.get("embedding"):
+            network["embedding"]["encoder"].pop("file")
     return {name: value for name, value in settings.items() if name not in ("feature", "classes")}

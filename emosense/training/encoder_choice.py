@@ -17,6 +17,7 @@ from emosense.features.sets import FEATURE_SETS, WHISPER_SEGMENT_S
 from emosense.progress import Progress, Silent
 from emosense.storage.locations import without_credentials
 from emosense.storage.schemes import is_url
+from emosense.training.cnn_settings import CnnConfig
 from emosense.training.front_choice import with_front
 from emosense.training.settings import EnsembleConfig, ModelConfig
 from emosense.training.transfer_settings import TransferConfig
@@ -122,10 +123,14 @@ def config_with_encoder(config: ModelConfig, choice: EncoderChoice, progress: Pr
         if choice != EncoderChoice():
             raise UsageError("--encoder is for the feature set encoder and its presets, not for an ensemble")
         return config
-    if isinstance(config, TransferConfig):
+    transfer = config.teacher if isinstance(config, CnnConfig) else config
+    if isinstance(transfer, TransferConfig):
         if choice != EncoderChoice(choice.location):
-            raise UsageError("--encoder-output and --encoder-normalise are for ONNX encoders, not for train transfer")
-        return with_front(config, choice.location, progress)
+            raise UsageError(
+                "--encoder-output and --encoder-normalise are for ONNX encoders, not for Whisper's weights"
+            )
+        transfer = with_front(transfer, choice.location, progress)
+        return dataclasses.replace(config, teacher=transfer) if isinstance(config, CnnConfig) else transfer
     return dataclasses.replace(config, feature=with_encoder(config.feature, choice, progress))
 
 

@@ -51,6 +51,8 @@ def members_of(config: ModelConfig, seed: int) -> tuple[Member, ...]:
 def copies_of(config: NetworkConfig) -> tuple[Copy, ...]:
     """Return the copies that a network is trained on, in addition to the recordings themselves.
 
+    What a teacher takes of the recordings counts as one.
+
     Parameters
     ----------
     config : NetworkConfig
@@ -63,6 +65,8 @@ def copies_of(config: NetworkConfig) -> tuple[Copy, ...]:
     """
     if isinstance(config, MlpConfig):
         return tuple(Copy(config.feature, Speed(speed)) for speed in config.speeds if speed != 1.0)
+    if isinstance(config, CnnConfig) and config.teacher and config.teacher.embedding:
+        return (Copy(config.teacher.embedding, None),)
     if isinstance(config, TransferConfig) and config.embedding and config.copies:
         variants = (None, *(RandomCopy(number) for number in range(config.copies)))
         return tuple(Copy(config.embedding, variant) for variant in variants)
@@ -111,6 +115,8 @@ def without_copies(config: ModelConfig) -> ModelConfig:
 def _without_copies(config: NetworkConfig) -> NetworkConfig:
     if isinstance(config, TransferConfig):
         return dataclasses.replace(config, copies=0)
+    if isinstance(config, CnnConfig):
+        return dataclasses.replace(config, teacher=None, teacher_share=0.0)
     if not isinstance(config, MlpConfig) or not copies_of(config):
         return config
     return dataclasses.replace(config, speeds=(1.0,), max_iter=PASSES_WITHOUT_COPIES)

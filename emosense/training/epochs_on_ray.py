@@ -7,10 +7,10 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
+from emosense.training.cnn_settings import StepsConfig
 from emosense.training.epochs import Epoch, EpochListener, Estimate
 from emosense.training.gradient_training import EpochResult
 from emosense.training.pace import share_done
-from emosense.training.transfer_settings import StepsConfig
 
 _READ_EVERY_S: Final = 0.5
 _ANSWER_S: Final = 10.0

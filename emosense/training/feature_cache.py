@@ -86,7 +86,7 @@ class FeatureSource:
 
 
 def settings_for(source: FeatureSource, config: ModelConfig, progress: Progress) -> ModelConfig:
-    """Return the settings that apply to a source: a feature table has no copies at other speeds.
+    """Return the settings that apply to a source: a feature table has no copies.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def settings_for(source: FeatureSource, config: ModelConfig, progress: Progress)
     if not source.is_stored():
         return config
     if any(features_of(config).values()):
-        progress.message(f"{source.name} has no copies at other speeds: the model is trained without them")
+        progress.message(f"{source.name} has neither copies nor a teacher's embeddings: trained without them")
     return without_copies(config)
 
 

@@ -16,7 +16,8 @@ from emosense.training.feature_table import FeatureTable
 from emosense.training.gradient_training import GradientTraining, Runner, TrainedNetwork, train_here
 from emosense.training.mlp_settings import MlpConfig
 from emosense.training.settings import NetworkConfig
-from emosense.training.training_set import Validation, make_training_set
+from emosense.training.teacher import teacher_probabilities
+from emosense.training.training_set import Taught, Validation, make_training_set
 from emosense.training.transfer_settings import TransferConfig
 
 
@@ -159,7 +160,12 @@ def fit_cnn(
         Its curves have the figures of `EpochResult.record`.
     """
     labels, n_bands = table.labels(classes), table.features[0].shape[-1]
-    examples, masks = make_training_set(table.features, labels, table.corpora, config, len(classes))
+    taught = None
+    if config.teacher:
+        (copy,) = copies_of(config)
+        answers = teacher_probabilities(table, classes, np.stack(table.copies[copy]), config.teacher.l2)
+        taught = Taught(answers, config.teacher_share)
+    examples, masks = make_training_set(table.features, labels, table.corpora, config, len(classes), taught)
     training = GradientTraining(
         config,
         seed,
@@ -225,8 +231,10 @@ FAMILIES.register(
             "emosense.training.fitting",
             "emosense.training.gradient_steps",
             "emosense.training.gradient_training",
+            "emosense.training.head_training",
             "emosense.training.networks",
             "emosense.training.optimizer",
+            "emosense.training.teacher",
             "emosense.training.training_set",
         ),
         fit_cnn,

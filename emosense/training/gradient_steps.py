@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.training.augmentation import augment, fit_length, mix
+from emosense.training.cnn_settings import StepsConfig
 from emosense.training.collectives import Alone, Workers
 from emosense.training.optimizer import for_workers, make_optimizer, one_cycle
 from emosense.training.training_set import TrainingSet, Validation
-from emosense.training.transfer_settings import StepsConfig
 
 if TYPE_CHECKING:
     import keras

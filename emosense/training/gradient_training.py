@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from emosense.arrays import Float32
+from emosense.training.cnn_settings import StepsConfig
 from emosense.training.collectives import Alone, Workers
 from emosense.training.gradient_steps import GradientSteps, TrainingState
 from emosense.training.pace import Pace
 from emosense.training.training_set import TrainingSet, Validation
-from emosense.training.transfer_settings import StepsConfig
 
 if TYPE_CHECKING:
     import keras

@@ -55,6 +55,20 @@ class TrainingRows:
         """
         return dataclasses.replace(self, embeddings=embeddings)
 
+    def select(self, kept: NDArray[np.bool_]) -> Self:
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        kept : ndarray, shape (n_rows,), bool
+            Which.
+
+        Returns
+        -------
+        TrainingRows
+        """
+        return type(self)(self.embeddings[kept], self.labels[kept], self.weights[kept], self.allowed[kept])
+
     def with_copies(self, copies: Sequence[Float32]) -> Self:
         """Return the rows and further copies of them.
 

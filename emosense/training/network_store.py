@@ -16,6 +16,7 @@ from emosense.storage.folders import exists, list_folder, make_folder
 from emosense.storage.locations import join
 from emosense.storage.reading import read_bytes
 from emosense.storage.writing import write_bytes
+from emosense.training.cnn_settings import CnnConfig
 from emosense.training.ensemble import copies_of, settings_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.fitting import FAMILIES
@@ -144,8 +145,9 @@ def row_digests(table: FeatureTable, config: NetworkConfig) -> list[str]:
         One digest per row.
     """
     variants = [table.features, *(table.copies[copy] for copy in copies_of(config))]
-    # Only the speaker head of a transfer model depends on who speaks.
-    speakers = [table.speakers] if isinstance(config, TransferConfig) else []
+    # Only the speaker head of a transfer model, and what a teacher says, depend on who speaks.
+    is_by_speaker = isinstance(config, TransferConfig) or (isinstance(config, CnnConfig) and config.teacher)
+    speakers = [table.speakers] if is_by_speaker else []
     digests = []
     for row, label in enumerate(zip(table.emotions, table.corpora, *speakers, strict=True)):
         digest = hashlib.sha256(repr(label).encode())

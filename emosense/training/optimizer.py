@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from emosense.training.transfer_settings import StepsConfig
+from emosense.training.cnn_settings import StepsConfig
 
 if TYPE_CHECKING:
     import keras

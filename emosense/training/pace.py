@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from emosense.training.cnn_settings import StepsConfig
 from emosense.training.gradient_steps import crop_length
-from emosense.training.transfer_settings import StepsConfig
 
 # The first step traces functions and says nothing about the others; the mean of this many is good to a tenth.
 _TIMED_STEPS: Final = 20

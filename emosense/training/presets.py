@@ -12,7 +12,8 @@ from typing import Final, TypeVar
 from emosense.emotions import REFERENCE_MLP_EMOTIONS
 from emosense.features.config import default_config
 from emosense.registry import Registry
-from emosense.training.cnn_settings import AugmentConfig, CnnConfig
+from emosense.training.augmentation_settings import AugmentConfig
+from emosense.training.cnn_settings import CnnConfig
 from emosense.training.mlp_settings import PASSES_WITHOUT_COPIES, MlpConfig
 from emosense.training.settings import EnsembleConfig, Member, ModelConfig
 from emosense.training.transfer_settings import TransferConfig, TuningConfig
@@ -162,6 +163,21 @@ _add(dataclasses.replace(_CNN, name="no-augmentation", augment=None, mixup=0.0),
 _add(
     dataclasses.replace(_CNN, name="attentive-pooling", architecture="residual-attentive"),
     "the default with attentive mean and deviation in place of the mean over time",
+)
+# The teacher has two layers of Whisper tiny.en: those of the shipped model, unless --encoder names others.
+_TEACHER: Final = TransferConfig("teacher", default_config("whisper"), layers=(1, 2), l2=0.05, copies=0)
+_add(
+    dataclasses.replace(
+        _CNN,
+        name="distilled",
+        epochs=32,
+        batch_size=32,
+        learning_rate=3e-3,
+        label_smoothing=0.05,
+        teacher=_TEACHER,
+        teacher_share=0.5,
+    ),
+    "the default for several corpora, which learns from a transfer model as well as from the labels",
 )
 _TRANSFER: Final = _add(
     TransferConfig("default", default_config("whisper"), layers=(1, 2), l2=0.05),

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.evaluation.metrics import confusion_matrix, uar
 from emosense.models.head import EMBEDDING, Head
 from emosense.onnx_session import open_session
-from emosense.training.balance import balanced_weights, class_mask
+from emosense.training.balance import class_mask, row_weights
 from emosense.training.ensemble import copies_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.front_choice import load_front
@@ -30,8 +29,6 @@ from emosense.training.whisper_front import WhisperFront
 from emosense.training.whisper_graph import to_onnx
 
 _SMALLEST: Final = 1e-7
-# A corpus with many emotions tells more of them apart: its rows count by the square of their number.
-_EMOTIONS_POWER: Final = 2
 
 
 def fit(
@@ -82,27 +79,6 @@ def fit(
     speakers = [f"{corpus}/{speaker}" for corpus, speaker in zip(table.corpora, table.speakers, strict=True)]
     speaker_head = train_speaker_head(head, rows, speakers, config.l2)
     return TrainedNetwork(to_onnx(front, config.layers, config.pooling, head, speaker_head, config.bits), history)
-
-
-def row_weights(corpora: Sequence[str], labels: NDArray[np.int64], allowed: NDArray[np.bool_]) -> Float32:
-    """Return row weights with which a corpus of many emotions counts more than one of few.
-
-    Parameters
-    ----------
-    corpora : sequence of str, length n_rows
-        Corpus of each row.
-    labels : ndarray, shape (n_rows,), int64
-        Class of each row.
-    allowed : ndarray, shape (n_rows, n_classes), bool
-        The classes of each row's corpus, from `emosense.training.balance.class_mask`.
-
-    Returns
-    -------
-    ndarray, shape (n_rows,), float32
-        Those of `emosense.training.balance.balanced_weights`, times the square of the number of classes of the corpus.
-    """
-    n_emotions = allowed.sum(axis=1, dtype=np.float32)
-    return np.asarray(balanced_weights(corpora, labels) * n_emotions**_EMOTIONS_POWER, np.float32)
 
 
 def _of(table: FeatureTable, classes: tuple[str, ...], config: TransferConfig) -> tuple[Float32, Any]:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import ClassVar, Final, Literal
 
 from emosense.features.config import FeatureConfig
-from emosense.training.cnn_settings import AugmentConfig, CnnConfig
+from emosense.training.augmentation_settings import AugmentConfig
 from emosense.training.settings import NetworkConfig
 
 # How frames become one vector: their mean over speech, with their deviation too, or the mean over all frames.
@@ -25,7 +25,7 @@ class TuningConfig:
     blocks : int
         Number of blocks that are trained, counted from the last.
     epochs, batch_size, learning_rate, optimizer, weight_decay, label_smoothing, mixup, average, dropout, balance
-        As in `CnnConfig`; dropout is that of the embedding.
+        As in `emosense.training.cnn_settings.CnnConfig`; dropout is that of the embedding.
     crop_frames, first_crop_frames : int
         As in `CnnConfig`; a frame is 10 ms.
     augment : AugmentConfig or None
@@ -46,10 +46,6 @@ class TuningConfig:
     crop_frames: int = 200
     first_crop_frames: int = 0
     augment: AugmentConfig | None = dataclasses.field(default_factory=lambda: AugmentConfig(f_min_hz=0.0))
-
-
-# What a training by gradient steps reads its settings from.
-StepsConfig = CnnConfig | TuningConfig
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

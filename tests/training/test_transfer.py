@@ -25,7 +25,7 @@ from emosense.models.model import ModelFiles
 from emosense.onnx_session import open_session
 from emosense.progress import Silent
 from emosense.training import front_choice
-from emosense.training.balance import class_mask
+from emosense.training.balance import class_mask, row_weights
 from emosense.training.encoder_choice import EncoderChoice, config_with_encoder
 from emosense.training.ensemble import copies_of, features_of, without_copies
 from emosense.training.extraction import Copy, recording_features
@@ -34,7 +34,6 @@ from emosense.training.fitting import fit, fit_transfer
 from emosense.training.front_choice import load_front
 from emosense.training.gradient_training import train_here
 from emosense.training.presets import preset
-from emosense.training.transfer import row_weights
 from emosense.training.transfer_settings import TransferConfig, TuningConfig
 from emosense.training.tuning import build, decibels
 from emosense.training.waveform_augmentation import RandomCopy

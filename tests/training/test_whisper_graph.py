@@ -95,5 +95,5 @@ def test_eight_bits_halve_a_graph_that_gives_nearly_the_same() -> None:
     expected, embeddings = run(half, log_mel(90))[1], run(weights, log_mel(90))[1]
     np.testing.assert_allclose(again, embeddings, atol=1e-6)
     np.testing.assert_allclose(embeddings, expected, atol=0.05 * expected.std())
-    assert 0 < np.abs(embeddings - expected).max()
+    assert np.abs(embeddings - expected).max() > 0
     assert len(weights) < 0.65 * len(half)
