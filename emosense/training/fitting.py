@@ -265,6 +265,7 @@ FAMILIES.register(
             "emosense.training.transfer",
             "emosense.training.tuning",
             "emosense.training.whisper_front",
+            "emosense.training.whisper_network",
             "emosense.training.whisper_graph",
         ),
         fit_transfer,

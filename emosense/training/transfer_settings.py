@@ -59,7 +59,7 @@ class TransferConfig(NetworkConfig):
     layers : tuple of int
         Blocks of the encoder whose output is pooled, counted from 1; blocks after the last of them are cut off.
     pooling : str
-        See `emosense.training.whisper_front.build_front`.
+        See `emosense.training.whisper_network.build_front`.
     l2 : float
         Regularisation of the head, see `emosense.training.head_training.train_head`.
     copies : int

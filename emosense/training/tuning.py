@@ -20,7 +20,8 @@ from emosense.training.feature_table import FeatureTable
 from emosense.training.gradient_training import GradientTraining, Runner
 from emosense.training.training_set import Validation, make_training_set
 from emosense.training.transfer_settings import TransferConfig, TuningConfig
-from emosense.training.whisper_front import WhisperFront, embedding, set_weights, weights_of
+from emosense.training.whisper_front import WhisperFront
+from emosense.training.whisper_network import embedding, set_weights, weights_of
 
 if TYPE_CHECKING:
     import keras

@@ -54,7 +54,7 @@ def to_onnx(
     front : WhisperFront
         Weights of the front.
     layers, pooling
-        See `emosense.training.whisper_front.build_front`.
+        See `emosense.training.whisper_network.build_front`.
     head : Head or None
         Head on the embedding; without one the graph gives the embedding only.
     speaker_head : SpeakerHead or None
@@ -177,7 +177,7 @@ class _Graph:
         return self._linear(self.node("Reshape", [mixed, self.integers(0, -1, n_heads * width)]), f"{name}.out_proj")
 
     def frame_shares(self, pooling: Pooling) -> str:
-        """Add the weights of frames, (batch, 1, n_frames); see `emosense.training.whisper_front.frame_shares`."""
+        """Add the weights of frames, (batch, 1, n_frames); see `emosense.training.whisper_network.frame_shares`."""
         log_e = self.node("Mul", [self.node("Sub", [_FEATURES, self.number(1)]), self.number(4 * np.log(10))])
         power = self.node("ReduceSum", [self.node("Exp", [log_e]), self.integers(2)], keepdims=0)
         padded = self.node("Pad", [power, self.integers(0, 0, 0, 1)])

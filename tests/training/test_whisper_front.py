@@ -9,7 +9,8 @@ from made_whisper import whisper_states, whisper_tensors
 from emosense.arrays import Float32, Float64
 from emosense.errors import UsageError
 from emosense.training.transfer_settings import Pooling
-from emosense.training.whisper_front import PADDING, WhisperFront, build_front, weights_of
+from emosense.training.whisper_front import WhisperFront
+from emosense.training.whisper_network import PADDING, build_front, weights_of
 
 FRONT = WhisperFront(whisper_tensors(width=128, n_mels=8, n_positions=40))
 

@@ -12,8 +12,9 @@ from emosense.arrays import Float32
 from emosense.models.head import read_head
 from emosense.onnx_session import open_session
 from emosense.training.transfer_settings import POOLINGS, Pooling
-from emosense.training.whisper_front import WhisperFront, build_front
+from emosense.training.whisper_front import WhisperFront
 from emosense.training.whisper_graph import read_front, to_onnx
+from emosense.training.whisper_network import build_front
 
 # Weights that float16 holds exactly.
 TENSORS = {
