@@ -40,6 +40,8 @@ _KEPT: Final = ("kind", "preset", "model", "protocol", "classes", "only_folds", 
 # Prefixes of the probabilities of a model's head and of its speaker head.
 _HEADS: Final = ("p", "s")
 _SCALE: Final = 1_000_000
+# What stands in place of a corpus in the row of means.
+_MEAN: Final = "**mean**"
 _KEY: Final = b"emosense_evaluation"
 _BLOCK: Final = re.compile(r"(<!-- results (\w+): ([\w .-]+?) -->\n).*?(<!-- end of results -->)", re.DOTALL)
 
@@ -186,11 +188,17 @@ def _corpora(names: Sequence[str], place: Path) -> tuple[list[str], list[list[st
             lines = [(record["corpus"], values) for record, values in zip(records, figures, strict=True)]
             if len(lines) > 1:
                 known = [[value for value in column if value is not None] for column in zip(*figures, strict=True)]
-                lines.append(("**mean**", [float(np.mean(column)) if column else None for column in known]))
+                lines.append((_MEAN, [float(np.mean(column)) if column else None for column in known]))
             for corpus, values in lines:
                 cells = ["-" if value is None else f"{100 * value:.1f}" for value in values]
                 rows.append([each.title, corpus, text, *cells])
     return heads, rows
+
+
+def _means(names: Sequence[str], place: Path) -> tuple[list[str], list[list[str]]]:
+    """Means over the corpora, each left out."""
+    heads, rows = _corpora(names, place)
+    return [heads[0], *heads[2:]], [[row[0], *row[2:]] for row in rows if row[1] == _MEAN]
 
 
 def _calibrated_ece(each: Stored, corpus: str) -> dict[str, float]:
@@ -269,6 +277,7 @@ TABLES: Final[dict[str, Callable[[Sequence[str], Path], tuple[list[str], list[li
     "overview": _overview,
     "adaptation": _adaptation,
     "corpora": _corpora,
+    "means": _means,
     "voices": _voices,
 }
 

@@ -224,6 +224,7 @@ FAMILIES.register(
         (
             "emosense.features.filterbanks",
             "emosense.features.mel",
+            "emosense.models.head",
             "emosense.training.augmentation",
             "emosense.training.balance",
             "emosense.training.cnn_export",

@@ -170,7 +170,7 @@ _add(
     dataclasses.replace(
         _CNN,
         name="distilled",
-        epochs=32,
+        epochs=24,
         batch_size=32,
         learning_rate=3e-3,
         label_smoothing=0.05,

@@ -174,7 +174,7 @@ def test_an_encoder_that_is_no_whisper_is_refused(encoder: str, tmp_path: Path) 
 
 
 def test_options_of_onnx_encoders_are_refused(encoder: str) -> None:
-    with pytest.raises(UsageError, match="not for train transfer"):
+    with pytest.raises(UsageError, match="not for Whisper's weights"):
         config_with_encoder(preset("transfer", "default"), EncoderChoice(encoder, output="x"), Silent())
 
 
