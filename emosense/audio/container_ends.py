@@ -63,7 +63,8 @@ def _caf(content: Content) -> int | None:
     for _ in range(_MOST_STEPS):
         name, length = content.at(place, 4), int.from_bytes(content.at(place + 4, 8), "big", signed=True)
         if not re.fullmatch(rb"[ -~]{4}", name) or length < 0 or place + 12 + length > content.size:
-            return None if length < 0 and name == b"data" else place
+            # The samples last to the end of the file, or are cut off there.
+            return None if name == b"data" else place
         place += 12 + length
     return None
 

@@ -60,13 +60,23 @@ def declared_bytes(content: Content) -> tuple[int, int]:
         declared, start = _riff_data(content)
     elif head[:4] == b"FORM":
         for name, length, body in chunks(content, ">"):
-            if name == b"SSND":
-                declared, start = length - 8, body + 8
+            if name in (b"SSND", b"BODY"):
+                before = 8 if name == b"SSND" else 0
+                declared, start = length - before, body + before
                 break
     elif head[:4] == b"caff":
         declared, start = _caf_data(content)
     elif head[:4] == b"riff":
         declared, start = _w64_data(content)
+    elif head[:19] == b"Creative Voice File":
+        declared, start = _voc_data(content)
+    elif head[:10] == b"MATLAB 5.0":
+        declared, start = _matlab_data(content)
+    elif head[:4] == b"2BIT" and len(head) >= 128:
+        n_bits, n_samples = struct.unpack_from(">H10xI", head, 14)
+        start, declared = 128, n_samples * n_bits // 8
+    elif head[:15] == b"ALawSoundFile**":
+        start, declared = 32, int.from_bytes(head[18:22], "big")
     elif head[:4] == b".snd" and len(head) >= 12:
         start, declared = struct.unpack_from(">2I", head, 4)
     present = content.size - start
@@ -191,6 +201,29 @@ def _w64_data(content: Content) -> tuple[int, int]:
             return length - 24, start + 24
         start += (length + 7) & ~7
     return 0, 0
+
+
+def _voc_data(content: Content) -> tuple[int, int]:
+    """Return length of the blocks of a Creative Voice file, and position of the first."""
+    start = place = int.from_bytes(content.head[20:22], "little")
+    for _ in range(_MAX_CHUNKS):
+        header = content.at(place, 4)
+        if len(header) < 4 or not header[0]:
+            break
+        place += 4 + int.from_bytes(header[1:], "little")
+    return place - start, start
+
+
+def _matlab_data(content: Content) -> tuple[int, int]:
+    """Return length of the matrices of a MATLAB file, and position of the first."""
+    start = place = 128
+    order = ">" if content.head[126:128] == b"MI" else "<"
+    for _ in range(_MAX_CHUNKS):
+        header = content.at(place, 8)
+        if len(header) < 8:
+            break
+        place += 8 + int(struct.unpack(order + "4xI", header)[0])
+    return place - start, start
 
 
 def has_unsized_data(content: Content) -> bool:

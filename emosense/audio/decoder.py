@@ -18,6 +18,7 @@ from emosense.audio.ffmpeg import FFmpegDecoder
 from emosense.audio.file_type import header_fault, start_fault
 from emosense.audio.joined import Part, recordings
 from emosense.audio.joined_decoder import JoinedDecoder
+from emosense.audio.ogg import OggStream
 from emosense.audio.sound_file import SoundFileDecoder
 from emosense.audio.tracks import no_track
 from emosense.errors import RecordingError
@@ -101,14 +102,19 @@ def open_decoder(file: BinaryIO, track: int = 0, name: str = "") -> Decoder:
 def _whole_file(content: Content, track: int) -> Decoder:
     """Return the decoder of the recording in a file, or of all of those that were joined in it."""
     parts = recordings(content)
-    if len(parts) == 1:
-        return _first_decoder(parts[0], track)
-    return JoinedDecoder([functools.partial(_first_decoder, part, track) for part in parts])
+    opened = functools.partial(_part_decoder, track=track)
+    return opened(parts[0]) if len(parts) == 1 else JoinedDecoder(parts, opened)
 
 
-def _first_decoder(part: Part, track: int) -> Decoder:
+def _part_decoder(part: Part, track: int) -> Decoder:
+    """Return the decoder of one recording; what was lost in it may show in the file alone."""
+    decoder = _first_decoder(part.content(), part.stream, track)
+    decoder.is_broken |= part.is_damaged()
+    return decoder
+
+
+def _first_decoder(content: Content, stream: OggStream | None, track: int) -> Decoder:
     """Return libsndfile where it reads all of one recording, otherwise FFmpeg."""
-    content, stream = part.content, part.stream
     try:
         decoder = SoundFileDecoder(content, stream)
     except soundfile.LibsndfileError as err:

@@ -118,11 +118,12 @@ class FFmpegDecoder:
 
     def _tolerance_s(self) -> float:
         """Return how much shorter than declared the recording may be."""
-        if self._is_lossless and self._container.format.name == "caf":
+        if self._stream.codec_context.name == "alac" and self._container.format.name == "caf":
             # A CAF counts whole packets, of which the last may be filled in part.
             return max(TOLERANCE_S, float(self._first.samples - 1) / self.sample_rate)
-        # Lossy codecs pad with whole frames, which some containers count and others do not.
-        n_padding = 0 if self._is_lossless else 2 * self._first.samples
+        # Lossy codecs pad with whole frames, which some containers count and others do not. Mu-law and A-law do not.
+        is_padded = not self._is_lossless and not self._stream.codec_context.name.startswith("pcm_")
+        n_padding = 2 * self._first.samples if is_padded else 0
         return TOLERANCE_S + float(n_padding) / max(self.sample_rate, 1)
 
     def _declared(self) -> int | None:
@@ -161,7 +162,8 @@ class FFmpegDecoder:
         try:
             yield from packet.decode()
         except self._av.FFmpegError:
-            self._n_bad += 1
+            # Those of MP3 may be tags. What is damage there, its headers say (`emosense.audio.joined`).
+            self._n_bad += self._container.format.name != "mp3"
 
     def _decode_amr(self, packet: Any) -> Iterator[Any]:
         """Decode the frames of a packet; those without speech, which FFmpeg refuses, are silent."""
@@ -173,6 +175,9 @@ class FFmpegDecoder:
                 frame = self._av.AudioFrame.from_ndarray(silence, "fltp", "mono")
                 frame.sample_rate, frame.pts, frame.time_base = amr.SAMPLE_RATE[codec], pts, packet.time_base
                 yield frame
+            elif not content.strip(b"\0"):
+                # Zeros, as where a download lacks a piece, pass for frames of the lowest rate.
+                self.is_broken = True
             else:
                 part = self._av.Packet(content)
                 part.stream, part.pts, part.time_base = packet.stream, pts, packet.time_base
@@ -199,7 +204,7 @@ class FFmpegDecoder:
     def _joined(self) -> Iterator[Float32]:
         """Join FFmpeg's frames, which last 10 to 100 ms, and check that they are alike."""
         waiting: list[Float32] = []
-        n_good = n_waiting = n_before = 0
+        n_good = n_bad = n_waiting = n_before = 0
         frame = self._first
         while frame is not None:
             if not _is_alike(frame, self._first):
@@ -214,14 +219,16 @@ class FFmpegDecoder:
                 yield from _silence(n_missing, self.n_channels)
                 self.n_lost += max(0, n_missing) if n_good else 0
                 waiting, n_waiting = [], 0
-            n_good += 1
+            # What precedes the first packet that can be decoded, and the last one, may be cut off.
+            self.is_broken |= n_good > 0 and self._n_bad > n_bad
+            n_good, n_bad = n_good + 1, self._n_bad
             samples = to_float32(samples_of(frame), frame.format.is_planar, self.n_channels)[max(0, -n_missing) :]
             n_waiting += len(samples)
             waiting.append(samples)
             frame = next(self._frames, None)
         if self._n_bad > n_good:
             raise self._refusal
-        # A lossy stream, such as a broadcast, may be cut at any byte: its last packet may be damaged.
+        # A lossy stream, such as a broadcast, may be cut at any byte.
         self.is_broken |= self._n_bad > (0 if self._is_lossless else 1)
         yield from _concatenated(waiting)
 

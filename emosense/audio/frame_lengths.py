@@ -1,19 +1,12 @@
-"""How long the frames and packets of streams without a container are, by their headers; and the walk along them.
+"""How long the frames and packets of streams without a container are, by their headers.
 
 Those of MPEG audio are in `emosense.audio.mpeg_audio`, those of AMR in `emosense.audio.amr`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
-from emosense.audio.content import Content
-
-# A day of frames of 10 ms has fewer.
-MOST_FRAMES: Final = 1 << 24
-_BLOCK_BYTES: Final = 1 << 20
-_MOST_KNOWN: Final = 1 << 12
 _ADTS_RATES: Final = 13
 # Words of 16 bits in a frame of AC-3 at 48 kHz, by its code of bit rates (ATSC A/52, table 5.18): kbit/s times 2.
 _AC3_KBPS: Final = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
@@ -60,46 +53,6 @@ def ac3_frame_bytes(header: bytes) -> int:
         return 0
     kbps = _AC3_KBPS[code // 2]
     return 2 * (2 * kbps, 320 * kbps // 147 + code % 2, 3 * kbps)[rate]
-
-
-def frames_end(
-    content: Content, start: int, length_of: Callable[[bytes], int], n_header: int, most: int = MOST_FRAMES
-) -> int:
-    """Walk frames that follow each other.
-
-    Parameters
-    ----------
-    content : Content
-        The open file.
-    start : int
-        Position of the first frame.
-    length_of : callable
-        Takes the first bytes of a frame, and gives its length; 0 for what is no frame.
-    n_header : int
-        How many bytes it takes.
-    most : int
-        How many frames to walk.
-
-    Returns
-    -------
-    int
-        Position after the last frame.
-    """
-    place, block, block_start = start, b"", 0
-    known: dict[bytes, int] = {}
-    for _ in range(most):
-        if not block_start <= place <= block_start + len(block) - n_header:
-            block, block_start = content.at(place, _BLOCK_BYTES), place
-        header = block[place - block_start : place - block_start + n_header]
-        length = known.get(header)
-        if length is None:
-            length = length_of(header)
-            if len(known) < _MOST_KNOWN:
-                known[header] = length
-        if not length:
-            break
-        place += length
-    return place
 
 
 def wavpack_block_bytes(header: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Recordings that were joined into one file, end to end: where each begins, and all of them as one.
+"""Recordings that were joined into one file, end to end: where each begins.
 
 Decoders read the first and ignore the rest. Where the first ends (`emosense.audio.ends`), another one is looked for, of
 any format; where its container does not say, all of the file is searched for another header like its own.
@@ -9,16 +9,15 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-from collections.abc import Callable
 from typing import Final
 
 from emosense.audio import container_headers
 from emosense.audio.content import Content
-from emosense.audio.ends import end_of_first
-from emosense.audio.frame_lengths import ac3_frame_bytes, adts_frame_bytes
-from emosense.audio.mpeg_audio import after_id3, mp3_frame_count, mpeg_frame_bytes, mpeg_start
+from emosense.audio.ends import end_of_first, unsized_frames
+from emosense.audio.frame_walk import AC3, ADTS, ADTS_AFTER_FLAC, MPEG, FrameKind
+from emosense.audio.mpeg_audio import after_id3, after_tags
 from emosense.audio.ogg import MARK, OggStream, ogg_streams
-from emosense.audio.transport_stream import is_transport_stream, program_starts
+from emosense.audio.transport_stream import is_transport_stream, lacks_packets, program_starts
 
 # What files start with, in full: so much is in no recording by chance.
 _HEADERS: Final = (
@@ -52,6 +51,10 @@ _FARTHEST_BYTES: Final = 1 << 24
 _LEAST_FRAMES_BYTES: Final = 1 << 10
 # The last frame that a walk takes may be the header of what follows.
 _LONGEST_STEP_BYTES: Final = 1 << 9
+# A file of headers alone may hold millions. More than this are left out, and the whole is damaged.
+_MOST_PARTS: Final = 1 << 14
+# A stream that was damaged in more places is not followed further.
+_MOST_GAPS: Final = 1 << 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,14 +63,42 @@ class Part:
 
     Parameters
     ----------
-    content : Content
-        Its bytes.
+    whole : Content
+        The open file.
+    start, end : int
+        Place of its first byte, and of that after its last.
     stream : OggStream or None
         What its pages say, if it is Ogg.
+    has_gaps : bool
+        Whether bytes between its frames are none of them.
     """
 
-    content: Content
+    whole: Content
+    start: int
+    end: int
     stream: OggStream | None = None
+    has_gaps: bool = False
+
+    def content(self) -> Content:
+        """Return its bytes.
+
+        Returns
+        -------
+        Content
+            Those of the file if it is all of it.
+        """
+        is_all = (self.start, self.end) == (0, self.whole.size)
+        return self.whole if is_all else self.whole.part(self.start, self.end)
+
+    def is_damaged(self) -> bool:
+        """Return whether something is missing in it that its decoder may not notice.
+
+        Returns
+        -------
+        bool
+        """
+        content = self.content()
+        return self.has_gaps or (is_transport_stream(content.head) and lacks_packets(content))
 
 
 def recordings(content: Content) -> list[Part]:
@@ -85,6 +116,7 @@ def recordings(content: Content) -> list[Part]:
     """
     start = 0
     streams: dict[int, OggStream | None] = {}
+    damaged: set[int] = set()
     while True:
         start += _n_tag_bytes(content, start)
         streams[start] = None
@@ -92,19 +124,23 @@ def recordings(content: Content) -> list[Part]:
         if rest.head[:5] == MARK:
             found = ogg_streams(rest) or [OggStream(0, rest.size)]
             streams |= {start + stream.start: stream for stream in found}
-            following = begins_after(rest, found[-1].end)
+            following, is_damaged = begins_after(rest, found[-1].end), False
         else:
             places = _changes(rest)
             streams |= dict.fromkeys(start + place for place in places)
-            following = None if places else _following(rest)
-        if following is None:
+            following, is_damaged = _following(rest)
+            following = None if places else following
+        if is_damaged:
+            damaged.add(start)
+        if following is None or len(streams) > _MOST_PARTS:
             break
         start += following
     starts = [*streams]
-    if starts == [0]:
-        return [Part(content, streams[0])]
+    if len(starts) > _MOST_PARTS:
+        damaged.add(starts[_MOST_PARTS - 1])
     ends = [*starts[1:], content.size]
-    return [Part(content.part(at, end), streams[at]) for at, end in zip(starts, ends, strict=True)]
+    each = zip(starts[:_MOST_PARTS], ends[:_MOST_PARTS], strict=True)
+    return [Part(content, at, end, streams[at], at in damaged) for at, end in each]
 
 
 def _n_tag_bytes(content: Content, start: int) -> int:
@@ -120,25 +156,48 @@ def _changes(content: Content) -> list[int]:
     if is_transport_stream(content.head):
         return program_starts(content)
     if container_headers.is_flac_without_total(content.head):
-        return [*content.find(_ANY, _HEADER_BYTES, 1)]
+        return _all(content, _ANY)
     if end_of_first(content) is None:
         for header in _LIKE:
             if header.match(content.head):
-                return [*content.find(header, _HEADER_BYTES, 1)]
+                return _all(content, header)
     return []
 
 
-def _following(content: Content) -> int | None:
-    """Return where another recording begins after the end of the first, None if there is no other."""
+def _all(content: Content, header: re.Pattern[bytes]) -> list[int]:
+    return [*itertools.islice(content.find(header, _HEADER_BYTES, 1), _MOST_PARTS)]
+
+
+def _following(content: Content) -> tuple[int | None, bool]:
+    """Return where another recording begins after the end of the first, and whether the first is damaged.
+
+    The frames of a stream may go on after bytes that are none: it is damaged there, and its decoder goes on.
+    """
     end = end_of_first(content)
     if end is None or not 0 < end < content.size:
-        return None
-    is_mpeg = mpeg_frame_bytes(content.at(after_id3(content), 4)) > 0
-    # MPEG frames end where they are damaged, too, and the decoder goes on after that.
-    return begins_after(content, end, has_frames=not is_mpeg or mp3_frame_count(content) > 0)
+        return None, False
+    if is_transport_stream(content.head):
+        following = begins_after(content, end)
+        goes_on = following is not None and _transport_start(content.at(following, _SEARCH_BYTES)) == 0
+        return following, goes_on
+    kind, n_gaps = unsized_frames(content), 0
+    while kind is not None and (again := kind.first(content, end, _FARTHEST_BYTES, is_same=True)) is not None:
+        other = begins_after(content, end, before=again, without=kind)
+        if other is not None:
+            return other, n_gaps > 0
+        n_gaps += after_tags(content, end) != again
+        if n_gaps > _MOST_GAPS:
+            return None, True
+        end = kind.end(content, again)
+    following = begins_after(content, end)
+    # Frames of AMR cannot be searched for: all of the file consists of them.
+    is_cut_amr = content.head.startswith(b"#!AMR") and following is None
+    return following, n_gaps > 0 or is_cut_amr
 
 
-def begins_after(content: Content, end: int, *, has_frames: bool = True, is_flac: bool = False) -> int | None:
+def begins_after(
+    content: Content, end: int, *, before: int | None = None, without: FrameKind | None = None, is_flac: bool = False
+) -> int | None:
     """Find another recording after the end of one, which may be padded or have tags.
 
     Parameters
@@ -147,8 +206,10 @@ def begins_after(content: Content, end: int, *, has_frames: bool = True, is_flac
         The open file.
     end : int
         Where the first ends.
-    has_frames : bool
-        Whether MPEG frames count, which have no header; they are looked for near the end only.
+    before : int or None
+        Where another one begins at the latest; None if it may lie anywhere.
+    without : FrameKind or None
+        Frames that are not looked for.
     is_flac : bool
         Whether the first is a FLAC, whose frames begin as those of AAC in MPEG-2 do.
 
@@ -157,47 +218,19 @@ def begins_after(content: Content, end: int, *, has_frames: bool = True, is_flac
     int or None
         Its position; None if there is none.
     """
-    near = content.part(0, min(content.size, end + _FARTHEST_BYTES))
+    if _ANY.match(content.at(end, _HEADER_BYTES)):
+        return end
+    limit = content.size if before is None else before + _LONGEST_STEP_BYTES
+    near = content.part(0, min(content.size, limit, end + _FARTHEST_BYTES))
     places = [*itertools.islice(near.find(_ANY, _HEADER_BYTES, max(1, end - _LONGEST_STEP_BYTES)), 1)]
-    after = content.at(end, _SEARCH_BYTES)
-    finders = (mpeg_start,) * has_frames + (
-        _adts_start_after_flac if is_flac else _adts_start,
-        _ac3_start,
-        _transport_start,
-    )
-    starts = [find(after) for find in finders]
-    places += [
-        end + start for start in starts if start is not None and content.size - end - start >= _LEAST_FRAMES_BYTES
-    ]
-    return min(places, default=None)
-
-
-def _adts_start(data: bytes) -> int | None:
-    return _frames_start(data, rb"\xff[\xf0\xf1\xf8\xf9]", adts_frame_bytes)
-
-
-def _adts_start_after_flac(data: bytes) -> int | None:
-    return _frames_start(data, rb"\xff[\xf0\xf1]", adts_frame_bytes)
-
-
-def _ac3_start(data: bytes) -> int | None:
-    return _frames_start(data, rb"\x0b\x77", ac3_frame_bytes)
+    kinds = [kind for kind in (MPEG, ADTS_AFTER_FLAC if is_flac else ADTS, AC3) if kind is not without]
+    starts = [kind.first(near, end, _SEARCH_BYTES) for kind in kinds]
+    transport = _transport_start(near.at(end, _SEARCH_BYTES))
+    starts.append(None if transport is None else end + transport)
+    places += [start for start in starts if start is not None and content.size - start >= _LEAST_FRAMES_BYTES]
+    return min((place for place in places if before is None or place < before), default=None)
 
 
 def _transport_start(data: bytes) -> int | None:
     match = re.search(rb"G[\0-\x5f].{186}G.{187}G.{187}G.{187}G", data, re.DOTALL)
     return match.start() if match else None
-
-
-def _frames_start(data: bytes, sync: bytes, length_of: Callable[[bytes], int]) -> int | None:
-    """Find three frames in a row."""
-    for match in re.finditer(sync, data):
-        place = match.start()
-        for _ in range(3):
-            length = length_of(data[place : place + 6])
-            if not length:
-                break
-            place += length
-        else:
-            return match.start()
-    return None

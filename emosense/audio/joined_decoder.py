@@ -1,4 +1,4 @@
-"""The decoders of recordings that were joined in one file -> one decoder."""
+"""Recordings of one file, read one after the other as one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from emosense.arrays import Float32
+from emosense.audio.joined import Part
 from emosense.errors import RecordingError
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ class JoinedDecoder:
 
     Parameters
     ----------
-    openers : sequence of callable
-        Each opens one of the recordings.
+    parts : sequence of Part
+        The recordings.
+    opened : callable
+        Opens one of them.
 
     Attributes
     ----------
@@ -37,8 +40,8 @@ class JoinedDecoder:
         Frames of the recordings so far.
     """
 
-    def __init__(self, openers: Sequence[Callable[[], Decoder]]) -> None:
-        self._first, self._others = openers[0](), openers[1:]
+    def __init__(self, parts: Sequence[Part], opened: Callable[[Part], Decoder]) -> None:
+        self._first, self._others, self._opened = opened(parts[0]), parts[1:], opened
         self.sample_rate, self.n_channels = self._first.sample_rate, self._first.n_channels
         self.tolerance_s = self._first.tolerance_s
         self.is_broken = False
@@ -54,9 +57,9 @@ class JoinedDecoder:
             As the decoders of the recordings give them.
         """
         yield from self._part(self._first)
-        for opener in self._others:
+        for part in self._others:
             try:
-                decoder = opener()
+                decoder = self._opened(part)
                 if (decoder.sample_rate, decoder.n_channels) == (self.sample_rate, self.n_channels):
                     yield from self._part(decoder)
                     continue

@@ -38,6 +38,33 @@ def after_id3(content: Content) -> int:
     return start
 
 
+def after_tags(content: Content, start: int) -> int:
+    """Return where the tags at a place end, as players write them before or after frames: ID3 and APE.
+
+    Parameters
+    ----------
+    content : Content
+        The open file.
+    start : int
+        Position of the first.
+
+    Returns
+    -------
+    int
+        `start` if there are none.
+    """
+    while tag := content.at(start, 32):
+        if tag[:3] == b"ID3" and len(tag) >= 10:
+            start += 10 + sum((byte & 0x7F) << shift for byte, shift in zip(tag[6:10], (21, 14, 7, 0), strict=True))
+        elif tag[:3] == b"TAG":
+            start += 128
+        elif tag[:8] == b"APETAGEX" and len(tag) == 32:
+            start += 32 + int.from_bytes(tag[12:16], "little")
+        else:
+            break
+    return start
+
+
 def mp3_frame_count(content: Content) -> int:
     """Return how many frames an MP3 file has after its first, by a Xing, Info or VBRI header.
 

@@ -121,13 +121,14 @@ class SoundFileDecoder:
             n_present = (self.declared_frames or n_read) - self._ogg_frames(self._stream.n_lost)
             self.n_lost = max(0, n_read - n_present)
         position = self._part.tell() if self._part else os.lseek(self._content.descriptor, 0, os.SEEK_CUR)
-        n_bytes_left = self._content.size - position
+        if self._sound.format != "FLAC":
+            return
         # The header of a FLAC may give too small a total, or tags may follow the samples: FFmpeg tells which.
-        if self._sound.format == "FLAC" and n_bytes_left > 0:
+        if position < self._content.size:
             yield from self._rest(n_read, None)
-            # One of another format is not read: the end of a FLAC is only known when it was decoded.
-            end = max(0, position - _READ_AHEAD_BYTES)
-            self.is_broken |= begins_after(self._content, end, is_flac=True) is not None
+        # One of another format is not read: the end of a FLAC is only known when it was decoded.
+        end = max(1, position - _READ_AHEAD_BYTES)
+        self.is_broken |= begins_after(self._content, end, is_flac=True) is not None
 
     def _rest(self, n_read: int, fault: Exception | None) -> Iterator[Float32]:
         """Yield what FFmpeg decodes from frame `n_read` on."""

@@ -1,11 +1,13 @@
-"""MPEG transport streams (ISO 13818-1): which files are one, and where another recording begins in it.
+"""MPEG transport streams (ISO 13818-1): where another recording begins, and whether packets of sound are missing.
 
 A table of programs names the tables of streams, and these name the streams of sound and picture. A decoder that follows
-one stream does not see that the file goes on with another.
+one stream does not see that the file goes on with another, and none tells that packets are missing, which their
+counters do.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -34,32 +36,99 @@ def program_starts(content: Content) -> list[int]:
     list of int
         Positions of the packets with the tables of programs.
     """
-    before, size = next((at, size) for at, size in TRANSPORT_PACKETS if not content.head[at::size].strip(b"G"))
     starts: list[int] = []
     programs: frozenset[int] = frozenset()
     sound: dict[int, frozenset[int]] = {}
     last_programs = 0
-    for block_start in range(0, content.size, _BLOCK_PACKETS * size):
-        block = content.at(block_start, _BLOCK_PACKETS * size)
+    for place, stream, section in _tables(content):
+        if stream == 0 and section[0] == _PROGRAMS:
+            last_programs = place
+            found = frozenset(_number(section, at + 2) for at in range(8, len(section) - 4, 4))
+            if programs and not programs & found:
+                starts.append(last_programs)
+                sound = {}
+            programs = found
+        elif stream in programs and section[0] == _STREAMS:
+            found, known = _sound_streams(section), sound.get(stream)
+            if found and known and not found & known and last_programs > max(starts, default=0):
+                starts.append(last_programs)
+            if found:
+                sound[stream] = found
+    return starts
+
+
+def lacks_packets(content: Content) -> bool:
+    """Return whether packets of sound are missing or damaged between the first and the last.
+
+    The counter of a stream goes up by one from packet to packet. Where a recording is joined to another, it may begin
+    anew, after a table of programs and with the start of a piece of sound.
+
+    Parameters
+    ----------
+    content : Content
+        The open file, a transport stream.
+
+    Returns
+    -------
+    bool
+    """
+    tables = [section for _, _, section in _tables(content) if section[0] == _STREAMS]
+    sound = frozenset[int]().union(*map(_sound_streams, tables))
+    before: dict[int, tuple[int, int]] = {}
+    n_tables, has_gap = 0, False
+    for _, packets in _blocks(content):
+        is_packet = packets[:, 0] == ord("G")
+        good = np.flatnonzero(is_packet)
+        if len(good) and (has_gap or not is_packet[: good[-1]].all()):
+            return True
+        has_gap |= not is_packet.all()
+        streams = (packets[:, 1].astype(int) & 0x1F) << 8 | packets[:, 2]
+        n_before = n_tables + np.cumsum(is_packet & (streams == 0))
+        n_tables = int(n_before[-1])
+        has_payload = is_packet & (packets[:, 3] & 0x10 > 0)
+        for stream in sound:
+            places = np.flatnonzero(has_payload & (streams == stream))
+            if len(places) and _is_interrupted(packets[places], n_before[places], before.get(stream)):
+                return True
+            if len(places):
+                before[stream] = int(packets[places[-1], 3]) & 15, int(n_before[places[-1]])
+    return False
+
+
+def _is_interrupted(packets: NDArray[np.uint8], tables: NDArray[np.int_], before: tuple[int, int] | None) -> bool:
+    """Tell whether the counters of a stream's packets jump; given the last counter, and the tables before it."""
+    counters = packets[:, 3].astype(int) & 15
+    last, n_tables = before or ((counters[0] - 1) & 15, tables[0])
+    steps = np.diff(counters, prepend=last) & 15
+    # A packet may be sent twice.
+    jumps = steps > 1
+    is_allowed = (packets[:, 3] & 0x20 > 0) & (packets[:, 4] > 0) & (packets[:, 5] & 0x80 > 0)
+    is_seam = (np.diff(tables, prepend=n_tables) > 0) & (packets[:, 1] & 0x40 > 0)
+    return bool((packets[:, 1] & 0x80).any() or (jumps & ~is_allowed & ~is_seam).any())
+
+
+def _packets(content: Content) -> tuple[int, int]:
+    """Return how many bytes precede each packet, and how far apart they begin."""
+    return next((at, size) for at, size in TRANSPORT_PACKETS if not content.head[at::size].strip(b"G"))
+
+
+def _blocks(content: Content) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield the position of packets, and their bytes from the sync byte on, of shape (n_packets, 188 or more)."""
+    before, size = _packets(content)
+    for start in range(0, content.size, _BLOCK_PACKETS * size):
+        block = content.at(start, _BLOCK_PACKETS * size)
         n_packets = len(block) // size
-        packets = np.frombuffer(block, np.uint8, n_packets * size).reshape(n_packets, size)[:, before:]
+        if n_packets:
+            yield start, np.frombuffer(block, np.uint8, n_packets * size).reshape(n_packets, size)[:, before:]
+
+
+def _tables(content: Content) -> Iterator[tuple[int, int, bytes]]:
+    """Yield position, stream and content of each table of programs or streams."""
+    _, size = _packets(content)
+    for start, packets in _blocks(content):
         for place in np.flatnonzero(_has_table(packets)):
             packet = packets[place].tobytes()
-            stream, section = (packet[1] & 0x1F) << 8 | packet[2], _section(packet)
-            if stream == 0 and section[0] == _PROGRAMS:
-                last_programs = block_start + int(place) * size
-                found = frozenset(_number(section, at + 2) for at in range(8, len(section) - 4, 4))
-                if programs and not programs & found:
-                    starts.append(last_programs)
-                    sound = {}
-                programs = found
-            elif stream in programs and section[0] == _STREAMS:
-                found, known = _sound_streams(section), sound.get(stream)
-                if found and known and not found & known and last_programs > max(starts, default=0):
-                    starts.append(last_programs)
-                if found:
-                    sound[stream] = found
-    return starts
+            yield start + int(place) * size, (packet[1] & 0x1F) << 8 | packet[2], _section(packet)
 
 
 def _has_table(packets: NDArray[np.uint8]) -> NDArray[np.bool_]:

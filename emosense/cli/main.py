@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from emosense._version import __version__
 from emosense.cli.adapt import adapt
@@ -30,7 +31,20 @@ from emosense.cli.train import train
 from emosense.errors import EmoSenseError, Interrupted
 from emosense.storage.locations import redact
 
+
+class _Commands(TyperGroup):
+    """All commands, whose messages about a wrong choice are without the words of the library that checks it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as err:
+            err.message = err.message.removeprefix("Value error, ")
+            raise
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="emosense-batch",
     help="Speech emotion recognition for folders and buckets of recordings.",
     no_args_is_help=True,

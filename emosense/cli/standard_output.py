@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from emosense.cli.streams import lost_output
-from emosense.errors import OutputError, UsageError
+from emosense.errors import EmoSenseError, OutputError, UsageError
 
 STANDARD_OUTPUT: Final = "-"
 # Formats of text that hold every row.
@@ -46,6 +46,10 @@ def printed_table(formats: Sequence[str]) -> Iterator[str]:
         table = os.path.join(folder, f"labels.{name}")
         try:
             yield table
+        except EmoSenseError as err:
+            temporary = f"the temporary folder {os.path.dirname(folder)}"
+            err.args = (str(err).replace(f"{table}.run", temporary).replace(table, "standard output"),)
+            raise
         finally:
             # A command ends with an exception that carries its exit code.
             if os.path.exists(table):

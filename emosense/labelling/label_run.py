@@ -25,6 +25,7 @@ from emosense.labelling.speakers import Speakers
 from emosense.labelling.storage_watch import StorageWatch
 from emosense.labelling.summary import Summary, nothing_found, result_settings
 from emosense.progress import Progress, open_progress, plural
+from emosense.storage.folders import remove
 from emosense.storage.locations import redact
 from emosense.tables.formats import OUTPUT_FORMATS
 
@@ -155,7 +156,10 @@ class LabelRun:
 
     def write_tables(self) -> None:
         """Assemble the table from the parts; with too many errors it has only what is done so far."""
-        summary = self.summary
+        summary, manifest = self.summary, f"{self.job.output}.run.json"
+        if self.job.output.endswith("/"):
+            # A data set is replaced file by file: it has a manifest only while all of its files belong together.
+            self.lock.commit(manifest, lambda _version: remove(manifest))
         if self._can_pass_parts():
             layout = layout_of(self.job, self.own_emotions, self.lock.commit)
             assemble_parts(self.job.tables, layout, self.folder, self.listing, summary, ROWS_A_WRITE)

@@ -54,3 +54,21 @@ def test_a_table_that_cannot_be_printed_is_not_a_success(
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     assert done.returncode == 6
     assert "the table could not be printed: No space left on device" in done.stderr
+
+
+def test_messages_name_standard_output_and_not_where_the_table_lies_until_it_is_printed(
+    tmp_path: Path, tiny_model: str
+) -> None:
+    (tmp_path / "a.wav").write_bytes(b"no audio")
+    done = run("label", "a.wav", "-m", tiny_model, "-o", "-", "--max-errors", "0", "-q", cwd=tmp_path)
+    assert (done.returncode, done.stdout.count("\n")) == (4, 2)
+    assert done.stderr == (
+        "emosense-batch: 1 recording with errors are more than --max-errors 0 allows; standard output has the 1 of 1 "
+        "done so far\n"
+    )
+
+
+def test_a_wrong_choice_is_refused_in_plain_words(tmp_path: Path) -> None:
+    done = run("label", tmp_path, "-o", "-", "--engine", "spark")
+    assert done.returncode == 2
+    assert "Invalid value for '--engine': 'spark' is not one of 'auto', 'local', 'ray'." in done.stderr

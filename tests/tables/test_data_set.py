@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 import pyarrow.dataset
@@ -12,6 +15,7 @@ from instant_engine import small_job
 
 from emosense.errors import UsageError
 from emosense.labelling.run_job import run_label_job
+from emosense.storage.commits import Commit
 from emosense.tables import data_set as module
 from emosense.tables.data_set import data_files, data_set
 from emosense.tables.formats import TableLayout
@@ -75,6 +79,26 @@ def test_a_run_into_a_folder_has_the_rows_of_a_single_table(
     (tmp_path / "in" / "00.wav").unlink()
     assert run_label_job(folder).n_recordings == 19
     assert len(pd.read_parquet(folder.output)) == 19
+
+
+@pytest.mark.parametrize("segments", [False, True])
+def test_a_data_set_that_is_replaced_has_no_manifest(
+    segments: bool, tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = f"{tmp_path}/segments.csv" if segments else None
+    job = dataclasses.replace(small_job(tmp_path, tiny_model, monkeypatch), output=f"{tmp_path}/labels/")
+    job = dataclasses.replace(job, segments_output=table)
+    manifest, seen, put = tmp_path / "labels" / ".run.json", [], module.atomic_writer
+
+    def watched(path: str, commit: Commit) -> contextlib.AbstractContextManager[BinaryIO]:
+        seen.append(manifest.exists())
+        return put(path, commit)
+
+    monkeypatch.setattr(module, "atomic_writer", watched)
+    for n in (12, 20):
+        assert run_label_job(dataclasses.replace(job, limit=n)).n_recordings == n
+        assert json.loads(manifest.read_text())["counts"]["recordings"] == n
+    assert seen == [False] * 4
 
 
 def test_a_folder_of_other_files_is_refused_and_an_empty_one_is_not(

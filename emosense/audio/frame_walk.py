@@ -1,0 +1,111 @@
+"""Streams of frames without a container: where frames are, and the walk along them.
+
+A stream has no length: it ends where its frames end. Frames that go on after bytes which are none have damage between
+them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Final
+
+from emosense.audio.content import Content
+from emosense.audio.frame_lengths import ac3_frame_bytes, adts_frame_bytes, pes_packet_bytes, wavpack_block_bytes
+from emosense.audio.mpeg_audio import mpeg_frame_bytes
+
+# A day of frames of 10 ms has fewer.
+MOST_FRAMES: Final = 1 << 24
+_BLOCK_BYTES: Final = 1 << 20
+_MOST_KNOWN: Final = 1 << 12
+_LONGEST_SYNC: Final = 8
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FrameKind:
+    """Frames of one format.
+
+    Parameters
+    ----------
+    length_of : callable
+        Takes the first bytes of a frame, and gives its length; 0 for what is no frame.
+    n_header : int
+        How many bytes it takes.
+    sync : bytes
+        Pattern of the first bytes of a frame; empty for frames that cannot be searched for.
+    """
+
+    length_of: Callable[[bytes], int]
+    n_header: int
+    sync: bytes = b""
+
+    def end(self, content: Content, start: int, most: int = MOST_FRAMES) -> int:
+        """Walk frames that follow each other.
+
+        Parameters
+        ----------
+        content : Content
+            The open file.
+        start : int
+            Position of the first frame.
+        most : int
+            How many frames to walk.
+
+        Returns
+        -------
+        int
+            Position after the last frame.
+        """
+        place, block, block_start = start, b"", 0
+        known: dict[bytes, int] = {}
+        for _ in range(most):
+            if not block_start <= place <= block_start + len(block) - self.n_header:
+                block, block_start = content.at(place, _BLOCK_BYTES), place
+            header = block[place - block_start : place - block_start + self.n_header]
+            length = known.get(header)
+            if length is None:
+                length = self.length_of(header)
+                if len(known) < _MOST_KNOWN:
+                    known[header] = length
+            if not length:
+                break
+            place += length
+        return place
+
+    def first(self, content: Content, start: int, n_bytes: int, *, is_same: bool = False) -> int | None:
+        """Find three frames in a row.
+
+        Parameters
+        ----------
+        content : Content
+            The open file.
+        start, n_bytes : int
+            Where to search, and how far.
+        is_same : bool
+            Whether there were such frames before: two that end with the file are then enough.
+
+        Returns
+        -------
+        int or None
+            Position of the first of them; None if there are none.
+        """
+        near = content.part(0, min(content.size, start + n_bytes))
+        for match in near.find(re.compile(self.sync, re.DOTALL), _LONGEST_SYNC, start):
+            place, n_frames = match, 0
+            while n_frames < 3 and (length := self.length_of(content.at(place, self.n_header))):
+                place += length
+                n_frames += 1
+            if n_frames == 3 or (is_same and n_frames == 2 and place == content.size):
+                return match
+        return None
+
+
+# A frame of MPEG audio whose third byte is 255 has no valid bit rate: a run of such bytes is quickly passed.
+MPEG: Final = FrameKind(mpeg_frame_bytes, 4, rb"\xff[\xe2-\xff][\0-\xef]")
+ADTS: Final = FrameKind(adts_frame_bytes, 6, rb"\xff[\xf0\xf1\xf8\xf9]")
+# Frames of FLAC begin as those of AAC in MPEG-2 do.
+ADTS_AFTER_FLAC: Final = FrameKind(adts_frame_bytes, 6, rb"\xff[\xf0\xf1]")
+AC3: Final = FrameKind(ac3_frame_bytes, 6, rb"\x0b\x77")
+PROGRAM_STREAM: Final = FrameKind(pes_packet_bytes, 14, rb"\0\0\x01\xba")
+WAVPACK: Final = FrameKind(wavpack_block_bytes, 8)

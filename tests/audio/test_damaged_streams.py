@@ -1,0 +1,130 @@
+"""What is missing in the middle or at the end of a recording shows in its row, where no decoder reports it."""
+
+from __future__ import annotations
+
+import struct
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import bad_audio
+import pytest
+from decoded import decoded
+
+from emosense.audio import joined
+from emosense.audio.content import Content
+
+SECONDS = 4.0
+
+
+def _encoded(container: str, codec: str, rate: int, **options: str) -> bytes:
+    return bad_audio.ffmpeg(container, codec, SECONDS, rate, options=options)
+
+
+# Streams of frames that say nowhere how long they are.
+STREAMS: dict[str, Callable[[], bytes]] = {
+    "aac": lambda: _encoded("adts", "aac", 16_000),
+    "ac3": lambda: _encoded("ac3", "ac3", 48_000),
+    "mp2": lambda: _encoded("mp2", "mp2", 48_000),
+    "mp3": lambda: _encoded("mp3", "libmp3lame", 16_000, write_xing="0"),
+    "program stream": lambda: _encoded("mpeg", "mp2", 48_000),
+    "transport stream": lambda: _encoded("mpegts", "aac", 48_000),
+    "amr": lambda: _encoded("amr", "libopencore_amrnb", 8_000),
+}
+DAMAGES: dict[str, Callable[[int], bytes]] = {
+    "noise": bad_audio.noise,
+    "zeros": bytes,
+    "ones": lambda n: b"\xff" * n,
+    "removed": lambda n: b"",
+}
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+def test_damage_in_the_middle_of_a_stream_is_noticed(
+    kind: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    content, path = STREAMS[kind](), tmp_path / "damaged"
+    path.write_bytes(content)
+    assert (decoded(path).status, decoded(path).decoded_s) == ("ok", pytest.approx(SECONDS, abs=0.2))
+    n_tried = 0
+    for share in (0.1, 0.25):
+        for place in (0.3, 0.6):
+            for damage, filled in DAMAGES.items():
+                start, length = round(place * len(content)), round(share * len(content)) | 1
+                path.write_bytes(content[:start] + filled(length) + content[start + length :])
+                row = decoded(path)
+                # Frames of AMR have no mark from which a decoder could go on.
+                least_s = 0.2 if kind == "amr" else (0.75 - share) * SECONDS
+                assert row.status == "partial", (damage, share, place, row)
+                assert row.decoded_s > least_s, (damage, share, place, row)
+                n_tried += 1
+    record_property(f"damage inside streams, tried and noticed ({kind})", n_tried)
+
+
+def test_packets_of_a_broadcast_that_were_lost_are_noticed(tmp_path: Path) -> None:
+    content, path = STREAMS["transport stream"](), tmp_path / "lost.ts"
+    for start in range(40, 120, 7):
+        path.write_bytes(content[: 188 * start] + content[188 * (start + 30) :])
+        assert decoded(path).status == "partial", start
+
+
+def test_a_broadcast_of_two_parts_has_lost_nothing(tmp_path: Path) -> None:
+    content, path = STREAMS["transport stream"](), tmp_path / "joined.ts"
+    path.write_bytes(content * 2)
+    assert (decoded(path).status, decoded(path).decoded_s) == ("ok", pytest.approx(2 * SECONDS, abs=0.2))
+
+
+def test_tags_between_joined_mp3_files_are_no_damage(tmp_path: Path) -> None:
+    ape = b"APETAGEX" + struct.pack("<4I", 2000, 532, 1, 0xA000_0000) + bytes(8) + bad_audio.noise(532)
+    path = tmp_path / "joined.mp3"
+    for tags in (bad_audio.id3(5000), b"TAG" + b"x" * 125, ape, ape + b"TAG" + b"x" * 125 + bad_audio.id3(300)):
+        path.write_bytes(tags.join([STREAMS["mp3"]()] * 2))
+        assert (decoded(path).status, decoded(path).decoded_s) == ("ok", pytest.approx(2 * SECONDS, abs=0.3))
+
+
+@pytest.mark.parametrize(
+    ("file_format", "subtype"),
+    [("VOC", "PCM_16"), ("SVX", "PCM_16"), ("AVR", "PCM_16"), ("MAT5", "PCM_16"), ("WVE", "ALAW"), ("CAF", "ULAW")],
+)
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_header_that_says_more_than_there_is_makes_the_row_partial(
+    file_format: str, subtype: str, share: float, tmp_path: Path
+) -> None:
+    rate = 8_000 if file_format == "WVE" else 16_000
+    content, path = bad_audio.encoded(file_format, subtype, SECONDS, rate), tmp_path / "cut"
+    path.write_bytes(content)
+    assert (decoded(path).status, decoded(path).duration_s) == ("ok", pytest.approx(SECONDS))
+    path.write_bytes(content[: round(share * len(content))])
+    row = decoded(path)
+    assert row.status == "partial"
+    assert row.duration_s == pytest.approx(SECONDS, abs=0.1)
+    assert row.decoded_s < row.duration_s
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0])
+def test_a_short_recording_after_a_flac_is_noticed(seconds: float, tmp_path: Path) -> None:
+    path = tmp_path / "joined.flac"
+    for container, codec in (
+        ("amr", "libopencore_amrnb"),
+        ("mp3", "libmp3lame"),
+        ("adts", "aac"),
+        ("wav", "pcm_s16le"),
+    ):
+        rate = 8_000 if container == "amr" else 16_000
+        path.write_bytes(bad_audio.flac() + bad_audio.ffmpeg(container, codec, seconds, rate))
+        assert decoded(path).status == "partial", container
+
+
+def test_a_file_of_headers_takes_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joined, "_MOST_PARTS", 1000)
+    path = tmp_path / "headers.wav"
+    path.write_bytes(bad_audio.wav(0.02) * 2000)
+    with path.open("rb") as file:
+        content = Content.of(file.fileno())
+        tracemalloc.start()
+        parts = joined.recordings(content)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert (len(parts), parts[0].is_damaged(), parts[-1].is_damaged()) == (1000, False, True)
+    assert peak < 2 << 20
+    assert (decoded(path).status, decoded(path).decoded_s) == ("partial", pytest.approx(20.0))
