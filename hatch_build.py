@@ -47,6 +47,8 @@ def man_page(command: Any, version: str) -> str:
 
 
 def _commands(command: Any, name: str) -> list[str]:
+    from emosense.cli.groups import argument_text, options_by_group
+
     lines = []
     for word, inner in getattr(command, "commands", {}).items():
         lines += _commands(inner, f"{name}{word} ")
@@ -54,10 +56,14 @@ def _commands(command: Any, name: str) -> list[str]:
         lines += [f".SH {name.strip().upper()}", _roff(command.help)]
         for each in command.params:
             if each.param_type_name == "argument":
-                lines += [".TP", rf"\fI{each.name.upper()}\fR", _roff(each.help)]
-            elif not each.hidden:
+                lines += [".TP", rf"\fI{_roff(argument_text(each))}\fR", _roff(each.help)]
+        options = [each for each in command.params if each.param_type_name == "option"]
+        for group, members in options_by_group(options).items():
+            lines.append(f".SS {group}")
+            for each in members:
                 spellings = ", ".join(rf"\fB{_roff(text)}\fR" for text in (*each.opts, *each.secondary_opts))
-                lines += [".TP", spellings, _roff(each.help)]
+                value = rf" \fI{_roff(each.metavar)}\fR" if each.metavar else ""
+                lines += [".TP", spellings + value, _roff(each.help)]
     return lines
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import typer
 
+from emosense.cli.groups import argument_text, options_by_group
 from emosense.cli.main import app
 
 PAGE = Path(__file__).with_name("cli.md")
@@ -70,21 +71,23 @@ def _sections(command: Any, name: str) -> Iterator[str]:
 def _section(command: Any, name: str) -> str:
     """Return the section of one command."""
     arguments = [each for each in command.params if each.param_type_name == "argument"]
-    options = [each for each in command.params if each.param_type_name == "option" and not each.hidden]
-    usage = [name, "[OPTIONS]", *(_shown(argument) for argument in arguments)]
+    options = [each for each in command.params if each.param_type_name == "option"]
+    usage = [name, "[OPTIONS]", *map(argument_text, arguments)]
     text = f"\n## {name.removeprefix(PROGRAM + ' ')}\n\n{_paragraphs(command.help)}\n\n    {' '.join(usage)}\n"
-    rows = [(f"`{_shown(each)}`", each) for each in arguments]
-    rows += [(", ".join(f"`{spelling}`" for spelling in (*each.opts, *each.secondary_opts)), each) for each in options]
-    if rows:
-        text += "\n| | takes | default | |\n|---|---|---|---|\n"
-        text += "".join(f"| {name} | {_takes(each)} | {_default(each)} | {_cell(each.help)} |\n" for name, each in rows)
+    for group, members in ({"Arguments": arguments} | options_by_group(options)).items():
+        if members:
+            text += f"\n| {group} | takes | default | |\n|---|---|---|---|\n"
+            text += "".join(
+                f"| {_names(each)} | {_takes(each)} | {_default(each)} | {_cell(each.help)} |\n" for each in members
+            )
     return text
 
 
-def _shown(argument: Any) -> str:
-    """Return an argument as it is written in a usage line."""
-    shown = argument.name.upper() + ("..." if argument.nargs == -1 else "")
-    return shown if argument.required else f"[{shown}]"
+def _names(parameter: Any) -> str:
+    """Return an argument as in a usage line, or an option with all its spellings."""
+    if parameter.param_type_name == "argument":
+        return f"`{argument_text(parameter)}`"
+    return ", ".join(f"`{spelling}`" for spelling in (*parameter.opts, *parameter.secondary_opts))
 
 
 def _takes(parameter: Any) -> str:
@@ -95,6 +98,8 @@ def _takes(parameter: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return ", ".join(f"`{choice.value}`" for choice in kind)
     least = "" if parameter.min is None else f", from {parameter.min:g}"
+    if parameter.metavar:
+        return f"{_cell(parameter.metavar)}{least}"
     return _KINDS.get(kind, "text") + least
 
 

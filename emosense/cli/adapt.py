@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from emosense.cli.completion import shipped_model
 from emosense.cli.options import EncoderFile, ProgressMode, ProgressOption, Quiet, Root, print_message
 
 
@@ -17,10 +18,20 @@ def adapt(
         ),
     ],
     output: Annotated[
-        str, typer.Option("-o", "--output", help="Directory to write the model to; its name is the model's.")
+        str,
+        typer.Option(
+            "-o", "--output", metavar="FOLDER", help="Directory to write the model to; its name is the model's."
+        ),
     ],
     model: Annotated[
-        str, typer.Option("-m", "--model", help="The model to adapt: a shipped model, a directory, or a URL.")
+        str,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            autocompletion=shipped_model,
+            help="The model to adapt: a shipped model, a directory, or a URL.",
+        ),
     ] = "default",
     encoder: EncoderFile = "",
     root: Root = "",

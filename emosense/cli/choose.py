@@ -11,14 +11,19 @@ from emosense.cli.options import Quiet, Root, print_message
 
 def choose(
     table: Annotated[str, typer.Argument(help="Table of labels that label wrote: .csv, .parquet or .jsonl.")],
-    output: Annotated[str, typer.Option("-o", "--output", help="Table to fill in, .csv.")] = "to-label.csv",
-    n: Annotated[int, typer.Option("-n", "--n", min=1, help="How many recordings to choose.")] = 40,
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="TABLE", help="Table to fill in, .csv.")
+    ] = "to-label.csv",
+    n: Annotated[int, typer.Option("-n", "--n", min=1, metavar="N", help="How many recordings to choose.")] = 40,
     speakers: Annotated[
         str | None,
-        typer.Option(help="How the speaker is found, as for label; default: the column speaker of the table."),
+        typer.Option(
+            metavar="RULE", help="How the speaker is found, as for label; default: the column speaker of the table."
+        ),
     ] = None,
     without: Annotated[
-        str | None, typer.Option(help="Leave out the recordings of this table, which you labelled before.")
+        str | None,
+        typer.Option(metavar="TABLE", help="Leave out the recordings of this table, which you labelled before."),
     ] = None,
     root: Root = "",
     quiet: Quiet = False,

@@ -24,12 +24,14 @@ def download(
         bool, typer.Option("--song", help="Download the sung recordings too; EmoSense does not use their labels.")
     ] = False,
     url: Annotated[
-        str | None, typer.Option(help="Folder of a mirror, http or https; default: Zenodo record 1188976.")
+        str | None,
+        typer.Option(metavar="URL", help="Folder of a mirror, http or https; default: Zenodo record 1188976."),
     ] = None,
     md5: Annotated[
         list[str] | None,
         typer.Option(
-            help="Expected MD5 sum of a mirror's archive; give it once per archive, in the order of download."
+            metavar="MD5",
+            help="Expected MD5 sum of a mirror's archive; give it once per archive, in the order of download.",
         ),
     ] = None,
     progress: ProgressOption = ProgressMode.auto,

@@ -6,9 +6,11 @@ from typing import Annotated, Final
 
 import typer
 
+from emosense.cli.completion import one_of, shipped_model
+from emosense.cli.groups import ERRORS, MACHINES, MODEL, OUTPUT, SPEAKER_SPLITS
 from emosense.cli.log_file import LogFile
 from emosense.cli.options import (
-    KINDS_TEXT,
+    KINDS,
     Address,
     Cache,
     EncoderFile,
@@ -42,60 +44,123 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             help="RAVDESS folder or URL, or a table (.csv, .parquet) with the columns path, emotion and speaker; "
-            "several are taken together. Or one feature table."
+            "several are taken together. Or one feature table.",
         ),
     ] = None,
-    output: Annotated[str, typer.Option("-o", "--output", help="Folder for metrics and predictions.")] = "evaluation",
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o", "--output", metavar="FOLDER", rich_help_panel=OUTPUT, help="Folder for metrics and predictions."
+        ),
+    ] = "evaluation",
+    report: Annotated[
+        bool, typer.Option(rich_help_panel=OUTPUT, help="Also write report.html to the output folder.")
+    ] = False,
     compare: Annotated[
         tuple[str, str] | None,
         typer.Option(
-            help="Compare two finished evaluations (folders) in comparison.html of the output folder; train nothing."
+            metavar="FOLDER FOLDER",
+            rich_help_panel=OUTPUT,
+            help="Compare two finished evaluations (folders) in comparison.html of the output folder; train nothing.",
         ),
     ] = None,
+    tensorboard: TensorBoard = "",
+    mlflow: Mlflow = "",
     model: Annotated[
-        str | None, typer.Option("-m", "--model", help="Score this trained model: shipped name, directory or URL.")
+        str | None,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            rich_help_panel=MODEL,
+            autocompletion=shipped_model,
+            help="Score this trained model: shipped name, directory or URL.",
+        ),
     ] = None,
-    kind: Annotated[str, typer.Option(help=f"Cross-validate this model family: {KINDS_TEXT}.")] = "cnn",
+    kind: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND",
+            rich_help_panel=MODEL,
+            autocompletion=one_of(KINDS),
+            help=f"Cross-validate this model family: {', '.join(KINDS)}.",
+        ),
+    ] = "cnn",
     preset: Preset = "default",
-    encoder: EncoderFile = "",
-    encoder_output: EncoderOutput = "",
-    encoder_normalise: EncoderNormalise = None,
-    protocol: Annotated[Protocol, typer.Option(help="How speakers are split.")] = Protocol.lj5,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; every fold is trained with each.")] = 1,
-    n_folds: Annotated[int, typer.Option("--folds", min=2, help="Number of folds of kfold.")] = 5,
-    only_folds: Annotated[
-        list[str] | None, typer.Option("--fold", help="Run only this fold of the protocol, such as lj5-2; repeatable.")
-    ] = None,
     emotions: Annotated[
         str,
         typer.Option(
-            help="Emotions to tell apart, comma-separated; with --model, those that its answers may be; default: all."
+            metavar="LIST",
+            rich_help_panel=MODEL,
+            help="Emotions to tell apart, comma-separated; with --model, those that its answers may be; default: all.",
         ),
     ] = "",
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Epochs of cnn and of transfer fine-tuned; default: the preset's.")
-    ] = None,
-    gpu: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of a GPU for each network, such as 0.25; 0: CPUs only.")
-    ] = 0.0,
-    tensorboard: TensorBoard = "",
-    mlflow: Mlflow = "",
-    calibrate: Annotated[bool, typer.Option(help="Fit a temperature on training speakers of each fold.")] = False,
-    robustness: Annotated[
-        bool,
-        typer.Option(help="Also score on disturbed copies of the recordings: level, codec, noise, room."),
-    ] = False,
-    reuse: Annotated[
-        list[str] | None,
+        int | None,
         typer.Option(
-            help="Reuse the networks of this finished evaluation where settings and data are the same; repeatable."
+            min=1,
+            metavar="N",
+            rich_help_panel=MODEL,
+            help="Epochs of cnn and of transfer fine-tuned; default: the preset's.",
         ),
     ] = None,
-    report: Annotated[bool, typer.Option(help="Also write report.html to the output folder.")] = False,
+    encoder: EncoderFile = "",
+    encoder_output: EncoderOutput = "",
+    encoder_normalise: EncoderNormalise = None,
+    protocol: Annotated[
+        Protocol, typer.Option(rich_help_panel=SPEAKER_SPLITS, help="How speakers are split.")
+    ] = Protocol.lj5,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", rich_help_panel=SPEAKER_SPLITS, help="Number of seeds; every fold is trained with each."
+        ),
+    ] = 1,
+    n_folds: Annotated[
+        int,
+        typer.Option("--folds", min=2, metavar="N", rich_help_panel=SPEAKER_SPLITS, help="Number of folds of kfold."),
+    ] = 5,
+    only_folds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fold",
+            metavar="FOLD",
+            rich_help_panel=SPEAKER_SPLITS,
+            help="Run only this fold of the protocol, such as lj5-2; repeatable.",
+        ),
+    ] = None,
+    calibrate: Annotated[
+        bool, typer.Option(rich_help_panel=SPEAKER_SPLITS, help="Fit a temperature on training speakers of each fold.")
+    ] = False,
+    robustness: Annotated[
+        bool,
+        typer.Option(
+            rich_help_panel=SPEAKER_SPLITS,
+            help="Also score on disturbed copies of the recordings: level, codec, noise, room.",
+        ),
+    ] = False,
     follow_links: FollowLinks = False,
     root: Root = "",
     cache: Cache = None,
+    reuse: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel=ERRORS,
+            help="Reuse the networks of this finished evaluation where settings and data are the same; repeatable.",
+        ),
+    ] = None,
     workers: Workers = None,
+    gpu: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="SHARE",
+            rich_help_panel=MACHINES,
+            help="Share of a GPU for each network, such as 0.25; 0: CPUs only.",
+        ),
+    ] = 0.0,
     address: Address = None,
     progress: ProgressOption = ProgressMode.auto,
     quiet: Quiet = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from emosense.cli.groups import MODEL, OUTPUT
 from emosense.cli.log_file import LogFile
 from emosense.cli.options import (
     Address,
@@ -33,21 +34,32 @@ def features(
         list[str],
         typer.Argument(
             help="RAVDESS folder or URL, or a table (.csv, .parquet) with the columns path, emotion and speaker; "
-            "several are taken together."
+            "several are taken together.",
         ),
     ],
-    output: Annotated[str, typer.Option("-o", "--output", help="Feature table to write (.parquet).")],
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o", "--output", metavar="TABLE", rich_help_panel=OUTPUT, help="Feature table to write (.parquet)."
+        ),
+    ],
     set_: FeatureSet = "summary",
+    sample_rate: Annotated[
+        int | None,
+        typer.Option(
+            min=1_000, max=768_000, metavar="HZ", rich_help_panel=MODEL, help="Sample rate in Hz; default: the set's."
+        ),
+    ] = None,
+    estimate_tuning: Annotated[
+        bool,
+        typer.Option(
+            rich_help_panel=MODEL, help="Estimate each recording's tuning for the chroma features (set summary)."
+        ),
+    ] = False,
     encoder: EncoderFile = "",
     encoder_output: EncoderOutput = "",
     encoder_normalise: EncoderNormalise = None,
     # The sample rates that emosense.audio.decoder accepts; it is not imported for --help.
-    sample_rate: Annotated[
-        int | None, typer.Option(min=1_000, max=768_000, help="Sample rate in Hz; default: the set's.")
-    ] = None,
-    estimate_tuning: Annotated[
-        bool, typer.Option(help="Estimate each recording's tuning for the chroma features (set summary).")
-    ] = False,
     follow_links: FollowLinks = False,
     root: Root = "",
     workers: Workers = None,

@@ -4,31 +4,61 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from emosense.cli.label_options import (
+    Adapt,
+    AsJson,
+    Channels,
+    DryRun,
+    Emotions,
+    Engine,
+    EngineName,
+    FileTimeout,
+    Formats,
+    Hop,
+    Inputs,
+    InsideOption,
+    Limit,
+    MaxDuration,
+    MaxErrors,
+    MaxSegment,
+    MinConfidence,
+    MinSegment,
+    ModelName,
+    Output,
+    Quality,
+    Report,
+    Restart,
+    SegmentBy,
+    SegmentByOption,
+    Segments,
+    Sniff,
+    SpeakersOption,
+    Strict,
+    Track,
+    Verbose,
+    Window,
+)  # fmt: skip
 from emosense.cli.log_file import LogFile
 from emosense.cli.options import (
     Address,
     EncoderFile,
-    EngineName,
     FollowLinks,
-    Inside,
     ProgressMode,
     ProgressOption,
     Quiet,
     Root,
-    SegmentBy,
     Workers,
     comma_separated,
     command_text,
     print_message,
-)
+)  # fmt: skip
 from emosense.cli.params_file import LoadParams, SaveParams, saved_params
 from emosense.cli.standard_output import STANDARD_OUTPUT, printed_table
 from emosense.errors import UsageError
-from emosense.tables.formats import OUTPUT_FORMATS
 
 if TYPE_CHECKING:
     from emosense.evaluation.choice import EmotionChoice
@@ -37,136 +67,43 @@ if TYPE_CHECKING:
 
 def label(
     context: typer.Context,
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            help="Files, folders, URLs, tables with a column path, or the manifest.json of an S3 Inventory; - reads a "
-            "list from standard input."
-        ),
-    ],
-    output: Annotated[
-        str,
-        typer.Option(
-            "-o",
-            "--output",
-            help="Table to write: .csv, .parquet or .jsonl; NAME/ for a folder of Parquet files. - prints it on "
-            "standard output when it is finished: CSV, or JSON lines with -f jsonl.",
-        ),
-    ] = "labels.csv",
-    model: Annotated[
-        str, typer.Option("-m", "--model", help="Name of a shipped model, a directory, or a URL in object storage.")
-    ] = "default",
+    inputs: Inputs,
+    output: Output = "labels.csv",
+    formats: Formats = None,
+    report: Report = None,
+    segments: Segments = None,
+    quality: Quality = False,
+    min_confidence: MinConfidence = None,
+    as_json: AsJson = False,
+    model: ModelName = "default",
+    emotions: Emotions = "",
+    speakers: SpeakersOption = None,
+    adapt: Adapt = None,
     encoder: EncoderFile = "",
-    engine: Annotated[
-        EngineName, typer.Option(help="auto: worker processes on this machine for small jobs, Ray for large ones.")
-    ] = EngineName.auto,
-    workers: Workers = None,
-    address: Address = None,
-    window: Annotated[
-        float, typer.Option(help="Length of a window in seconds; default: the model's.", show_default=False)
-    ] = 0.0,
-    hop: Annotated[
-        float, typer.Option(help="Seconds from one window to the next; default: the window.", show_default=False)
-    ] = 0.0,
-    channels: Annotated[
-        str,
-        typer.Option(
-            help="mix: one label for all channels that have speech. split: one row per channel. first, or a number "
-            "from 1: that channel only."
-        ),
-    ] = "mix",
-    track: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Audio track of a film, from 1; default: the one it marks as default, else the first that can be "
-            "decoded.",
-            show_default=False,
-        ),
-    ] = 0,
-    segment_by: Annotated[
-        SegmentBy, typer.Option(help="Cut recordings into windows of a fixed length, or into utterances, at pauses.")
-    ] = SegmentBy.window,
-    min_segment: Annotated[
-        float,
-        typer.Option(
-            help="Least length of an utterance in seconds; shorter ones are joined to the next, or get more of the "
-            "pause after them. Default: 1.",
-            show_default=False,
-        ),
-    ] = 0.0,
-    max_segment: Annotated[
-        float,
-        typer.Option(
-            help="Longest length of an utterance in seconds; default: the model's window.", show_default=False
-        ),
-    ] = 0.0,
-    segments: Annotated[
-        str | None, typer.Option(help="Also write one row per window or utterance to this table.")
-    ] = None,
-    formats: Annotated[
-        list[str] | None,
-        typer.Option("-f", "--format", help=f"Also write this format: {', '.join(OUTPUT_FORMATS)}; repeatable."),
-    ] = None,
-    report: Annotated[str | None, typer.Option(help="Write an HTML report to this file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")] = False,
-    quality: Annotated[bool, typer.Option(help="Add columns that help to judge how far to trust each label.")] = False,
-    emotions: Annotated[
-        str,
-        typer.Option(
-            help="Emotions that a label may be, comma-separated; default: those of the model. If you name only one of "
-            "neutral and calm, the other counts as it."
-        ),
-    ] = "",
-    adapt: Annotated[
-        str | None,
-        typer.Option(
-            help="Adapt to what each speaker's or each folder's recordings have in common: speaker, folder or none; "
-            "default: speaker with --speakers, otherwise none.",
-            show_default=False,
-        ),
-    ] = None,
-    speakers: Annotated[
-        str | None,
-        typer.Option(
-            help="Adapt to each speaker. How the speaker is found: parent (one folder per speaker), channel (one "
-            "channel per speaker, within a folder), regex:PATTERN "
-            "(first group in the path), or a table with the columns path and speaker."
-        ),
-    ] = None,
-    min_confidence: Annotated[
-        float | None, typer.Option(help="Add the column uncertain: true below this confidence. No row is removed.")
-    ] = None,
-    strict: Annotated[bool, typer.Option(help="Treat recordings that can only be decoded in part as errors.")] = False,
-    max_duration: Annotated[
-        float, typer.Option(help="Longest recording to label, in seconds; longer ones are errors.")
-    ] = 86_400.0,
-    max_errors: Annotated[str | None, typer.Option(help="Stop when more recordings fail than this: N or P%.")] = None,
-    file_timeout: Annotated[
-        float,
-        typer.Option(
-            help="Give up on a recording after so many seconds without progress, or of CPU time without finding speech."
-        ),
-    ] = 60.0,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Label only the first N recordings, in order of path.")
-    ] = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    inside: InsideOption = None,
+    sniff: Sniff = False,
     follow_links: FollowLinks = False,
     root: Root = "",
-    inside: Annotated[
-        Inside | None,
-        typer.Option(
-            help="archives: also label the recordings in .tar and .zip files and in .parquet tables with a column of "
-            "bytes.",
-            show_default=False,
-        ),
-    ] = None,
-    sniff: Annotated[bool, typer.Option(help="Look at all files, not only those with audio extensions.")] = False,
-    restart: Annotated[bool, typer.Option(help="Discard the work of an earlier run and start again.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="List and count the recordings, but label none.")] = False,
+    segment_by: SegmentByOption = SegmentBy.window,
+    window: Window = 0.0,
+    hop: Hop = 0.0,
+    min_segment: MinSegment = 0.0,
+    max_segment: MaxSegment = 0.0,
+    channels: Channels = "mix",
+    track: Track = 0,
+    restart: Restart = False,
+    max_errors: MaxErrors = None,
+    strict: Strict = False,
+    max_duration: MaxDuration = 86_400.0,
+    file_timeout: FileTimeout = 60.0,
+    workers: Workers = None,
+    engine: Engine = EngineName.auto,
+    address: Address = None,
     progress: ProgressOption = ProgressMode.auto,
     quiet: Quiet = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print what is wrong with each recording.")] = False,
+    verbose: Verbose = False,
     log_file: LogFile = None,  # noqa: ARG001 - opened before the command starts
     load: LoadParams = None,  # noqa: ARG001 - read before the other options
     save: SaveParams = None,

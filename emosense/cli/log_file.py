@@ -11,6 +11,7 @@ from typing import Annotated, Final, TextIO
 
 import typer
 
+from emosense.cli.groups import MESSAGES
 from emosense.cli.streams import dropping_stream
 from emosense.errors import OutputError, UsageError
 
@@ -96,6 +97,8 @@ LogFile = Annotated[
     typer.Option(
         "--log-file",
         callback=_open_log,
+        metavar="FILE",
+        rich_help_panel=MESSAGES,
         help="Also write messages and progress to this file, with the time of each; progress is then lines, not a bar.",
     ),
 ]

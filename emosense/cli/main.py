@@ -22,6 +22,7 @@ from emosense.cli.doctor import doctor
 from emosense.cli.download import download
 from emosense.cli.evaluate import evaluate
 from emosense.cli.features import features
+from emosense.cli.groups import Command
 from emosense.cli.label import label
 from emosense.cli.models import models
 from emosense.cli.options import print_message
@@ -52,15 +53,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(label)
-app.command()(features)
-app.command()(train)
-app.command()(evaluate)
-app.command()(choose)
-app.command()(adapt)
-app.command()(report)
-app.command()(doctor)
-app.command()(download)
+app.command(cls=Command)(label)
+app.command(cls=Command)(features)
+app.command(cls=Command)(train)
+app.command(cls=Command)(evaluate)
+app.command(cls=Command)(choose)
+app.command(cls=Command)(adapt)
+app.command(cls=Command)(report)
+app.command(cls=Command)(doctor)
+app.command(cls=Command)(download)
 app.add_typer(models, name="models")
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from emosense.cli.completion import shipped_model
+from emosense.cli.groups import Command
 from emosense.cli.options import (
     Address,
     Cache,
@@ -23,10 +25,15 @@ from emosense.cli.options import (
 models = typer.Typer(
     help="List, show and verify models; learn what is familiar to one.", no_args_is_help=True, rich_markup_mode=None
 )
-Location = Annotated[str, typer.Argument(help="Name of a shipped model, a directory, or a URL in object storage.")]
+Location = Annotated[
+    str,
+    typer.Argument(
+        autocompletion=shipped_model, help="Name of a shipped model, a directory, or a URL in object storage."
+    ),
+]
 
 
-@models.command("list")
+@models.command("list", cls=Command)
 def list_models() -> None:
     """List the models that ship with EmoSense."""
     from emosense.models.model import read_model, shipped_models
@@ -37,7 +44,7 @@ def list_models() -> None:
         print(f"{name}\t{description['name']} {description['version']}\t{scores}")  # noqa: T201 - the result itself
 
 
-@models.command()
+@models.command(cls=Command)
 def show(model: Location = "default") -> None:
     """Print the description of a model as JSON."""
     from emosense.models.model import read_model
@@ -45,7 +52,7 @@ def show(model: Location = "default") -> None:
     print(json.dumps(read_model(model).description, indent=2))  # noqa: T201 - the result itself
 
 
-@models.command()
+@models.command(cls=Command)
 def verify(model: Location = "default", encoder: EncoderFile = "") -> None:
     """Check a model against its description, run it once, and print the digest that identifies it in runs."""
     from emosense.models.encoder_location import with_encoder_file
@@ -57,12 +64,19 @@ def verify(model: Location = "default", encoder: EncoderFile = "") -> None:
     print_message(f"digest of settings and weights: {files.sha256}")
 
 
-@models.command()
+@models.command(cls=Command)
 def familiarity(
     data: Data,
-    output: Annotated[str, typer.Option("-o", "--output", help="Directory to write the model to.")],
+    output: Annotated[str, typer.Option("-o", "--output", metavar="FOLDER", help="Directory to write the model to.")],
     model: Annotated[
-        str, typer.Option("-m", "--model", help="The model: a shipped model, a directory, or a URL.")
+        str,
+        typer.Option(
+            "-m",
+            "--model",
+            metavar="MODEL",
+            autocompletion=shipped_model,
+            help="The model: a shipped model, a directory, or a URL.",
+        ),
     ] = "default",
     encoder: EncoderFile = "",
     follow_links: FollowLinks = False,

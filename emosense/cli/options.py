@@ -10,29 +10,10 @@ from typing import Annotated, Final
 
 import typer
 
+from emosense.cli.completion import one_of
+from emosense.cli.groups import MACHINES, MESSAGES, MODEL, OUTPUT, RECORDINGS
 from emosense.features.sets import FEATURE_SETS
 from emosense.training.presets import PRESETS
-
-
-class EngineName(enum.StrEnum):
-    """Where recordings are labelled."""
-
-    auto = "auto"
-    local = "local"
-    ray = "ray"
-
-
-class SegmentBy(enum.StrEnum):
-    """What a recording is cut into."""
-
-    window = "window"
-    speech = "speech"
-
-
-class Inside(enum.StrEnum):
-    """What is opened to find recordings in it."""
-
-    archives = "archives"
 
 
 class ProgressMode(enum.StrEnum):
@@ -55,69 +36,119 @@ class Protocol(enum.StrEnum):
     random = "random"
 
 
-KINDS_TEXT: Final = ", ".join(dict.fromkeys(preset.settings.kind for preset in PRESETS.values()))
+KINDS: Final = tuple(dict.fromkeys(preset.settings.kind for preset in PRESETS.values()))
 TensorBoard = Annotated[
     str,
-    typer.Option(metavar="FOLDER", help="Also write every epoch to event files of TensorBoard here."),
+    typer.Option(
+        metavar="FOLDER", rich_help_panel=OUTPUT, help="Also write every epoch to event files of TensorBoard here."
+    ),
 ]
-Mlflow = Annotated[str, typer.Option(metavar="URL", help="Also log every epoch to this MLflow tracking server.")]
+Mlflow = Annotated[
+    str,
+    typer.Option(metavar="URL", rich_help_panel=OUTPUT, help="Also log every epoch to this MLflow tracking server."),
+]
 Workers = Annotated[
-    int | None, typer.Option("-j", "--workers", min=1, help="Number of worker processes; default: one per CPU.")
+    int | None,
+    typer.Option(
+        "-j",
+        "--workers",
+        min=1,
+        metavar="N",
+        rich_help_panel=MACHINES,
+        help="Number of worker processes; default: one per CPU.",
+    ),
 ]
 Address = Annotated[
     str | None,
-    typer.Option(help="Run on the Ray cluster at this address; default: RAY_ADDRESS, otherwise this machine."),
+    typer.Option(
+        metavar="ADDRESS",
+        rich_help_panel=MACHINES,
+        help="Run on the Ray cluster at this address; default: RAY_ADDRESS, otherwise this machine.",
+    ),
 ]
 ProgressOption = Annotated[
     ProgressMode,
     typer.Option(
         "--progress",
+        rich_help_panel=MESSAGES,
         help="How to show progress on standard error. json: one object per line; the final summary or error is "
         "plain text.",
     ),
 ]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", rich_help_panel=MESSAGES, help="Print only errors.")]
 Data = Annotated[
     list[str],
     typer.Argument(
         help="RAVDESS folder or URL, or a table (.csv, .parquet) with the columns path, emotion and speaker; several "
-        "are taken together. Or one feature table."
+        "are taken together. Or one feature table.",
     ),
 ]
-FollowLinks = Annotated[bool, typer.Option(help="Follow symbolic links that lead out of the folder.")]
+FollowLinks = Annotated[
+    bool, typer.Option(rich_help_panel=RECORDINGS, help="Follow symbolic links that lead out of the folder.")
+]
 Root = Annotated[
     str,
     typer.Option(
+        metavar="FOLDER",
+        rich_help_panel=RECORDINGS,
         help="Folder or URL that relative paths in tables and lists begin at; default: the folder of the table.",
         show_default=False,
     ),
 ]
 Cache = Annotated[
     str | None,
-    typer.Option(help="Folder for extracted features; default: EMOSENSE_CACHE, otherwise ~/.cache/emosense."),
+    typer.Option(
+        metavar="FOLDER",
+        rich_help_panel=RECORDINGS,
+        help="Folder for extracted features; default: EMOSENSE_CACHE, otherwise ~/.cache/emosense.",
+    ),
 ]
-_PRESETS_TEXT: Final = " ".join(
-    f"{each.settings.kind} {each.settings.name}: {each.description}." for each in PRESETS.values()
+_PRESETS_TEXT: Final = "; ".join(
+    f"{kind}: {', '.join(each.settings.name for each in PRESETS.values() if each.settings.kind == kind)}"
+    for kind in KINDS
 )
-Preset = Annotated[str, typer.Option(help=f"Settings of the model. {_PRESETS_TEXT}")]
-FeatureSet = Annotated[str, typer.Option("--set", help=f"Feature set: {', '.join(FEATURE_SETS)}.")]
+Preset = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=MODEL,
+        autocompletion=one_of(dict.fromkeys(each.settings.name for each in PRESETS.values())),
+        help=f"Settings of the model, by name (docs/training.md). {_PRESETS_TEXT}.",
+    ),
+]
+FeatureSet = Annotated[
+    str,
+    typer.Option(
+        "--set",
+        metavar="SET",
+        rich_help_panel=MODEL,
+        autocompletion=one_of(FEATURE_SETS),
+        help=f"Feature set: {', '.join(FEATURE_SETS)}.",
+    ),
+]
 EncoderFile = Annotated[
     str,
     typer.Option(
         "--encoder",
+        metavar="FILE",
+        rich_help_panel=MODEL,
         help="Pretrained encoder: path or URL of an ONNX file, or of .safetensors for transfer models and teachers.",
     ),
 ]
 EncoderOutput = Annotated[
     str,
     typer.Option(
-        help="Output of the encoder to use; default: last_hidden_state, otherwise its last output with three axes."
+        metavar="NAME",
+        rich_help_panel=MODEL,
+        help="Output of the encoder to use; default: last_hidden_state, otherwise its last output with three axes.",
     ),
 ]
 EncoderNormalise = Annotated[
     bool | None,
     typer.Option(
-        help="Scale each waveform to mean 0 and variance 1 before the encoder; default: yes.", show_default=False
+        rich_help_panel=MODEL,
+        help="Scale each waveform to mean 0 and variance 1 before the encoder; default: yes.",
+        show_default=False,
     ),
 ]
 

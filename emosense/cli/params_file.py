@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from emosense.cli.groups import MESSAGES
 from emosense.errors import UsageError
 from emosense.storage.folders import exists, remove
 from emosense.storage.locations import is_within, redact, without_credentials
@@ -166,6 +167,8 @@ LoadParams = Annotated[
         "--load-params",
         callback=_load_params,
         is_eager=True,
+        metavar="FILE",
+        rich_help_panel=MESSAGES,
         help="Read options from this file: JSON as --save-params writes it, or .toml with a table per command, such as "
         "[label].",
     ),
@@ -173,6 +176,9 @@ LoadParams = Annotated[
 SaveParams = Annotated[
     str | None,
     typer.Option(
-        "--save-params", help="Write the options to this JSON file. Refused if an option contains credentials."
+        "--save-params",
+        metavar="FILE",
+        rich_help_panel=MESSAGES,
+        help="Write the options to this JSON file. Refused if an option contains credentials.",
     ),
 ]

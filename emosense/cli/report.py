@@ -13,21 +13,28 @@ from emosense.cli.options import command_text, print_message
 def report(
     source: Annotated[str, typer.Argument(help="A table of labels or of segments, or a folder written by evaluate.")],
     output: Annotated[
-        str | None, typer.Option("-o", "--output", help="HTML file to write; default: next to the source.")
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="HTML file to write; default: next to the source."),
     ] = None,
     compare: Annotated[
-        list[str] | None, typer.Option(help="Compare with this evaluation; repeatable, for three side by side.")
+        list[str] | None,
+        typer.Option(metavar="FOLDER", help="Compare with this evaluation; repeatable, for three side by side."),
     ] = None,
     features: Annotated[
-        str | None, typer.Option(help="Feature table: show how far the emotions overlap in it.")
+        str | None, typer.Option(metavar="TABLE", help="Feature table: show how far the emotions overlap in it.")
     ] = None,
     figures: Annotated[
         str | None,
-        typer.Option(help="Also save each figure as a file in this folder, and each table as Markdown and LaTeX."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Also save each figure as a file in this folder, and each table as Markdown and LaTeX.",
+        ),
     ] = None,
     figure_format: Annotated[
         list[str] | None,
-        typer.Option(help="Format of the figures: svg, png or pdf, 85 mm wide; repeatable; default: svg."),
+        typer.Option(
+            metavar="svg|png|pdf", help="Format of the figures: svg, png or pdf, 85 mm wide; repeatable; default: svg."
+        ),
     ] = None,
     png: Annotated[bool, typer.Option("--png", hidden=True)] = False,
 ) -> None:

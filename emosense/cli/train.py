@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from emosense.cli.completion import one_of
+from emosense.cli.groups import ERRORS, MACHINES, MODEL, OUTPUT, SPEAKER_SPLITS
 from emosense.cli.log_file import LogFile
 from emosense.cli.options import (
-    KINDS_TEXT,
+    KINDS,
     Address,
     Cache,
     Data,
@@ -31,53 +33,105 @@ from emosense.cli.params_file import LoadParams, SaveParams, saved_params
 
 def train(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(help=f"Model family: {KINDS_TEXT}.")],
+    kind: Annotated[str, typer.Argument(autocompletion=one_of(KINDS), help=f"Model family: {', '.join(KINDS)}.")],
     data: Data,
-    output: Annotated[str, typer.Option("-o", "--output", help="Directory to write the model to.")],
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o", "--output", metavar="FOLDER", rich_help_panel=OUTPUT, help="Directory to write the model to."
+        ),
+    ],
+    name: Annotated[
+        str,
+        typer.Option(metavar="NAME", rich_help_panel=OUTPUT, help="Name of the model; default: that of its directory."),
+    ] = "",
+    overwrite: Annotated[
+        bool,
+        typer.Option(rich_help_panel=OUTPUT, help="Overwrite an existing model, or other files of the same names."),
+    ] = False,
+    tensorboard: TensorBoard = "",
+    mlflow: Mlflow = "",
     preset: Preset = "default",
-    encoder: EncoderFile = "",
-    encoder_output: EncoderOutput = "",
-    encoder_normalise: EncoderNormalise = None,
-    emotions: Annotated[str, typer.Option(help="Emotions to tell apart, comma-separated; default: the preset's.")] = "",
-    seed: Annotated[int, typer.Option(help="Seed of initial weights, order and augmentation.")] = 0,
+    emotions: Annotated[
+        str,
+        typer.Option(
+            metavar="LIST",
+            rich_help_panel=MODEL,
+            help="Emotions to tell apart, comma-separated; default: the preset's.",
+        ),
+    ] = "",
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            rich_help_panel=MODEL,
+            help="Epochs of cnn and of transfer fine-tuned; default: the preset's.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(metavar="N", rich_help_panel=MODEL, help="Seed of initial weights, order and augmentation.")
+    ] = 0,
     validation: Annotated[
         float,
         typer.Option(
+            metavar="SHARE",
+            rich_help_panel=SPEAKER_SPLITS,
             help="Share of speakers held out in a first training, for learning curves, calibration and score; the "
-            "final training uses all speakers. 0: no first training."
+            "final training uses all speakers. 0: no first training.",
         ),
     ] = 0.2,
     metrics: Annotated[
         str | None,
-        typer.Option(help="metrics.json of evaluate: take score and calibration from it and skip the first training."),
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=SPEAKER_SPLITS,
+            help="metrics.json of evaluate: take score and calibration from it and skip the first training.",
+        ),
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Epochs of cnn and of transfer fine-tuned; default: the preset's.")
-    ] = None,
-    train_workers: Annotated[
-        int, typer.Option(min=1, help="Number of data-parallel Ray Train workers; the batch grows with them.")
-    ] = 1,
-    gpu: Annotated[bool, typer.Option(help="Use one GPU per training worker.")] = False,
-    mixed_precision: Annotated[
-        bool, typer.Option(help="Compute in bfloat16 on the GPU (Ampere or later); weights stay float32.")
-    ] = False,
-    name: Annotated[str, typer.Option(help="Name of the model; default: that of its directory.")] = "",
-    tensorboard: TensorBoard = "",
-    mlflow: Mlflow = "",
-    storage: Annotated[
-        str | None, typer.Option(help="Folder or URL for checkpoints; default: inside the model directory.")
-    ] = None,
-    resume: Annotated[bool, typer.Option(help="Resume from the last checkpoint of the same training.")] = False,
-    max_failures: Annotated[
-        int, typer.Option(min=0, help="Restart training workers up to this many times after a failure.")
-    ] = 2,
+    encoder: EncoderFile = "",
+    encoder_output: EncoderOutput = "",
+    encoder_normalise: EncoderNormalise = None,
     follow_links: FollowLinks = False,
     root: Root = "",
     cache: Cache = None,
-    address: Address = None,
-    overwrite: Annotated[
-        bool, typer.Option(help="Overwrite an existing model, or other files of the same names.")
+    resume: Annotated[
+        bool, typer.Option(rich_help_panel=ERRORS, help="Resume from the last checkpoint of the same training.")
     ] = False,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            rich_help_panel=ERRORS,
+            help="Folder or URL for checkpoints; default: inside the model directory.",
+        ),
+    ] = None,
+    max_failures: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            rich_help_panel=ERRORS,
+            help="Restart training workers up to this many times after a failure.",
+        ),
+    ] = 2,
+    train_workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            rich_help_panel=MACHINES,
+            help="Number of data-parallel Ray Train workers; the batch grows with them.",
+        ),
+    ] = 1,
+    gpu: Annotated[bool, typer.Option(rich_help_panel=MACHINES, help="Use one GPU per training worker.")] = False,
+    mixed_precision: Annotated[
+        bool,
+        typer.Option(
+            rich_help_panel=MACHINES, help="Compute in bfloat16 on the GPU (Ampere or later); weights stay float32."
+        ),
+    ] = False,
+    address: Address = None,
     progress: ProgressOption = ProgressMode.auto,
     quiet: Quiet = False,
     log_file: LogFile = None,  # noqa: ARG001 - opened before the command starts

@@ -1,16 +1,22 @@
-"""The help texts name what the registries contain."""
+"""The help texts name what the registries contain, in groups of options."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from emosense.cli.groups import options_by_group
+from emosense.cli.main import app
 from emosense.cli.options import FeatureSet, comma_separated
 from emosense.features.sets import FEATURE_SETS
+
+PROGRAM: Any = typer.main.get_command(app)
 
 
 def help_text(option: object) -> str:
@@ -48,3 +54,43 @@ def test_an_unknown_name_is_a_usage_error_that_lists_the_choices(
 def test_a_list_is_split_at_commas_and_empty_entries_are_ignored() -> None:
     assert comma_separated("calm,happy,,") == ("calm", "happy")
     assert comma_separated("") == ()
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAM.commands))
+def test_the_help_of_a_long_command_has_groups_and_loses_no_option(name: str) -> None:
+    command = PROGRAM.commands[name]
+    options = [each for each in getattr(command, "params", ()) if each.param_type_name == "option" and not each.hidden]
+    groups = options_by_group(options)
+    assert (len(groups) > 4) == (len(options) > 12)
+    assert sorted(each.name for members in groups.values() for each in members) == sorted(each.name for each in options)
+    text = CliRunner().invoke(app, [name, "--help"], terminal_width=80).output
+    titles = [line.removesuffix(":") for line in text.splitlines() if line.endswith(":") and line[0] != " "]
+    if options:
+        assert [title for title in titles if title != "Arguments"][: len(groups)] == [*groups]
+    assert all(max(each.opts, key=len) in text for each in options)
+
+
+def test_a_flag_that_is_off_has_no_default_in_the_help() -> None:
+    text = CliRunner().invoke(app, ["label", "--help"]).output
+    assert "--quality / --no-quality" in text
+    assert "no-quality]" not in text
+    assert "[default: auto]" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("label --engi", ["--engine"]),
+        ("label -m ", ["accurate", "default", "fast"]),
+        ("label -m models/", []),
+        ("label -f aud", ["audacity", "audformat"]),
+        ("train tr", ["transfer"]),
+        ("features --set log", ["logmel"]),
+    ],
+)
+def test_the_tab_key_offers_names(words: str, offered: list[str]) -> None:
+    given = {"_EMOSENSE_BATCH_COMPLETE": "complete_bash", "COMP_WORDS": f"emosense-batch {words}"}
+    done = CliRunner().invoke(
+        app, [], prog_name="emosense-batch", env={**given, "COMP_CWORD": str(len(words.split(" ")))}
+    )
+    assert sorted(done.output.split()) == offered
