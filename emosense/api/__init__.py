@@ -2,7 +2,8 @@
 
 from emosense.api.batches import LabelBatch
 from emosense.api.features import extract_features, load_model
-from emosense.api.labelling import Labeller, LabelSettings, label
+from emosense.api.labeller import Labeller
+from emosense.api.labelling import LabelSettings, label
 from emosense.api.tables import to_pandas
 
 __all__ = ["LabelBatch", "LabelSettings", "Labeller", "extract_features", "label", "load_model", "to_pandas"]

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
-from emosense.api.labelling import Labeller, LabelSettings
+from emosense.api.labeller import Labeller
+from emosense.api.labelling import LabelSettings
 from emosense.api.tables import table_of
 from emosense.errors import RecordingError, UsageError
 from emosense.models.model import DEFAULT_MODEL

@@ -12,42 +12,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sized
-from typing import Final, Self, TypedDict, Unpack
+from collections.abc import Generator, Iterable, Iterator, Sized
+from typing import Final, Self
 
+from emosense.api.idle_workers import IdleWorkers
+from emosense.api.progress_bar import progress_bar
 from emosense.api.recordings import Path, Waveform, recording_at, recording_of
 from emosense.errors import UsageError
 from emosense.evaluation.choice import EmotionChoice
 from emosense.labelling.chunks import chunked, label_chunk
 from emosense.labelling.config import LabelConfig, Labelled, LabelSpec
 from emosense.labelling.engines import LocalEngine
-from emosense.labelling.subprocess_labeller import SubprocessLabeller
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import DEFAULT_MODEL, read_model
 from emosense.tables.row import Row
 
 # Few, so that the first rows come soon; a chunk costs only an entry in a queue.
 _CHUNK_SIZE: Final = 8
-
-
-class LabelSettings(TypedDict, total=False):
-    """The settings of a `Labeller`, which describes them."""
-
-    n_workers: int
-    window_s: float
-    hop_s: float
-    segment_by: str
-    min_segment_s: float
-    max_segment_s: float
-    segments: bool
-    strict: bool
-    max_duration_s: float
-    channels: str | int
-    track: int
-    file_timeout_s: float
-    encoder: str
-    emotions: Iterable[str]
 
 
 class Labeller:
@@ -147,8 +128,7 @@ class Labeller:
         config.check(self._spec.model.description["window_s"])
         self._choice = _choice(emotions, self._spec.model.description["classes"])
         self._n_workers, self._segments = n_workers, segments
-        self._idle: list[SubprocessLabeller] = []
-        self._lock, self._is_closed = threading.Lock(), False
+        self._workers = IdleWorkers(n_workers)
 
     def __enter__(self) -> Self:
         """Return the labeller itself; the first worker starts with the first recording."""
@@ -165,11 +145,7 @@ class Labeller:
 
     def close(self) -> None:
         """End the workers that are idle now, and the others once they are."""
-        with self._lock:
-            self._is_closed, idle = True, self._idle
-            self._idle = []
-        for worker in idle:
-            worker.worker.stop()
+        self._workers.close()
 
     def label(self, recording: Path | bytes | Waveform, *, sample_rate: int | None = None, name: str = "") -> Row:
         """Label one recording.
@@ -259,12 +235,12 @@ class Labeller:
 
     def _many(self, paths: Iterable[Path], progress: bool) -> Generator[Row, None, None]:
         """Yield the results of the engine, which come in any order, in the order of the recordings."""
-        engine = LocalEngine(self._spec, label_chunk, self._n_workers, self._worker)
+        engine = LocalEngine(self._spec, label_chunk, self._n_workers, self._workers.lend)
         waiting: dict[int, list[Labelled]] = {}
         next_index = 0
         total = len(paths) if isinstance(paths, Sized) else None
         chunks = chunked((recording_at(path).listed for path in paths), _CHUNK_SIZE)
-        with _bar(total, progress) as advance, contextlib.closing(engine.run(chunks)) as results:
+        with progress_bar(total, progress) as advance, contextlib.closing(engine.run(chunks)) as results:
             for done in results:
                 waiting[done.chunk.index] = done.labelled
                 advance(len(done.labelled))
@@ -275,7 +251,10 @@ class Labeller:
 
     def _labelled(self, given: Path | bytes | Waveform, sample_rate: int | None, name: str) -> Labelled:
         self._check_open()
-        with recording_of(given, sample_rate, name) as recording, self._worker(self._spec, lambda: False) as worker:
+        with (
+            recording_of(given, sample_rate, name) as recording,
+            self._workers.lend(self._spec, lambda: False) as worker,
+        ):
             (labelled,) = worker.label_batch([recording])
             return labelled
 
@@ -287,70 +266,8 @@ class Labeller:
         return labelled.with_emotions(self._choice) if self._choice else labelled
 
     def _check_open(self) -> None:
-        if self._is_closed:
+        if self._workers.is_closed:
             raise UsageError("this labeller is closed")
-
-    @contextlib.contextmanager
-    def _worker(self, spec: LabelSpec, is_cancelled: Callable[[], bool]) -> Iterator[SubprocessLabeller]:
-        """Lend an idle worker, or a new one, and keep it for the next call."""
-        with self._lock:
-            worker = self._idle.pop() if self._idle else SubprocessLabeller(spec)
-        worker.worker.is_cancelled = is_cancelled
-        try:
-            yield worker
-        finally:
-            with self._lock:
-                is_kept = worker.is_idle and not self._is_closed and len(self._idle) < self._n_workers
-                if is_kept:
-                    self._idle.append(worker)
-            if not is_kept:
-                worker.worker.stop()
-
-
-def label(
-    paths: Iterable[Path], model: str = DEFAULT_MODEL, **settings: Unpack[LabelSettings]
-) -> Generator[Row, None, None]:
-    """Label recordings with a `Labeller` that ends with them.
-
-    Parameters
-    ----------
-    paths : iterable of str or path-like
-        Recordings, local or by URL. They are taken from the iterable as they are needed, in another thread.
-    model : str
-        Name of a model that ships with EmoSense, a directory, or the URL of one in object storage.
-    **settings
-        Those of `Labeller`.
-
-    Returns
-    -------
-    generator of Row
-        What `Labeller.label_many` gives. Closing the generator ends the workers.
-
-    Raises
-    ------
-    UsageError
-        If a setting cannot work.
-    ModelError
-        If the model is refused, or its encoder is missing.
-    StorageError
-        While iterating, if object storage does not answer.
-
-    Examples
-    --------
-    >>> import emosense
-    >>> rows = list(emosense.label(["calls/1.wav", "calls/2.wav", "calls/3.wav"], n_workers=2))
-    >>> [(row.path, row.status, row.error_code) for row in rows]
-    [('calls/1.wav', 'ok', ''), ('calls/2.wav', 'ok', ''), ('calls/3.wav', 'error', 'missing')]
-    >>> 0 < rows[0].confidence <= 1
-    True
-    """
-    labeller = Labeller(model, **settings)
-    return _until_closed(labeller, labeller.label_many(paths))
-
-
-def _until_closed(labeller: Labeller, rows: Generator[Row, None, None]) -> Generator[Row, None, None]:
-    with labeller, contextlib.closing(rows):
-        yield from rows
 
 
 def _choice(emotions: Iterable[str], classes: list[str]) -> EmotionChoice | None:
@@ -362,16 +279,3 @@ def _choice(emotions: Iterable[str], classes: list[str]) -> EmotionChoice | None
     choice = EmotionChoice.parse(names, classes)
     choice.check(classes)
     return choice
-
-
-@contextlib.contextmanager
-def _bar(total: int | None, is_shown: bool) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar, or nothing."""
-    if not is_shown:
-        yield lambda _: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    with Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda n_done: bar.advance(task, n_done)

@@ -250,11 +250,11 @@ def test_an_array_has_the_row_of_the_file_that_it_was_read_from(
 
 def test_the_worker_stays_between_calls(labeller: Labeller, clips: list[Path]) -> None:
     labeller.label(clips[0])
-    (worker,) = labeller._idle
+    (worker,) = labeller._workers._idle
     process = worker.worker._process
     assert [row.status for row in labeller.label_many(clips[:3])] == ["ok"] * 3
     labeller.label(clips[1])
-    assert labeller._idle == [worker]
+    assert labeller._workers._idle == [worker]
     assert worker.worker._process is process
     labeller.close()
     assert process is not None
@@ -277,7 +277,7 @@ def test_calls_from_several_threads_give_each_its_own_row(tiny_model: str, clips
 
     with Labeller(tiny_model, n_workers=2) as labeller:
         assert [row.path for row in asyncio.run(all_rows())] == [str(path) for path in clips]
-        assert len(labeller._idle) <= 2
+        assert len(labeller._workers._idle) <= 2
 
 
 def test_a_recording_that_is_split_has_several_rows(tiny_model: str) -> None:
