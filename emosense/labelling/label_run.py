@@ -16,6 +16,7 @@ from emosense.labelling.chunk_writer import ChunkWriter, KeptChunk
 from emosense.labelling.config import Labelled, LabelSpec
 from emosense.labelling.job import LabelJob, run_settings
 from emosense.labelling.job_check import error_limit, prepare_places, remove_leftovers
+from emosense.labelling.manifest import result_settings
 from emosense.labelling.run.changed_tables import keep_changed
 from emosense.labelling.run.finished import in_order
 from emosense.labelling.run.journal import check_list, check_replaced
@@ -23,7 +24,7 @@ from emosense.labelling.run.lock import RunLock, lock_folder
 from emosense.labelling.run.parts import RunFolder
 from emosense.labelling.speakers import Speakers
 from emosense.labelling.storage_watch import StorageWatch
-from emosense.labelling.summary import Summary, nothing_found, result_settings
+from emosense.labelling.summary import Summary, nothing_found
 from emosense.progress import Progress, open_progress, plural
 from emosense.storage.folders import remove
 from emosense.storage.locations import redact

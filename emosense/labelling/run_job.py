@@ -20,9 +20,10 @@ from emosense.labelling.job import LabelJob
 from emosense.labelling.job_check import check_job
 from emosense.labelling.job_inputs import check_speakers, list_inputs
 from emosense.labelling.label_run import open_run
+from emosense.labelling.manifest import write_manifest
 from emosense.labelling.speakers import Speakers, adaptation_of
 from emosense.labelling.stopping import Stop
-from emosense.labelling.summary import Summary, nothing_found, write_manifest
+from emosense.labelling.summary import Summary, nothing_found
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import read_model
 from emosense.storage.folders import exists

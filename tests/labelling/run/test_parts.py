@@ -23,13 +23,13 @@ from emosense.inputs.recording import Recording
 from emosense.labelling.config import Labelled, LabelSpec
 from emosense.labelling.job import LabelJob
 from emosense.labelling.job_check import remove_leftovers
+from emosense.labelling.manifest import result_settings
 from emosense.labelling.run import part_file
 from emosense.labelling.run.finished import Finished, decoder_versions, in_order
 from emosense.labelling.run.part_content import PartFile
 from emosense.labelling.run.part_file import PartPlace
 from emosense.labelling.run.parts import RunFolder
 from emosense.labelling.run_job import run_label_job
-from emosense.labelling.summary import result_settings
 from emosense.models.model import read_model
 from emosense.storage.locations import redact, without_credentials
 from emosense.storage.writing import atomic_writer
@@ -263,7 +263,8 @@ from emosense.labelling.job import LabelJob
 from emosense.labelling.label_run import LabelRun
 from emosense.labelling.run.lock import lock_folder
 from emosense.labelling.run.parts import RunFolder
-from emosense.labelling.summary import Summary, result_settings
+from emosense.labelling.manifest import result_settings
+from emosense.labelling.summary import Summary
 from emosense.labelling.config import LabelSpec
 from emosense.models.model import ModelFiles
 from emosense.progress import Silent
