@@ -53,6 +53,10 @@ class Estimate:
     training_s: float
 
 
+# Receives the number of epochs that are done, the number of all, and the figures of the last one; see `Epoch`.
+OnEpoch = Callable[[int, int, Mapping[str, float]], None]
+
+
 class EpochListener(Protocol):
     """Receives the epochs of all networks of a job, in the order in which they end."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from emosense.training.cnn_settings import StepsConfig
@@ -88,31 +88,43 @@ class Reporter:
         What `listening` gave.
     network : str
         See `Epoch`.
-    config : CnnConfig or TuningConfig
-        Settings of the training.
     """
 
-    def __init__(self, mailbox: Any, network: str, config: StepsConfig) -> None:
-        self._mailbox, self._network, self._config = mailbox, network, config
+    def __init__(self, mailbox: Any, network: str) -> None:
+        self._mailbox, self._network = mailbox, network
 
-    def epoch_done(self, result: EpochResult) -> None:
-        """Report an epoch.
+    def epoch_done(self, number: int, n_epochs: int, figures: Mapping[str, float]) -> None:
+        """Report an epoch; all take the same time.
 
         Parameters
         ----------
+        number, n_epochs, figures
+            See `Epoch`.
+        """
+        self._mailbox.put.remote(Epoch(self._network, number, n_epochs, figures, number / n_epochs))
+
+    def steps_done(self, config: StepsConfig, result: EpochResult) -> None:
+        """Report an epoch of gradient steps.
+
+        Parameters
+        ----------
+        config : CnnConfig or TuningConfig
+            Settings of the training.
         result : EpochResult
             Its figures.
         """
         figures = {name: value for name, value in result.record().items() if name != "epoch"}
-        share = share_done(self._config, result.epoch)
-        self._mailbox.put.remote(Epoch(self._network, result.epoch, self._config.epochs, figures, share))
+        share = share_done(config, result.epoch)
+        self._mailbox.put.remote(Epoch(self._network, result.epoch, config.epochs, figures, share))
 
-    def time_estimated(self, training_s: float) -> None:
-        """Report how long the training will take.
+    def time_estimated(self, config: StepsConfig, training_s: float) -> None:
+        """Report how long a training by gradient steps will take.
 
         Parameters
         ----------
+        config : CnnConfig or TuningConfig
+            Settings of the training.
         training_s : float
             From its start to its end, in seconds.
         """
-        self._mailbox.put.remote(Estimate(self._network, self._config.epochs, training_s))
+        self._mailbox.put.remote(Estimate(self._network, config.epochs, training_s))

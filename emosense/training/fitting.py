@@ -12,6 +12,7 @@ from emosense.registry import Registry
 from emosense.training import cnn_export, mlp, networks, transfer
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.ensemble import copies_of
+from emosense.training.epochs import OnEpoch
 from emosense.training.feature_table import FeatureTable
 from emosense.training.gradient_training import GradientTraining, Runner, TrainedNetwork, train_here
 from emosense.training.mlp_settings import MlpConfig
@@ -54,6 +55,8 @@ class Family:
     takes_steps : bool
         Whether `train` also takes ``run``, a `Runner`: Ray Train can then run its gradient steps in several workers and
         resume them.
+    tells_epochs : bool
+        Whether `train` also takes ``on_epoch``, an `OnEpoch`, and calls it after every epoch.
     """
 
     description: str
@@ -61,6 +64,7 @@ class Family:
     modules: tuple[str, ...]
     train: Trainer
     takes_steps: bool = False
+    tells_epochs: bool = False
 
 
 # Keys are kinds, as in `NetworkConfig.kind`.
@@ -75,6 +79,7 @@ def fit(
     seed: int,
     validation: FeatureTable | None = None,
     run: Runner = train_here,
+    on_epoch: OnEpoch | None = None,
 ) -> TrainedNetwork:
     """Train a network of any family.
 
@@ -91,7 +96,9 @@ def fit(
     validation : FeatureTable or None
         Utterances for the learning curves; they change no weight.
     run : Runner
-        Runs gradient steps, in families that take any.
+        Runs gradient steps, in families that take any, and tells their epochs.
+    on_epoch : callable, optional
+        Receives the epochs of the other families, where they tell them.
 
     Returns
     -------
@@ -104,8 +111,9 @@ def fit(
         If no installed family has the configuration's kind.
     """
     family = FAMILIES.find(config.kind)
-    steps: dict[str, Any] = {"run": run} if family.takes_steps else {}
-    return family.train(table, classes, config, seed=seed, validation=validation, **steps)
+    more: dict[str, Any] = {"run": run} if family.takes_steps else {}
+    more |= {"on_epoch": on_epoch} if family.tells_epochs else {}
+    return family.train(table, classes, config, seed=seed, validation=validation, **more)
 
 
 def fit_mlp(
@@ -115,12 +123,13 @@ def fit_mlp(
     *,
     seed: int,
     validation: FeatureTable | None = None,  # noqa: ARG001 - scikit-learn measures no other rows
+    on_epoch: OnEpoch | None = None,
 ) -> TrainedNetwork:
     """Train an MLP; the copies at other speeds are further rows.
 
     Parameters
     ----------
-    table, classes, config, seed, validation
+    table, classes, config, seed, validation, on_epoch
         See `fit`.
 
     Returns
@@ -132,7 +141,13 @@ def fit_mlp(
     rows = np.stack([features for variant in variants for features in variant])
     labels = np.tile(table.labels(classes), len(variants))
     corpora = table.corpora * len(variants)
-    pipeline = mlp.fit(rows, labels, dataclasses.replace(config, classes=classes), seed=seed, corpora=corpora)
+
+    def tell(number: int, loss: float) -> None:
+        if on_epoch is not None:
+            on_epoch(number, config.max_iter, {"train_loss": loss})
+
+    of_classes = dataclasses.replace(config, classes=classes)
+    pipeline = mlp.fit(rows, labels, of_classes, seed=seed, corpora=corpora, on_pass=tell)
     losses = pipeline[-1].loss_curve_
     history = [{"epoch": number, "train_loss": float(loss)} for number, loss in enumerate(losses, start=1)]
     return TrainedNetwork(mlp.to_onnx(pipeline, len(table.features[0]), len(classes)), history)
@@ -214,6 +229,7 @@ FAMILIES.register(
             "emosense.training.mlp",
         ),
         fit_mlp,
+        tells_epochs=True,
     ),
 )
 FAMILIES.register(

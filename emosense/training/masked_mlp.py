@@ -1,4 +1,4 @@
-"""scikit-learn's MLP, with the probability of each row taken among some of the classes only.
+"""scikit-learn's MLP, which tells its passes and takes the probability of each row among some of the classes only.
 
 scikit-learn has no such loss. Its forward pass is the one place where the masks have to be known: loss and gradient
 follow from the probabilities that it returns. The number of a row's mask is its last value, so small that no weight can
@@ -7,6 +7,7 @@ make use of it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, Self
 
 import numpy as np
@@ -21,8 +22,15 @@ _SMALLEST: Final = 1e-12
 
 
 class MaskedMLPClassifier(MLPClassifier):  # type: ignore[misc] # scikit-learn has no types
-    """An `MLPClassifier`, with the same parameters, that `fit_masked` trains; `fit` trains it like any other."""
+    """An `MLPClassifier`, with the same parameters, that `fit_masked` trains; `fit` trains it like any other.
 
+    Attributes
+    ----------
+    on_pass : callable or None
+        Receives the number of passes that are done, from 1, and the mean loss of the last one.
+    """
+
+    on_pass: Callable[[int, float], None] | None = None
     _masks: NDArray[np.bool_] | None = None
 
     def fit_masked(
@@ -52,6 +60,12 @@ class MaskedMLPClassifier(MLPClassifier):  # type: ignore[misc] # scikit-learn h
         self.n_features_in_ -= 1
         self._masks = None
         return self
+
+    def _update_no_improvement_count(self, *arguments: Any) -> None:
+        """Report a pass: scikit-learn calls this after each."""
+        if self.on_pass is not None:
+            self.on_pass(self.n_iter_, float(self.loss_))
+        super()._update_no_improvement_count(*arguments)
 
     def _forward_pass(self, activations: list[Any]) -> list[Any]:
         """Return the activations of all layers, the last with probabilities among the classes of each row."""

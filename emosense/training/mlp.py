@@ -7,7 +7,7 @@ that order. Scaling is the pipeline's first step and part of the ONNX graph, whi
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -37,6 +37,7 @@ def fit(
     *,
     seed: int,
     corpora: Sequence[str] | None = None,
+    on_pass: Callable[[int, float], None] | None = None,
 ) -> Pipeline:
     """Train an MLP.
 
@@ -53,6 +54,9 @@ def fit(
     corpora : sequence of str, length n, optional
         Corpus of each row; without it, all are of one corpus. The loss of a row is taken among the emotions that its
         corpus has.
+    on_pass : callable, optional
+        Receives the number of passes over the rows that are done, from 1, and the mean loss of the last one. Without a
+        hidden layer there are none.
 
     Returns
     -------
@@ -80,6 +84,7 @@ def fit(
         learning_rate=config.learning_rate, learning_rate_init=config.learning_rate_init, epsilon=config.epsilon,
         max_iter=config.max_iter, random_state=seed,
     )  # fmt: skip
+    network.on_pass = on_pass
     values, steps = features.astype(np.float64), []
     if config.standardise:
         scaler = StandardScaler().fit(values)
@@ -101,6 +106,7 @@ def fit(
     if solver == "lbfgs":
         # scikit-learn keeps only the last loss.
         network.loss_curve_ = [network.loss_]
+    network.on_pass = None
     if transform is not None:
         network.coefs_[0] = transform @ network.coefs_[0]
     return Pipeline([*steps, ("mlp", network)])

@@ -30,7 +30,7 @@ from emosense.training.cnn_settings import CnnConfig
 from emosense.training.description import describe
 from emosense.training.encoder_choice import config_with_encoder
 from emosense.training.ensemble import assemble, features_of, members_of
-from emosense.training.epochs import EpochLines, EpochListener, Listeners
+from emosense.training.epochs import Epoch, EpochLines, EpochListener, Listeners
 from emosense.training.familiarity import learn_familiarity
 from emosense.training.familiarity_graph import recording_values, with_distance
 from emosense.training.feature_cache import FeatureSource, load_tables, settings_for
@@ -245,7 +245,17 @@ class _Training:
         job, whole = self.job, self.tables[list(features_of(self.config)).index(member.config.feature)]
         table, measured = whole.select(rows), None if validation is None else whole.select(validation)
         if not FAMILIES.find(member.config.kind).takes_steps:
-            return fit(table, self.classes, member.config, seed=member.seed, validation=measured)
+            # No Ray: the listener is told at once.
+            return fit(
+                table,
+                self.classes,
+                member.config,
+                seed=member.seed,
+                validation=measured,
+                on_epoch=lambda number, n, figures: self.listener.epoch_done(
+                    Epoch(stage, number, n, figures, number / n)
+                ),
+            )
         run = functools.partial(
             train_with_ray,
             name=f"{stage}-{self._key(member, table, measured)}",

@@ -7,6 +7,7 @@ are equal to the last bit is checked after every epoch.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import tempfile
@@ -190,16 +191,16 @@ def _train_loop(loop_config: dict[str, Any]) -> None:
             raise RuntimeError(f"the workers' weights differ after epoch {result.epoch}: {digests}")
         history.append(record | {"weights_sha256": digests})
         if workers.rank == 0:
-            reporter.epoch_done(result)
+            reporter.steps_done(training.config, result)
         _report(workers.rank, record, {_STATE_FILE: snapshot, _HISTORY_FILE: history})
 
     training: GradientTraining = loop_config["training"]
-    reporter = Reporter(loop_config["mailbox"], loop_config["network"], training.config)
+    reporter = Reporter(loop_config["mailbox"], loop_config["network"])
     if loop_config["mixed_precision"]:
         training = training.in_mixed_precision()
     examples = _shard("train")
     assert examples is not None
-    on_pace = reporter.time_estimated if workers.rank == 0 else None
+    on_pace = functools.partial(reporter.time_estimated, training.config) if workers.rank == 0 else None
     network = train_here(
         training, examples, validation, state=state, on_epoch=on_epoch, on_pace=on_pace, workers=workers
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -221,15 +222,23 @@ def train_rows(table: FeatureTable, classes: tuple[str, ...], run: TrainingRun, 
         Weights and learning curves.
     """
     measured = None if run.validation is None else table.select(run.validation)
+    reporter = Reporter(mailbox, run.name)
 
     def train(training: GradientTraining, examples: TrainingSet, validation: Validation | None) -> TrainedNetwork:
-        reporter = Reporter(mailbox, run.name, training.config)
         return train_here(
             training,
             examples,
             validation,
-            on_epoch=lambda result, _: reporter.epoch_done(result),
-            on_pace=reporter.time_estimated,
+            on_epoch=lambda result, _: reporter.steps_done(training.config, result),
+            on_pace=functools.partial(reporter.time_estimated, training.config),
         )
 
-    return fit(table.select(run.train), classes, run.config, seed=run.seed, validation=measured, run=train)
+    return fit(
+        table.select(run.train),
+        classes,
+        run.config,
+        seed=run.seed,
+        validation=measured,
+        run=train,
+        on_epoch=reporter.epoch_done,
+    )

@@ -50,6 +50,17 @@ MLP = MlpConfig(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("is_masked", [False, True])
+def test_an_mlp_tells_the_loss_of_every_pass(is_masked: bool) -> None:
+    values, labels, corpora = made_rows()
+    told: list[tuple[int, float]] = []
+    config = dataclasses.replace(MLP, max_iter=3)
+    known = corpora if is_masked else ["one"] * len(labels)
+    found = mlp.fit(values, labels, config, seed=0, corpora=known, on_pass=lambda *figures: told.append(figures))
+    assert told == [(number, pytest.approx(loss)) for number, loss in enumerate(found[-1].loss_curve_, start=1)]
+    assert len(told) == 3
+
+
 @pytest.mark.parametrize("hidden_units", [0, 8])
 def test_an_mlp_finds_an_emotion_in_the_room_of_a_corpus_that_lacks_it(hidden_units: int) -> None:
     config = dataclasses.replace(MLP, hidden_units=hidden_units)

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -25,7 +26,7 @@ from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.recording import Recording
 from emosense.inputs.utterance import Utterance
 from emosense.models.model import Model, read_model
-from emosense.progress import Silent
+from emosense.progress import Lines, Silent
 from emosense.ray_session import ray_session
 from emosense.training import mlp
 from emosense.training.cnn_settings import CnnConfig
@@ -219,12 +220,17 @@ def store(table: FeatureTable, path: Path) -> str:
     return str(path)
 
 
-def test_a_trained_model_directory_describes_itself(running_ray: None, tmp_path: Path) -> None:
+def test_a_trained_model_directory_describes_itself(
+    running_ray: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     table = made_table(preset("mlp", "default"), 60)
     output = tmp_path / "model"
     data = store(table, tmp_path / "features.parquet")
     job = TrainJob("mlp", data, str(output), emotions=CLASSES, validation_share=0.25)
-    train(job, Silent())
+    train(job, Lines(as_json=False))
+    lines = [line for line in capsys.readouterr().err.splitlines() if ": epoch " in line]
+    assert [line.partition(":")[0] for line in lines] == ["validation"] * 20 + ["final"] * 20
+    assert re.fullmatch(r"final: epoch 20 of 20: loss \d+\.\d+, 0 s left", lines[-1])
     files = read_model(str(output))
     assert files.description["classes"] == list(CLASSES)
     assert files.description["trained_on"]["n_recordings"] == 60
