@@ -128,10 +128,13 @@ def _parts(
     evaluations: Sequence[Evaluation], names: Sequence[str], shared: Shared
 ) -> list[tuple[str, Sequence[Figure | Table]]]:
     """Return heading, figures and tables of each section."""
+    # In this order the columns of a wide page get about the same height.
+    first, *others = [comparison_figures.agreement_figure(shared, names, other) for other in range(1, len(names))]
     together = [
         comparison_figures.uar_figure(shared, names),
+        first,
         comparison_figures.recall_figure(shared, names),
-        *(comparison_figures.agreement_figure(shared, names, other) for other in range(1, len(names))),
+        *others,
     ]
     confusion = _each(evaluations, names, lambda evaluation: [evaluation_figures.confusion_figure(evaluation)])
     separation = _each(evaluations, names, lambda evaluation: [confidence_figures.separation_figure(evaluation)])

@@ -12,6 +12,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from emosense._version import __version__
 from emosense.errors import UsageError
@@ -21,6 +22,9 @@ from emosense.reports.markup import EMPTY, Markup, element, text
 from emosense.reports.table import Table
 from emosense.storage.locations import redact
 from emosense.storage.writing import write_bytes
+
+# As many as a wide page shows side by side.
+_BOXES_A_ROW: Final = 8
 
 
 def paragraph(sentence: str, class_: str = "") -> Markup:
@@ -74,7 +78,9 @@ def key_values(items: Sequence[tuple[str, str, str]]) -> Markup:
     for name, value, remark in items:
         small = element("small", text(remark), class_="muted") if remark else EMPTY
         boxes.append(element("div", element("dt", text(name)), element("dd", text(value), small)))
-    return element("dl", *boxes, class_="key-values")
+    n_rows = -(-len(boxes) // _BOXES_A_ROW)
+    balanced = f" by-{-(-len(boxes) // n_rows)}" if n_rows > 1 else ""
+    return element("dl", *boxes, class_=f"key-values{balanced}")
 
 
 def figures(items: Iterable[Figure | Table], *beside: Markup) -> Markup:

@@ -109,6 +109,8 @@ def _page_colours(colours: dict[str, str]) -> str:
     )
 
 
+# Boxes in two rows of about the same length, where one row holds eight.
+_BALANCED: Final = "".join(f".by-{n}{{grid-template-columns:repeat({n},1fr)}}" for n in (5, 6, 7, 8))
 _LAYOUT: Final = f"""
 *{{box-sizing:border-box}}
 html{{color-scheme:light dark;-webkit-text-size-adjust:100%}}
@@ -131,7 +133,9 @@ dd small{{display:block;font-size:.8125rem;font-weight:400;line-height:1.35;marg
 .figures{{columns:22rem 3;column-gap:1rem;margin:1rem 0}}.of-2{{column-count:2}}.of-1{{column-count:1}}
 .figures>*{{break-inside:avoid;margin:0 0 1rem}}
 figure{{margin:0;padding:.9rem 1rem;border-radius:8px;min-width:0}}
-@media(min-width:60rem){{.of-1>figure{{display:grid;grid-template-columns:minmax(14rem,24rem) minmax(0,1fr);gap:2rem}}}}
+@media(min-width:60rem){{.of-1>figure{{display:grid;width:fit-content;max-width:100%;gap:2rem;
+grid-template-columns:minmax(14rem,24rem) minmax(0,33rem)}}.of-2>figure{{max-width:35rem}}
+.of-2:not(:has(.scroll,dl)){{max-width:73rem}}}}
 figcaption p{{font-size:.875rem;line-height:1.45;margin:0 0 .7rem}}
 figure svg{{display:block;width:100%;max-width:33rem;height:auto}}
 .scroll{{overflow-x:auto;margin:1rem 0}}
@@ -153,7 +157,9 @@ padding:0;margin:.8rem 0}}
 .figures>.scroll :is(th,td){{padding-left:.3rem;padding-right:.3rem;white-space:normal}}
 .figures>.scroll :is(th,td):first-child{{padding-left:0}}
 .figures>.scroll thead th{{vertical-align:bottom}}
-.figures>.scroll .words{{min-width:4.5rem}}details .scroll tbody th{{overflow-wrap:anywhere}}
+.figures>.scroll .words{{min-width:4.5rem}}
+@media(min-width:76rem){{.figures>.scroll td:not(.words,:first-child){{white-space:nowrap}}{_BALANCED}}}
+details .scroll tbody th{{overflow-wrap:anywhere}}
 .recording{{margin:1rem 0;scroll-margin-top:.5rem}}.recording .player{{position:sticky;top:0;z-index:1;padding:.3rem 0}}
 .recording audio{{display:block;width:100%;max-width:40rem;height:2.25rem}}
 .line{{display:grid;grid-template-columns:4rem minmax(0,1fr);gap:.5rem;margin:.5rem 0 0;break-inside:avoid}}
