@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 from emosense.inputs.recording import Recording
-from emosense.progress import plural
+from emosense.progress import plural, rate_text
 from emosense.storage.objects import n_reads
 from emosense.storage.schemes import is_url
 
@@ -113,7 +113,7 @@ class Cost:
             return ""
         n_requests = self.n_reads + self.n_writes
         requests = f", {plural(n_requests, 'request')}" if n_requests else ""
-        rate = f"{self.n_labelled / elapsed_s:,.1f} recordings/s"
+        rate = rate_text(self.n_labelled / elapsed_s).replace("/", " recordings/")
         return f"  cost: {rate}, {self.cpu_s:,.1f} s of CPU, {_size(self.n_bytes)} read{requests}"
 
 

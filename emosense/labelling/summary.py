@@ -131,7 +131,7 @@ class Summary:
             n_unfamiliar = f"{self.n_unfamiliar:,} of {self.by_emotion.total():,}"
             lines.append(f"  unfamiliar: {n_unfamiliar}, unlike the training data: expect more wrong labels")
         if self.by_error:
-            lines.append(_counts("problems", self.by_error))
+            lines.append(f"{_counts('problems', self.by_error)} (see the column error)")
         if self.n_speakers:
             lines.append(f"  adapted to {plural(self.n_speakers, job.adapts_to)}")
         if self.n_without_speaker:

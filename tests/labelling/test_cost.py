@@ -28,6 +28,7 @@ def test_requests_are_those_of_objects_and_of_parts() -> None:
         "labelled": 7, "per_s": 3.5, "cpu_s": 2.5, "bytes_read": 14 * MIB + 10, "requests": {"read": 9, "write": 2}
     }  # fmt: skip
     assert cost.text(2.0) == "  cost: 3.5 recordings/s, 2.5 s of CPU, 14.7 MB read, 11 requests"
+    assert cost.text(140.0).startswith("  cost: 3 recordings/min, ")
 
 
 def test_a_run_counts_its_workers_and_a_start_that_labels_nothing_costs_no_reading(
