@@ -19,7 +19,7 @@ from emosense.evaluation.adapted import mean_adaptation
 sys.path.insert(0, str(REPOSITORY / "tests" / "reports"))
 from made_pages import made_evaluation
 
-MAX_STORED_BYTES = 1_000_000
+MAX_STORED_BYTES = 2_000_000
 
 
 @pytest.fixture(scope="module")

@@ -181,6 +181,6 @@ def test_every_shipped_model_loads_and_is_small() -> None:
     for folder in models.values():
         files = read_model(folder)
         Model(files)
-        assert len(files.weights) < 10_000_000
+        assert len(files.weights) < (13_000_000 if Path(folder).name == "accurate" else 10_000_000)
         assert "CC BY-NC-SA 4.0" in files.description["licence"]
         assert (Path(folder) / "MODEL_CARD.md").is_file()
