@@ -25,13 +25,14 @@ from emosense.inputs.listing import Listing
 from emosense.inputs.recording import Recording
 from emosense.labelling.chunk_writer import ChunkWriter, KeptChunk
 from emosense.labelling.chunks import Chunk, chunked
-from emosense.labelling.config import LabelConfig, Labelled, LabelSpec
+from emosense.labelling.config import LabelConfig, LabelSpec
 from emosense.labelling.cost import Cost
 from emosense.labelling.engine_choice import CHUNK_SIZES
 from emosense.labelling.engines import Engine, LocalEngine
 from emosense.labelling.job import LabelJob
 from emosense.labelling.label_on_ray import RayEngine
 from emosense.labelling.label_run import LabelRun
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.run.finished import as_segment
 from emosense.labelling.run.lock import lock_folder
 from emosense.labelling.run.part_file import KeptPart

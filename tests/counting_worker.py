@@ -8,7 +8,7 @@ import time
 
 from emosense.inputs.recording import Recording
 from emosense.labelling import worker
-from emosense.labelling.config import Labelled
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.recording_labeller import RecordingLabeller
 
 if __name__ == "__main__":

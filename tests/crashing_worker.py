@@ -9,7 +9,7 @@ import time
 
 import emosense.labelling.worker
 from emosense.inputs.recording import Recording
-from emosense.labelling.config import Labelled
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.recording_labeller import RecordingLabeller
 
 

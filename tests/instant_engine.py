@@ -14,9 +14,10 @@ from emosense.inputs.recording import Recording, open_recording
 from emosense.labelling import run_job
 from emosense.labelling.chunk_writer import ChunkWriter, KeptChunk
 from emosense.labelling.chunks import Chunk
-from emosense.labelling.config import Labelled, LabelSpec
+from emosense.labelling.config import LabelSpec
 from emosense.labelling.engine_choice import ChosenEngine
 from emosense.labelling.job import LabelJob
+from emosense.labelling.labelled import Labelled
 from emosense.tables.row import error_row, labelled_row
 
 PART = 4

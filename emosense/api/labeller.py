@@ -21,8 +21,9 @@ from emosense.api.recordings import Path, Waveform, recording_at, recording_of
 from emosense.errors import UsageError
 from emosense.evaluation.choice import EmotionChoice
 from emosense.labelling.chunks import chunked, label_chunk
-from emosense.labelling.config import LabelConfig, Labelled, LabelSpec
+from emosense.labelling.config import LabelConfig, LabelSpec
 from emosense.labelling.engines import LocalEngine
+from emosense.labelling.labelled import Labelled
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import DEFAULT_MODEL, read_model
 from emosense.tables.row import Row

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from emosense.evaluation.choice import EmotionChoice
-from emosense.labelling.config import Labelled
 from emosense.labelling.job import LabelJob
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.speakers import Speakers
 from emosense.labelling.summary import Summary
 from emosense.storage.commits import Commit, at_once

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from emosense.inputs.recording import Recording
 from emosense.labelling.chunks import Chunk, label_chunk
-from emosense.labelling.config import Labelled
 from emosense.labelling.cost import Cost
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.run.part_file import KeptPart, PartPlace
 from emosense.labelling.storage_watch import Reading, readings, was_read
 from emosense.labelling.subprocess_labeller import SubprocessLabeller

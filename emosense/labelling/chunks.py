@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
 from emosense.inputs.recording import Listed, Recording
-from emosense.labelling.config import Labelled
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
 
 T = TypeVar("T")

@@ -13,9 +13,10 @@ from emosense.inputs.still_there import InputRoots
 from emosense.labelling.assemble import ROWS_A_WRITE, assemble, layout_of
 from emosense.labelling.assemble_parts import assemble_parts
 from emosense.labelling.chunk_writer import ChunkWriter, KeptChunk
-from emosense.labelling.config import Labelled, LabelSpec
+from emosense.labelling.config import LabelSpec
 from emosense.labelling.job import LabelJob, run_settings
 from emosense.labelling.job_check import error_limit, prepare_places, remove_leftovers
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.manifest import result_settings
 from emosense.labelling.run.changed_tables import keep_changed
 from emosense.labelling.run.finished import in_order

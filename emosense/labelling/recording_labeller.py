@@ -18,7 +18,8 @@ from emosense.errors import RECORDING_FAULTS, as_recording_error
 from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.member_reading import MemberReader
 from emosense.inputs.recording import Recording, open_recording
-from emosense.labelling.config import LabelConfig, Labelled
+from emosense.labelling.config import LabelConfig
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.recording_result import ChannelResults
 from emosense.labelling.work_budget import WorkBudget
 from emosense.models.model import Model

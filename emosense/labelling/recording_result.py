@@ -11,7 +11,8 @@ from emosense.audio.reader import RecordingReader
 from emosense.audio.segment import Segment
 from emosense.audio.speech import NO_SPEECH, Speech
 from emosense.errors import RecordingError
-from emosense.labelling.config import LabelConfig, Labelled
+from emosense.labelling.config import LabelConfig
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.pooling import SpeechMean
 from emosense.labelling.trust import QualityMeter
 from emosense.tables.row import Row, error_row, labelled_row

@@ -21,7 +21,7 @@ from emosense.errors import UsageError
 from emosense.evaluation.choice import EmotionChoice
 from emosense.evaluation.speaker_adaptation import Adaptation, ScoreNormalisation
 from emosense.evaluation.voice_adaptation import VoiceAdaptation
-from emosense.labelling.config import Labelled
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.speaker_rule import SpeakerRule
 from emosense.labelling.speaker_table import channel_key, read_speaker_table
 from emosense.models.model import ModelFiles

@@ -22,7 +22,7 @@ from typing import Final
 from emosense.errors import StorageError
 from emosense.inputs.recording import Recording
 from emosense.inputs.still_there import InputRoots, folder_is_gone, is_readable
-from emosense.labelling.config import Labelled
+from emosense.labelling.labelled import Labelled
 from emosense.storage.locations import redact
 
 _UNREADABLE: Final = frozenset({"missing", "permission_denied", "io_error"})

@@ -14,7 +14,8 @@ from typing import Final, Self
 
 from emosense.errors import RecordingError, StorageError
 from emosense.inputs.recording import Recording
-from emosense.labelling.config import Labelled, LabelSpec
+from emosense.labelling.config import LabelSpec
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.worker_process import Cancelled, WorkerDied, WorkerProcess
 from emosense.storage.schemes import is_url
 from emosense.tables.row import Row, error_row

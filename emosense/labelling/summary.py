@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from emosense.errors import EXIT_ERROR_ROWS, EXIT_OK, EmoSenseError, NothingToDo
 from emosense.inputs.listing_config import archives_hint, links_hint
-from emosense.labelling.config import Labelled
 from emosense.labelling.cost import Cost
 from emosense.labelling.job import LabelJob
+from emosense.labelling.labelled import Labelled
 from emosense.progress import duration_text, plural
 from emosense.storage.locations import redact
 from emosense.tables.columns import SCHEMA_VERSION, SECONDS_DIGITS

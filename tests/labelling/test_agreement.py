@@ -14,8 +14,8 @@ from made_sounds import voice
 from emosense.audio.speech import find_speech
 from emosense.emotions import EMOTIONS
 from emosense.errors import RecordingError
-from emosense.labelling.config import Labelled
 from emosense.labelling.job import LabelJob
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.run_job import run_label_job
 from emosense.labelling.speaker_rule import SpeakerRule
 from emosense.labelling.summary import Summary

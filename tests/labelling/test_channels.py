@@ -17,8 +17,9 @@ from steady_model import SteadyModel, as_recording
 
 import emosense
 from emosense.errors import UsageError
-from emosense.labelling.config import LabelConfig, Labelled
+from emosense.labelling.config import LabelConfig
 from emosense.labelling.job import LabelJob
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.recording_labeller import RecordingLabeller
 from emosense.labelling.run_job import run_label_job
 from emosense.labelling.speaker_rule import SpeakerRule

@@ -15,8 +15,9 @@ from conftest import REPOSITORY
 from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
 from emosense.inputs.recording import Recording
-from emosense.labelling.config import LabelConfig, Labelled
+from emosense.labelling.config import LabelConfig
 from emosense.labelling.job import LabelJob
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.run.part_content import PartFile
 from emosense.labelling.run.part_file import PartPlace
 from emosense.labelling.run_job import run_label_job

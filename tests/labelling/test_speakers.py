@@ -20,8 +20,8 @@ from emosense.errors import UsageError
 from emosense.evaluation.choice import EmotionChoice
 from emosense.evaluation.speaker_adaptation import ScoreNormalisation
 from emosense.evaluation.voice_adaptation import adapted_together
-from emosense.labelling.config import Labelled
 from emosense.labelling.job import LabelJob
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.run_job import run_label_job
 from emosense.labelling.speaker_rule import SpeakerRule
 from emosense.labelling.speakers import Speakers

@@ -22,9 +22,9 @@ from emosense.inputs.recording import Recording
 from emosense.inputs.still_there import InputRoots
 from emosense.inputs.walk import recordings_at
 from emosense.labelling.chunk_writer import KeptChunk
-from emosense.labelling.config import Labelled
 from emosense.labelling.job import LabelJob
 from emosense.labelling.label_run import LabelRun
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.run_job import run_label_job
 from emosense.labelling.storage_watch import StorageWatch, readings
 from emosense.tables.row import error_row, labelled_row

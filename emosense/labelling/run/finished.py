@@ -11,7 +11,7 @@ from typing import Final
 
 from emosense.errors import StorageError
 from emosense.inputs.recording import Recording
-from emosense.labelling.config import Labelled
+from emosense.labelling.labelled import Labelled
 from emosense.storage.locations import redact
 from emosense.tables.row import Row
 

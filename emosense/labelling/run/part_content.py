@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from emosense.inputs.recording import Listed
-from emosense.labelling.config import Labelled
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.run.finished import Finished, as_segment, is_tried_again
 from emosense.labelling.run.part_file import HEADER, NAME, part_schema
 from emosense.tables.cells import original_path

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from emosense.errors import OutputError
 from emosense.inputs.recording import Recording
-from emosense.labelling.config import Labelled
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.run.cpu_kind import cpu_kind
 from emosense.labelling.run.finished import as_segment, decoder_versions
 from emosense.storage.folders import list_folder

@@ -20,9 +20,10 @@ from emosense.errors import EmoSenseError, NothingToDo, RecordingError, TooManyE
 from emosense.inputs.listing import Listing
 from emosense.inputs.listing_config import ListingConfig, reason_to_ignore
 from emosense.inputs.recording import Recording
-from emosense.labelling.config import Labelled, LabelSpec
+from emosense.labelling.config import LabelSpec
 from emosense.labelling.job import LabelJob
 from emosense.labelling.job_check import remove_leftovers
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.manifest import result_settings
 from emosense.labelling.run import part_file
 from emosense.labelling.run.finished import Finished, decoder_versions, in_order
@@ -257,7 +258,8 @@ MEMORY = """
 import sys
 from emosense.inputs.listing import Listing
 from emosense.inputs.recording import Recording
-from emosense.labelling.config import LabelConfig, Labelled
+from emosense.labelling.config import LabelConfig
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.chunks import chunked
 from emosense.labelling.job import LabelJob
 from emosense.labelling.label_run import LabelRun
