@@ -96,6 +96,9 @@ def main(command: Sequence[str] = ()) -> None:
     except (EmoSenseError, Interrupted) as err:
         print_message(f"emosense-batch: {redact(str(err))}")
         sys.exit(err.exit_code)
+    except MemoryError:
+        print_message("emosense-batch: there is not enough memory; finished work is kept")
+        sys.exit(EmoSenseError.exit_code)
     finally:
         # Now, while a loss can still be told; the interpreter's own flush comes too late.
         sys.stdout.flush()

@@ -19,7 +19,7 @@ from emosense.inputs.text_files import is_text_object
 from emosense.storage.folder_pages import folder_pages
 from emosense.storage.locations import redact, shown_location
 from emosense.storage.objects import filesystem, retry
-from emosense.storage.schemes import is_url
+from emosense.storage.schemes import driver_url, is_url
 from emosense.storage.side_by_side import SideBySide
 
 _FOLDERS_AT_ONCE: Final = 16
@@ -64,7 +64,7 @@ def walk_bucket(
     if info["type"] == "file":
         yield object_recording(shown_location(root), root, info)
         return
-    excluded = frozenset(fs._strip_protocol(location) for location in config.excluded if is_url(location))
+    excluded = frozenset(fs._strip_protocol(driver_url(location)) for location in config.excluded if is_url(location))
     walk = _Walk(fs, top, root, config, excluded, ignored)
     yield from walk.in_order() if in_order else walk.side_by_side()
 

@@ -285,6 +285,8 @@ class Listing:
         limit : int
             How many.
         """
+        # The database has no larger numbers.
+        limit = min(limit, (1 << 63) - 1)
         self._database.execute(
             "DELETE FROM recording WHERE path NOT IN (SELECT path FROM recording ORDER BY path LIMIT ?)", (limit,)
         )

@@ -79,7 +79,7 @@ def _walk_local(
     try:
         status = os.stat(root)
     except OSError as err:
-        raise UsageError(f"cannot read {redact(root)}: {err.strerror}") from err
+        raise UsageError(f"cannot read {redact(root) or 'an empty name'}: {err.strerror}") from err
     if not stat.S_ISDIR(status.st_mode):
         if not stat.S_ISREG(status.st_mode):
             raise UsageError(f"{redact(root)} is neither a file nor a folder")

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 
 from emosense.errors import EmoSenseError, StorageError, UsageError
 from emosense.storage.locations import redact
-from emosense.storage.schemes import scheme_name, scheme_of
+from emosense.storage.schemes import driver_url, scheme_name, scheme_of
 
 T = TypeVar("T")
 
@@ -57,18 +57,18 @@ def filesystem(url: str) -> tuple[Any, str]:
     """
     import fsspec
 
-    scheme = scheme_name(url)
+    scheme, known_url = scheme_name(url), driver_url(url)
     try:
         # Not fsspec.core.url_to_fs, which reads a name with :: as a chain of file systems.
-        driver = fsspec.get_filesystem_class(scheme)
-        settings = driver._get_kwargs_from_urls(url)
+        driver = fsspec.get_filesystem_class(scheme_name(known_url))
+        settings = driver._get_kwargs_from_urls(known_url)
         # Some drivers connect in their constructor.
         fs = retry(lambda: driver(use_listings_cache=False, **settings), f"opening {redact(url)}")
     except (ImportError, ValueError) as err:
         raise UsageError(f"cannot open {scheme}:// locations: {_missing(url, err)}") from err
     except (TypeError, AttributeError, OSError) as err:
         raise UsageError(f"cannot open {scheme}:// locations as {redact(url)}: {redact(str(err))}") from err
-    return fs, driver._strip_protocol(url)
+    return fs, driver._strip_protocol(known_url)
 
 
 def _missing(url: str, err: Exception) -> str:

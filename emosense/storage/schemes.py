@@ -34,6 +34,8 @@ class Scheme:
         Extra of EmoSense that installs the package; empty for none.
     is_read_only : bool
         Whether nothing is written there, and no model is read from there.
+    driver : str
+        Scheme by which fsspec knows it; empty for its own.
     has_conditions : bool
         Whether an object can be replaced on the condition that it is still the one that was seen (``If-Match``).
     """
@@ -43,6 +45,7 @@ class Scheme:
     package: str = ""
     extra: str = ""
     is_read_only: bool = False
+    driver: str = ""
     has_conditions: bool = False
 
     @property
@@ -56,7 +59,7 @@ class Scheme:
 SCHEMES: Final[Registry[Scheme]] = Registry("storage scheme", "emosense.storage_schemes")
 _S3: Final = Scheme("Amazon S3 and compatible stores", package="s3fs", extra="s3", has_conditions=True)
 _GCS: Final = Scheme("Google Cloud Storage", package="gcsfs", extra="gcs")
-_AZURE: Final = Scheme("Azure Blob Storage and Data Lake Gen2", package="adlfs", extra="azure")
+_AZURE: Final = Scheme("Azure Blob Storage and Data Lake Gen2", package="adlfs", extra="azure", driver="abfs")
 _WEB: Final = Scheme("a web server", "http", package="aiohttp", is_read_only=True)
 for _name, _scheme in {
     "file": Scheme("this machine", "path"),
@@ -127,6 +130,22 @@ def scheme_of(location: str) -> Scheme:
         That of ``file`` for a path; that of object storage for a scheme without an entry.
     """
     return SCHEMES.get(scheme_name(location), _UNKNOWN) if is_url(location) else SCHEMES["file"]
+
+
+def driver_url(url: str) -> str:
+    """Return a URL as fsspec knows it, which has one scheme for all of those that Azure uses.
+
+    Parameters
+    ----------
+    url : str
+        A location for which `is_url` holds.
+
+    Returns
+    -------
+    str
+        ``abfs://c@a.blob.core.windows.net/x`` for ``wasbs://c@a.blob.core.windows.net/x``.
+    """
+    return f"{scheme_of(url).driver or scheme_name(url)}://{url.partition('://')[2]}"
 
 
 def schemes_by_package() -> dict[str, tuple[Scheme, str]]:

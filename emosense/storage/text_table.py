@@ -115,7 +115,8 @@ class TextTable:
         else:
             self.separator = max(_SEPARATORS, key=lambda separator: _fitness(first, separator, known))
             self._ahead = [first]
-        self._rows = csv.reader(self._lines(), delimiter=self.separator)
+        # A quote that is never closed would take all lines after it for one cell.
+        self._rows = csv.reader(self._lines(), delimiter=self.separator, strict=True)
         self.columns = tuple(self._known_name(name.strip(), known) for name in next(self._rows_of_cells(), []))
         twice = [name for name in self.columns if name and self.columns.count(name) > 1]
         if twice:
@@ -138,9 +139,7 @@ class TextTable:
             try:
                 line = self._text.readline(MAX_LINE + 1)
             except UnicodeError as err:
-                raise ValueError(
-                    f"after line {self._n_lines}, it is not UTF-8 text: save it as CSV UTF-8 ({err})"
-                ) from err
+                raise ValueError(f"after line {self._n_lines}, it is not UTF-8 text: save it as CSV UTF-8") from err
             if not line:
                 return
             self._n_lines += 1

@@ -187,7 +187,7 @@ def format_of(output: str) -> str:
         files = (name for name, entry in OUTPUT_FORMATS.items() if entry.can_be_main and not entry.is_folder)
         *names, last = (f".{name}" for name in files)
         raise UsageError(
-            f"cannot tell the format of {redact(output)}: end it in {', '.join(names)} or {last}, or in / for a data "
-            "set"
+            f"cannot tell the format of {redact(output) or 'an empty name'}: end it in {', '.join(names)} or {last}, "
+            "or in / for a data set"
         )
     return extension

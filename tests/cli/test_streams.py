@@ -145,3 +145,10 @@ def test_names_are_those_of_the_file_system_whatever_the_locale(tmp_path: Path) 
     command = [sys.executable, "-m", "emosense", "label", tmp_path / "nöwhere"]
     done = subprocess.run(command, capture_output=True, env=os.environ | locale, timeout=60)
     assert (done.returncode, "nöwhere: No such file".encode() in done.stderr) == (2, True)
+
+
+def test_a_command_that_runs_out_of_memory_says_so_without_a_traceback() -> None:
+    code = "import emosense.cli.main as m\ndef app(**_): raise MemoryError\nm.app = app\nm.main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "emosense-batch: there is not enough memory; finished work is kept\n"

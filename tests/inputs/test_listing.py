@@ -18,7 +18,7 @@ import pytest
 from emosense.errors import StorageError, UsageError
 from emosense.inputs.listing import Listing
 from emosense.inputs.listing_config import ListingConfig
-from emosense.inputs.names import Name
+from emosense.inputs.names import Name, named_recording
 from emosense.inputs.recording import Recording
 from emosense.inputs.walk import _walk_local
 
@@ -254,3 +254,10 @@ def test_urls_that_differ_in_what_is_not_shown_are_two_recordings() -> None:
     assert first.path == "memory://hidden/a.wav?file_key=***"
     assert second.path.startswith(f"{first.path}#")
     assert {first.location, second.location} == set(urls)
+
+
+def test_a_limit_that_is_larger_than_any_list_keeps_all_of_it(tmp_path: Path) -> None:
+    with Listing() as listing:
+        listing.add([named_recording(str(tmp_path / f"{index}.wav")) for index in range(3)])
+        listing.truncate(10**30)
+        assert len(listing) == 3

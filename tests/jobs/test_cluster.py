@@ -18,8 +18,11 @@ import soundfile
 from made_cluster import N_NODES, made_cluster, run_with_losses
 from made_sounds import voice
 
+from emosense.errors import StorageError
+from emosense.labelling.chunk_writer import KeptChunk
 from emosense.labelling.engine_choice import CHUNK_SIZES
 from emosense.labelling.job import LabelJob
+from emosense.labelling.label_run import LabelRun
 from emosense.labelling.run_job import run_label_job
 
 N_RECORDINGS = 160
@@ -78,6 +81,30 @@ def test_another_token_is_a_wrong_argument_that_is_named(cluster: Any, job: Labe
     assert done.returncode == 2, done.stderr
     assert "refuses this token, or the lack of one: set RAY_AUTH_MODE=token" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_input_that_is_unmounted_ends_the_run_of_a_cluster_and_a_rerun_finishes_it(
+    cluster: Any, job: LabelJob, folder: Path, expected: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = dataclasses.replace(job, output=str(tmp_path / "out.csv"), engine="ray", address=cluster.address)
+    elsewhere, keep = folder.with_name("elsewhere"), LabelRun.keep
+
+    def keep_and_unmount(run: LabelRun, chunk: KeptChunk) -> None:
+        keep(run, chunk)
+        if not elsewhere.exists():
+            folder.rename(elsewhere)
+            folder.mkdir()
+
+    with monkeypatch.context() as during:
+        during.setattr(LabelRun, "keep", keep_and_unmount)
+        with pytest.raises(StorageError, match="the same command resumes"):
+            run_label_job(job)
+    assert not Path(job.output).exists()
+    folder.rmdir()
+    elsewhere.rename(folder)
+    summary = run_label_job(job)
+    assert 8 <= summary.n_reused < N_RECORDINGS
+    assert Path(job.output).read_bytes() == expected
 
 
 def test_a_node_that_is_lost_costs_no_row_and_doubles_none(

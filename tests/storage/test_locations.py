@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from emosense.errors import UsageError
 from emosense.storage.locations import absolute_location, shown_location
-from emosense.storage.schemes import scheme_of
+from emosense.storage.objects import filesystem
+from emosense.storage.schemes import driver_url, scheme_of
 
 S3 = "X-Amz-Algorithm=AWS4&X-Amz-Credential={0}%2F2026&X-Amz-Date={0}&X-Amz-Expires=60&X-Amz-Signature={0}"
 SIGNATURES = [
@@ -45,6 +47,32 @@ def test_other_urls_keep_their_parameters(location: str, shown: str) -> None:
 @pytest.mark.parametrize("scheme", ["az", "abfs", "abfss", "wasb", "wasbs"])
 def test_every_scheme_of_azure_says_what_to_install(scheme: str) -> None:
     assert scheme_of(f"{scheme}://c@a.dfs.core.windows.net/x").install_command == "pip install 'emosense[azure]'"
+
+
+@pytest.mark.parametrize("scheme", ["az", "abfs", "abfss", "wasb", "wasbs", "WASBS"])
+def test_the_driver_of_azure_gets_every_scheme_as_its_own(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Driver:
+        def __init__(self, use_listings_cache: bool, account: str) -> None:
+            self.account = account
+
+        @staticmethod
+        def _get_kwargs_from_urls(url: str) -> dict[str, str]:
+            return {"account": url.partition("@")[2].partition(".")[0]}
+
+        @staticmethod
+        def _strip_protocol(url: str) -> str:
+            container, path = re.fullmatch(r"abfs://(.*)@[^/]*/(.*)", url).groups()
+            return f"{container}/{path}"
+
+    monkeypatch.setattr("fsspec.get_filesystem_class", {"abfs": Driver}.__getitem__)
+    fs, path = filesystem(f"{scheme}://box@account.blob.core.windows.net/calls/a.wav")
+    assert (fs.account, path) == ("account", "box/calls/a.wav")
+
+
+def test_other_schemes_reach_their_driver_as_they_are() -> None:
+    assert driver_url("s3a://Bucket/A b") == "s3a://Bucket/A b"
+    assert driver_url("GS://bucket/x") == "gs://bucket/x"
+    assert driver_url("other://host/x") == "other://host/x"
 
 
 def test_a_working_directory_that_was_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

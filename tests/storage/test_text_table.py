@@ -51,6 +51,8 @@ def test_cells_that_a_spreadsheet_leaves_out_at_the_end_of_a_line_are_empty() ->
         ),
         (b"path,Path\r\n", "two columns are called 'path'"),
         (b"path\r\n\xff\r\n", "not UTF-8 text: save it as CSV UTF-8"),
+        (b'path\r\n"unclosed.wav\r\nb.wav\r\n', "line 3: unexpected end of data"),
+        (b'path\r\n"a.wav" and more\r\n', "line 2: ',' expected after '\"'"),
         (b'path\r\n"' + b"a\n" * 600_000, "field larger than field limit"),
     ],
 )
