@@ -316,8 +316,8 @@ print(json.dumps([row.status, row.error_code, row.decoded_s, peak_mb() - before_
 """
 
 
-def test_a_small_file_that_unpacks_to_gigabytes_costs_little_memory(tmp_path: Path) -> None:
-    sample_rate, n_channels, seconds = 96_000, 8, 600
+def test_a_small_file_that_unpacks_to_much_costs_little_memory(tmp_path: Path) -> None:
+    sample_rate, n_channels, seconds = 96_000, 8, 200
     bomb, short = tmp_path / "bomb.flac", tmp_path / "short.flac"
     # One sample of the softest sound a second: not silent, and packed to next to nothing.
     second = np.zeros((sample_rate, n_channels), np.int16)
@@ -327,8 +327,8 @@ def test_a_small_file_that_unpacks_to_gigabytes_costs_little_memory(tmp_path: Pa
             for _ in range(n):
                 file.write(second)
     unpacked_mb = sample_rate * n_channels * seconds * 4 / 2**20
-    assert unpacked_mb > 1700
-    assert bomb.stat().st_size < 3 * 2**20
+    assert unpacked_mb > 580
+    assert bomb.stat().st_size < 2**20
     command = [sys.executable, "-c", _MEASURE, str(short), str(bomb)]
     result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
     status, code, decoded_s, growth_mb = json.loads(result.stdout)

@@ -36,6 +36,7 @@ from emosense.labelling.speakers import Speakers
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
 from emosense.models.model import read_model
 from emosense.reports.label_table import read_labels
+from emosense.storage import objects
 from emosense.tables.cells import original_path, unescape_cell
 from emosense.tables.columns import COLUMNS
 
@@ -176,6 +177,13 @@ def test_storage_that_hangs_on_every_object_ends_the_run_and_a_rerun_resumes(
     check(rows_of(bucket / "out.csv"), expected, {})
 
 
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many tries as ever, and a tenth of the waiting in between."""
+    monkeypatch.setattr(objects, "_RETRY_DELAYS_S", tuple(delay_s / 10 for delay_s in objects._RETRY_DELAYS_S))
+
+
+@pytest.mark.usefixtures("quick_retries")
 @pytest.mark.parametrize("kind", ["unavailable", "foreign", "reset", "short"])
 def test_a_table_of_speakers_or_labels_is_read_despite_temporary_faults(
     bucket: Path, tmp_path: Path, kind: str
@@ -197,6 +205,7 @@ def test_a_table_of_speakers_or_labels_is_read_despite_temporary_faults(
         list(read_labels(f"faulty://{bucket}/labels.csv"))
 
 
+@pytest.mark.usefixtures("quick_retries")
 @pytest.mark.parametrize("kind", ["unavailable", "foreign"])
 def test_a_listing_is_whole_or_nothing(bucket: Path, job: LabelJob, expected: list[dict[str, str]], kind: str) -> None:
     (bucket / "in" / "page2").mkdir()
