@@ -11,6 +11,7 @@ import functools
 import hashlib
 import io
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from emosense.arrays import Float32
@@ -33,6 +34,7 @@ EXTRACTING_MODULES: Final = (
     "emosense.onnx_session",
     "emosense.training.extraction",
 )
+_FILES_AT_ONCE: Final = 16
 # Faults of the machine or the storage rather than of the recording: such results are not kept.
 _PASSING: Final = frozenset(
     {"unsupported_encoding", "missing", "permission_denied", "io_error", "changed_during_read", "out_of_memory",
@@ -102,9 +104,9 @@ class FeatureStore:
         list of Recording
             Those to extract, in order, each once.
         """
-        known: set[str] = set()
-        for file in self._files():
-            known.update(read_parquet(file, lambda parquet: parquet.read(columns=["key"])["key"].to_pylist()))
+        # A remote file takes several requests, and each task of an extraction has written one.
+        with ThreadPoolExecutor(_FILES_AT_ONCE) as threads:
+            known = {key for keys in threads.map(_keys, self._files()) for key in keys}
         return list({key: each for each in recordings if (key := recording_key(each)) not in known}.values())
 
     def read(self, recordings: Collection[Recording]) -> dict[str, StoredFeatures]:
@@ -229,6 +231,10 @@ def _content(rows: Sequence[dict[str, Any]]) -> bytes:
     file = io.BytesIO()
     pq.write_table(pa.table(columns, schema=schema), file)
     return file.getvalue()
+
+
+def _keys(location: str) -> list[str]:
+    return read_parquet(location, lambda file: file.read(columns=["key"])["key"].to_pylist())
 
 
 def _read_keys(file: Any, keys: Collection[str], values: MappedValues, n_rows: int) -> list[tuple[Any, ...]]:
