@@ -42,6 +42,8 @@ class Decoder(Protocol):
         How much shorter than declared an undamaged recording may be, in seconds.
     is_broken : bool
         Whether the stream stopped before its end; known when `blocks` has ended.
+    n_tracks : int
+        Audio tracks of the file, at least 1; one of them is read.
     n_lost : int
         Frames given so far that are silent because the file lacks the packets of that time.
     """
@@ -51,6 +53,7 @@ class Decoder(Protocol):
     declared_frames: int | None
     tolerance_s: float
     is_broken: bool
+    n_tracks: int
     n_lost: int
 
     def blocks(self) -> Iterator[Float32]:

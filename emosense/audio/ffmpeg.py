@@ -65,6 +65,7 @@ class FFmpegDecoder:
     def _open_track(self, track: int) -> None:
         """Open the first track that can be decoded, in the order in which they are tried."""
         self._container = self._opened()
+        self.n_tracks: int = len(self._container.streams.audio)
         faults: list[RecordingError] = []
         for place in track_order(self._container, track):
             if faults:

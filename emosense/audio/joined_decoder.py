@@ -34,7 +34,7 @@ class JoinedDecoder:
         As in `Decoder`.
     is_broken : bool
         As in `Decoder`.
-    n_lost : int
+    n_tracks, n_lost : int
         As in `Decoder`.
     declared_frames : int or None
         Frames of the recordings so far.
@@ -45,7 +45,7 @@ class JoinedDecoder:
         self.sample_rate, self.n_channels = self._first.sample_rate, self._first.n_channels
         self.tolerance_s = self._first.tolerance_s
         self.is_broken = False
-        self.n_lost = 0
+        self.n_tracks, self.n_lost = self._first.n_tracks, 0
         self.declared_frames: int | None = 0
 
     def blocks(self) -> Iterator[Float32]:

@@ -94,6 +94,11 @@ class RecordingReader:
         self.clipping = ClippingMeter(self._decoder.sample_rate, n_read)
 
     @property
+    def n_tracks(self) -> int:
+        """Audio tracks of the file, of which one is read."""
+        return self._decoder.n_tracks
+
+    @property
     def decoded_s(self) -> float:
         """Seconds decoded so far."""
         return (self._n_frames - self._decoder.n_lost) / self._decoder.sample_rate

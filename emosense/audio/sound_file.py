@@ -58,7 +58,7 @@ class SoundFileDecoder:
         self.n_channels: int = self._sound.channels
         self.tolerance_s = TOLERANCE_S
         self.is_broken = stream is not None and not stream.is_whole
-        self.n_lost = 0
+        self.n_tracks, self.n_lost = 1, 0
         self.declared_frames = self._declared()
         self.loses_samples = self._loses_samples()
 

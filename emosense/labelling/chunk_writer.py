@@ -31,6 +31,8 @@ class KeptChunk:
         How many of them have no label.
     readings : tuple of Reading
         Which recordings could be read, for `StorageWatch`.
+    n_several_tracks : int
+        How many of them have several audio tracks, of which one was read.
     problems : tuple of str
         A sentence for each recording that is not ok; empty unless asked for.
     """
@@ -41,6 +43,7 @@ class KeptChunk:
     n_errors: int
     readings: tuple[Reading, ...] = ()
     problems: tuple[str, ...] = ()
+    n_several_tracks: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,10 +80,10 @@ class ChunkWriter:
         OutputError
             If the part cannot be written.
         """
-        before_s = labeller.cpu_s
+        before_s, n_before = labeller.cpu_s, labeller.n_several_tracks
         kept = self.keep(chunk, label_chunk(labeller, chunk, is_stopped).labelled)
         kept.cost.cpu_s += labeller.cpu_s - before_s
-        return kept
+        return dataclasses.replace(kept, n_several_tracks=labeller.n_several_tracks - n_before)
 
     def keep(self, chunk: Chunk, labelled: list[Labelled]) -> KeptChunk:
         """Write the part of a chunk.

@@ -144,6 +144,7 @@ class LabelRun:
             self.progress.message(problem)
         self.progress.advance(chunk.cost.n_labelled, chunk.n_errors)
         self.summary.cost.add(chunk.cost)
+        self.summary.n_several_tracks += chunk.n_several_tracks
         self.n_errors += chunk.n_errors
 
     def _results(self) -> Iterator[Labelled]:

@@ -41,6 +41,8 @@ class RecordingLabeller:
     ----------
     position_s : float
         How far the current recording is labelled, in seconds.
+    n_tracks : int
+        Audio tracks of the current recording, as far as they are known.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class RecordingLabeller:
         file_timeout_s: float = float("inf"),
     ) -> None:
         self._model, self._config, self._on_progress = model, config, on_progress
-        self._file_timeout_s, self.position_s = file_timeout_s, 0.0
+        self._file_timeout_s, self.position_s, self.n_tracks = file_timeout_s, 0.0, 1
         self._members = MemberReader()
         self._window_s = config.window_s or model.window_s
         self._hop_s = min(config.hop_s or self._window_s, self._window_s)
@@ -75,13 +77,14 @@ class RecordingLabeller:
         """
         model, config, rate = self._model, self._config, self._model.sample_rate
         result = ChannelResults(recording.path, config, model.own_emotions)
-        budget, self.position_s = WorkBudget(self._file_timeout_s), 0.0
+        budget, self.position_s, self.n_tracks = WorkBudget(self._file_timeout_s), 0.0, 1
         try:
             with open_recording(recording, self._on_progress, self._members) as file:
                 reader = RecordingReader(
                     file, rate, config.max_duration_s, channels=config.channels, track=config.track,
                     name=recording.path, on_block=self._on_progress,
                 )  # fmt: skip
+                self.n_tracks = reader.n_tracks
                 result.start(reader)
                 for segment, speech in self._pieces(reader):
                     budget.check(segment.end_s)

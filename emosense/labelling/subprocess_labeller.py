@@ -40,6 +40,8 @@ class SubprocessLabeller:
     ----------
     cpu_s : float
         Processor time of its workers in seconds, except for recordings that have killed one.
+    n_several_tracks : int
+        Recordings with several audio tracks, of which one was read.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class SubprocessLabeller:
         on_position: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._spec, self.worker = spec, WorkerProcess(spec, is_cancelled, on_position)
-        self._n_timeouts = self._n_awaited = 0
+        self._n_timeouts = self._n_awaited = self.n_several_tracks = 0
         self.cpu_s = 0.0
 
     @property
@@ -109,6 +111,7 @@ class SubprocessLabeller:
             message = self.worker.receive(self._spec.file_timeout_s)
             self._n_awaited -= 1
             self.cpu_s += message.get("cpu_s", 0.0)
+            self.n_several_tracks += message.get("tracks", 1) > 1
             yield Labelled.of_channels(
                 [Labelled(Row.from_json(row), tuple(map(Row.from_json, rows))) for row, rows in message["channels"]]
             )

@@ -37,6 +37,8 @@ class Summary:
         Rows of the table: more than recordings where channels are split.
     n_unfamiliar : int
         Labelled recordings that are unlike the training data of the model.
+    n_several_tracks : int
+        Recordings that this start has labelled and that have several audio tracks.
     n_speakers, n_without_speaker : int
         Speakers that labels were adapted to; labelled recordings that have no speaker to adapt to.
     elapsed_s : float
@@ -64,6 +66,7 @@ class Summary:
     n_reused: int = 0
     n_rows: int = 0
     n_unfamiliar: int = 0
+    n_several_tracks: int = 0
     n_speakers: int = 0
     n_without_speaker: int = 0
     elapsed_s: float = 0.0
@@ -130,6 +133,10 @@ class Summary:
         if self.n_unfamiliar:
             n_unfamiliar = f"{self.n_unfamiliar:,} of {self.by_emotion.total():,}"
             lines.append(f"  unfamiliar: {n_unfamiliar}, unlike the training data: expect more wrong labels")
+        if self.n_several_tracks:
+            track = f"track {job.config.track}" if job.config.track else "the default one"
+            n_recordings = plural(self.n_several_tracks, "recording")
+            lines.append(f"  several audio tracks: {n_recordings}, labelled by {track}; --track N chooses another")
         if self.by_error:
             lines.append(f"{_counts('problems', self.by_error)} (see the column error)")
         if self.n_speakers:
@@ -158,6 +165,7 @@ class Summary:
             "speakers": self.n_speakers,
             "without_speaker": self.n_without_speaker,
             "unfamiliar": self.n_unfamiliar,
+            "several_tracks": self.n_several_tracks,
             "status": dict(sorted(self.by_status.items())),
             "emotion": dict(sorted(self.by_emotion.items())),
             "speech_s": {name: round(speech_s, SECONDS_DIGITS) for name, speech_s in sorted(self.speech_s.items())},

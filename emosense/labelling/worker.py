@@ -105,7 +105,8 @@ def main() -> None:
                 break
             results = [[each.row.to_json(), [row.to_json() for row in each.segments]] for each in labelled.by_channel]
             now_s = time.process_time()
-            pipe.send({"channels": results, "cpu_s": round(now_s - counted_s, 6)})
+            cpu_s = round(now_s - counted_s, 6)
+            pipe.send({"channels": results, "tracks": labeller.n_tracks, "cpu_s": cpu_s})
             counted_s = now_s
         pipe.set_alarm(0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import av
@@ -14,7 +15,9 @@ from steady_model import SteadyModel, as_recording
 
 from emosense.errors import UsageError
 from emosense.labelling.config import LabelConfig
+from emosense.labelling.job import LabelJob
 from emosense.labelling.recording_labeller import RecordingLabeller
+from emosense.labelling.run_job import run_label_job
 
 RATE = 48_000
 PITCHES_HZ = (400, 700, 1100)
@@ -123,6 +126,20 @@ def test_a_labeller_takes_the_track_of_its_settings(tmp_path: Path) -> None:
     assert codes == ["no_speech", "no_speech", "no_track"]
     with pytest.raises(UsageError, match="counted from 1"):
         LabelConfig(track=-1).check()
+
+
+@pytest.mark.parametrize(("track", "says"), [(0, "labelled by the default one"), (1, "labelled by track 1")])
+def test_a_run_says_how_many_recordings_have_several_tracks(
+    track: int, says: str, tmp_path: Path, tiny_model: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    for n in (1, 2, 3):
+        (tmp_path / "in" / f"{n}.mkv").write_bytes(tracks("matroska", "aac", 0, n))
+    output = tmp_path / "out.csv"
+    job = LabelJob((str(tmp_path / "in"),), str(output), model=tiny_model, engine="local", n_workers=1,
+                   config=LabelConfig(track=track))  # fmt: skip
+    assert f"several audio tracks: 2 recordings, {says}" in run_label_job(job).text(job)
+    assert json.loads((tmp_path / "out.csv.run.json").read_text())["counts"]["several_tracks"] == 2
 
 
 def test_the_cases_have_the_right_track(cases: Path) -> None:
