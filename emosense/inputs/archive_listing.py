@@ -69,7 +69,8 @@ def _batches(task: tuple[Recording, RangeFile]) -> Iterator[list[Member] | None]
 
 def _counts(member: Member, listing: Listing, config: ListingConfig) -> bool:
     """Judge a member by its name, and count it if it is skipped."""
-    *folders, name = member.name.split("/")
+    # A name that leads out of the archive is no hidden file: its row says so.
+    *folders, name = [part for part in member.name.replace("\\", "/").split("/") if part not in (".", "..")] or [""]
     reason = member.skipped
     if not reason and member.name and not member.place.startswith("row:"):
         inner = dataclasses.replace(config, inside="")

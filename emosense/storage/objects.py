@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import importlib.util
 import tempfile
 import time
@@ -15,6 +16,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 
 from emosense.errors import EmoSenseError, StorageError, UsageError
 from emosense.storage.locations import redact
+from emosense.storage.object_md5 import Md5Check, stated_md5
 from emosense.storage.schemes import driver_url, scheme_name, scheme_of
 
 T = TypeVar("T")
@@ -230,7 +232,7 @@ def n_reads(n_bytes: int) -> int:
 
 
 def fetch_object(url: str, file: BinaryIO, on_block: Callable[[], None] = lambda: None) -> dict[str, Any]:
-    """Copy an object to an open local file; after a passing fault the copy starts again.
+    """Copy an object to an open local file; after a passing fault, or if bytes changed on the way, it starts again.
 
     Parameters
     ----------
@@ -252,20 +254,23 @@ def fetch_object(url: str, file: BinaryIO, on_block: Callable[[], None] = lambda
         If storage does not answer, or the file cannot be written. Not found and permission denied pass through.
     """
     fs, path = filesystem(url)
-    name = getattr(file, "name", "")
+    name, check = getattr(file, "name", ""), Md5Check(url)
 
     def _copy() -> dict[str, Any]:
         file.seek(0)
         file.truncate()
+        read = hashlib.md5(usedforsecurity=False)
         with fs.open(path, "rb", cache_type="none", block_size=_BLOCK_BYTES) as source:
             details: dict[str, Any] = getattr(source, "details", None) or {}
             while block := source.read(_BLOCK_BYTES):
                 with faults_of_temporary(name if isinstance(name, str) else ""):
                     file.write(block)
                     file.flush()
+                read.update(block)
                 on_block()
         if file.tell() < (expected := int(details.get("size") or 0)):
             raise TimeoutError(f"{file.tell()} of {expected} bytes arrived")
+        check.accept(stated_md5(details), read.hexdigest())
         return details
 
     return retry(_copy, f"reading {redact(url)}")

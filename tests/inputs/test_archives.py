@@ -125,10 +125,13 @@ def test_other_files_folders_links_and_devices_have_no_rows(tmp_path: Path) -> N
 
 
 def test_names_that_lead_elsewhere_are_error_rows(tmp_path: Path) -> None:
-    names = ["../out.wav", "/abs.wav", "a/../../b.wav", "fine.wav"]
+    names = ["../out.wav", "../../up.wav", "..\\win.wav", "/abs.wav", "a/../../b.wav", "fine.wav"]
     for name in ("t.tar", "t.zip"):
         WRITERS[name](tmp_path / name, dict.fromkeys(names, b"x"))
-        *bad, fine = sorted(listed(tmp_path / name)[0], key=lambda each: each.path)
+        recordings, ignored = listed(tmp_path / name)
+        assert [each.path.split("::")[1] for each in recordings] == sorted(names)
+        assert not ignored
+        *bad, fine = recordings
         assert content(fine) == b"x"
         assert {fault(each) for each in bad} == {"its name leads out of the archive"}
     assert sorted(path.name for path in tmp_path.parent.glob("*.wav")) == []
