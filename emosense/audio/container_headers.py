@@ -73,8 +73,8 @@ def declared_bytes(content: Content) -> tuple[int, int]:
     elif head[:10] == b"MATLAB 5.0":
         declared, start = _matlab_data(content)
     elif head[:4] == b"2BIT" and len(head) >= 128:
-        n_bits, n_samples = struct.unpack_from(">H10xI", head, 14)
-        start, declared = 128, n_samples * n_bits // 8
+        is_stereo, n_bits, n_frames = struct.unpack_from(">2H10xI", head, 12)
+        start, declared = 128, n_frames * (2 if is_stereo else 1) * n_bits // 8
     elif head[:15] == b"ALawSoundFile**":
         start, declared = 32, int.from_bytes(head[18:22], "big")
     elif head[:4] == b".snd" and len(head) >= 12:

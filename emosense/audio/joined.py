@@ -47,6 +47,7 @@ _HEADER_BYTES: Final = 80
 _SEARCH_BYTES: Final = 1 << 16
 # A search takes 6 ms a megabyte, and gigabytes of zeros may follow.
 _FARTHEST_BYTES: Final = 1 << 24
+_NO_PADDING: Final = re.compile(rb"[^\0\xff]")
 # Fewer frames than these after the end of an MP3 are its own: its header may be off by some.
 _LEAST_FRAMES_BYTES: Final = 1 << 10
 # The last frame that a walk takes may be the header of what follows.
@@ -112,7 +113,7 @@ def recordings(content: Content) -> list[Part]:
     Returns
     -------
     list of Part
-        In their order, together all of the file.
+        In their order, together all of the file but padding after packets.
     """
     start = 0
     streams: dict[int, OggStream | None] = {}
@@ -138,9 +139,20 @@ def recordings(content: Content) -> list[Part]:
     starts = [*streams]
     if len(starts) > _MOST_PARTS:
         damaged.add(starts[_MOST_PARTS - 1])
-    ends = [*starts[1:], content.size]
+    ends = [*starts[1:], _end_of_last(content, starts[-1])]
     each = zip(starts[:_MOST_PARTS], ends[:_MOST_PARTS], strict=True)
     return [Part(content, at, end, streams[at], at in damaged) for at, end in each]
+
+
+def _end_of_last(content: Content, start: int) -> int:
+    """Return where the last recording ends, without padding after a transport stream, which FFmpeg takes for damage."""
+    rest = content.part(start, content.size) if start else content
+    end = end_of_first(rest) if is_transport_stream(rest.head) else None
+    if end is None:
+        return content.size
+    near = rest.part(0, min(rest.size, end + _FARTHEST_BYTES))
+    is_padded = near.size == rest.size and next(near.find(_NO_PADDING, 1, end), None) is None
+    return start + end if is_padded else content.size
 
 
 def _n_tag_bytes(content: Content, start: int) -> int:

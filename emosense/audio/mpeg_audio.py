@@ -17,6 +17,9 @@ _MPEG2_KBPS: Final = (
     (0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
     (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 )
+# Lyrics3: text between a mark and the one of its version; the second version states its size, in six digits.
+_LYRICS: Final = re.compile(rb"LYRICSBEGIN.*?(?:LYRICSEND|[0-9]{6}LYRICS200)", re.DOTALL)
+_LONGEST_LYRICS_BYTES: Final = 1 << 20
 
 
 def after_id3(content: Content) -> int:
@@ -39,7 +42,7 @@ def after_id3(content: Content) -> int:
 
 
 def after_tags(content: Content, start: int) -> int:
-    """Return where the tags at a place end, as players write them before or after frames: ID3 and APE.
+    """Return where the tags at a place end, as players write them around frames: ID3, APE and Lyrics3.
 
     Parameters
     ----------
@@ -60,6 +63,8 @@ def after_tags(content: Content, start: int) -> int:
             start += 128
         elif tag[:8] == b"APETAGEX" and len(tag) == 32:
             start += 32 + int.from_bytes(tag[12:16], "little")
+        elif tag[:11] == b"LYRICSBEGIN" and (lyrics := _LYRICS.match(content.at(start, _LONGEST_LYRICS_BYTES))):
+            start += lyrics.end()
         else:
             break
     return start

@@ -27,7 +27,6 @@ from emosense.labelling.speakers import Speakers
 from emosense.labelling.storage_watch import StorageWatch
 from emosense.labelling.summary import Summary, nothing_found
 from emosense.progress import Progress, open_progress, plural
-from emosense.storage.folders import remove
 from emosense.storage.locations import redact
 from emosense.tables.formats import OUTPUT_FORMATS
 
@@ -159,10 +158,10 @@ class LabelRun:
 
     def write_tables(self) -> None:
         """Assemble the table from the parts; with too many errors it has only what is done so far."""
-        summary, manifest = self.summary, f"{self.job.output}.run.json"
-        if self.job.output.endswith("/"):
-            # A data set is replaced file by file: it has a manifest only while all of its files belong together.
-            self.lock.commit(manifest, lambda _version: remove(manifest))
+        summary = self.summary
+        if any(OUTPUT_FORMATS[name].is_folder for name in self.job.tables):
+            # A folder is replaced file by file: there is a manifest only while all of its files belong together.
+            self.lock.remove(f"{self.job.output}.run.json")
         if self._can_pass_parts():
             layout = layout_of(self.job, self.own_emotions, self.lock.commit)
             assemble_parts(self.job.tables, layout, self.folder, self.listing, summary, ROWS_A_WRITE)

@@ -210,7 +210,9 @@ def put_object(file: str, location: str, version: Version = ANY) -> None:
             fs.put_file(file, path, **conditions)
         except OSError as err:
             code = _s3_code(err)
-            if code in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"):
+            # What should be replaced may be gone.
+            is_gone = "IfMatch" in conditions and code in ("NoSuchKey", "404")
+            if is_gone or code in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"):
                 raise ReplacedMeanwhile(location) from err
             if not conditions or code not in ("NotImplemented", "501"):
                 raise

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bad_audio
+import numpy as np
 import pytest
+import soundfile
 from decoded import decoded
 
 from emosense.audio import joined
@@ -80,6 +82,39 @@ def test_tags_between_joined_mp3_files_are_no_damage(tmp_path: Path) -> None:
     for tags in (bad_audio.id3(5000), b"TAG" + b"x" * 125, ape, ape + b"TAG" + b"x" * 125 + bad_audio.id3(300)):
         path.write_bytes(tags.join([STREAMS["mp3"]()] * 2))
         assert (decoded(path).status, decoded(path).decoded_s) == ("ok", pytest.approx(2 * SECONDS, abs=0.3))
+
+
+@pytest.mark.parametrize("text", [b"LYRICSBEGINLYR00300line000314LYRICS200", b"LYRICSBEGINa line\r\nLYRICSEND"])
+def test_lyrics_between_joined_mp3_files_are_no_damage(text: bytes, tmp_path: Path) -> None:
+    path, tag = tmp_path / "joined.mp3", b"TAG" + b"x" * 125
+    path.write_bytes((text.replace(b"line", b"line " * 60) + tag).join([STREAMS["mp3"]()] * 2))
+    assert (decoded(path).status, decoded(path).decoded_s) == ("ok", pytest.approx(2 * SECONDS, abs=0.3))
+    # A mark without an end is no tag.
+    path.write_bytes((b"LYRICSBEGIN" + tag).join([STREAMS["mp3"]()] * 2))
+    assert decoded(path).status == "partial"
+
+
+@pytest.mark.parametrize("n_bytes", [1, 188, 5000])
+@pytest.mark.parametrize("byte", [b"\0", b"\xff"])
+def test_padding_after_a_broadcast_is_no_damage(byte: bytes, n_bytes: int, tmp_path: Path) -> None:
+    content, path = STREAMS["transport stream"](), tmp_path / "padded.ts"
+    for n in (1, 2):
+        path.write_bytes(content * n + byte * n_bytes)
+        assert (decoded(path).status, decoded(path).decoded_s) == ("ok", pytest.approx(n * SECONDS, abs=0.2))
+    path.write_bytes(content + byte * n_bytes + content)
+    assert decoded(path).status == "partial"
+
+
+def test_a_stereo_avr_that_is_cut_off_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "cut.avr"
+    soundfile.write(path, np.stack([bad_audio.voice(SECONDS, 16_000)] * 2, 1), 16_000, "PCM_16", format="AVR")
+    content = path.read_bytes()
+    assert (decoded(path).status, decoded(path).duration_s) == ("ok", pytest.approx(SECONDS))
+    for share in (0.3, 0.9):
+        path.write_bytes(content[: round(share * len(content))])
+        row = decoded(path)
+        assert (row.status, row.duration_s) == ("partial", pytest.approx(SECONDS, abs=0.01))
+        assert row.decoded_s == pytest.approx(share * SECONDS, abs=0.05)
 
 
 @pytest.mark.parametrize(

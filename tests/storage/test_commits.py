@@ -7,9 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
+from s3fs.errors import translate_boto_error
 
 from emosense.errors import OutputError
-from emosense.storage.commits import ReplacedMeanwhile, only_over, version_of
+from emosense.storage import commits
+from emosense.storage.commits import ReplacedMeanwhile, only_over, put_object, version_of
 from emosense.storage.folders import make_folder
 from emosense.storage.reading import read_own
 from emosense.storage.writing import write_bytes
@@ -44,6 +47,36 @@ def test_a_file_system_without_links_still_refuses_a_name_that_is_taken(
     with pytest.raises(ReplacedMeanwhile):
         write_bytes(place, b"late", only_over(None))
     assert (Path(place).read_bytes(), os.listdir(tmp_path)) == (b"first", ["table"])
+
+
+class _StoreThatRefuses:
+    """An S3 store whose answer to an upload is an error."""
+
+    def __init__(self, code: str) -> None:
+        self._code = code
+
+    def put_file(self, _file: str, _path: str, **_conditions: str) -> None:
+        raise translate_boto_error(ClientError({"Error": {"Code": self._code, "Message": ""}}, "PutObject"))
+
+
+@pytest.mark.parametrize(
+    ("code", "version", "expected"),
+    [
+        # AWS, for an object that is gone; other stores compare the tag of nothing.
+        ("NoSuchKey", '"seen"', ReplacedMeanwhile),
+        ("404", '"seen"', ReplacedMeanwhile),
+        ("PreconditionFailed", '"seen"', ReplacedMeanwhile),
+        ("PreconditionFailed", None, ReplacedMeanwhile),
+        ("NoSuchBucket", '"seen"', FileNotFoundError),
+        ("NoSuchKey", commits.ANY, FileNotFoundError),
+    ],
+)
+def test_an_object_that_is_gone_is_not_the_one_that_was_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, version: str | None, expected: type[Exception]
+) -> None:
+    monkeypatch.setattr(commits, "filesystem", lambda location: (_StoreThatRefuses(code), location))
+    with pytest.raises(expected):
+        put_object(str(tmp_path / "table"), "s3://bucket/table", version)
 
 
 def test_content_name_and_new_folders_are_synced_in_this_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,14 +81,22 @@ def test_a_run_into_a_folder_has_the_rows_of_a_single_table(
     assert len(pd.read_parquet(folder.output)) == 19
 
 
-@pytest.mark.parametrize("segments", [False, True])
+@pytest.mark.parametrize(
+    ("output", "exports", "segments"),
+    [("labels/", (), None), ("labels/", (), "segments.csv"), ("labels.csv", ("dataset",), None)],
+)
 def test_a_data_set_that_is_replaced_has_no_manifest(
-    segments: bool, tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+    output: str,
+    exports: tuple[str, ...],
+    segments: str | None,
+    tmp_path: Path,
+    tiny_model: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    table = f"{tmp_path}/segments.csv" if segments else None
-    job = dataclasses.replace(small_job(tmp_path, tiny_model, monkeypatch), output=f"{tmp_path}/labels/")
-    job = dataclasses.replace(job, segments_output=table)
-    manifest, seen, put = tmp_path / "labels" / ".run.json", [], module.atomic_writer
+    table = f"{tmp_path}/{segments}" if segments else None
+    job = dataclasses.replace(small_job(tmp_path, tiny_model, monkeypatch), output=f"{tmp_path}/{output}")
+    job = dataclasses.replace(job, exports=exports, segments_output=table)
+    manifest, seen, put = Path(f"{job.output}.run.json"), [], module.atomic_writer
 
     def watched(path: str, commit: Commit) -> contextlib.AbstractContextManager[BinaryIO]:
         seen.append(manifest.exists())

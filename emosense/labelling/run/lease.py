@@ -199,6 +199,25 @@ class Lease:
                 return
         raise ReplacedMeanwhile(location)
 
+    def remove(self, location: str) -> None:
+        """Remove a file, if the lease still names this run; what is put there later must find nothing.
+
+        Parameters
+        ----------
+        location : str
+            Local path or URL.
+
+        Raises
+        ------
+        OutputError
+            If another run has taken over.
+        StorageError
+            If the lease cannot be read, or storage does not answer.
+        """
+        self._confirm()
+        remove(location)
+        self._versions[location] = None
+
     def release(self) -> None:
         """Free the folder; a fault of storage no longer matters."""
         self._ended.set()

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from emosense.errors import OutputError
 from emosense.labelling.run.lease import Lease, locked_error
 from emosense.storage.commits import ANY, Put
-from emosense.storage.folders import make_folder
+from emosense.storage.folders import make_folder, remove
 from emosense.storage.locations import join, redact
 from emosense.storage.schemes import is_url
 
@@ -39,6 +39,10 @@ class RunLock(Protocol):
 
     def commit(self, _location: str, put: Put, /) -> None:
         """Put a table or the manifest in place, once it is sure that this run still owns the folder."""
+        ...
+
+    def remove(self, location: str, /) -> None:
+        """Remove the manifest, once it is sure that this run still owns the folder."""
         ...
 
     def release(self) -> None:
@@ -112,6 +116,11 @@ class _FileSystemLock:
         """Put a complete file in place."""
         self.assert_owned()
         put(ANY)
+
+    def remove(self, location: str) -> None:
+        """Remove a file."""
+        self.assert_owned()
+        remove(location)
 
     def release(self) -> None:
         """Free the folder for other runs."""

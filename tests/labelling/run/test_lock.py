@@ -14,6 +14,8 @@ import pytest
 
 from emosense.errors import OutputError, UsageError
 from emosense.labelling.run.lock import lock_folder
+from emosense.storage.commits import Version
+from emosense.storage.writing import write_bytes
 
 
 def refuse_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
@@ -37,6 +39,32 @@ def test_a_folder_without_locks_is_owned_through_a_lease(
         with pytest.raises(UsageError, match="another run is writing"), lock_folder(folder, print, renew_every_s=1.0):
             pass
     assert not Path(folder, "lock.json").exists()
+
+
+def test_what_is_put_where_a_lease_has_removed_a_file_must_find_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_locks(monkeypatch, errno.ENOLCK)
+    manifest, seen = tmp_path / "labels.run.json", list[Version]()
+    manifest.write_bytes(b"earlier")
+    with lock_folder(str(tmp_path / "labels.run"), print) as lock:
+        lock.protect([str(manifest)])
+        lock.remove(str(manifest))
+        assert not manifest.exists()
+        lock.commit(str(manifest), seen.append)
+        write_bytes(str(manifest), b"new", lock.commit)
+    assert (seen, manifest.read_bytes()) == ([None], b"new")
+
+
+def test_a_run_that_has_lost_its_lease_removes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_locks(monkeypatch, errno.ENOLCK)
+    manifest, folder = tmp_path / "labels.run.json", tmp_path / "labels.run"
+    manifest.write_bytes(b"of another run")
+    with lock_folder(str(folder), print) as lock:
+        (folder / "lock.json").write_text('{"run": "another"}')
+        with pytest.raises(OutputError, match="another run has taken over"):
+            lock.remove(str(manifest))
+    assert manifest.read_bytes() == b"of another run"
 
 
 def test_a_lock_that_fails_otherwise_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
