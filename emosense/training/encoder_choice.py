@@ -71,7 +71,7 @@ def with_encoder(feature: FeatureConfig, choice: EncoderChoice, progress: Progre
     """
     if not FEATURE_SETS[feature.set].needs_encoder:
         if choice != EncoderChoice():
-            raise UsageError(f"--encoder is for the feature set encoder and its presets, not for {feature.set}")
+            raise UsageError(f"--encoder is for presets with an encoder or a teacher, not for {feature.set}")
         return feature
     if not choice.location:
         raise UsageError("the feature set encoder needs an encoder: give an ONNX file with --encoder FILE_OR_URL")
@@ -121,7 +121,7 @@ def config_with_encoder(config: ModelConfig, choice: EncoderChoice, progress: Pr
     """
     if isinstance(config, EnsembleConfig):
         if choice != EncoderChoice():
-            raise UsageError("--encoder is for the feature set encoder and its presets, not for an ensemble")
+            raise UsageError("--encoder is for presets with an encoder or a teacher, not for an ensemble")
         return config
     transfer = config.teacher if isinstance(config, CnnConfig) else config
     if isinstance(transfer, TransferConfig):

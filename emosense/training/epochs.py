@@ -46,11 +46,14 @@ class Estimate:
         Number of its epochs.
     training_s : float
         Seconds from the start of its training to the end.
+    share_left : float
+        The share of its training that this is, in (0, 1]; below 1 where it resumes.
     """
 
     network: str
     n_epochs: int
     training_s: float
+    share_left: float = 1.0
 
 
 # Receives the number of epochs that are done, the number of all, and the figures of the last one; see `Epoch`.
@@ -114,7 +117,7 @@ class EpochLines(EpochListener):
         self._progress, self._n_networks, self._clock = progress, n_networks, clock
         self._n_at_once = 1
         self._done: dict[str, float] = {}
-        # When the first epoch ended, and how much was done then; seconds a network takes, as first estimated.
+        # When the first epoch ended, and how much was done then; seconds a whole network takes, as first estimated.
         self._start: tuple[float, float] | None = None
         self._training_s: float | None = None
 
@@ -127,9 +130,9 @@ class EpochLines(EpochListener):
         """Say how long all will take, once."""
         if self._training_s is not None:
             return
-        self._training_s = estimate.training_s
+        self._training_s = estimate.training_s / estimate.share_left
         n_rounds = math.ceil((self._n_networks - sum(self._done.values())) / self._n_at_once)
-        all_s = duration_text(n_rounds * estimate.training_s)
+        all_s = duration_text(estimate.training_s + (n_rounds - 1) * self._training_s)
         networks = f"{plural(self._n_networks, 'network')} of {plural(estimate.n_epochs, 'epoch')}"
         at_once = f", {self._n_at_once} at a time" if min(self._n_at_once, self._n_networks) > 1 else ""
         self._progress.message(f"about {all_s}: {networks}{at_once}")
@@ -150,6 +153,9 @@ class EpochLines(EpochListener):
             self._start = now_s, n_done
             return None if self._training_s is None else n_left * self._training_s / self._n_at_once
         start_s, n_before = self._start
+        if n_done <= n_before:
+            # A network whose worker was lost tells of its first epochs again.
+            return None
         return n_left * (now_s - start_s) / (n_done - n_before)
 
     def close(self) -> None:

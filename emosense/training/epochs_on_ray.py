@@ -117,14 +117,14 @@ class Reporter:
         share = share_done(config, result.epoch)
         self._mailbox.put.remote(Epoch(self._network, result.epoch, config.epochs, figures, share))
 
-    def time_estimated(self, config: StepsConfig, training_s: float) -> None:
+    def time_estimated(self, config: StepsConfig, training_s: float, share_left: float) -> None:
         """Report how long a training by gradient steps will take.
 
         Parameters
         ----------
         config : CnnConfig or TuningConfig
             Settings of the training.
-        training_s : float
-            From its start to its end, in seconds.
+        training_s, share_left : float
+            See `Estimate`.
         """
-        self._mailbox.put.remote(Estimate(self._network, config.epochs, training_s))
+        self._mailbox.put.remote(Estimate(self._network, config.epochs, training_s, share_left))

@@ -11,6 +11,7 @@ from emosense.features.config import FeatureConfig
 from emosense.inputs.corpus import Corpus, read_corpus
 from emosense.progress import Progress
 from emosense.storage.locations import redact
+from emosense.training.cnn_settings import CnnConfig
 from emosense.training.corpus_features import CorpusFeatures
 from emosense.training.ensemble import features_of, without_copies
 from emosense.training.extract_on_ray import report_problems
@@ -105,7 +106,8 @@ def settings_for(source: FeatureSource, config: ModelConfig, progress: Progress)
     if not source.is_stored():
         return config
     if any(features_of(config).values()):
-        progress.message(f"{source.name} has neither copies nor a teacher's embeddings: trained without them")
+        missing = "embeddings for a teacher" if isinstance(config, CnnConfig) else "changed copies"
+        progress.message(f"{source.name} has no {missing}: the model is trained without")
     return without_copies(config)
 
 

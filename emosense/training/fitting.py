@@ -149,6 +149,9 @@ def fit_mlp(
     of_classes = dataclasses.replace(config, classes=classes)
     pipeline = mlp.fit(rows, labels, of_classes, seed=seed, corpora=corpora, on_pass=tell)
     losses = pipeline[-1].loss_curve_
+    if on_epoch is not None and len(losses) < config.max_iter:
+        # It stopped early: this many passes were all.
+        on_epoch(len(losses), len(losses), {"train_loss": float(losses[-1])})
     history = [{"epoch": number, "train_loss": float(loss)} for number, loss in enumerate(losses, start=1)]
     return TrainedNetwork(mlp.to_onnx(pipeline, len(table.features[0]), len(classes)), history)
 

@@ -129,7 +129,7 @@ def train_here(
     *,
     state: TrainingState | None = None,
     on_epoch: Callable[[EpochResult, Callable[[], TrainingState]], None] | None = None,
-    on_pace: Callable[[float], None] | None = None,
+    on_pace: Callable[[float, float], None] | None = None,
     workers: Workers | Alone | None = None,
 ) -> TrainedNetwork:
     """Train for exactly ``config.epochs`` epochs in this process; validation data decides nothing.
@@ -148,7 +148,7 @@ def train_here(
         Receives the `EpochResult` of every epoch, and a function that returns the `TrainingState` after it; call that
         before the next epoch begins.
     on_pace : callable, optional
-        Receives, after the first steps, how many seconds the whole training will take.
+        Receives, after the first steps, how many seconds this training will take, and which share of the whole that is.
     workers : Workers, optional
         Makes this one of several workers, each with a shard of equal length.
 
@@ -161,7 +161,7 @@ def train_here(
     history: list[dict[str, Any]] = []
     n_epochs = training.config.epochs
     first_epoch = steps.restore(state) if state else 0
-    pace = Pace(training.config, first_epoch, steps.n_steps, on_pace or (lambda _: None))
+    pace = Pace(training.config, first_epoch, steps.n_steps, on_pace or (lambda *_: None))
     for epoch in range(first_epoch, n_epochs):
         loss, accuracy = steps.train_epoch(epoch, pace.step_done)
         is_due = (epoch + 1) % max(1, n_epochs // _MEASUREMENTS) == 0 or epoch + 1 == n_epochs

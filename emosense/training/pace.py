@@ -45,7 +45,7 @@ class Pace:
     n_steps : int
         Number of steps in an epoch.
     say : callable
-        Receives the seconds from the start of this training to its end.
+        Receives the seconds from the start of this training to its end, and the share of the whole that they are.
     clock : callable
         Returns seconds.
     """
@@ -55,12 +55,13 @@ class Pace:
         config: StepsConfig,
         first_epoch: int,
         n_steps: int,
-        say: Callable[[float], None],
+        say: Callable[[float, float], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         before = share_done(config, first_epoch)
         share_of_step = (share_done(config, first_epoch + 1) - before) / n_steps
-        self._n_left = (1 - before) / share_of_step if share_of_step else 0.0
+        self._share_left = 1 - before
+        self._n_left = self._share_left / share_of_step if share_of_step else 0.0
         self._n_last = min(n_steps, _TIMED_STEPS + 1)
         self._say, self._clock = say, clock
         self._begin_s, self._first_s, self._n_done, self._is_said = clock(), 0.0, 0, False
@@ -77,4 +78,5 @@ class Pace:
         timed_s = now_s - self._first_s
         if self._n_done >= self._n_last or timed_s >= _TIMED_S:
             self._is_said = True
-            self._say(self._first_s - self._begin_s + timed_s / (self._n_done - 1) * self._n_left)
+            left_s = self._first_s - self._begin_s + timed_s / (self._n_done - 1) * self._n_left
+            self._say(left_s, self._share_left)

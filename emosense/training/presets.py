@@ -189,7 +189,7 @@ _add(
 )
 _add(
     dataclasses.replace(_TRANSFER, name="base", layers=(2, 3), l2=0.15, bits=8),
-    "the default on two layers of Whisper base (--encoder), which is larger, stored in 8 bits",
+    "the default on layers 2 and 3 of Whisper base (--encoder), stored in 8 bits",
 )
 # To measure what each part of the default contributes.
 _add(dataclasses.replace(_TRANSFER, name="no-copies", copies=0), "the default without changed copies")

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
 import pytest
 from conftest import Listener
 
+from emosense.features.config import default_config
 from emosense.training.epochs import Epoch, EpochLines, Estimate, Listeners, figures_text
+from emosense.training.feature_table import FeatureTable
+from emosense.training.fitting import fit
+from emosense.training.mlp_settings import MlpConfig
 
 
 def lines_of(
@@ -57,6 +62,24 @@ def test_a_resumed_training_has_only_the_rest_before_it() -> None:
     assert lines_of(1, [(0.0, "final", 8), (10.0, "final", 9)], 10)[-1].endswith("10 s left")
 
 
+def test_the_estimate_of_a_resumed_training_is_of_its_rest() -> None:
+    heard = Listener()
+    times = iter([100.0, 130.0])
+    lines = EpochLines(heard, 1, clock=functools.partial(next, times))
+    # Half an hour is left of an hour; each of 120 epochs takes half a minute.
+    lines.time_estimated(Estimate("final", 120, 1800.0, 0.5))
+    for number in (61, 62):
+        lines.epoch_done(Epoch("final", number, 120, {"train_loss": 1.5}, number / 120))
+    assert heard.messages[0] == "about 30 min: 1 network of 120 epochs"
+    assert [line.rpartition(", ")[2] for line in heard.messages[1:]] == ["30 min left", "29 min left"]
+
+
+def test_a_network_that_begins_again_ends_no_thread() -> None:
+    found = lines_of(1, [(0.0, "a", 1), (9.0, "a", 1), (20.0, "a", 2)], 4)
+    assert found[2] == "a: epoch 1 of 4: loss 1.500"
+    assert found[3].endswith("40 s left")
+
+
 @pytest.mark.parametrize(
     ("figures", "text"),
     [
@@ -69,3 +92,24 @@ def test_a_resumed_training_has_only_the_rest_before_it() -> None:
 )
 def test_figures_are_said_in_percent(figures: dict[str, float], text: str) -> None:
     assert figures_text(figures) == text
+
+
+def test_an_mlp_that_stops_early_has_no_time_left() -> None:
+    rng = np.random.default_rng(0)
+    rows = [rng.normal(number % 2, 0.1, 4).astype(np.float32) for number in range(24)]
+    classes = ("happy", "sad")
+    table = FeatureTable(
+        default_config("summary"),
+        tuple(f"{number}.wav" for number in range(24)),
+        tuple(classes[number % 2] for number in range(24)),
+        ("s1",) * 24,
+        ("",) * 24,
+        rows,
+        {},
+    )
+    config = MlpConfig("made", default_config("summary"), hidden_units=4, max_iter=400, learning_rate_init=0.1)
+    told: list[tuple[int, int]] = []
+    fit(table, classes, config, seed=0, on_epoch=lambda number, n_epochs, _: told.append((number, n_epochs)))
+    assert told[0] == (1, 400)
+    assert told[-1] == (told[-2][0], told[-2][0])
+    assert told[-2][0] < 400

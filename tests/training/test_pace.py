@@ -18,7 +18,12 @@ EVEN = TuningConfig(epochs=12, crop_frames=100)
 def said(config: TuningConfig, step_ends: list[float], *, first_epoch: int = 0, n_steps: int = 100) -> list[float]:
     """What is said of a training that begins at 0 s."""
     told: list[float] = []
-    pace = Pace(config, first_epoch, n_steps, told.append, clock=functools.partial(next, iter([0.0, *step_ends])))
+
+    def say(seconds: float, share_left: float) -> None:
+        assert share_left == 1 - share_done(config, first_epoch)
+        told.append(seconds)
+
+    pace = Pace(config, first_epoch, n_steps, say, clock=functools.partial(next, iter([0.0, *step_ends])))
     for _ in step_ends:
         pace.step_done()
     return told
