@@ -73,8 +73,8 @@ class FrameKind:
             place += length
         return place
 
-    def first(self, content: Content, start: int, n_bytes: int, *, is_same: bool = False) -> int | None:
-        """Find three frames in a row.
+    def first(self, content: Content, start: int, n_bytes: int, *, is_same: bool = False, least: int = 3) -> int | None:
+        """Find frames in a row.
 
         Parameters
         ----------
@@ -84,6 +84,8 @@ class FrameKind:
             Where to search, and how far.
         is_same : bool
             Whether there were such frames before: two that end with the file are then enough.
+        least : int
+            How many frames are no chance.
 
         Returns
         -------
@@ -93,10 +95,10 @@ class FrameKind:
         near = content.part(0, min(content.size, start + n_bytes))
         for match in near.find(re.compile(self.sync, re.DOTALL), _LONGEST_SYNC, start):
             place, n_frames = match, 0
-            while n_frames < 3 and (length := self.length_of(content.at(place, self.n_header))):
+            while n_frames < least and (length := self.length_of(content.at(place, self.n_header))):
                 place += length
                 n_frames += 1
-            if n_frames == 3 or (is_same and n_frames == 2 and place == content.size):
+            if n_frames == least or (is_same and n_frames == 2 and place == content.size):
                 return match
         return None
 

@@ -15,6 +15,7 @@ from decoded import decoded
 
 from emosense.audio import joined
 from emosense.audio.content import Content
+from emosense.audio.frame_walk import MPEG
 
 SECONDS = 4.0
 
@@ -163,3 +164,20 @@ def test_a_file_of_headers_takes_little_memory(tmp_path: Path, monkeypatch: pyte
         assert (len(parts), parts[0].is_damaged(), parts[-1].is_damaged()) == (1000, False, True)
     assert peak < 2 << 20
     assert (decoded(path).status, decoded(path).decoded_s) == ("partial", pytest.approx(20.0))
+
+
+def test_samples_of_a_flac_that_look_like_frames_are_no_other_recording(tmp_path: Path) -> None:
+    # Noise of 24 bits is stored as it is, byte for byte: here with three frames of MPEG audio in a row near its end.
+    noise = np.random.default_rng(0).bytes(3 * 8 * 4096)
+    header = bytes.fromhex("ffffa74d")
+    length = MPEG.length_of(header)
+    frames = b"".join(header + noise[length * number :][: length - 4] for number in range(3))
+    raw = (
+        np.frombuffer(noise[: -len(frames) - 3000] + frames + noise[-3000:], np.uint8).reshape(-1, 3).astype(np.uint32)
+    )
+    samples = (raw[:, 0] << 24 | raw[:, 1] << 16 | raw[:, 2] << 8).view(np.int32)
+    soundfile.write(tmp_path / "noise.flac", samples, 16_000, subtype="PCM_24")
+    with open(tmp_path / "noise.flac", "rb") as file:
+        written = Content.of(file.fileno())
+        assert MPEG.first(written, written.size - (1 << 14), 1 << 14) is not None
+    assert decoded(tmp_path / "noise.flac").status == "ok"
