@@ -107,7 +107,9 @@ def _joined(address: str) -> Iterator[int]:
                 f"the Ray cluster at {address} refuses this token, or the lack of one: set RAY_AUTH_MODE=token, and "
                 "RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
             ) from err
-        raise StorageError(f"the Ray cluster at {address} does not accept the connection: {err}") from err
+        # Of another version of Ray or Python, Ray says so in seven lines.
+        reason = " ".join(str(err).split())
+        raise StorageError(f"the Ray cluster at {address} does not accept the connection: {reason}") from err
     quiet()
     try:
         yield int(ray.cluster_resources().get("CPU", 1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import email.utils
 import hashlib
 import http.client
 import os
@@ -13,7 +12,6 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from email.message import Message
 from typing import Final
 
 from emosense.errors import OutputError, StorageError, UsageError
@@ -21,6 +19,7 @@ from emosense.progress import Progress
 from emosense.storage.commits import put_file
 from emosense.storage.folders import remove
 from emosense.storage.locations import redact
+from emosense.storage.retry_after import retry_after_s
 from emosense.storage.schemes import scheme_of
 from emosense.storage.writing import write_bytes
 
@@ -203,22 +202,11 @@ def _http_fault(err: urllib.error.HTTPError, part: str, url: str) -> Exception:
         remove(part)
         return _PassingFault("the file on the server has changed, it is fetched from the start")
     if err.code in _PASSING_STATUS:
-        return _PassingFault(f"the server says {err.code} {redact(str(err.reason))}", _retry_after_s(err.headers))
+        return _PassingFault(f"the server says {err.code} {redact(str(err.reason))}", retry_after_s(err.headers))
     hint = {404: "there is no such file", 401: "check the credentials", 403: "access is denied"}.get(
         err.code, err.reason
     )
     return UsageError(f"{url} is refused with {err.code}: {redact(str(hint))}")
-
-
-def _retry_after_s(headers: Message) -> float:
-    """Return the seconds that a server asks to wait, given as a number or a date; 0 if it does not ask."""
-    value = headers.get("Retry-After") or ""
-    if value.isdecimal():
-        return float(value)
-    try:
-        return email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-    except ValueError:
-        return 0.0
 
 
 def _words(err: Exception) -> str:

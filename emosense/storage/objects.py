@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 from emosense.errors import EmoSenseError, StorageError, UsageError
 from emosense.storage.locations import redact
 from emosense.storage.object_md5 import Md5Check, stated_md5
+from emosense.storage.retry_after import retry_after_s
 from emosense.storage.schemes import driver_url, scheme_name, scheme_of
 
 T = TypeVar("T")
@@ -102,7 +103,7 @@ def object_version(info: dict[str, Any]) -> str:
 
 
 def retry(action: Callable[[], T], what: str) -> T:
-    """Run an action on storage, and run it again after passing faults.
+    """Run an action on storage, and run it again after passing faults, no sooner than a web server asks.
 
     Parameters
     ----------
@@ -139,8 +140,15 @@ def retry(action: Callable[[], T], what: str) -> T:
             if delay_s is None or is_lasting or time.monotonic() > end_s:
                 text = str(fault) if isinstance(fault, OSError) else f"{type(fault).__name__}: {fault}"
                 raise StorageError(f"storage does not answer while {what}: {redact(text)}") from err
-            time.sleep(delay_s)
+            asked_s = min(_asked_pause_s(err), end_s - time.monotonic())
+            time.sleep(max(delay_s, asked_s))
     raise AssertionError("the loop returns or raises")
+
+
+def _asked_pause_s(fault: Exception) -> float:
+    """Return how long a web server asks to wait; its headers are at the error of aiohttp."""
+    headers = getattr(fault, "headers", None) or getattr(fault.__cause__, "headers", None)
+    return retry_after_s(headers) if headers else 0.0
 
 
 def _translated(fault: Exception) -> Exception:

@@ -56,3 +56,18 @@ def test_a_ray_that_never_starts_is_one_sentence(monkeypatch: pytest.MonkeyPatch
     expected = r"^Ray did not start on this machine, 3 times, the last time with: The current node timed out [^\n]*$"
     with pytest.raises(StorageError, match=expected), ray_session("local", 1):
         pass
+
+
+def test_a_cluster_of_another_version_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def init(**_: object) -> None:
+        raise RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.50.0\n    Python: 3.10.1\n")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    for name in ("_check_reachable", "_refuses_token"):
+        monkeypatch.setattr(f"emosense.ray_session.session.{name}", lambda address: False)
+    expected = r"^the Ray cluster at head:6379 does not accept .*started with: Ray: 2\.50\.0 Python: 3\.10\.1$"
+    with pytest.raises(StorageError, match=expected), ray_session("head:6379"):
+        pass

@@ -28,12 +28,22 @@ CONTENT = bytes(range(256)) * 40
 
 
 class Answers(BaseHTTPRequestHandler):
-    """``/503/x`` is answered with that status; ``/chunked/x`` with content of a length that is not progress."""
+    """Answers ``/503/x`` with that status, and ``/chunked/x`` with content whose length it does not say."""
 
     protocol_version = "HTTP/1.1"
+    n_answers = 0
 
     def do_GET(self) -> None:
         kind = self.path.split("/")[1]
+        if kind == "busy-once":
+            Answers.n_answers += 1
+            if Answers.n_answers <= 2:  # HEAD, and GET after it
+                self.send_response(429)
+                self.send_header("Retry-After", "1")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            kind = "chunked"
         if kind != "chunked":
             self.send_response(int(kind))
             self.send_header("Content-Length", "0")
@@ -82,6 +92,17 @@ def test_a_web_page_that_may_not_be_read_is_denied(server: str, status: int) -> 
 def test_a_web_server_that_is_busy_for_long_is_a_storage_fault(server: str, status: int) -> None:
     with pytest.raises(StorageError, match=f"does not answer while .*HTTP status {status}"):
         named_recording(f"{server}/{status}/x.wav")
+
+
+def test_a_web_server_says_how_long_to_wait(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emosense.storage.objects._RETRY_DELAYS_S", (0.0,))
+    start_s = time.monotonic()
+    assert named_recording(f"{server}/busy-once/x.wav").size == -1
+    assert time.monotonic() - start_s >= 1
+    monkeypatch.setattr("emosense.storage.objects._RETRY_FOR_S", 0.5)
+    monkeypatch.setattr(Answers, "n_answers", -100)
+    with pytest.raises(StorageError, match="HTTP status 429"):
+        named_recording(f"{server}/busy-once/x.wav")
 
 
 def test_a_web_server_that_is_down_is_a_storage_fault() -> None:
