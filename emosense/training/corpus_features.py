@@ -95,6 +95,11 @@ class CorpusFeatures:
             )
         return [row for row in rows if row]
 
+    def remove(self) -> None:
+        """Remove the features from the cache; whatever else is there stays."""
+        for store in self._stores.values():
+            store.remove()
+
     def table(self, config: FeatureConfig, variant: Variant | None, copies: Sequence[Copy] = ()) -> FeatureTable:
         """Return the features of all recordings that could be read.
 
@@ -116,10 +121,14 @@ class CorpusFeatures:
         found = self.rows(config, variant)
         by_error = Counter(row.error_code for row in found if row.error_code)
         readable = [number for number, row in enumerate(found) if not row.error_code]
+        unchanged = {} if variant else {config: found}
         copied: dict[Copy, list[Float32]] = {}
         for copy in copies:
-            unchanged, changed = (self.rows(copy.config, each) for each in (None, copy.variant))
-            copied[copy] = [(unchanged if changed[row].error_code else changed)[row].values for row in readable]
+            changed = self.rows(copy.config, copy.variant)
+            without = {row for row in readable if changed[row].error_code}
+            if without and copy.config not in unchanged:
+                unchanged[copy.config] = self.rows(copy.config, None)
+            copied[copy] = [(unchanged[copy.config] if row in without else changed)[row].values for row in readable]
         utterances = [self._corpus.utterances[number] for number in readable]
         return FeatureTable(
             config,

@@ -1,6 +1,7 @@
 """Recordings -> features, with Ray Data: each task reads recordings, extracts their features and adds them to a store.
 
-Waveforms and features stay where they are made: the driver gets the errors.
+Waveforms stay where they are made, and so do features: the driver gets the errors. Only a worker that does not have the
+folder of the store sends the features to the driver, which writes them.
 """
 
 from __future__ import annotations
@@ -90,7 +91,6 @@ def extract_on_ray(
         a store that cannot be written.
     """
     progress.start(len(recordings))
-    store.create()
     import ray.data
 
     quiet()
@@ -103,15 +103,16 @@ def extract_on_ray(
     extraction = {"config": config, "variant": variant, "store": store}
     dataset = dataset.map_batches(_extract_batch, batch_size=None, fn_kwargs=extraction)
     n_done = 0
-    for batch in dataset.iter_batches(batch_size=_BATCH_ROWS, batch_format="pyarrow"):
-        rows = batch.to_pylist()
-        for row in rows:
-            _check(row, n_done)
-            if row["content"]:
-                store.keep(row["content"])
-            yield recordings[n_done], row["error_code"], row["error"]
-            n_done += 1
-        progress.advance(len(rows), sum(bool(row["error_code"]) for row in rows))
+    with store.created():
+        for batch in dataset.iter_batches(batch_size=_BATCH_ROWS, batch_format="pyarrow"):
+            rows = batch.to_pylist()
+            for row in rows:
+                _check(row, n_done)
+                if row["content"]:
+                    store.keep(row["content"])
+                yield recordings[n_done], row["error_code"], row["error"]
+                n_done += 1
+            progress.advance(len(rows), sum(bool(row["error_code"]) for row in rows))
     _check_count(n_done, len(recordings))
 
 

@@ -1,7 +1,4 @@
-"""Corpus -> feature table: workers write the features of their recordings beside it, and one table is made of them.
-
-features.parquet.parts/    what the workers wrote; a run that is stopped resumes with it, and it goes with the last row
-"""
+"""Corpus -> feature table: workers write the features of their recordings beside it, and one table is made of them."""
 
 from __future__ import annotations
 
@@ -13,12 +10,11 @@ from typing import Final
 from emosense.features.config import FeatureConfig
 from emosense.inputs.corpus import Corpus
 from emosense.progress import Progress, Silent
-from emosense.storage.folders import remove
 from emosense.storage.writing import atomic_writer
 from emosense.training.corpus_features import CorpusFeatures
 from emosense.training.feature_table import FeatureTableWriter
+from emosense.training.parts_folder import parts_folder
 
-_PARTS: Final = ".parts"
 _ROWS_PER_GROUP: Final = 256
 
 
@@ -69,19 +65,21 @@ def extract_corpus(
 
     Raises
     ------
+    UsageError
+        If another run is writing the table.
     OutputError
         If the table cannot be written.
     """
-    folder = f"{output}{_PARTS}"
-    with (
-        atomic_writer(output) as file,
-        contextlib.closing(FeatureTableWriter(file, config, corpus.further_columns)) as writer,
-    ):
+    with parts_folder(output) as folder:
         features = CorpusFeatures(corpus, folder, [(config, None)])
-        features.extract_missing(address, n_workers, progress or Silent())
-        rows = features.rows(config, None)
-        for start in range(0, len(rows), _ROWS_PER_GROUP):
-            group = slice(start, start + _ROWS_PER_GROUP)
-            writer.write(corpus.utterances[group], [row.result() for row in rows[group]])
-    remove(folder)
+        with (
+            atomic_writer(output) as file,
+            contextlib.closing(FeatureTableWriter(file, config, corpus.further_columns)) as writer,
+        ):
+            features.extract_missing(address, n_workers, progress or Silent())
+            rows = features.rows(config, None)
+            for start in range(0, len(rows), _ROWS_PER_GROUP):
+                group = slice(start, start + _ROWS_PER_GROUP)
+                writer.write(corpus.utterances[group], [row.result() for row in rows[group]])
+        features.remove()
     return Extraction(len(rows), Counter(row.error_code for row in rows if row.error_code))

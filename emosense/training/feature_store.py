@@ -6,11 +6,13 @@ added to it and never changed, so any number of processes can write at once: at 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import io
-from collections.abc import Collection, Sequence
+import secrets
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -18,8 +20,8 @@ from emosense.arrays import Float32
 from emosense.features.config import FeatureConfig
 from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.recording import Recording
-from emosense.storage.folders import exists, list_folder, make_folder
-from emosense.storage.locations import join
+from emosense.storage.folders import exists, list_folder, make_folder, remove
+from emosense.storage.locations import absolute_location, join
 from emosense.storage.schemes import is_url
 from emosense.storage.writing import write_bytes
 from emosense.training.extraction import Variant
@@ -89,7 +91,10 @@ class FeatureStore:
         key = f"{config.key} {source_digest(*EXTRACTING_MODULES, function_module)}"
         suffix = "" if variant is None else f"-{variant.key}"
         digest = hashlib.sha256(key.encode()).hexdigest()[:24]
-        self.folder: Final = join(cache, f"features-{config.set}-{digest}{suffix}")
+        # Workers have working directories of their own.
+        self.folder: Final = join(absolute_location(cache), f"features-{config.set}-{digest}{suffix}")
+        # By this file a machine knows the folder of the process that reads it from one of the same name.
+        self._marker: Final = join(self.folder, f"marker-{secrets.token_hex(8)}")
 
     def missing(self, recordings: Sequence[Recording]) -> list[Recording]:
         """Return the recordings that have no row yet.
@@ -133,12 +138,36 @@ class FeatureStore:
             features = values.views()
         return {key: StoredFeatures(each, *errors) for (key, *errors), each in zip(rows, features, strict=True)}
 
-    def create(self) -> None:
-        """Make the folder of the store, for `add`."""
+    @contextlib.contextmanager
+    def created(self) -> Iterator[None]:
+        """Make the folder of the store, for `add` in this block, here or on machines that share the folder.
+
+        Yields
+        ------
+        None
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be written.
+        """
         make_folder(self.folder)
+        if not is_url(self.folder):
+            write_bytes(self._marker, b"")
+        try:
+            yield
+        finally:
+            if not is_url(self.folder):
+                # A marker that stays does no harm.
+                with contextlib.suppress(OSError):
+                    remove(self._marker)
+
+    def remove(self) -> None:
+        """Remove the folder of the store, if it is there."""
+        remove(self.folder)
 
     def add(self, recordings: Sequence[Recording], results: Sequence[dict[str, Any]]) -> bytes:
-        """Add a file with further recordings, unless this machine does not have the folder.
+        """Add a file with further recordings, unless this machine does not have the folder that `created` made.
 
         Parameters
         ----------
@@ -164,7 +193,7 @@ class FeatureStore:
             if not is_passing(result["error_code"])
         ]
         content = _content(kept) if kept else b""
-        if content and (is_url(self.folder) or exists(self.folder)):
+        if content and (is_url(self.folder) or exists(self._marker)):
             self.keep(content)
             return b""
         return content

@@ -36,8 +36,8 @@ class MappedValues:
 
         Parameters
         ----------
-        features : pyarrow.ListArray or pyarrow.LargeListArray of float32
-            The flat values of each.
+        features : pyarrow.Array
+            The flat values of each: lists of numbers, of any length or of a fixed one.
         n_frames : iterable of int
             Number of frames of each; 0 for a vector.
 
@@ -45,7 +45,12 @@ class MappedValues:
         ------
         StorageError
             If the temporary folder has no room.
+        NotImplementedError
+            If they are not lists of numbers.
         """
+        import pyarrow as pa
+
+        features = features.cast(pa.large_list(pa.float32()))
         offsets = features.offsets.to_numpy()
         values = features.values.to_numpy(zero_copy_only=False)[offsets[0] : offsets[-1]]
         with faults_of_temporary():

@@ -45,7 +45,8 @@ def read_parquet(location: str, action: Callable[[Any], T]) -> T:
     def run(file: Any) -> T:
         try:
             return action(pq.ParquetFile(file))
-        except (KeyError, TypeError, ValueError) as err:  # pa.ArrowInvalid is a ValueError
+        # pa.ArrowInvalid is a ValueError; a column of another type cannot be cast: pa.ArrowNotImplementedError.
+        except (KeyError, TypeError, ValueError, NotImplementedError) as err:
             raise WrongContentError(f"{redact(location)} does not have the content that is needed: {err}") from err
 
     def fetch() -> T:

@@ -21,7 +21,9 @@ from emosense.training import feature_extraction
 from emosense.training.extraction import Copy, Speed, recording_features
 from emosense.training.feature_cache import FeatureSource
 from emosense.training.feature_extraction import extract_corpus
+from emosense.training.feature_store import FeatureStore
 from emosense.training.feature_table import is_feature_table, read_feature_table
+from emosense.training.parts_folder import parts_folder
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -84,6 +86,28 @@ def test_a_stopped_extraction_resumes_and_gives_the_same_bytes(
     assert progress.messages == ["features: mfcc: 8 recordings"]
     assert output.read_bytes() == expected
     assert not (tmp_path / "f.parquet.parts").exists()
+
+
+def test_one_run_at_a_time_writes_a_table_and_files_of_others_stay(corpus_folder: Path, tmp_path: Path) -> None:
+    corpus, config, output = read_corpus(str(corpus_folder)), default_config("mfcc"), tmp_path / "f.parquet"
+    with parts_folder(str(output)) as folder:
+        notes = Path(folder) / "notes.txt"
+        notes.write_text("mine")
+        with pytest.raises(UsageError, match=r"another run is writing .*f\.parquet: wait for it"):
+            extract_corpus(corpus, config, str(output), n_workers=2)
+        assert not output.exists()
+    assert extract_corpus(corpus, config, str(output), n_workers=2).n_utterances == 12
+    assert list(Path(folder).iterdir()) == [notes]
+
+
+def test_workers_that_share_the_folder_write_themselves(
+    corpus_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In this process only; workers import the class anew.
+    monkeypatch.setattr(FeatureStore, "keep", stopped)
+    monkeypatch.chdir(tmp_path)
+    done = extract_corpus(read_corpus(str(corpus_folder)), default_config("mfcc"), "f.parquet", n_workers=2)
+    assert (done.n_utterances, done.by_error) == (12, {})
 
 
 def stopped(*_: object) -> None:

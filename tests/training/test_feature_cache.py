@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import pickle
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,15 +17,16 @@ from made_tables import write_corpus
 
 from emosense.errors import StorageError, UsageError
 from emosense.features.config import FeatureConfig, default_config
-from emosense.inputs.corpus import read_corpus
+from emosense.inputs.corpus import Corpus, read_corpus
 from emosense.inputs.recording import Recording
+from emosense.inputs.utterance import Utterance
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
 from emosense.training import corpus_features, source_digest
 from emosense.training.corpus_features import CorpusFeatures
 from emosense.training.extraction import Copy, Speed, extract_recordings
 from emosense.training.feature_cache import FeatureSource, load_tables
-from emosense.training.feature_store import FeatureStore, recording_key
+from emosense.training.feature_store import FeatureStore, StoredFeatures, recording_key
 from emosense.training.feature_table import FeatureTable
 
 MFCC = default_config("mfcc")
@@ -110,7 +112,7 @@ def test_a_changed_recording_is_extracted_again_and_a_copy_at_another_speed_for_
     assert not np.array_equal(table.copies[Copy(table.config, Speed(1.25))][0], table.features[0])
 
 
-@pytest.mark.parametrize(("module", "is_used"), [("emosense.features.mfcc", True), ("emosense.reports.charts", False)])
+@pytest.mark.parametrize(("module", "is_used"), [("emosense.features.mfcc", True), ("emosense.reports.page", False)])
 def test_features_are_extracted_again_when_the_code_that_extracts_them_changes(
     corpus_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, is_used: bool
 ) -> None:
@@ -135,9 +137,10 @@ def test_two_processes_that_extract_the_same_recordings_at_once_agree(corpus_fol
     n_files = len(list(Path(store.folder).iterdir()))
     rows = [{"error_code": "", "error": "", "n_frames": len(each), "features": each.ravel()} for each in first.features]
     # Another process found nothing in the cache either, and wrote files of its own; a task that ran twice wrote one.
-    for _ in range(2):
-        assert store.add(recordings[:5], rows[:5]) == b""
-    assert store.add(recordings[5:], rows[5:]) == b""
+    with store.created():
+        for _ in range(2):
+            assert store.add(recordings[:5], rows[:5]) == b""
+        assert store.add(recordings[5:], rows[5:]) == b""
     assert len(list(Path(store.folder).iterdir())) == n_files + 2
     again, n_extracted = load(corpus_folder, tmp_path / "cache")
     assert n_extracted == 0
@@ -145,20 +148,29 @@ def test_two_processes_that_extract_the_same_recordings_at_once_agree(corpus_fol
         np.testing.assert_array_equal(after, before)
 
 
-def test_a_machine_without_the_folder_sends_what_another_keeps(tmp_path: Path) -> None:
+def test_a_machine_without_the_folder_sends_what_another_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recordings = [Recording(name, name, 1, "1") for name in "abc"]
     results = [
         {"error_code": "", "error": "", "n_frames": 2, "features": np.arange(6, dtype=np.float32)},
         {"error_code": "empty_file", "error": "no bytes", "n_frames": 0, "features": []},
         {"error_code": "", "error": "", "n_frames": 0, "features": np.ones(3, np.float32)},
     ]
-    store = FeatureStore(str(tmp_path / "here"), MFCC, None)
+    monkeypatch.chdir(tmp_path)
+    store = FeatureStore("here", MFCC, None)
     content = store.add(recordings, results)
     assert content
     assert not (tmp_path / "here").exists()
-    store.create()
-    for _ in range(2):
-        store.keep(content)
+    # A machine that happens to have a folder of the same name is not taken for one that shares it.
+    Path(store.folder).mkdir(parents=True)
+    assert store.add(recordings, results) == content
+    with store.created():
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        sent = pickle.loads(pickle.dumps(store))
+        assert sent.add(recordings, results) == b""
+        for _ in range(2):
+            store.keep(content)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
     (file,) = Path(store.folder).iterdir()
     assert file.read_bytes() == content
     assert store.missing(recordings) == []
@@ -181,14 +193,53 @@ def test_features_that_are_gone_after_they_were_written_are_not_called_extracted
         features.table(MFCC, None)
 
 
+def test_copies_without_errors_cost_one_reading_each(
+    corpus_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(corpus_folder, tmp_path / "cache", 0.9, 1.1)
+    folders: list[str] = []
+    read = FeatureStore.read
+
+    def counted(store: FeatureStore, recordings: Sequence[Recording]) -> dict[str, StoredFeatures]:
+        folders.append(store.folder)
+        return read(store, recordings)
+
+    monkeypatch.setattr(FeatureStore, "read", counted)
+    table, n_extracted = load(corpus_folder, tmp_path / "cache", 0.9, 1.1)
+    assert (len(table.copies), n_extracted) == (2, 0)
+    assert len(folders) == len(set(folders)) == 3
+
+
+def test_the_recording_itself_stands_for_a_copy_that_has_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("a.wav", "b.wav")
+    utterances = [Utterance(Recording(name, name, 1, "1"), "calm", "s") for name in names]
+    logmel, speed = default_config("logmel"), Speed(1.25)
+    wanted = [(MFCC, None), (MFCC, speed), (logmel, None), (logmel, speed)]
+    values = {FeatureStore(str(tmp_path), *each).folder: float(number) for number, each in enumerate(wanted)}
+
+    def read(store: FeatureStore, recordings: Sequence[Recording]) -> dict[str, StoredFeatures]:
+        value = values[store.folder]
+        found = {recording_key(each): StoredFeatures(np.full(3, value, np.float32), "", "") for each in recordings}
+        if value % 2:
+            found[recording_key(recordings[1])] = StoredFeatures(np.empty(0, np.float32), "too_short", "")
+        return found
+
+    monkeypatch.setattr(FeatureStore, "read", read)
+    copies = [Copy(MFCC, speed), Copy(logmel, speed)]
+    table = CorpusFeatures(Corpus(tuple(utterances), ()), str(tmp_path), wanted).table(MFCC, None, copies)
+    assert [[row[0] for row in table.copies[copy]] for copy in copies] == [[1, 0], [3, 2]]
+
+
 def test_the_memory_of_the_process_that_reads_features_does_not_grow_with_them(tmp_path: Path) -> None:
     store = FeatureStore(str(tmp_path), MFCC, None)
-    store.create()
     values = np.ones((64, 100_000), np.float32)
     recordings = [Recording(str(number), str(number), 1, "1") for number in range(10 * 64)]
-    for start in range(0, len(recordings), 64):
-        results = [{"error_code": "", "error": "", "n_frames": 0, "features": row * start} for row in values]
-        store.add(recordings[start : start + 64], results)
+    with store.created():
+        for start in range(0, len(recordings), 64):
+            results = [{"error_code": "", "error": "", "n_frames": 0, "features": row * start} for row in values]
+            store.add(recordings[start : start + 64], results)
     del values, results
     store.read(recordings[:64])
     before = own_bytes()
@@ -226,8 +277,8 @@ def test_a_fault_of_the_machine_is_counted_and_not_kept(
         recordings: Sequence[Recording], config: FeatureConfig, variant: None, store: FeatureStore, *_: Any
     ) -> Iterator[tuple[Recording, str, str]]:
         yield recordings[0], "io_error", ""
-        store.create()
-        store.add(recordings[1:], extract_recordings(recordings[1:], config, variant))
+        with store.created():
+            store.add(recordings[1:], extract_recordings(recordings[1:], config, variant))
         yield from ((recording, "", "") for recording in recordings[1:])
 
     with monkeypatch.context() as patched:

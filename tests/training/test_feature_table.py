@@ -159,3 +159,25 @@ def test_corpus_language_and_further_columns_are_kept(tmp_path: Path) -> None:
 def test_a_further_column_does_not_take_the_place_of_the_features(tmp_path: Path) -> None:
     with open(tmp_path / "f.parquet", "wb") as file, pytest.raises(UsageError, match="a column features"):
         FeatureTableWriter(file, LOGMEL, ("room", "features"))
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.float64()), pa.large_list(pa.float32()), pa.list_(pa.float32(), 6)])
+def test_features_may_be_lists_of_another_kind(tmp_path: Path, kind: pa.DataType) -> None:
+    path = tmp_path / "f.parquet"
+    write_column(path, pa.array(np.arange(24.0).reshape(4, 6).tolist(), kind))
+    table = read_feature_table(str(path))
+    np.testing.assert_array_equal(np.ravel(table.features), np.arange(24, dtype=np.float32))
+
+
+def test_features_that_are_not_lists_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "f.parquet"
+    write_column(path, pa.array(["a", "b"]))
+    with pytest.raises(UsageError, match="is not a feature table"):
+        read_feature_table(str(path))
+
+
+def write_column(path: Path, features: pa.Array) -> None:
+    """A feature table whose features have a type of their own."""
+    write_table(path, len(features), 0)
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(table.column_names.index("features"), "features", features), path)

@@ -7,23 +7,22 @@ ends. Object storage and some network file systems have no locks; there, a lease
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Protocol
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Final, Protocol
 
 from emosense.errors import OutputError
 from emosense.labelling.run.lease import Lease, locked_error
 from emosense.storage.commits import ANY, Put
+from emosense.storage.file_lock import lock_file
 from emosense.storage.folders import make_folder, remove
 from emosense.storage.locations import join, redact
 from emosense.storage.schemes import is_url
 
+if TYPE_CHECKING:
+    from filelock import FileLock
+
 RENEW_EVERY_S: Final = 5.0
-# What flock answers on NFS without its lock service, on Lustre mounted without flock, and on some FUSE file systems.
-_NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS})
 
 
 class RunLock(Protocol):
@@ -129,14 +128,10 @@ class _FileSystemLock:
 
 def _lock_of_file_system(folder: str) -> RunLock | None:
     """Lock a local folder; None where its file system has no locks."""
-    # Without locks filelock would fall back to a lock file that outlives a killed process.
-    lock = FileLock(join(folder, "lock"), blocking=False, fallback_to_soft=False)
     try:
-        lock.acquire()
-    except Timeout as err:
+        lock = lock_file(join(folder, "lock"))
+    except TimeoutError as err:
         raise locked_error(folder) from err
     except OSError as err:
-        if err.errno in _NO_LOCKS:
-            return None
         raise OutputError(f"cannot lock {redact(folder)}: {err.strerror}") from err
-    return _FileSystemLock(lock, folder)
+    return _FileSystemLock(lock, folder) if lock else None
