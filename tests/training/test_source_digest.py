@@ -23,7 +23,7 @@ NOT_DECIDING = (
     "arrays", "emotions", "errors", "progress", "registry", "storage", "inputs", "models.model", "features.config",
     "features.sets", "onnx_session", "training.settings", "training.augmentation_settings", "training.cnn_settings",
     "training.mlp_settings",
-    "training.ensemble", "training.feature_table", "training.pace", "training.presets",
+    "training.ensemble", "training.epochs", "training.feature_table", "training.pace", "training.presets",
 )  # fmt: skip
 
 
