@@ -116,6 +116,15 @@ Preset = Annotated[
         help=f"Settings of the model, by name (docs/training.md). {_PRESETS_TEXT}.",
     ),
 ]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        rich_help_panel=MODEL,
+        help="Epochs of cnn and of transfer fine-tuned; default: the preset's.",
+    ),
+]
 FeatureSet = Annotated[
     str,
     typer.Option(

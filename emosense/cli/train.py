@@ -17,6 +17,7 @@ from emosense.cli.options import (
     EncoderFile,
     EncoderNormalise,
     EncoderOutput,
+    Epochs,
     FollowLinks,
     Mlflow,
     Preset,
@@ -60,15 +61,7 @@ def train(
             help="Emotions to tell apart, comma-separated; default: the preset's.",
         ),
     ] = "",
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            rich_help_panel=MODEL,
-            help="Epochs of cnn and of transfer fine-tuned; default: the preset's.",
-        ),
-    ] = None,
+    epochs: Epochs = None,
     seed: Annotated[
         int, typer.Option(metavar="N", rich_help_panel=MODEL, help="Seed of initial weights, order and augmentation.")
     ] = 0,
