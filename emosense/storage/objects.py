@@ -270,15 +270,17 @@ def fetch_object(url: str, file: BinaryIO, on_block: Callable[[], None] = lambda
         read = hashlib.md5(usedforsecurity=False)
         with fs.open(path, "rb", cache_type="none", block_size=_BLOCK_BYTES) as source:
             details: dict[str, Any] = getattr(source, "details", None) or {}
+            stated = stated_md5(details)
             while block := source.read(_BLOCK_BYTES):
                 with faults_of_temporary(name if isinstance(name, str) else ""):
                     file.write(block)
                     file.flush()
-                read.update(block)
+                if stated:
+                    read.update(block)
                 on_block()
         if file.tell() < (expected := int(details.get("size") or 0)):
             raise TimeoutError(f"{file.tell()} of {expected} bytes arrived")
-        check.accept(stated_md5(details), read.hexdigest())
+        check.accept(stated, read.hexdigest())
         return details
 
     return retry(_copy, f"reading {redact(url)}")
