@@ -111,6 +111,11 @@ class FeatureTable:
         """
         return self.select([row for row, emotion in enumerate(self.emotions) if emotion in classes])
 
+    @property
+    def speakers_of_corpora(self) -> list[str]:
+        """Speaker of each row with the corpus: speakers of two corpora may have the same name."""
+        return [f"{corpus}/{speaker}" for corpus, speaker in zip(self.corpora, self.speakers, strict=True)]
+
     def labels(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """Return the class index of each utterance.
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.models.head import Head
+from emosense.training.balance import class_mask, row_weights
+from emosense.training.feature_table import FeatureTable
 
 _MAX_STEPS: Final = 200
 # A value that is constant in training, such as that of a dead unit, would otherwise be divided by 0.
@@ -41,6 +43,27 @@ class TrainingRows:
     labels: NDArray[np.int64]
     weights: Float32
     allowed: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, table: FeatureTable, classes: tuple[str, ...], embeddings: Float32) -> Self:
+        """Weight the recordings of a table, and say among which classes each is told apart.
+
+        Parameters
+        ----------
+        table : FeatureTable
+            Recordings of the emotions in `classes`.
+        classes : tuple of str
+            Emotions to tell apart.
+        embeddings : ndarray, shape (n_rows, n_dims), float32
+            Of the recordings.
+
+        Returns
+        -------
+        TrainingRows
+        """
+        labels = table.labels(classes)
+        allowed = class_mask(table.corpora, labels, len(classes))
+        return cls(embeddings, labels, row_weights(table.corpora, labels, allowed), allowed)
 
     def with_embeddings(self, embeddings: Float32) -> Self:
         """Return the same rows with other embeddings.

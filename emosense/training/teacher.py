@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 
 from emosense.arrays import Float32
-from emosense.training.balance import class_mask, row_weights
 from emosense.training.feature_table import FeatureTable
 from emosense.training.head_training import TrainingRows, train_head
 
@@ -35,18 +34,14 @@ def teacher_probabilities(table: FeatureTable, classes: tuple[str, ...], embeddi
     Returns
     -------
     ndarray, shape (n_recordings, n_classes), float32
-        Probabilities. With a single speaker, the head has heard him or her.
+        Probabilities. With a single speaker, the head was trained on that speaker.
     """
-    labels = table.labels(classes)
-    allowed = class_mask(table.corpora, labels, len(classes))
-    rows = TrainingRows(embeddings, labels, row_weights(table.corpora, labels, allowed), allowed)
-    # Speakers of two corpora may have the same name.
-    speakers = [f"{corpus}/{speaker}" for corpus, speaker in zip(table.corpora, table.speakers, strict=True)]
-    names, speaker_of_row = np.unique(speakers, return_inverse=True)
+    rows = TrainingRows.of(table, classes, embeddings)
+    names, speaker_of_row = np.unique(table.speakers_of_corpora, return_inverse=True)
     group_of_row = np.random.default_rng(0).permutation(len(names))[speaker_of_row] % _N_GROUPS
-    answers = np.empty((len(labels), len(classes)), np.float32)
+    answers = np.empty((len(embeddings), len(classes)), np.float32)
     for group in np.unique(group_of_row):
-        others = group_of_row != group if len(names) > 1 else np.ones(len(labels), np.bool_)
+        others = group_of_row != group if len(names) > 1 else np.ones(len(embeddings), np.bool_)
         head, _ = train_head(rows.select(others), l2)
         answers[group_of_row == group] = head.probabilities(embeddings[group_of_row == group])
     return answers

@@ -16,7 +16,6 @@ from emosense.arrays import Float32
 from emosense.evaluation.metrics import confusion_matrix, uar
 from emosense.models.head import EMBEDDING, Head
 from emosense.onnx_session import open_session
-from emosense.training.balance import class_mask, row_weights
 from emosense.training.ensemble import copies_of
 from emosense.training.feature_table import FeatureTable
 from emosense.training.front_choice import load_front
@@ -60,11 +59,9 @@ def fit(
         The whole model.
     """
     front = load_front(config)
-    labels = table.labels(classes)
     copies = [np.stack(table.copies[copy]) for copy in copies_of(config)]
     embeddings, *changed = copies or [_embeddings(table.features, config, front)]
-    allowed = class_mask(table.corpora, labels, len(classes))
-    rows = TrainingRows(embeddings, labels, row_weights(table.corpora, labels, allowed), allowed)
+    rows = TrainingRows.of(table, classes, embeddings)
     head, loss = train_head(rows.with_copies(changed), config.l2)
     if config.tuning:
         front, head, history = tune(
@@ -72,12 +69,10 @@ def fit(
         )
         rows = rows.with_embeddings(_embeddings(table.features, config, front))
     else:
-        here = _measure(head, embeddings, labels)
+        here = _measure(head, embeddings, rows.labels)
         there = (None, None, None) if validation is None else _measure(head, *_of(validation, classes, config))
         history = [EpochResult(1, loss, here[1], *there).record()]
-    # Speakers of two corpora may have the same name.
-    speakers = [f"{corpus}/{speaker}" for corpus, speaker in zip(table.corpora, table.speakers, strict=True)]
-    speaker_head = train_speaker_head(head, rows, speakers, config.l2)
+    speaker_head = train_speaker_head(head, rows, table.speakers_of_corpora, config.l2)
     return TrainedNetwork(to_onnx(front, config.layers, config.pooling, head, speaker_head, config.bits), history)
 
 
