@@ -17,7 +17,7 @@ _ANSWER_S: Final = 10.0
 
 
 class _Mailbox:
-    """An actor that keeps what it is told until the driver takes it."""
+    """An actor that holds epochs and estimates until the driver collects them."""
 
     def __init__(self) -> None:
         self._kept: list[Epoch | Estimate] = []
