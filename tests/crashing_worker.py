@@ -30,10 +30,27 @@ class CrashingLabeller(RecordingLabeller):
             for _ in range(5):
                 time.sleep(1.1)
                 self._on_progress()
+        if name.startswith("bug"):
+            return self._with_a_bug(recording)
         if name.startswith("once") and not os.path.exists(recording.location + ".tried"):
             with open(recording.location + ".tried", "w"):
                 os._exit(1)
         return super().label_recording(recording)
+
+    def _with_a_bug(self, recording: Recording) -> Labelled:
+        """Label with a model that fails."""
+
+        class Broken:
+            def __getattr__(self, name: str) -> object:
+                if name == "predict":
+                    raise KeyError("a bug")
+                return getattr(model, name)
+
+        model, self._model = self._model, Broken()  # type: ignore[assignment]
+        try:
+            return super().label_recording(recording)
+        finally:
+            self._model = model
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ import contextlib
 import dataclasses
 import errno
 import os
-import stat
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
 from emosense.errors import RecordingError
 from emosense.inputs.member_reading import MemberReader
 from emosense.storage.objects import fetch_object, object_version, temporary_file
+from emosense.storage.reading import is_regular
 from emosense.storage.schemes import is_url
 
 # Faults of one local file: a bad sector, a file on NFS that was replaced, a mount that does not answer.
@@ -165,7 +165,7 @@ def _open_regular(path: str) -> int:
     except OSError as err:
         code = {errno.ENAMETOOLONG: "name_too_long", errno.ENXIO: "not_a_file"}.get(err.errno or 0, "io_error")
         raise RecordingError(code, os.strerror(err.errno or 0)) from err
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    if not is_regular(os.fstat(descriptor)):
         os.close(descriptor)
         raise RecordingError("not_a_file", "not a regular file")
     return descriptor

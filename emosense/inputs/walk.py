@@ -20,6 +20,7 @@ from emosense.inputs.names import local_recording, shown_path
 from emosense.inputs.recording import Recording
 from emosense.inputs.text_files import is_text_file
 from emosense.storage.locations import local_path, redact
+from emosense.storage.reading import is_regular
 from emosense.storage.schemes import is_url
 
 # Faults of one folder, which no rerun cures by itself.
@@ -81,7 +82,7 @@ def _walk_local(
     except OSError as err:
         raise UsageError(f"cannot read {redact(root) or 'an empty name'}: {err.strerror}") from err
     if not stat.S_ISDIR(status.st_mode):
-        if not stat.S_ISREG(status.st_mode):
+        if not is_regular(status):
             raise UsageError(f"{redact(root)} is neither a file nor a folder")
         yield local_recording(root, status)
         return
@@ -163,11 +164,19 @@ def _is_ignored_entry(
             return True
         seen.update({target} - {""})
         return False
-    reason = reason_to_ignore(entry.name, config) or (None if entry.is_file() else "special")
+    reason = reason_to_ignore(entry.name, config) or ("special" if _is_special(entry) else None)
     if not reason and not config.any_extension and is_text_file(entry.path):
         reason = os.path.splitext(entry.name)[1].lower()
     ignored.update([reason] if reason else [])
     return reason is not None
+
+
+def _is_special(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is no regular file; one that was removed meanwhile, or denies access, is none of these."""
+    try:
+        return not is_regular(entry.stat())
+    except OSError:
+        return not entry.is_file()
 
 
 def _entry_recording(entry: os.DirEntry[str]) -> Recording:

@@ -35,6 +35,8 @@ class KeptChunk:
         How many of them have several audio tracks, of which one was read.
     problems : tuple of str
         A sentence for each recording that is not ok; empty unless asked for.
+    bugs : tuple of (str, str)
+        Paths of recordings on which the program failed, and the tracebacks.
     """
 
     index: int
@@ -44,6 +46,7 @@ class KeptChunk:
     readings: tuple[Reading, ...] = ()
     problems: tuple[str, ...] = ()
     n_several_tracks: int = 0
+    bugs: tuple[tuple[str, str], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,10 +83,11 @@ class ChunkWriter:
         OutputError
             If the part cannot be written.
         """
-        before_s, n_before = labeller.cpu_s, labeller.n_several_tracks
+        before_s, n_before, n_bugs = labeller.cpu_s, labeller.n_several_tracks, len(labeller.bugs)
         kept = self.keep(chunk, label_chunk(labeller, chunk, is_stopped).labelled)
         kept.cost.cpu_s += labeller.cpu_s - before_s
-        return dataclasses.replace(kept, n_several_tracks=labeller.n_several_tracks - n_before)
+        n_several_tracks, bugs = labeller.n_several_tracks - n_before, tuple(labeller.bugs[n_bugs:])
+        return dataclasses.replace(kept, n_several_tracks=n_several_tracks, bugs=bugs)
 
     def keep(self, chunk: Chunk, labelled: list[Labelled]) -> KeptChunk:
         """Write the part of a chunk.

@@ -12,7 +12,7 @@ from typing import Final
 from emosense.errors import OutputError, UsageError
 from emosense.labelling.job import LabelJob
 from emosense.storage.folders import make_folder, remove
-from emosense.storage.locations import absolute_location, is_within, join, real_location, redact
+from emosense.storage.locations import absolute_location, check_object_name, is_within, join, real_location, redact
 from emosense.storage.schemes import is_url
 from emosense.storage.writing import half_written, is_half_written
 from emosense.tables.formats import OUTPUT_FORMATS, format_of
@@ -61,7 +61,9 @@ def check_job(job: LabelJob) -> None:
 
 
 def _check_places(job: LabelJob) -> None:
-    """Refuse one place for two files: the second would overwrite the first, or an input."""
+    """Refuse a bad name, and one place for two files: the second would overwrite the first, or an input."""
+    for place in job.written:
+        check_object_name(place)
     written = Counter(map(real_location, job.written))
     read = set(map(real_location, job.inputs))
     if job.speakers and job.speakers.is_table:

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import json
 import platform
+import secrets
 import sys
 from typing import Any
 
@@ -65,6 +66,7 @@ def write_manifest(job: LabelJob, spec: LabelSpec, summary: Summary, commit: Com
     """
     manifest = {
         "schema": SCHEMA_VERSION,
+        "run_id": secrets.token_hex(8),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "inputs": job.input_names,
         "limit": job.limit,

@@ -8,7 +8,10 @@ Every engine labels with `RecordingLabeller.label_recording`.
 
 from __future__ import annotations
 
+import time
+import traceback
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from emosense.audio.reader import RecordingReader
 from emosense.audio.segment import Segment
@@ -23,6 +26,9 @@ from emosense.labelling.labelled import Labelled
 from emosense.labelling.recording_result import ChannelResults
 from emosense.labelling.work_budget import WorkBudget
 from emosense.models.model import Model
+
+# A disk or a network file system that could not read a file may read it a moment later.
+_PAUSES_S: Final = (0.2, 1.0)
 
 
 class RecordingLabeller:
@@ -43,6 +49,8 @@ class RecordingLabeller:
         How far the current recording is labelled, in seconds.
     n_tracks : int
         Audio tracks of the current recording, as far as they are known.
+    bug : str
+        Traceback of the current recording if its row is ``internal_error``; else empty.
     """
 
     def __init__(
@@ -53,7 +61,7 @@ class RecordingLabeller:
         file_timeout_s: float = float("inf"),
     ) -> None:
         self._model, self._config, self._on_progress = model, config, on_progress
-        self._file_timeout_s, self.position_s, self.n_tracks = file_timeout_s, 0.0, 1
+        self._file_timeout_s, self.position_s, self.n_tracks, self.bug = file_timeout_s, 0.0, 1, ""
         self._members = MemberReader()
         self._window_s = config.window_s or model.window_s
         self._hop_s = min(config.hop_s or self._window_s, self._window_s)
@@ -75,9 +83,17 @@ class RecordingLabeller:
         StorageError
             If storage does not answer: that is not a property of the recording.
         """
+        for pause_s in _PAUSES_S:
+            labelled = self._label_once(recording)
+            if labelled.row.error_code != "io_error":
+                return labelled
+            time.sleep(pause_s)
+        return self._label_once(recording)
+
+    def _label_once(self, recording: Recording) -> Labelled:
         model, config, rate = self._model, self._config, self._model.sample_rate
         result = ChannelResults(recording.path, config, model.own_emotions)
-        budget, self.position_s, self.n_tracks = WorkBudget(self._file_timeout_s), 0.0, 1
+        budget, self.position_s, self.n_tracks, self.bug = WorkBudget(self._file_timeout_s), 0.0, 1, ""
         try:
             with open_recording(recording, self._on_progress, self._members) as file:
                 reader = RecordingReader(
@@ -103,7 +119,10 @@ class RecordingLabeller:
                     self._on_progress()
             return result.labelled()
         except RECORDING_FAULTS as err:
-            return result.failed(as_recording_error(err))
+            error = as_recording_error(err)
+            if error.code == "internal_error":
+                self.bug = traceback.format_exc()
+            return result.failed(error)
 
     def _pieces(self, reader: RecordingReader) -> Iterator[tuple[Segment, Speech | None]]:
         """Yield windows, or utterances and the pauses between them, each with its speech."""

@@ -42,6 +42,8 @@ class SubprocessLabeller:
         Processor time of its workers in seconds, except for recordings that have killed one.
     n_several_tracks : int
         Recordings with several audio tracks, of which one was read.
+    bugs : list of (str, str)
+        Paths of recordings on which the program failed, and the tracebacks.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class SubprocessLabeller:
     ) -> None:
         self._spec, self.worker = spec, WorkerProcess(spec, is_cancelled, on_position)
         self._n_timeouts = self._n_awaited = self.n_several_tracks = 0
-        self.cpu_s = 0.0
+        self.cpu_s, self.bugs = 0.0, list[tuple[str, str]]()
 
     @property
     def is_idle(self) -> bool:
@@ -107,11 +109,13 @@ class SubprocessLabeller:
         self._n_awaited = len(recordings)
         self.worker.start()
         self.worker.send({"recordings": [dataclasses.astuple(recording) for recording in recordings]})
-        for _ in recordings:
+        for recording in recordings:
             message = self.worker.receive(self._spec.file_timeout_s)
             self._n_awaited -= 1
             self.cpu_s += message.get("cpu_s", 0.0)
             self.n_several_tracks += message.get("tracks", 1) > 1
+            if "bug" in message:
+                self.bugs.append((recording.path, message["bug"]))
             yield Labelled.of_channels(
                 [Labelled(Row.from_json(row), tuple(map(Row.from_json, rows))) for row, rows in message["channels"]]
             )

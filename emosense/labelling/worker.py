@@ -9,7 +9,7 @@ its standard input and output:
     in   {"recordings": [[path, location, size, version], ...]}                      a batch
     out  {"alive": 754.2}                             heartbeat during a long recording: how far it is, in seconds
     out  {"channels": [[row, [segment, ...]], ...],   one per recording, in order; rows as lists
-          "cpu_s": ...}                               processor time since the one before
+          "cpu_s": ...}                               processor time since the one before; "bug" is a traceback
     out  {"error": [code, text]}                      an error, see `emosense.errors.to_wire`; the batch ends
 
 It ends when its input does. The system's alarm ends it when it makes no progress, so that no worker outlives a killed
@@ -106,7 +106,8 @@ def main() -> None:
             results = [[each.row.to_json(), [row.to_json() for row in each.segments]] for each in labelled.by_channel]
             now_s = time.process_time()
             cpu_s = round(now_s - counted_s, 6)
-            pipe.send({"channels": results, "tracks": labeller.n_tracks, "cpu_s": cpu_s})
+            answer = {"channels": results, "tracks": labeller.n_tracks, "cpu_s": cpu_s}
+            pipe.send(answer | {"bug": labeller.bug} if labeller.bug else answer)
             counted_s = now_s
         pipe.set_alarm(0)
 

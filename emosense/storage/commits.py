@@ -10,12 +10,13 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from emosense.errors import OutputError, UsageError
+from emosense.storage.conditions import conditions_of
 from emosense.storage.locations import local_path, redact
 from emosense.storage.objects import filesystem, retry
-from emosense.storage.schemes import is_url, scheme_of
+from emosense.storage.schemes import is_url
 
 # What lies at a location: a text that changes with the content, or None for nothing.
 Version = str | None
@@ -105,7 +106,9 @@ def version_of(location: str) -> Version:
         return None
     except PermissionError as err:
         raise UsageError(f"access to {redact(location)} is denied: check the credentials") from err
-    return None if info["type"] == "directory" else str(info.get("ETag") or ANY)
+    conditions = conditions_of(location)
+    seen = conditions and info.get(conditions.key)
+    return None if info["type"] == "directory" else str(seen or ANY)
 
 
 def put_file(temporary: str, path: str, version: Version = ANY) -> None:
@@ -181,8 +184,7 @@ def sync_folder(folder: str) -> None:
 def put_object(file: str, location: str, version: Version = ANY) -> None:
     """Upload a complete local file as one object.
 
-    Where storage knows no conditions, the version is not compared: nobody can do that in one step from outside. Nor is
-    it for objects over 100 MB that replace another one, which the driver uploads in pieces.
+    Where storage knows no conditions, the version is not compared: nobody can do that in one step from outside.
 
     Parameters
     ----------
@@ -201,28 +203,19 @@ def put_object(file: str, location: str, version: Version = ANY) -> None:
         If storage does not answer. Permission denied passes through.
     """
     fs, path = filesystem(location)
-    conditions: dict[str, Any] = {}
-    if version != ANY and scheme_of(location).has_conditions:
-        conditions = {"mode": "create"} if version is None else {"IfMatch": version}
+    conditions = None if version == ANY else conditions_of(location)
 
     def put() -> None:
+        if conditions is None:
+            fs.put_file(file, path)
+            return
         try:
-            fs.put_file(file, path, **conditions)
-        except OSError as err:
-            code = _s3_code(err)
-            # What should be replaced may be gone.
-            is_gone = "IfMatch" in conditions and code in ("NoSuchKey", "404")
-            if is_gone or code in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"):
+            conditions.put(fs, file, path, version)
+        except Exception as err:
+            if conditions.is_refused(err, version is not None):
                 raise ReplacedMeanwhile(location) from err
-            if not conditions or code not in ("NotImplemented", "501"):
+            if not conditions.is_unknown(err):
                 raise
-            # A store that speaks S3 without conditions.
             fs.put_file(file, path)
 
     retry(put, f"writing {redact(location)}")
-
-
-def _s3_code(err: OSError) -> str:
-    """Return the error code of an S3 store; empty for another error."""
-    response = getattr(err.__cause__, "response", None)
-    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""

@@ -125,6 +125,29 @@ def join(folder: str, name: str) -> str:
     return f"{folder.rstrip('/')}/{name}"
 
 
+def check_object_name(location: str) -> None:
+    """Refuse the name of an object to be written that stores and their tools understand in different ways.
+
+    Parameters
+    ----------
+    location : str
+        Local path, to which nothing applies, or URL.
+
+    Raises
+    ------
+    UsageError
+        If there is no bucket, or no name in it, or a step of the path is empty, ``.`` or ``..``.
+    """
+    if not is_url(location) or scheme_of(location).transport != "objects":
+        return
+    bucket, _, key = location.partition("://")[2].partition("/")
+    if not bucket or not key.strip("/"):
+        missing = "name in the bucket" if bucket else "bucket"
+        raise UsageError(f"cannot write {redact(location)}: it has no {missing}")
+    if any(step in ("", ".", "..") for step in key.rstrip("/").split("/")):
+        raise UsageError(f"cannot write {redact(location)}: a step of its path is empty, . or ..")
+
+
 def beside(table: str, path: str) -> str:
     """Return the location of a path that a table names.
 

@@ -64,6 +64,8 @@ def filesystem(url: str) -> tuple[Any, str]:
     try:
         # Not fsspec.core.url_to_fs, which reads a name with :: as a chain of file systems.
         driver = fsspec.get_filesystem_class(scheme_name(known_url))
+        if scheme == "hdfs":
+            _require_hadoop()
         settings = driver._get_kwargs_from_urls(known_url)
         # Some drivers connect in their constructor.
         fs = retry(lambda: driver(use_listings_cache=False, **settings), f"opening {redact(url)}")
@@ -72,6 +74,17 @@ def filesystem(url: str) -> tuple[Any, str]:
     except (TypeError, AttributeError, OSError) as err:
         raise UsageError(f"cannot open {scheme}:// locations as {redact(url)}: {redact(str(err))}") from err
     return fs, driver._strip_protocol(known_url)
+
+
+def _require_hadoop() -> None:
+    """Raise unless Hadoop's library can be loaded, which the driver would report as a fault of storage."""
+    import pyarrow
+
+    if not pyarrow.have_libhdfs():
+        raise UsageError(
+            "cannot open hdfs:// locations: Hadoop's library was not found: set HADOOP_HOME, JAVA_HOME and "
+            "CLASSPATH, or use webhdfs://"
+        )
 
 
 def _missing(url: str, err: Exception) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import json
 import os
 import stat
@@ -20,6 +21,28 @@ from emosense.storage.schemes import is_url
 # What is read as a whole fits in memory several times over; an ONNX graph cannot be larger than 2 GiB.
 MAX_BYTES: Final = 1 << 31
 MAX_JSON_BYTES: Final = 1 << 26
+
+
+@functools.cache
+def _kernel_devices() -> frozenset[int]:
+    """Return the devices of the file systems that the kernel makes up, such as that of /proc/self/mem."""
+    return frozenset(os.stat(folder).st_dev for folder in ("/proc", "/sys") if os.path.isdir(folder))
+
+
+def is_regular(status: os.stat_result) -> bool:
+    """Return whether a file has a content that lies on a disk, and an end.
+
+    Parameters
+    ----------
+    status : os.stat_result
+        What the system says about it.
+
+    Returns
+    -------
+    bool
+        False for folders, devices, FIFOs and sockets, and for files of ``/proc`` and ``/sys``, which only look regular.
+    """
+    return stat.S_ISREG(status.st_mode) and status.st_dev not in _kernel_devices()
 
 
 def open_regular(path: str, *, follows_links: bool = True) -> BinaryIO:
@@ -50,10 +73,10 @@ def open_regular(path: str, *, follows_links: bool = True) -> BinaryIO:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follows_links else os.O_NOFOLLOW))
     except ValueError as err:
         raise FileNotFoundError(errno.ENOENT, "a name cannot contain NUL", path) from err
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
+    status = os.fstat(descriptor)
+    if not is_regular(status):
         os.close(descriptor)
-        if stat.S_ISDIR(mode):
+        if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         raise OSError(errno.EINVAL, "it is not a regular file", path)
     return os.fdopen(descriptor, "rb")

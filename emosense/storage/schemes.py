@@ -36,8 +36,6 @@ class Scheme:
         Whether nothing is written there, and no model is read from there.
     driver : str
         Scheme by which fsspec knows it; empty for its own.
-    has_conditions : bool
-        Whether an object can be replaced on the condition that it is still the one that was seen (``If-Match``).
     """
 
     summary: str
@@ -46,7 +44,6 @@ class Scheme:
     extra: str = ""
     is_read_only: bool = False
     driver: str = ""
-    has_conditions: bool = False
 
     @property
     def install_command(self) -> str:
@@ -57,7 +54,7 @@ class Scheme:
 
 
 SCHEMES: Final[Registry[Scheme]] = Registry("storage scheme", "emosense.storage_schemes")
-_S3: Final = Scheme("Amazon S3 and compatible stores", package="s3fs", extra="s3", has_conditions=True)
+_S3: Final = Scheme("Amazon S3 and compatible stores", package="s3fs", extra="s3")
 _GCS: Final = Scheme("Google Cloud Storage", package="gcsfs", extra="gcs")
 _AZURE: Final = Scheme("Azure Blob Storage and Data Lake Gen2", package="adlfs", extra="azure", driver="abfs")
 _WEB: Final = Scheme("a web server", "http", package="aiohttp", is_read_only=True)

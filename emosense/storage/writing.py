@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from emosense.errors import OutputError, StorageError
 from emosense.storage.commits import Commit, Version, at_once, put_file, put_object
-from emosense.storage.locations import local_path, redact
+from emosense.storage.locations import check_object_name, local_path, redact
 from emosense.storage.objects import faults_of_temporary
 from emosense.storage.schemes import is_url, scheme_name, scheme_of
 
@@ -106,12 +106,15 @@ def atomic_writer(location: str, commit: Commit = at_once) -> Iterator[BinaryIO]
 
     Raises
     ------
+    UsageError
+        If it is no name for an object.
     OutputError
         If the location cannot be written.
     StorageError
         If the block meets another fault, such as a file that it cannot read, or the temporary folder has no room.
     """
     location = local_path(location)
+    check_object_name(location)
     try:
         if is_url(location):
             with faults_of_temporary(), tempfile.NamedTemporaryFile(prefix="emosense-upload-") as upload:

@@ -8,18 +8,18 @@ import errno
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pytest
 
-from emosense.errors import StorageError, UsageError
+from emosense.errors import RecordingError, StorageError, UsageError
 from emosense.inputs.listing import Listing
 from emosense.inputs.listing_config import ListingConfig
 from emosense.inputs.names import Name, named_recording
-from emosense.inputs.recording import Recording
+from emosense.inputs.recording import Recording, open_recording
 from emosense.inputs.walk import _walk_local
 
 
@@ -261,3 +261,55 @@ def test_a_limit_that_is_larger_than_any_list_keeps_all_of_it(tmp_path: Path) ->
         listing.add([named_recording(str(tmp_path / f"{index}.wav")) for index in range(3)])
         listing.truncate(10**30)
         assert len(listing) == 3
+
+
+@contextlib.contextmanager
+def nobody() -> Iterator[None]:
+    """The rights of a user who is not root."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_what_this_user_may_not_read_is_a_row_and_the_listing_continues(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, write_voice: Callable[..., Path]
+) -> None:
+    files = {name: write_voice(f"in/{name}") for name in ("a.wav", "closed.wav", "shut/b.wav", "z.wav")}
+    base = tmp_path_factory.getbasetemp()
+    for folder in (base.parent, base, tmp_path):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    (tmp_path / "in").chmod(0o755)
+    files["closed.wav"].chmod(0)
+    files["shut/b.wav"].parent.chmod(0)
+    codes = {}
+    try:
+        with nobody(), Listing() as listing:
+            listing.add_input(str(tmp_path / "in"), ListingConfig())
+            for recording in listing:
+                try:
+                    with open_recording(recording):
+                        codes[os.path.basename(recording.path)] = ""
+                except RecordingError as err:
+                    codes[os.path.basename(recording.path)] = err.code
+    finally:
+        files["shut/b.wav"].parent.chmod(0o755)
+    assert codes == {"a.wav": "", "closed.wav": "permission_denied", "shut": "permission_denied", "z.wav": ""}
+
+
+def test_what_the_kernel_makes_up_is_no_recording(tmp_path: Path, write_voice: Callable[..., Path]) -> None:
+    write_voice("in/a.wav")
+    (tmp_path / "in" / "mem.wav").symlink_to("/proc/self/mem")
+    with Listing() as listing:
+        listing.add_input(str(tmp_path / "in"), ListingConfig(follow_links=True))
+        assert [os.path.basename(recording.path) for recording in listing] == ["a.wav"]
+        assert listing.ignored["special"] == 1
+        with pytest.raises(UsageError, match="/proc/self/mem is neither a file nor a folder"):
+            listing.add_input("/proc/self/mem", ListingConfig())
+    with pytest.raises(RecordingError) as raised, open_recording(named_recording("/proc/self/mem")):
+        raise AssertionError
+    assert raised.value.code == "not_a_file"

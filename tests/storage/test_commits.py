@@ -75,6 +75,7 @@ def test_an_object_that_is_gone_is_not_the_one_that_was_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, version: str | None, expected: type[Exception]
 ) -> None:
     monkeypatch.setattr(commits, "filesystem", lambda location: (_StoreThatRefuses(code), location))
+    (tmp_path / "table").write_bytes(b"late")
     with pytest.raises(expected):
         put_object(str(tmp_path / "table"), "s3://bucket/table", version)
 

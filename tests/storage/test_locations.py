@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from emosense.errors import UsageError
-from emosense.storage.locations import absolute_location, shown_location
+from emosense.labelling.job import LabelJob
+from emosense.labelling.job_check import check_job
+from emosense.storage.locations import absolute_location, check_object_name, shown_location
 from emosense.storage.objects import filesystem
 from emosense.storage.schemes import driver_url, scheme_of
+from emosense.storage.writing import write_bytes
 
 S3 = "X-Amz-Algorithm=AWS4&X-Amz-Credential={0}%2F2026&X-Amz-Date={0}&X-Amz-Expires=60&X-Amz-Signature={0}"
 SIGNATURES = [
@@ -82,3 +85,27 @@ def test_a_working_directory_that_was_removed_is_named(tmp_path: Path, monkeypat
     assert absolute_location("/tmp/x") == "/tmp/x"
     with pytest.raises(UsageError, match="the working directory was removed"):
         absolute_location("x.csv")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["s3://", "s3:///x.csv", "s3://b", "s3://b/", "s3://b//", "s3://b/../x.csv", "gs://b/./x.csv", "abfs://b//x.csv",
+     "s3://b/a/../../x.csv", "other://b/a/.."],
+)  # fmt: skip
+def test_an_object_whose_name_means_several_places_is_not_written(url: str) -> None:
+    for write in (check_object_name, lambda place: write_bytes(place, b"")):
+        with pytest.raises(UsageError, match=r"it has no|a step of its path"):
+            write(url)
+    with pytest.raises(UsageError, match=r"it has no|a step of its path|cannot tell the format"):
+        check_job(LabelJob(("in",), url if url.endswith((".csv", "/")) else f"{url}/../x.csv"))
+
+
+@pytest.mark.parametrize("place", ["s3://b/x.csv", "s3://b/a/..b/...csv/", "../x.csv", "file:///a/../b", "x", ""])
+def test_other_names_are_left_to_the_store(place: str) -> None:
+    check_object_name(place)
+
+
+def test_hadoop_without_its_library_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyarrow.have_libhdfs", lambda: False)
+    with pytest.raises(UsageError, match="set HADOOP_HOME, JAVA_HOME and CLASSPATH"):
+        filesystem("hdfs://host/calls")

@@ -34,6 +34,7 @@ from emosense.labelling.run.lock import lock_folder
 from emosense.labelling.run_job import run_label_job
 from emosense.models.model import read_model, write_model
 from emosense.ray_session import ray_session
+from emosense.storage import conditions
 from emosense.storage.commits import ReplacedMeanwhile, only_over, version_of
 from emosense.storage.writing import write_bytes
 from emosense.training.extraction import recording_features
@@ -199,15 +200,20 @@ def test_credentials_that_expire_after_the_listing_end_the_run_with_5_and_a_reru
     assert (summary.n_recordings, summary.n_reused, summary.by_error["permission_denied"]) == (N_RECORDINGS, 0, 0)
 
 
-def test_an_object_is_replaced_only_if_it_is_the_one_that_was_seen(store: s3fs.S3FileSystem) -> None:
-    place = "s3://audio/conditions/table"
+@pytest.mark.parametrize("n_bytes", [1, 12 << 20])
+def test_an_object_is_replaced_only_if_it_is_the_one_that_was_seen(
+    store: s3fs.S3FileSystem, monkeypatch: pytest.MonkeyPatch, n_bytes: int
+) -> None:
+    # The larger one goes up in three pieces.
+    monkeypatch.setattr(conditions, "_PIECE_BYTES", 5 << 20)
+    place, second = f"s3://audio/conditions/table-{n_bytes}", b"s" * n_bytes
     write_bytes(place, b"first", only_over(None))
     seen = version_of(place)
-    write_bytes(place, b"second", only_over(seen))
+    write_bytes(place, second, only_over(seen))
     for version in (seen, None):
         with pytest.raises(ReplacedMeanwhile):
-            write_bytes(place, b"late", only_over(version))
-    assert store.cat_file(place) == b"second"
+            write_bytes(place, b"l" * n_bytes, only_over(version))
+    assert store.cat_file(place) == second
 
 
 def test_shards_in_a_bucket_give_the_rows_of_a_folder(

@@ -2,6 +2,7 @@
 
     <output>.run/lock, lock.json            while a run is active (`emosense.labelling.run.lock`)
     <output>.run/journal.json               the settings of the run (`emosense.labelling.run.journal`)
+    <output>.run/errors.jsonl               tracebacks of bugs, if there were any (`emosense.labelling.run.bug_log`)
     <output>.run/G-NNNNNNNN-DIGEST.parquet  part N of generation G (`emosense.labelling.run.part_file`)
     <output>                                the table, assembled from the parts in order of path
     <output>.run.json                       the manifest, written last
@@ -28,6 +29,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from emosense.errors import EmoSenseError
+from emosense.labelling.run.bug_log import BUG_LOG, BugLog
 from emosense.labelling.run.finished import Finished
 from emosense.labelling.run.journal import (
     differing_settings,
@@ -74,6 +76,7 @@ class RunFolder:
         own_emotions: tuple[str, ...] = (),
     ) -> None:
         self.location = f"{output}.run"
+        self.bugs = BugLog(self.location)
         self._journal = result_settings | {"job": run_settings or {}}
         self._on_warning = on_warning
         settings = hashlib.sha256(json.dumps(result_settings, sort_keys=True).encode()).hexdigest()
@@ -104,7 +107,7 @@ class RunFolder:
         first, last = generations_in(before)
         generation = 1 + max([last, *(generation_of(name) or 0 for name in names)])
         if restart:
-            for name in [*names, "journal.json"]:
+            for name in [*names, "journal.json", BUG_LOG]:
                 remove(join(self.location, name))
         # Where nothing was kept, there is nothing that other settings could be mixed with.
         if restart or (not names and before and differing_settings(before, self._journal)):
