@@ -14,6 +14,7 @@ from typing import Final
 from emosense.audio.container_headers import MAX_CHANNELS, chunks
 from emosense.audio.content import Content
 from emosense.audio.formats import STARTS, UNREAD_FORMATS, unread_by_name
+from emosense.audio.inner_frames import first_frame
 from emosense.audio.mpeg_audio import mpeg_frame_bytes, mpeg_start
 from emosense.audio.other_files import disguised_kind, other_kind
 from emosense.audio.transport_stream import is_transport_stream
@@ -26,9 +27,6 @@ _UNREAD_STARTS: Final = re.compile(
     b"|".join(b"(?P<f%d>%b)" % (place, each.start) for place, each in enumerate(UNREAD_FORMATS) if each.start),
     re.DOTALL,
 )
-# Frames after something else are a recording if they fill most of the rest of the file. Many breaks are those of a
-# database, which keeps its content in pages of 4 to 64 KiB.
-_LEAST_SHARE, _BYTES_A_BREAK, _LONGEST_LEAD_BYTES = 0.5, 1 << 18, 1 << 16
 _IMA_ADPCM: Final = 0x11
 
 
@@ -115,8 +113,8 @@ def start_fault(content: Content, name: str = "") -> RecordingError | None:
     Returns
     -------
     RecordingError or None
-        None if it may be a recording. A RIFF header or MPEG frames after something unknown count as one, though
-        damaged.
+        None if it may be a recording. A RIFF header or the frames of a stream after something unknown count as one,
+        though damaged.
     """
     head = content.head
     # Some of the formats that are not read start like others that are.
@@ -127,7 +125,11 @@ def start_fault(content: Content, name: str = "") -> RecordingError | None:
         return RecordingError("unsupported_encoding", f"no decoder for this format: {unread}")
     what = disguised_kind(head) or other_kind(content)
     if what is None:
-        if is_htk(content) or re.search(rb"RIFF....WAVE|fLaC\0\0\0\x22", head, re.DOTALL) or _is_mpeg_inside(content):
+        if (
+            is_htk(content)
+            or re.search(rb"RIFF....WAVE|fLaC\0\0\0\x22", head, re.DOTALL)
+            or first_frame(content) is not None
+        ):
             return None
         named = unread_by_name(name)
         if named and head.strip(b"\0"):
@@ -153,28 +155,6 @@ def is_htk(content: Content) -> bool:
         return False
     n_samples, period, n_bytes, kind = struct.unpack_from(">iihh", content.head)
     return period > 0 and (n_bytes, kind) == (2, 0) and content.size == 12 + 2 * n_samples
-
-
-def _is_mpeg_inside(content: Content) -> bool:
-    """Whether MPEG frames begin in the first 64 KiB and fill most of the rest."""
-    start = mpeg_start(content.at(0, _LONGEST_LEAD_BYTES))
-    if start is None:
-        return False
-    place, n_frame_bytes, n_breaks, end = start, 0, 0, content.size
-    block, block_start = b"", 0
-    while place < end and n_breaks <= 1 + (place - start) // _BYTES_A_BREAK:
-        if not block_start <= place <= block_start + len(block) - 4:
-            block, block_start = content.at(place, 1 << 20), place
-            if len(block) < 4:
-                return n_frame_bytes >= _LEAST_SHARE * (end - start)
-        length = mpeg_frame_bytes(block[place - block_start : place - block_start + 4])
-        if length:
-            n_frame_bytes += length
-        else:
-            n_breaks += 1
-            length = mpeg_start(content.at(place, _LONGEST_LEAD_BYTES)) or _LONGEST_LEAD_BYTES
-        place += length
-    return place >= end and n_frame_bytes >= _LEAST_SHARE * (end - start)
 
 
 def header_fault(content: Content) -> RecordingError | None:

@@ -19,7 +19,8 @@ from emosense.audio.mpeg_audio import mpeg_frame_bytes
 MOST_FRAMES: Final = 1 << 24
 _BLOCK_BYTES: Final = 1 << 20
 _MOST_KNOWN: Final = 1 << 12
-_LONGEST_SYNC: Final = 8
+# That of five packets of a transport stream.
+_LONGEST_SYNC: Final = 4 * 188 + 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -111,3 +112,4 @@ ADTS_AFTER_FLAC: Final = FrameKind(adts_frame_bytes, 6, rb"\xff[\xf0\xf1]")
 AC3: Final = FrameKind(ac3_frame_bytes, 6, rb"\x0b\x77")
 PROGRAM_STREAM: Final = FrameKind(pes_packet_bytes, 14, rb"\0\0\x01\xba")
 WAVPACK: Final = FrameKind(wavpack_block_bytes, 8)
+TRANSPORT: Final = FrameKind(lambda header: 188 if header[:1] == b"G" else 0, 1, rb"G.{187}G.{187}G.{187}G.{187}G")

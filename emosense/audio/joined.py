@@ -14,10 +14,12 @@ from typing import Final
 from emosense.audio import container_headers
 from emosense.audio.content import Content
 from emosense.audio.ends import end_of_first, unsized_frames
+from emosense.audio.file_type import is_audio_start
 from emosense.audio.frame_walk import AC3, ADTS, ADTS_AFTER_FLAC, MPEG, FrameKind
+from emosense.audio.inner_frames import first_frame
 from emosense.audio.mpeg_audio import after_id3, after_tags
 from emosense.audio.ogg import MARK, OggStream, ogg_streams
-from emosense.audio.transport_stream import is_transport_stream, lacks_packets, program_starts
+from emosense.audio.transport_stream import begins_anew, is_transport_stream, lacks_packets, program_starts
 
 # What files start with, in full: so much is in no recording by chance.
 _HEADERS: Final = (
@@ -48,6 +50,7 @@ _SEARCH_BYTES: Final = 1 << 16
 # A search takes 6 ms a megabyte, and gigabytes of zeros may follow.
 _FARTHEST_BYTES: Final = 1 << 24
 _NO_PADDING: Final = re.compile(rb"[^\0\xff]")
+_LONGEST_ALIKE_BYTES: Final = 4
 # Fewer frames than these after the end of an MP3 are its own: its header may be off by some.
 _LEAST_FRAMES_BYTES: Final = 1 << 10
 # In the samples of a FLAC, three frames of MPEG audio in a row were found in 6 of 100 recordings.
@@ -115,9 +118,9 @@ def recordings(content: Content) -> list[Part]:
     Returns
     -------
     list of Part
-        In their order, together all of the file but padding after packets.
+        In their order, together all of the file but what precedes the first frame, and padding after packets.
     """
-    start = 0
+    start = 0 if is_audio_start(content.head) else first_frame(content) or 0
     streams: dict[int, OggStream | None] = {}
     damaged: set[int] = set()
     while True:
@@ -141,20 +144,21 @@ def recordings(content: Content) -> list[Part]:
     starts = [*streams]
     if len(starts) > _MOST_PARTS:
         damaged.add(starts[_MOST_PARTS - 1])
-    ends = [*starts[1:], _end_of_last(content, starts[-1])]
-    each = zip(starts[:_MOST_PARTS], ends[:_MOST_PARTS], strict=True)
-    return [Part(content, at, end, streams[at], at in damaged) for at, end in each]
+    each = itertools.islice(zip(starts, [*starts[1:], content.size], strict=True), _MOST_PARTS)
+    return [Part(content, at, _end(content, at, stop), streams[at], at in damaged) for at, stop in each]
 
 
-def _end_of_last(content: Content, start: int) -> int:
-    """Return where the last recording ends, without padding after a transport stream, which FFmpeg takes for damage."""
-    rest = content.part(start, content.size) if start else content
+def _end(content: Content, start: int, stop: int) -> int:
+    """Return where a recording ends, without padding after a transport stream, which FFmpeg takes for damage."""
+    rest = content.part(start, stop) if start or stop < content.size else content
     end = end_of_first(rest) if is_transport_stream(rest.head) else None
-    if end is None:
-        return content.size
-    near = rest.part(0, min(rest.size, end + _FARTHEST_BYTES))
-    is_padded = near.size == rest.size and next(near.find(_NO_PADDING, 1, end), None) is None
-    return start + end if is_padded else content.size
+    return start + end if end is not None and _after_padding(rest, end) == rest.size else stop
+
+
+def _after_padding(content: Content, start: int) -> int:
+    """Return where zeros and bytes of 255 end, or where the search for their end does."""
+    near = content.part(0, min(content.size, start + _FARTHEST_BYTES))
+    return next(near.find(_NO_PADDING, 1, start), near.size)
 
 
 def _n_tag_bytes(content: Content, start: int) -> int:
@@ -192,8 +196,7 @@ def _following(content: Content) -> tuple[int | None, bool]:
         return None, False
     if is_transport_stream(content.head):
         following = begins_after(content, end)
-        goes_on = following is not None and _transport_start(content.at(following, _SEARCH_BYTES)) == 0
-        return following, goes_on
+        return following, following is not None and _goes_on(content, end, following)
     kind, n_gaps = unsized_frames(content), 0
     while kind is not None and (again := kind.first(content, end, _FARTHEST_BYTES, is_same=True)) is not None:
         other = begins_after(content, end, before=again, without=kind)
@@ -207,6 +210,15 @@ def _following(content: Content) -> tuple[int | None, bool]:
     # Frames of AMR cannot be searched for: all of the file consists of them.
     is_cut_amr = content.head.startswith(b"#!AMR") and following is None
     return following, n_gaps > 0 or is_cut_amr
+
+
+def _goes_on(content: Content, end: int, following: int) -> bool:
+    """Return whether a transport stream goes on after bytes that are no packets, and not another after padding."""
+    second = content.part(following, content.size)
+    if _transport_start(second.head) != 0:
+        return False
+    is_padded = _after_padding(content, end) == following
+    return not (is_padded and is_transport_stream(second.head) and begins_anew(content.part(0, end), second))
 
 
 def begins_after(
@@ -234,6 +246,8 @@ def begins_after(
     """
     if _ANY.match(content.at(end, _HEADER_BYTES)):
         return end
+    # Padding may be long, and what follows may begin with the same bytes.
+    end = max(end, _after_padding(content, end) - _LONGEST_ALIKE_BYTES)
     limit = content.size if before is None else before + _LONGEST_STEP_BYTES
     near = content.part(0, min(content.size, limit, end + _FARTHEST_BYTES))
     places = [*itertools.islice(near.find(_ANY, _HEADER_BYTES, max(1, end - _LONGEST_STEP_BYTES)), 1)]

@@ -38,16 +38,16 @@ def program_starts(content: Content) -> list[int]:
     """
     starts: list[int] = []
     programs: frozenset[int] = frozenset()
-    sound: dict[int, frozenset[int]] = {}
+    sound: dict[int, frozenset[tuple[int, int]]] = {}
     last_programs = 0
     for place, stream, section in _tables(content):
         if stream == 0 and section[0] == _PROGRAMS:
             last_programs = place
-            found = frozenset(_number(section, at + 2) for at in range(8, len(section) - 4, 4))
-            if programs and not programs & found:
+            listed = frozenset(_number(section, at + 2) for at in range(8, len(section) - 4, 4))
+            if programs and not programs & listed:
                 starts.append(last_programs)
                 sound = {}
-            programs = found
+            programs = listed
         elif stream in programs and section[0] == _STREAMS:
             found, known = _sound_streams(section), sound.get(stream)
             if found and known and not found & known and last_programs > max(starts, default=0):
@@ -73,7 +73,7 @@ def lacks_packets(content: Content) -> bool:
     bool
     """
     tables = [section for _, _, section in _tables(content) if section[0] == _STREAMS]
-    sound = frozenset[int]().union(*map(_sound_streams, tables))
+    sound = {number for table in tables for _, number in _sound_streams(table)}
     before: dict[int, tuple[int, int]] = {}
     n_tables, has_gap = 0, False
     for _, packets in _blocks(content):
@@ -143,17 +143,47 @@ def _section(packet: bytes) -> bytes:
     return packet[5 : min(188, 8 + _number(packet, 6, 0xFFF))]
 
 
-def _sound_streams(section: bytes) -> frozenset[int]:
+def _sound_streams(section: bytes) -> frozenset[tuple[int, int]]:
+    """Return the kind and the number of each stream of sound."""
     place, found = 12 + _number(section, 10, 0xFFF), set()
     while place + 5 <= len(section) - 4:
         if section[place] in _SOUND:
-            found.add(_number(section, place + 1))
+            found.add((section[place], _number(section, place + 1)))
         place += 5 + _number(section, place + 3, 0xFFF)
     return frozenset(found)
 
 
 def _number(data: bytes, place: int, mask: int = 0x1FFF) -> int:
     return int.from_bytes(data[place : place + 2], "big") & mask
+
+
+def begins_anew(first: Content, second: Content) -> bool:
+    """Return whether the clock of a transport stream goes back where another one follows: it is another recording.
+
+    Parameters
+    ----------
+    first, second : Content
+        The two, each from its first packet on.
+
+    Returns
+    -------
+    bool
+        False too if one of them has no clock.
+    """
+    _, size = _packets(first)
+    last = first.part(max(0, first.size // size - _BLOCK_PACKETS) * size, first.size)
+    before, after = _clock(last), _clock(second.part(0, min(second.size, _BLOCK_PACKETS * size)))
+    return bool(before and after and after[0] < before[-1])
+
+
+def _clock(content: Content) -> list[int]:
+    """Return the times of packets that have one, in ticks of 1/90,000 s."""
+    times: list[int] = []
+    for _, packets in _blocks(content):
+        has_time = (packets[:, 3] & 0x20 > 0) & (packets[:, 4] >= 7) & (packets[:, 5] & 0x10 > 0)
+        clocks = packets[has_time & (packets[:, 0] == ord("G")), 6:11]
+        times += [int.from_bytes(clock.tobytes(), "big") >> 7 for clock in clocks]
+    return times
 
 
 def is_transport_stream(head: bytes) -> bool:

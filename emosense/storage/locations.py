@@ -131,14 +131,15 @@ def check_object_name(location: str) -> None:
     Parameters
     ----------
     location : str
-        Local path, to which nothing applies, or URL.
+        Local path or URL; only stores of objects in buckets are looked at.
 
     Raises
     ------
     UsageError
         If there is no bucket, or no name in it, or a step of the path is empty, ``.`` or ``..``.
     """
-    if not is_url(location) or scheme_of(location).transport != "objects":
+    scheme = scheme_of(location)
+    if scheme.transport != "objects" or not scheme.package:
         return
     bucket, _, key = location.partition("://")[2].partition("/")
     if not bucket or not key.strip("/"):

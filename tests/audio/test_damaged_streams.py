@@ -103,7 +103,34 @@ def test_padding_after_a_broadcast_is_no_damage(byte: bytes, n_bytes: int, tmp_p
         path.write_bytes(content * n + byte * n_bytes)
         assert (decoded(path).status, decoded(path).decoded_s) == ("ok", pytest.approx(n * SECONDS, abs=0.2))
     path.write_bytes(content + byte * n_bytes + content)
+    assert (decoded(path).status, decoded(path).decoded_s) == ("ok", pytest.approx(2 * SECONDS, abs=0.2))
+    # A stream that goes on after such bytes has lost what was there.
+    half = 188 * (len(content) // 376)
+    path.write_bytes(content[:half] + byte * n_bytes + content[half + 188 * 40 :])
     assert decoded(path).status == "partial"
+
+
+@pytest.mark.parametrize("kind", ["aac", "ac3", "mp2", "mp3", "transport stream", "program stream"])
+def test_a_stream_that_begins_in_the_middle_of_a_frame_is_decoded_from_the_next_one(kind: str, tmp_path: Path) -> None:
+    content, path = STREAMS[kind](), tmp_path / "recorded"
+    for start in (1, 77, len(content) // 3 | 1):
+        path.write_bytes(content[start:])
+        row = decoded(path)
+        lost_s = SECONDS * start / len(content)
+        assert row.status in ("ok", "partial"), (start, row)
+        assert row.decoded_s == pytest.approx(SECONDS - lost_s, abs=0.6), start
+        # What is joined to it is not lost either.
+        path.write_bytes(content[start:] + content)
+        row = decoded(path)
+        assert row.status == "partial" or row.decoded_s == pytest.approx(2 * SECONDS - lost_s, abs=0.6), (start, row)
+
+
+@pytest.mark.parametrize("codec", ["mp2", "ac3"])
+def test_a_broadcast_with_another_codec_under_the_same_number_is_another_recording(codec: str, tmp_path: Path) -> None:
+    path = tmp_path / "joined.ts"
+    path.write_bytes(STREAMS["transport stream"]() + _encoded("mpegts", codec, 48_000))
+    row = decoded(path)
+    assert (row.status, row.decoded_s) == ("ok", pytest.approx(2 * SECONDS, abs=0.2))
 
 
 def test_a_stereo_avr_that_is_cut_off_is_noticed(tmp_path: Path) -> None:
