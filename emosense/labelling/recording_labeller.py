@@ -8,10 +8,8 @@ Every engine labels with `RecordingLabeller.label_recording`.
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Final
 
 from emosense.audio.reader import RecordingReader
 from emosense.audio.segment import Segment
@@ -26,9 +24,6 @@ from emosense.labelling.labelled import Labelled
 from emosense.labelling.recording_result import ChannelResults
 from emosense.labelling.work_budget import WorkBudget
 from emosense.models.model import Model
-
-# A disk or a network file system that could not read a file may read it a moment later.
-_PAUSES_S: Final = (0.2, 1.0)
 
 
 class RecordingLabeller:
@@ -83,14 +78,6 @@ class RecordingLabeller:
         StorageError
             If storage does not answer: that is not a property of the recording.
         """
-        for pause_s in _PAUSES_S:
-            labelled = self._label_once(recording)
-            if labelled.row.error_code != "io_error":
-                return labelled
-            time.sleep(pause_s)
-        return self._label_once(recording)
-
-    def _label_once(self, recording: Recording) -> Labelled:
         model, config, rate = self._model, self._config, self._model.sample_rate
         result = ChannelResults(recording.path, config, model.own_emotions)
         budget, self.position_s, self.n_tracks, self.bug = WorkBudget(self._file_timeout_s), 0.0, 1, ""

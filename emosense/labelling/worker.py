@@ -30,6 +30,7 @@ from typing import IO, Any, Final
 from emosense.errors import EmoSenseError, to_wire
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig
+from emosense.labelling.labelled import Labelled
 from emosense.labelling.recording_labeller import RecordingLabeller
 from emosense.models.model import ModelFiles
 from emosense.models.trial import load_under_limits
@@ -37,6 +38,8 @@ from emosense.models.trial import load_under_limits
 _ALIVE_EVERY_S: Final = 1.0
 # The parent stops a worker at the limit; the alarm is for a worker whose parent has died.
 _ALARM_MARGIN_S: Final = 5
+# A disk or a network file system that could not read a file may read it a moment later.
+_PAUSES_S: Final = (0.2, 1.0)
 
 
 class _Pipe:
@@ -63,6 +66,26 @@ class _Pipe:
         signal.alarm(self._alarm_s)
         if time.monotonic() - self._last_s > _ALIVE_EVERY_S:
             self.send({"alive": round(position_s, 1)})
+
+
+def label_readable(labeller: RecordingLabeller, recording: Recording) -> Labelled:
+    """Label a recording; one that cannot be read for a moment is read again, at most twice.
+
+    Parameters
+    ----------
+    labeller : RecordingLabeller
+    recording : Recording
+
+    Returns
+    -------
+    Labelled
+    """
+    for pause_s in _PAUSES_S:
+        labelled = labeller.label_recording(recording)
+        if labelled.row.error_code != "io_error":
+            return labelled
+        time.sleep(pause_s)
+    return labeller.label_recording(recording)
 
 
 def main() -> None:
@@ -99,7 +122,7 @@ def main() -> None:
         for fields in json.loads(line)["recordings"]:
             pipe.set_alarm(setup["file_timeout_s"])
             try:
-                labelled = labeller.label_recording(Recording(*fields))
+                labelled = label_readable(labeller, Recording(*fields))
             except EmoSenseError as err:
                 pipe.send({"error": to_wire(err)})
                 break

@@ -20,6 +20,7 @@ from emosense.labelling.recording_labeller import RecordingLabeller
 from emosense.labelling.run.bug_log import BugLog
 from emosense.labelling.run.part_file import PartPlace
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
+from emosense.labelling.worker import label_readable
 from emosense.models.model import Model, read_model
 
 WORKER = (str(REPOSITORY / "tests" / "crashing_worker.py"),)
@@ -76,6 +77,6 @@ def test_a_file_that_cannot_be_read_for_a_moment_is_read_again_in_the_same_run(
     with monkeypatch.context() as during:
         during.setattr(os, "open", opened)
         during.setattr("time.sleep", lambda _: None)
-        row = labeller.label_recording(recording).row
+        row = label_readable(labeller, recording).row
     assert (row.status, n_opened) == (status, min(n_faults + 1, 3))
     assert row.error_code == ("io_error" if status == "error" else "")
