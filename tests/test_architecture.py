@@ -24,7 +24,7 @@ FEATURES = {
     "fast": (("features/spectrum.py", "log_mel", "power_blocks"), ("features/spectrum.py", "power_blocks", "rfft")),
 }
 # The engine carries the second call into a worker process, which makes it there.
-WORKER = ("labelling/worker.py", "main", "label_recording")
+WORKER = ("labelling/worker.py", "label_readable", "label_recording")
 MAX_CALLS, MAX_FILES = 4, 3
 
 
