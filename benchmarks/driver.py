@@ -35,13 +35,13 @@ from emosense.labelling.label_run import LabelRun
 from emosense.labelling.labelled import Labelled
 from emosense.labelling.manifest import result_settings
 from emosense.labelling.run.finished import as_segment
-from emosense.labelling.run.lock import lock_folder
 from emosense.labelling.run.part_file import KeptPart
 from emosense.labelling.run.parts import RunFolder
 from emosense.labelling.summary import Summary
 from emosense.models.model import ModelFiles
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
+from emosense.storage.folder_lock import lock_folder
 from emosense.tables.row import labelled_row
 
 _, CHUNK = CHUNK_SIZES

@@ -21,12 +21,12 @@ from emosense.labelling.manifest import result_settings
 from emosense.labelling.run.changed_tables import keep_changed
 from emosense.labelling.run.finished import in_order
 from emosense.labelling.run.journal import check_list, check_replaced
-from emosense.labelling.run.lock import RunLock, lock_folder
 from emosense.labelling.run.parts import RunFolder
 from emosense.labelling.speakers import Speakers
 from emosense.labelling.storage_watch import StorageWatch
 from emosense.labelling.summary import Summary, nothing_found
 from emosense.progress import Progress, open_progress, plural
+from emosense.storage.folder_lock import RunLock, lock_folder
 from emosense.storage.locations import redact
 from emosense.tables.formats import OUTPUT_FORMATS
 

@@ -17,7 +17,8 @@ from emosense.storage.locations import redact
 from emosense.tables.cells import printable_path
 from emosense.training.extract_on_ray import extract_on_ray
 from emosense.training.extraction import Copy, Variant
-from emosense.training.feature_store import FeatureStore, StoredFeatures, is_passing, recording_key
+from emosense.training.feature_files import StoredFeatures, is_passing, recording_key
+from emosense.training.feature_store import FeatureStore
 from emosense.training.feature_table import FeatureTable
 
 Wanted = tuple[FeatureConfig, Variant | None]
@@ -94,11 +95,6 @@ class CorpusFeatures:
                 "run it again; on a cluster, workers must write to the folder that this process reads"
             )
         return [row for row in rows if row]
-
-    def remove(self) -> None:
-        """Remove the features from the cache; whatever else is there stays."""
-        for store in self._stores.values():
-            store.remove()
 
     def table(self, config: FeatureConfig, variant: Variant | None, copies: Sequence[Copy] = ()) -> FeatureTable:
         """Return the features of all recordings that could be read.

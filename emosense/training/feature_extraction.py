@@ -70,16 +70,17 @@ def extract_corpus(
     OutputError
         If the table cannot be written.
     """
-    with parts_folder(output) as folder:
-        features = CorpusFeatures(corpus, folder, [(config, None)])
+    progress = progress or Silent()
+    with parts_folder(output, progress.message) as folder:
+        features = CorpusFeatures(corpus, folder.location, [(config, None)])
         with (
-            atomic_writer(output) as file,
+            atomic_writer(output, folder.commit) as file,
             contextlib.closing(FeatureTableWriter(file, config, corpus.further_columns)) as writer,
         ):
-            features.extract_missing(address, n_workers, progress or Silent())
+            features.extract_missing(address, n_workers, progress)
             rows = features.rows(config, None)
             for start in range(0, len(rows), _ROWS_PER_GROUP):
                 group = slice(start, start + _ROWS_PER_GROUP)
                 writer.write(corpus.utterances[group], [row.result() for row in rows[group]])
-        features.remove()
+        folder.remove_stores()
     return Extraction(len(rows), Counter(row.error_code for row in rows if row.error_code))

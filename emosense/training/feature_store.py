@@ -7,16 +7,13 @@ added to it and never changed, so any number of processes can write at once: at 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import functools
 import hashlib
-import io
+import re
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from emosense.arrays import Float32
 from emosense.features.config import FeatureConfig
 from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.recording import Recording
@@ -25,8 +22,8 @@ from emosense.storage.locations import absolute_location, join
 from emosense.storage.schemes import is_url
 from emosense.storage.writing import write_bytes
 from emosense.training.extraction import Variant
+from emosense.training.feature_files import StoredFeatures, feature_file, keys_of, read_features, recording_key
 from emosense.training.mapped_values import MappedValues
-from emosense.training.parquet import read_parquet, read_rows
 from emosense.training.source_digest import source_digest
 
 # The modules that decide the values of features, besides that of the feature set itself.
@@ -37,40 +34,7 @@ EXTRACTING_MODULES: Final = (
     "emosense.training.extraction",
 )
 _FILES_AT_ONCE: Final = 16
-# Faults of the machine or the storage rather than of the recording: such results are not kept.
-_PASSING: Final = frozenset(
-    {"unsupported_encoding", "missing", "permission_denied", "io_error", "changed_during_read", "out_of_memory",
-     "internal_error"}
-)  # fmt: skip
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class StoredFeatures:
-    """The features of a recording, or the error.
-
-    Parameters
-    ----------
-    values : ndarray, float32
-        Shape (n_values,) or (n_frames, n_bands); empty where the recording cannot be read.
-    error_code, error : str
-        Empty where the recording could be read.
-    """
-
-    values: Float32
-    error_code: str
-    error: str
-
-    def result(self) -> dict[str, Any]:
-        """Return it as `emosense.training.extraction.extract_recordings` gave it.
-
-        Returns
-        -------
-        dict
-            ``features``, ``n_frames``, ``error_code`` and ``error``.
-        """
-        n_frames = len(self.values) if self.values.ndim == 2 else 0
-        errors = {"error_code": self.error_code, "error": self.error}
-        return {"features": self.values.ravel(), "n_frames": n_frames, **errors}
+_NAME: Final = re.compile(r"features-.+-[0-9a-f]{24}(-.+)?")
 
 
 class FeatureStore:
@@ -111,7 +75,7 @@ class FeatureStore:
         """
         # A remote file takes several requests, and each task of an extraction has written one.
         with ThreadPoolExecutor(_FILES_AT_ONCE) as threads:
-            known = {key for keys in threads.map(_keys, self._files()) for key in keys}
+            known = {key for keys in threads.map(keys_of, self._files()) for key in keys}
         return list({key: each for each in recordings if (key := recording_key(each)) not in known}.values())
 
     def read(self, recordings: Collection[Recording]) -> dict[str, StoredFeatures]:
@@ -128,11 +92,10 @@ class FeatureStore:
             By `recording_key`; recordings without a row are left out.
         """
         wanted = {recording_key(each) for each in recordings}
-        rows: list[tuple[Any, ...]] = []
+        rows: list[tuple[str, str, str]] = []
         with MappedValues() as values:
             for file in self._files():
-                read = functools.partial(_read_keys, keys=wanted, values=values, n_rows=len(values))
-                found = read_parquet(file, read)
+                found = read_features(file, wanted, values)
                 wanted.difference_update(key for key, _, _ in found)
                 rows += found
             features = values.views()
@@ -162,10 +125,6 @@ class FeatureStore:
                 with contextlib.suppress(OSError):
                     remove(self._marker)
 
-    def remove(self) -> None:
-        """Remove the folder of the store, if it is there."""
-        remove(self.folder)
-
     def add(self, recordings: Sequence[Recording], results: Sequence[dict[str, Any]]) -> bytes:
         """Add a file with further recordings, unless this machine does not have the folder that `created` made.
 
@@ -187,12 +146,7 @@ class FeatureStore:
         OutputError
             If it cannot be written.
         """
-        kept = [
-            {"key": recording_key(recording)} | result
-            for recording, result in zip(recordings, results, strict=True)
-            if not is_passing(result["error_code"])
-        ]
-        content = _content(kept) if kept else b""
+        content = feature_file(recordings, results)
         if content and (is_url(self.folder) or exists(self._marker)):
             self.keep(content)
             return b""
@@ -217,63 +171,16 @@ class FeatureStore:
         return [join(self.folder, name) for name in list_folder(self.folder) if name.endswith(".parquet")]
 
 
-def is_passing(error_code: str) -> bool:
-    """Whether a recording that failed with this code may be readable the next time.
+def is_store(name: str) -> bool:
+    """Tell whether a folder is that of a store.
 
     Parameters
     ----------
-    error_code : str
-        Code of an error, or empty.
+    name : str
+        Name of the folder.
 
     Returns
     -------
     bool
-        False for faults of the recording itself.
     """
-    return error_code in _PASSING
-
-
-def recording_key(recording: Recording) -> str:
-    """Return what identifies the content of a recording: its location, size and version.
-
-    Parameters
-    ----------
-    recording : Recording
-        As it was listed.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-    """
-    identity = repr((recording.location, recording.size, recording.version))
-    return hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-
-
-def _content(rows: Sequence[dict[str, Any]]) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    text = [(name, pa.string()) for name in ("key", "error_code", "error")]
-    schema = pa.schema([*text, ("n_frames", pa.int32()), ("features", pa.list_(pa.float32()))])
-    columns = [pa.array([row[field.name] for row in rows], field.type) for field in schema]
-    file = io.BytesIO()
-    pq.write_table(pa.table(columns, schema=schema), file)
-    return file.getvalue()
-
-
-def _keys(location: str) -> list[str]:
-    return read_parquet(location, lambda file: file.read(columns=["key"])["key"].to_pylist())
-
-
-def _read_keys(file: Any, keys: Collection[str], values: MappedValues, n_rows: int) -> list[tuple[Any, ...]]:
-    """Key, code and text of the error of the wanted rows; a remote file may be read again, from its beginning."""
-
-    def is_wanted(batch: Any) -> list[bool]:
-        return [key in keys for key in batch["key"].to_pylist()]
-
-    values.cut(n_rows)
-    # Files of earlier versions have no text.
-    columns = [name for name in ("key", "error_code", "error") if name in file.schema_arrow.names or name == "key"]
-    rows = read_rows(file, columns, is_wanted, values)
-    return [(*row, "")[:3] for row in rows]
+    return _NAME.fullmatch(name) is not None

@@ -1,41 +1,64 @@
 """The folder beside a feature table with what the workers have written, for one run at a time.
 
 features.parquet.parts/features-.../   the features: a stopped run resumes with them, and they go with the last row
-features.parquet.parts/emosense.lock   while a run is active
+features.parquet.parts/lock            while a run is active; on object storage lock.json, a lease
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from typing import Final
 
-from emosense.errors import OutputError, UsageError
-from emosense.storage.file_lock import lock_file
+from emosense.errors import OutputError
+from emosense.storage.commits import Commit
+from emosense.storage.folder_lock import lock_folder
+from emosense.storage.folders import list_folder, remove
 from emosense.storage.locations import join, local_path, redact
 from emosense.storage.schemes import is_url
-
-if TYPE_CHECKING:
-    from filelock import FileLock
+from emosense.training.feature_store import is_store
 
 _PARTS: Final = ".parts"
-_LOCK: Final = "emosense.lock"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PartsFolder:
+    """The folder of a feature table, owned by this run.
+
+    Parameters
+    ----------
+    location : str
+        Local path or URL.
+    commit : callable
+        Puts the table in place, if this run still owns the folder.
+    """
+
+    location: str
+    commit: Commit
+
+    def remove_stores(self) -> None:
+        """Remove the features, also those that stopped runs with other settings have left; other files stay."""
+        for name in filter(is_store, list_folder(self.location)):
+            remove(join(self.location, name))
 
 
 @contextlib.contextmanager
-def parts_folder(output: str) -> Iterator[str]:
-    """Own the folder of a feature table for the duration of the block; object storage has no locks.
+def parts_folder(output: str, on_message: Callable[[str], None]) -> Iterator[PartsFolder]:
+    """Own the folder of a feature table for the duration of the block.
 
     Parameters
     ----------
     output : str
         Location of the table, local or URL.
+    on_message : callable
+        Receives a sentence when there is another run to wait for.
 
     Yields
     ------
-    str
-        Location of the folder. It is removed at the end if there is nothing in it.
+    PartsFolder
+        A local one is removed at the end if there is nothing in it.
 
     Raises
     ------
@@ -46,31 +69,23 @@ def parts_folder(output: str) -> Iterator[str]:
     """
     output = local_path(output)
     folder = f"{output}{_PARTS}"
-    if is_url(output):
-        yield folder
-        return
-    lock = _lock(output, folder)
-    try:
-        yield folder
-    finally:
-        # What is left, such as the features of a run that is stopped, keeps the folder.
+    is_local = not is_url(output)
+    if is_local and not os.path.isdir(os.path.dirname(os.path.abspath(output))):
+        raise OutputError(f"cannot write {redact(output)}: there is no such folder")
+    with lock_folder(folder, on_message) as lock:
+        lock.protect([output])
+        try:
+            yield PartsFolder(folder, lock.commit)
+        finally:
+            # Before the lock is released: the file that another run locks afterwards is its own.
+            _remove_if_empty(folder, is_local)
+    _remove_if_empty(folder, is_local)
+
+
+def _remove_if_empty(folder: str, is_local: bool) -> None:
+    """Remove a local folder, unless something is left, such as the features of a run that is stopped."""
+    if is_local:
         with contextlib.suppress(OSError):
-            os.unlink(join(folder, _LOCK))
+            os.unlink(join(folder, "lock"))
+        with contextlib.suppress(OSError):
             os.rmdir(folder)
-        if lock:
-            lock.release()
-
-
-def _lock(output: str, folder: str) -> FileLock | None:
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(folder)
-    except OSError as err:
-        raise OutputError(f"cannot write {redact(output)}: {err.strerror}") from err
-    try:
-        return lock_file(join(folder, _LOCK))
-    except (TimeoutError, FileNotFoundError) as err:
-        # Where the folder is gone again, the other run has just ended.
-        raise UsageError(f"another run is writing {redact(output)}: wait for it, or choose another output") from err
-    except OSError as err:
-        raise OutputError(f"cannot write {redact(folder)}: {err.strerror}") from err

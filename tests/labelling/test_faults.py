@@ -29,7 +29,6 @@ from emosense.labelling.chunks import Chunk, label_chunk
 from emosense.labelling.config import LabelConfig, LabelSpec
 from emosense.labelling.engines import LocalEngine
 from emosense.labelling.job import LabelJob
-from emosense.labelling.run.lock import lock_folder
 from emosense.labelling.run_job import run_label_job
 from emosense.labelling.speaker_rule import SpeakerRule
 from emosense.labelling.speakers import Speakers
@@ -37,6 +36,7 @@ from emosense.labelling.subprocess_labeller import SubprocessLabeller
 from emosense.models.model import read_model
 from emosense.reports.label_table import read_labels
 from emosense.storage import objects
+from emosense.storage.folder_lock import lock_folder
 from emosense.tables.cells import original_path, unescape_cell
 from emosense.tables.columns import COLUMNS
 

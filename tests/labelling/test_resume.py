@@ -23,8 +23,8 @@ from emosense.errors import StorageError, UsageError
 from emosense.inputs.recording import Recording
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run.finished import in_order
-from emosense.labelling.run.lock import lock_folder
 from emosense.labelling.run_job import run_label_job
+from emosense.storage.folder_lock import lock_folder
 
 DRIVER = str(REPOSITORY / "tests" / "signalled_driver.py")
 N_RECORDINGS, N_PARTS, PART = 80, 10, 8

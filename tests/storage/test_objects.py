@@ -30,16 +30,17 @@ from emosense.inputs.listing_config import ListingConfig
 from emosense.labelling import label_run
 from emosense.labelling.job import LabelJob
 from emosense.labelling.label_run import LabelRun
-from emosense.labelling.run.lock import lock_folder
 from emosense.labelling.run_job import run_label_job
 from emosense.models.model import read_model, write_model
 from emosense.ray_session import ray_session
 from emosense.storage import conditions
 from emosense.storage.commits import ReplacedMeanwhile, only_over, version_of
+from emosense.storage.folder_lock import lock_folder
 from emosense.storage.writing import write_bytes
 from emosense.training.extraction import recording_features
 from emosense.training.feature_table import read_feature_table
 from emosense.training.fitting import fit_cnn
+from emosense.training.parts_folder import parts_folder
 from emosense.training.presets import preset
 from emosense.training.train_on_ray import RayTraining, train_with_ray
 
@@ -93,6 +94,15 @@ def test_a_bucket_gives_the_bytes_of_a_folder(store: s3fs.S3FileSystem, job: Lab
     again = run_label_job(dataclasses.replace(job, output="s3://audio/whole/out.csv"))
     assert again.n_reused == N_RECORDINGS
     assert not store.exists("audio/whole/out.csv.run/lock.json")
+
+
+def test_one_run_at_a_time_writes_features_to_a_bucket(store: s3fs.S3FileSystem) -> None:
+    output = "s3://audio/features/f.parquet"
+    with parts_folder(output, print) as folder:
+        with pytest.raises(UsageError, match=r"another run is writing .*f\.parquet: wait"), parts_folder(output, print):
+            pass
+        write_bytes(output, b"table", folder.commit)
+    assert store.find("audio/features") == ["audio/features/f.parquet"]
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,10 @@ def test_a_stopped_extraction_resumes_and_gives_the_same_bytes(
         with pytest.raises(KeyboardInterrupt):
             extract_corpus(some, config, str(output), n_workers=2)
     assert [path.name for path in tmp_path.iterdir() if "f.parquet" in path.name] == ["f.parquet.parts"]
+    # What a run with other settings has left.
+    other = tmp_path / "f.parquet.parts" / f"features-mfcc-{0:024x}"
+    other.mkdir()
+    (other / "0.parquet").write_bytes(b"")
     progress = Listener()
     extract_corpus(corpus, config, str(output), n_workers=2, progress=progress)
     assert progress.messages == ["features: mfcc: 8 recordings"]
@@ -90,14 +94,14 @@ def test_a_stopped_extraction_resumes_and_gives_the_same_bytes(
 
 def test_one_run_at_a_time_writes_a_table_and_files_of_others_stay(corpus_folder: Path, tmp_path: Path) -> None:
     corpus, config, output = read_corpus(str(corpus_folder)), default_config("mfcc"), tmp_path / "f.parquet"
-    with parts_folder(str(output)) as folder:
-        notes = Path(folder) / "notes.txt"
+    with parts_folder(str(output), print) as folder:
+        notes = Path(folder.location) / "notes.txt"
         notes.write_text("mine")
         with pytest.raises(UsageError, match=r"another run is writing .*f\.parquet: wait for it"):
             extract_corpus(corpus, config, str(output), n_workers=2)
         assert not output.exists()
     assert extract_corpus(corpus, config, str(output), n_workers=2).n_utterances == 12
-    assert list(Path(folder).iterdir()) == [notes]
+    assert list(notes.parent.iterdir()) == [notes]
 
 
 def test_workers_that_share_the_folder_write_themselves(

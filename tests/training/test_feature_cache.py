@@ -26,7 +26,8 @@ from emosense.training import corpus_features, source_digest
 from emosense.training.corpus_features import CorpusFeatures
 from emosense.training.extraction import Copy, Speed, extract_recordings
 from emosense.training.feature_cache import FeatureSource, load_tables
-from emosense.training.feature_store import FeatureStore, StoredFeatures, recording_key
+from emosense.training.feature_files import StoredFeatures, recording_key
+from emosense.training.feature_store import FeatureStore
 from emosense.training.feature_table import FeatureTable
 
 MFCC = default_config("mfcc")

@@ -1,6 +1,6 @@
 """A labelling run on disk: parts beside the output, a journal, and the table that is assembled from them.
 
-    <output>.run/lock, lock.json            while a run is active (`emosense.labelling.run.lock`)
+    <output>.run/lock, lock.json            while a run is active (`emosense.storage.folder_lock`)
     <output>.run/journal.json               the settings of the run (`emosense.labelling.run.journal`)
     <output>.run/errors.jsonl               tracebacks of bugs, if there were any (`emosense.labelling.run.bug_log`)
     <output>.run/G-NNNNNNNN-DIGEST.parquet  part N of generation G (`emosense.labelling.run.part_file`)

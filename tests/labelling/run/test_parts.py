@@ -263,7 +263,7 @@ from emosense.labelling.labelled import Labelled
 from emosense.labelling.chunks import chunked
 from emosense.labelling.job import LabelJob
 from emosense.labelling.label_run import LabelRun
-from emosense.labelling.run.lock import lock_folder
+from emosense.storage.folder_lock import lock_folder
 from emosense.labelling.run.parts import RunFolder
 from emosense.labelling.manifest import result_settings
 from emosense.labelling.summary import Summary

@@ -13,8 +13,8 @@ from paused_run import RENEW_EVERY_S, paused, resumed
 from emosense.errors import OutputError, UsageError
 from emosense.labelling import label_run
 from emosense.labelling.job import LabelJob
-from emosense.labelling.run.lock import lock_folder
 from emosense.labelling.run_job import run_label_job
+from emosense.storage.folder_lock import lock_folder
 
 
 @pytest.fixture

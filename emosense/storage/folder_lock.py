@@ -1,7 +1,8 @@
 """One run at a time on one output.
 
-A local run folder is locked with a lock of the file system, which the system releases when the process ends, however it
-ends. Object storage and some network file systems have no locks; there, a lease takes its place.
+A run owns a folder beside its output, such as ``labels.csv.run``. A local one is locked with a lock of the file system,
+which the system releases when the process ends, however it ends. Object storage and some network file systems have no
+locks; there, a lease takes its place.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final, Protocol
 
 from emosense.errors import OutputError
-from emosense.labelling.run.lease import Lease, locked_error
 from emosense.storage.commits import ANY, Put
 from emosense.storage.file_lock import lock_file
 from emosense.storage.folders import make_folder, remove
+from emosense.storage.lease import Lease, locked_error
 from emosense.storage.locations import join, redact
 from emosense.storage.schemes import is_url
 
@@ -26,7 +27,7 @@ RENEW_EVERY_S: Final = 5.0
 
 
 class RunLock(Protocol):
-    """Ownership of a run folder."""
+    """Ownership of the folder of a run."""
 
     def assert_owned(self) -> None:
         """Raise if this run may not write any more: asked before every part."""
@@ -53,7 +54,7 @@ class RunLock(Protocol):
 def lock_folder(
     folder: str, on_message: Callable[[str], None], renew_every_s: float = RENEW_EVERY_S
 ) -> Iterator[RunLock]:
-    """Own a run folder for the duration of the block.
+    """Own the folder of a run for the duration of the block.
 
     Parameters
     ----------
@@ -130,8 +131,9 @@ def _lock_of_file_system(folder: str) -> RunLock | None:
     """Lock a local folder; None where its file system has no locks."""
     try:
         lock = lock_file(join(folder, "lock"))
-    except TimeoutError as err:
+        return _FileSystemLock(lock, folder) if lock else None
+    except (TimeoutError, FileNotFoundError) as err:
+        # Where the folder is gone again, the other run has just ended.
         raise locked_error(folder) from err
     except OSError as err:
         raise OutputError(f"cannot lock {redact(folder)}: {err.strerror}") from err
-    return _FileSystemLock(lock, folder) if lock else None

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from emosense.errors import OutputError, UsageError
-from emosense.labelling.run.lock import lock_folder
 from emosense.storage.commits import Version
+from emosense.storage.folder_lock import lock_folder
 from emosense.storage.writing import write_bytes
 
 
@@ -85,7 +85,7 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
 def test_a_lock_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
     folder = str(tmp_path / "run")
     script = (
-        "import os, sys; from emosense.labelling.run.lock import lock_folder\n"
+        "import os, sys; from emosense.storage.folder_lock import lock_folder\n"
         "with lock_folder(sys.argv[1], print):\n    print('locked', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", script, folder]

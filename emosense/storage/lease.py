@@ -1,4 +1,4 @@
-"""A lease on a run folder where there are no locks: a file that names the run that owns the folder.
+"""A lease on the folder of a run where there are no locks: a file that names the run that owns the folder.
 
 The owner rewrites the file every few seconds. A run that finds a lease waits for three such intervals: if the file
 changes, the other run is alive; if not, that run is dead or paused and the new one takes over. Clocks of different
@@ -64,14 +64,14 @@ def locked_error(folder: str) -> UsageError:
     Parameters
     ----------
     folder : str
-        Local path or URL of the run folder.
+        Local path or URL: the output, a dot, and what the folder is for.
 
     Returns
     -------
     UsageError
     """
     return UsageError(
-        f"another run is writing {redact(folder.removesuffix('.run'))}: wait for it, or choose another output"
+        f"another run is writing {redact(os.path.splitext(folder)[0])}: wait for it, or choose another output"
     )
 
 
