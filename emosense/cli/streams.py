@@ -30,6 +30,8 @@ class DroppingFile(io.RawIOBase):
         Open for writing; never closed here.
     on_loss : callable
         Called once, with the fault.
+    fault : OSError or None
+        Why everything is dropped from the start.
 
     Attributes
     ----------
@@ -37,9 +39,13 @@ class DroppingFile(io.RawIOBase):
         Why something was dropped.
     """
 
-    def __init__(self, descriptor: int, on_loss: Callable[[OSError], None] = lambda _: None) -> None:
-        self._descriptor, self._on_loss = descriptor, on_loss
-        self.fault: OSError | None = None
+    def __init__(
+        self,
+        descriptor: int,
+        on_loss: Callable[[OSError], None] = lambda _: None,
+        fault: OSError | None = None,
+    ) -> None:
+        self._descriptor, self._on_loss, self.fault = descriptor, on_loss, fault
 
     def write(self, content: ReadableBuffer, /) -> int:
         """Write bytes, or drop them.
@@ -94,7 +100,12 @@ class DroppingFile(io.RawIOBase):
 
 
 def dropping_stream(
-    descriptor: int, encoding: str, on_loss: Callable[[OSError], None] = lambda _: None, *, at_once: bool
+    descriptor: int,
+    encoding: str,
+    on_loss: Callable[[OSError], None] = lambda _: None,
+    *,
+    at_once: bool,
+    fault: OSError | None = None,
 ) -> TextIO:
     """Open a text stream whose writes never fail.
 
@@ -108,12 +119,14 @@ def dropping_stream(
         Called once, with the fault of the first write that failed.
     at_once : bool
         Write every line at once.
+    fault : OSError, optional
+        Why everything is dropped from the start.
 
     Returns
     -------
     TextIO
     """
-    file = io.BufferedWriter(DroppingFile(descriptor, on_loss))
+    file = io.BufferedWriter(DroppingFile(descriptor, on_loss, fault))
     return io.TextIOWrapper(file, encoding=encoding, errors="backslashreplace", line_buffering=at_once)
 
 
@@ -123,15 +136,19 @@ def open_standard_streams() -> None:
     A descriptor that was closed before the start leads to ``/dev/null`` from here on. Otherwise the next file that is
     opened would get its number, and a library that writes messages to descriptor 2 would write them into that file.
     """
-    spare = os.open(os.devnull, os.O_RDWR)
+    spare, closed = os.open(os.devnull, os.O_RDWR), set[int]()
     while spare <= 2:
+        closed.add(spare)
         spare = os.open(os.devnull, os.O_RDWR)
     os.close(spare)
     # A caller in this process may have replaced them: a test does.
     if sys.stderr is sys.__stderr__:
         sys.stderr = dropping_stream(2, _encoding(sys.stderr), at_once=True)
     if sys.stdout is sys.__stdout__:
-        sys.stdout = dropping_stream(1, _encoding(sys.stdout), _say_that_output_is_lost, at_once=os.isatty(1))
+        fault = OSError(errno.EBADF, "it is closed") if 1 in closed else None
+        sys.stdout = dropping_stream(
+            1, _encoding(sys.stdout), _say_that_output_is_lost, at_once=os.isatty(1), fault=fault
+        )
 
 
 def lost_output() -> OSError | None:
@@ -144,7 +161,7 @@ def lost_output() -> OSError | None:
     """
     file = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     fault = file.fault if isinstance(file, DroppingFile) else None
-    return None if fault is None or fault.errno in _GONE else fault
+    return None if fault is None or fault.errno == errno.EPIPE else fault
 
 
 def _encoding(stream: TextIO | None) -> str:

@@ -129,11 +129,14 @@ class _FileSystemLock:
 
 def _lock_of_file_system(folder: str) -> RunLock | None:
     """Lock a local folder; None where its file system has no locks."""
+    place = join(folder, "lock")
     try:
-        lock = lock_file(join(folder, "lock"))
+        lock = lock_file(place)
         return _FileSystemLock(lock, folder) if lock else None
     except (TimeoutError, FileNotFoundError) as err:
         # Where the folder is gone again, the other run has just ended.
         raise locked_error(folder) from err
     except OSError as err:
-        raise OutputError(f"cannot lock {redact(folder)}: {err.strerror}") from err
+        is_strange = os.path.lexists(place) and (os.path.islink(place) or not os.path.isfile(place))
+        hint = f"; remove {redact(place)}, which is no file of a run" if is_strange else ""
+        raise OutputError(f"cannot lock {redact(folder)}: {err.strerror}{hint}") from err

@@ -43,7 +43,7 @@ def local_path(location: str) -> str:
         The path; any other location unchanged.
     """
     if is_url(location) and scheme_of(location).transport == "path":
-        path = location.partition("://")[2]
+        path = location.partition("://")[2].removeprefix("localhost")
         return path if path.startswith("/") else location
     return location
 

@@ -139,7 +139,8 @@ class TextTable:
             try:
                 line = self._text.readline(MAX_LINE + 1)
             except UnicodeError as err:
-                raise ValueError(f"after line {self._n_lines}, it is not UTF-8 text: save it as CSV UTF-8") from err
+                place = f"after line {self._n_lines}, " if self._n_lines else ""
+                raise ValueError(f"{place}it is not UTF-8 text: save it as CSV UTF-8") from err
             if not line:
                 return
             self._n_lines += 1

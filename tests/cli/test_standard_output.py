@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -54,6 +55,10 @@ def test_a_table_that_cannot_be_printed_is_not_a_success(
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     assert done.returncode == 6
     assert "the table could not be printed: No space left on device" in done.stderr
+    closed = ["sh", "-c", f"exec {shlex.join(command)} >&-"]
+    done = subprocess.run(closed, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert done.returncode == 6
+    assert "the table could not be printed: it is closed" in done.stderr
 
 
 def test_messages_name_standard_output_and_not_where_the_table_lies_until_it_is_printed(

@@ -237,7 +237,7 @@ def test_a_parquet_table_is_read_like_a_csv(tmp_path: Path) -> None:
     [
         (b"path,emotion\r\na.wav,sad\r\n", "lacks speaker"),
         (b"path,speaker,emotion,confidence,p_neutral\r\na.wav,1,sad,0.5,0.1\r\n", "labels predicted by EmoSense"),
-        ("path,emotion,speaker\r\nä,sad,1".encode("latin-1"), "after line 0, it is not UTF-8"),
+        ("path,emotion,speaker\r\nä,sad,1".encode("latin-1"), ": it is not UTF-8"),
         (b'path,emotion,speaker\r\n"' + b"a" * 2_000_000 + b'",sad,1', "line 2 has more than 1,048,576"),
         (b'path,emotion,speaker\r\n"' + b"a\r\n" * 700_000 + b'",sad,1', "field larger than"),
         (b"path,emotion,speaker,emotion\r\na.wav,sad,1,sad\r\n", "two columns are called 'emotion'"),

@@ -68,7 +68,14 @@ def test_an_unregistered_scheme_is_object_storage_and_a_path_is_this_machine() -
 
 @pytest.mark.parametrize(
     ("url", "path"),
-    [("file:///a b#1", "/a b#1"), ("LOCAL:///x", "/x"), ("file://x/y", "file://x/y"), ("s3://b", "s3://b"), ("x", "x")],
+    [
+        ("file:///a b#1", "/a b#1"),
+        ("LOCAL:///x", "/x"),
+        ("file://x/y", "file://x/y"),
+        ("file://localhost/x", "/x"),
+        ("s3://b", "s3://b"),
+        ("x", "x"),
+    ],
 )
 def test_a_file_url_with_an_absolute_path_is_that_path(url: str, path: str) -> None:
     assert local_path(url) == path
