@@ -2,15 +2,17 @@
 
     python benchmarks/listing.py -o docs/benchmarks/listing.md
 
-A server on the loopback interface answers as S3 does, in pages of a thousand, for keys that it makes up; every request
-takes at least as long as one to a real store. The driver is the real one (s3fs), but for the ten million objects: their
-pages are made up in its place, since it takes 90 ms of CPU to parse one.
+A server on the loopback interface answers as S3 and Azure do, in pages of a thousand, for keys that it makes up; every
+request takes at least as long as one to a real store. The drivers are the real ones: s3fs, and gcsfs and adlfs if they
+are installed. Only for ten million objects, pages are made up in place of s3fs, which takes 90 ms of CPU to parse one,
+and of gcsfs, which first asks for the kind of the bucket in another protocol.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.server
+import importlib.util
 import os
 import re
 import resource
@@ -32,10 +34,15 @@ ENTRY = (
     "<Contents><Key>{prefix}{number:08d}.wav</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
     "<ETag>&quot;{number:032x}&quot;</ETag><Size>355000</Size><StorageClass>STANDARD</StorageClass></Contents>"
 )
+BLOB = (
+    "<Blob><Name>{prefix}{number:08d}.wav</Name><Properties>"
+    "<Last-Modified>Thu, 01 Jan 2026 00:00:00 GMT</Last-Modified><Etag>{number:032x}</Etag>"
+    "<Content-Length>355000</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>"
+)
 
 
 class Store(http.server.BaseHTTPRequestHandler):
-    """Answers ListObjectsV2 and HeadObject; ``s3://flat/10000000/`` has ten million objects."""
+    """Answers what asks for pages and for objects; ``s3://flat/10000000/`` has ten million objects."""
 
     protocol_version = "HTTP/1.1"
 
@@ -54,6 +61,9 @@ class Store(http.server.BaseHTTPRequestHandler):
         time.sleep(LATENCY_S)
         url = urllib.parse.urlsplit(self.path)
         request = {name: values[0] for name, values in urllib.parse.parse_qs(url.query).items()}
+        if url.path.startswith("/azure/"):
+            self._azure(request)
+            return
         bucket, prefix = url.path.strip("/"), request.get("prefix", "")
         start = int(request.get("continuation-token", 0))
         n_objects, _, folder = prefix.partition("/")
@@ -69,6 +79,15 @@ class Store(http.server.BaseHTTPRequestHandler):
         more = more if end else "<IsTruncated>false</IsTruncated>"
         self._send(200, f"<ListBucketResult><Name>{bucket}</Name>{more}{body}</ListBucketResult>".encode())
 
+    def _azure(self, request: dict[str, str]) -> None:
+        prefix, start = request.get("prefix", ""), int(request.get("marker") or 0)
+        total = int(prefix.partition("/")[0])
+        end = min(start + min(PAGE, int(request.get("maxresults", PAGE))), total)
+        blobs = "".join(BLOB.format(prefix=prefix, number=number) for number in range(start, end))
+        more = f"<NextMarker>{end if end < total else ''}</NextMarker>"
+        head = '<?xml version="1.0" encoding="utf-8"?><EnumerationResults ContainerName="flat">'
+        self._send(200, f"{head}<Blobs>{blobs}</Blobs>{more}</EnumerationResults>".encode())
+
     def _folders(self, prefix: str, start: int, total: int) -> tuple[str, int]:
         end = min(start + PAGE, total)
         names = (f"<CommonPrefixes><Prefix>{prefix}{n:06d}/</Prefix></CommonPrefixes>" for n in range(start, end))
@@ -83,6 +102,10 @@ class Store(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def google_object(prefix: str, number: int) -> dict[str, str]:
+    return {"name": f"{prefix}{number:08d}.wav", "size": "355000", "etag": f"{number:032x}"}
 
 
 def serve() -> None:
@@ -112,26 +135,43 @@ def list_objects(location: str, limit: int | None) -> None:
 
 
 def make_up_pages() -> None:
-    """Have the driver of S3 answer without a server."""
+    """Have the drivers of S3 and of Google answer without a server."""
     import s3fs
 
-    def page(_: object, __: str, *, Prefix: str, ContinuationToken: str = "0", **___: str) -> dict[str, object]:  # noqa: N803
-        start, total = int(ContinuationToken), int(Prefix.partition("/")[0])
-        end = min(start + PAGE, total)
-        contents = [
-            {"Key": f"{Prefix}{number:08d}.wav", "Size": 355_000, "ETag": f'"{number:032x}"'}
-            for number in range(start, end)
-        ]
-        return {"Contents": contents, "IsTruncated": end < total, "NextContinuationToken": str(end)}
-
-    s3fs.S3FileSystem.call_s3 = page
+    s3fs.S3FileSystem.call_s3 = s3_page
     s3fs.S3FileSystem.info = lambda _, path: {"name": path, "type": "directory"}
+    if has_driver("gcsfs"):
+        import gcsfs
+
+        gcsfs.GCSFileSystem.call = google_page
+        gcsfs.GCSFileSystem.info = s3fs.S3FileSystem.info
+
+
+def s3_page(_: object, __: str, *, Prefix: str, ContinuationToken: str = "0", **___: str) -> dict[str, object]:  # noqa: N803
+    start, total = int(ContinuationToken), int(Prefix.partition("/")[0])
+    end = min(start + PAGE, total)
+    contents = [
+        {"Key": f"{Prefix}{number:08d}.wav", "Size": 355_000, "ETag": f'"{number:032x}"'}
+        for number in range(start, end)
+    ]
+    return {"Contents": contents, "IsTruncated": end < total, "NextContinuationToken": str(end)}
+
+
+def google_page(_: object, *__: str, prefix: str, **further: object) -> dict[str, object]:
+    start, total = int(str(further.get("pageToken", 0))), int(prefix.partition("/")[0])
+    end = min(start + PAGE, total)
+    items = [google_object(prefix, number) for number in range(start, end)]
+    return {"items": items} | ({"nextPageToken": str(end)} if end < total else {})
+
+
+def has_driver(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def measure(location: str, *options: str) -> tuple[int, float, float, float]:
     """Return the number of objects, seconds, CPU seconds and the peak of the memory in MB."""
     usage = processes.run([sys.executable, __file__, "--list", location, *options])
-    found = re.fullmatch(r"(\d+) ([\d.]+) ([\d.]+)", usage.stderr.strip())
+    found = re.search(r"^(\d+) ([\d.]+) ([\d.]+)$", usage.stderr, re.MULTILINE)
     if usage.exit_code or found is None:
         raise SystemExit(usage.stderr)
     return int(found[1]), float(found[2]), usage.cpu_s, float(found[3])
@@ -144,13 +184,19 @@ def rows(n_objects: int, n_looked_at: int, scratch: Path) -> list[tuple[str, ...
         "one prefix, pages made up": (f"s3://flat/{n_objects}", "--made-up"),
         "one prefix, pages made up ": (f"s3://flat/{PAGE}", "--made-up"),
         "one prefix": (f"s3://flat/{10 * n_looked_at}",),
+        "one prefix, Google, pages made up": (f"gs://flat/{n_objects}", "--made-up"),
+        "one prefix, Azure": (f"az://flat/{10 * n_looked_at}",),
+        "one prefix, Azure, ten times as many": (f"az://flat/{100 * n_looked_at}",),
         "one prefix, `--limit 10`": (f"s3://flat/{n_objects}", "--limit", "10"),
         f"folders of {PAGE:,}": (f"s3://folders/{10 * n_looked_at}",),
         "a list of URLs: one HEAD each": (str(names),),
     }
     found = []
     least_mb = float("inf")
+    drivers = {"gs": "gcsfs", "az": "adlfs"}
     for name, case in cases.items():
+        if not has_driver(drivers.get(case[0].partition(":")[0], "s3fs")):
+            continue
         n_listed, listed_s, cpu_s, peak_mb = measure(*case)
         least_mb = min(least_mb, peak_mb)
         found.append((name, n_listed, listed_s, cpu_s, peak_mb))
@@ -184,7 +230,10 @@ def main() -> None:
     assert server.stdout is not None
     port = int(server.stdout.readline())
     os.environ |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ACCESS_KEY_ID": "none",
-                   "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}  # fmt: skip
+                   "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1",
+                   "FSSPEC_GS_TOKEN": "anon",
+                   "AZURE_STORAGE_CONNECTION_STRING": "DefaultEndpointsProtocol=http;AccountName=azure;AccountKey=bm8=;"
+                                                      f"BlobEndpoint=http://127.0.0.1:{port}/azure;"}  # fmt: skip
     try:
         with tempfile.TemporaryDirectory() as scratch:
             found = rows(args.objects, args.looked_at, Path(scratch))
