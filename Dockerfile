@@ -1,13 +1,14 @@
 # EmoSense with its models, Ray, Ray's job server, the S3 driver and what training needs. Use it on its own, or as the image of every node of a
 # Ray cluster (deploy/rayjob.yaml). It downloads nothing when it runs.
 #
-#   docker build -t emosense:0.1.0 .
+#   deploy/image.sh                  # builds it, labels samples/ in it, says how large it is; with docker, podman or buildah
 #   docker run --rm --network none --read-only --tmpfs /tmp --user "$(id -u):$(id -g)" -v "$PWD:/data" -w /data \
 #       emosense:0.1.0 label recordings -o labels.csv
 #
-# For a build that can be repeated byte for byte, add the digest of the base image in both stages:
-# python:3.11-slim-bookworm@sha256:..., as `docker buildx imagetools inspect python:3.11-slim-bookworm` prints it.
-FROM python:3.11-slim-bookworm AS build
+# For a build that can be repeated byte for byte, name the base with its digest, as `docker buildx imagetools inspect
+# python:3.11-slim-bookworm` prints it: --build-arg BASE=python:3.11-slim-bookworm@sha256:...
+ARG BASE=python:3.11-slim-bookworm
+FROM ${BASE} AS build
 
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/emosense
@@ -22,10 +23,11 @@ COPY pyproject.toml hatch_build.py README.md LICENSE NOTICE ./
 COPY LICENSES ./LICENSES
 COPY emosense ./emosense
 RUN pip install --no-index --no-build-isolation --no-deps . && emosense-batch models verify
-# 2.6 GB when this was written; a dependency that adds half a gigabyte should not go unnoticed.
-RUN test "$(du -sm /opt/emosense | cut -f 1)" -lt 3000
+# Nothing is compiled or tested in the image: compilers, headers and the tests of packages stay out (half a gigabyte).
+RUN cd /opt/emosense/lib/python3.11/site-packages && find . -name '*.a' -delete && \
+    rm -rf clang tensorflow/include pyarrow/include && find . -depth -type d -name tests -exec rm -rf {} +
 
-FROM python:3.11-slim-bookworm
+FROM ${BASE}
 
 RUN useradd --uid 10001 --user-group --create-home emosense
 COPY --from=build /opt/emosense /opt/emosense

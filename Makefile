@@ -53,8 +53,9 @@ docs: ## Build the documentation site into site/; a warning is an error.
 pictures: ## Make the pictures of the README: a terminal, and a report (needs Chromium).
 	$(BIN)/python docs/make_pictures.py
 
-results: ## Write the tables of docs/results.md again, from the stored predictions.
+results: ## Write the tables of docs/results.md, README.md and the model cards again, from the stored predictions.
 	$(BIN)/python benchmarks/results.py tables
+	$(BIN)/python benchmarks/shipped_models.py
 
 serve-docs: ## Show the documentation site on this machine while you edit it.
 	$(BIN)/mkdocs serve

@@ -47,12 +47,13 @@ def of(name: str) -> list[str]:
 
 def test_every_line_of_the_dockerfile_is_an_instruction() -> None:
     assert {name for name, _ in INSTRUCTIONS} == {
-        "FROM", "ENV", "RUN", "WORKDIR", "COPY", "USER", "ENTRYPOINT", "CMD",
+        "ARG", "FROM", "ENV", "RUN", "WORKDIR", "COPY", "USER", "ENTRYPOINT", "CMD",
     }  # fmt: skip
 
 
 def test_the_image_has_a_build_stage_and_a_final_one_on_the_same_slim_base() -> None:
-    assert of("FROM") == ["python:3.11-slim-bookworm AS build", "python:3.11-slim-bookworm"]
+    assert of("ARG") == ["BASE=python:3.11-slim-bookworm"]
+    assert of("FROM") == ["${BASE} AS build", "${BASE}"]
     assert ":latest" not in DOCKERFILE
     assert "@sha256:" in DOCKERFILE  # how to pin it
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -17,6 +17,7 @@ from emosense.emotions import EMOTIONS
 from emosense.evaluation.adapted import mean_adaptation
 
 sys.path.insert(0, str(REPOSITORY / "tests" / "reports"))
+sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 from made_pages import made_evaluation
 
 MAX_STORED_BYTES = 2_000_000
@@ -24,12 +25,7 @@ MAX_STORED_BYTES = 2_000_000
 
 @pytest.fixture(scope="module")
 def results() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("results", REPOSITORY / "benchmarks" / "results.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("results")
 
 
 def block(results: ModuleType, kind: str, place: Path) -> list[list[str]]:
@@ -106,3 +102,28 @@ def test_voices_are_tabulated_by_what_a_speaker_has(results: ModuleType, tmp_pat
     # A single recording keeps its label; eight emotions are all that a speaker has.
     assert head[3] == scores[3] == head[4] == scores[4]
     assert head[5:] != scores[5:]
+
+
+def test_the_figures_of_the_shipped_models_are_those_of_the_stored_predictions() -> None:
+    shipped_models = importlib.import_module("shipped_models")
+    scores = shipped_models.compared()
+    for file, text in shipped_models.written(scores).items():
+        assert file.read_text(encoding="utf-8") == text, f"{file.name}: run `make results`"
+    readme = " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
+    home, elsewhere = scores["default"]["home"], scores["default"]["elsewhere"]
+    assert f"`default` recognises {home['uar']:.0%} of 8 emotions".replace("%", " %") in readme
+    assert f"({home['uar_adapted']:.0%} adapted to each speaker)".replace("%", " %") in readme
+    assert f"rooms {elsewhere['uar']:.0%} ({elsewhere['uar_adapted']:.0%})".replace("%", " %") in readme
+
+
+def test_a_card_that_was_just_written_gets_the_figures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shipped_models = importlib.import_module("shipped_models")
+    card = tmp_path / "MODEL_CARD.md"
+    card.write_text("# fast\n\n## Scores\n\nNo score was measured.\n")
+    monkeypatch.setattr(shipped_models, "shipped_models", lambda: {"fast": str(tmp_path)})
+    scores = {place: {"uar": 0.5, "uar_adapted": 0.625} for place in ("home", "elsewhere")}
+    text = shipped_models.written({"fast": scores})[card]
+    assert "| `fast` | 50.0 % | 62.5 % | 50.0 % | 62.5 % |\n" in text
+    assert text.index("## Compared") < text.index("## Scores")
+    card.write_text(text)
+    assert shipped_models.written({"fast": scores})[card] == text

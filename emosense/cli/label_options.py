@@ -116,7 +116,7 @@ SpeakersOption = Annotated[
         autocompletion=one_of(("parent", "channel", "regex:")),
         help="Adapt to each speaker. How the speaker is found: parent (one folder per speaker), channel (one "
         "channel per speaker, within a folder), regex:PATTERN "
-        "(first group in the path), or a table with the columns path and speaker.",
+        "(its first group, in parentheses, in the path), or a table with the columns path and speaker.",
     ),
 ]
 Adapt = Annotated[

@@ -36,20 +36,29 @@ Location = Annotated[
 @models.command("list", cls=Command)
 def list_models() -> None:
     """List the models that ship with EmoSense."""
+    from emosense.models.compared import HEADS, MEANING, compared_scores, score_cells
     from emosense.models.model import read_model, shipped_models
 
+    scores = compared_scores()
+    rows = [("model", "version", *HEADS)]
     for name, folder in shipped_models().items():
-        description = read_model(folder).description
-        scores = ", ".join(f"UAR {score['uar']:.1%} ({score['protocol']})" for score in description["scores"])
-        print(f"{name}\t{description['name']} {description['version']}\t{scores}")  # noqa: T201 - the result itself
+        rows.append((name, read_model(folder).description["version"], *score_cells(scores[name])))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        texts = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        print("  ".join([row[0].ljust(widths[0]), row[1].ljust(widths[1]), *texts]))  # noqa: T201 - the result itself
+    print_message(MEANING)
 
 
 @models.command(cls=Command)
 def show(model: Location = "default") -> None:
-    """Print the description of a model as JSON."""
+    """Print the description of a model as JSON; a shipped one has `compared`, its scores by the protocols of `list`."""
+    from emosense.models.compared import compared_scores
     from emosense.models.model import read_model
 
-    print(json.dumps(read_model(model).description, indent=2))  # noqa: T201 - the result itself
+    files = read_model(model)
+    compared = {"compared": scores} if (scores := compared_scores().get(model)) else {}
+    print(json.dumps(files.description | compared, indent=2))  # noqa: T201 - the result itself
 
 
 @models.command(cls=Command)

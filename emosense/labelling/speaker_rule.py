@@ -20,8 +20,7 @@ class SpeakerRule:
     ----------
     text : str
         ``parent``: the folder of the recording. ``channel``: the channel, within that folder; channels are split.
-        ``regex:PATTERN``: the first group of the pattern, or the whole match,
-        searched for in the path. Otherwise the location of a table, .csv or .parquet, with the columns ``path`` (as
+        ``regex:PATTERN``: the first group of the pattern, searched for in the path. Otherwise the location of a table, .csv or .parquet, with the columns ``path`` (as
         labelled, or relative to the table), ``speaker`` and, where channels are split, perhaps ``channel``.
     root : str
         Folder or URL that relative paths in the table begin at; empty for its own folder.
@@ -39,9 +38,14 @@ class SpeakerRule:
         """Refuse a text that is none of the four."""
         if self.is_pattern:
             try:
-                re.compile(self.pattern)
+                n_groups = re.compile(self.pattern).groups
             except re.error as err:
                 raise UsageError(f"--speakers {self.text}: {err}") from err
+            if not n_groups:
+                raise UsageError(
+                    f"--speakers {self.text} has no group that names the speaker: put what differs between speakers in "
+                    r"parentheses, as in regex:spk(\d+)_"
+                )
         elif self.text not in ("parent", "channel") and not self.is_table:
             raise UsageError(
                 f"--speakers takes parent, channel, regex:PATTERN, or a .csv or .parquet table with path and speaker, "

@@ -148,7 +148,7 @@ class Speakers:
         """
         if self._pattern is not None:
             match = self._pattern.search(path)
-            return "" if match is None else (match[1] if self._pattern.groups else match[0]) or ""
+            return (match and match[1]) or ""
         if self._rule.is_table:
             names = [os.fsencode(path), os.fsencode(absolute_location(path))]
             keys = [*(channel_key(name, channel) for name in names if channel is not None), *names]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -352,3 +353,18 @@ def test_trust_columns_have_their_section_in_the_report(
     assert len(levels) == 2
     text = page.read_text().replace("\u00a0", " ").replace("\N{MINUS SIGN}", "-")
     assert f"Median {sum(levels) / 2:.1f} dBFS; 0.0 % of the recordings are below -60 dBFS." in text
+
+
+def test_the_shipped_models_are_listed_with_figures_that_can_be_compared() -> None:
+    done = run("models", "list")
+    assert done.returncode == 0
+    heads, *rows = [re.split(r" {2,}", line) for line in done.stdout.splitlines()]
+    assert heads == ["model", "version", "at home", "with --speakers", "elsewhere", "with --speakers"]
+    assert [row[0] for row in rows] == ["accurate", "default", "fast"]
+    figures = {row[0]: [float(cell.removesuffix(" %")) for cell in row[2:]] for row in rows}
+    # Each is better at home, and better when adapted to the speakers.
+    assert all(12.5 < far < far_adapted < home < adapted < 90 for home, adapted, far, far_adapted in figures.values())
+    assert "human listeners" in done.stderr
+    shown = json.loads(run("models", "show", "default").stdout)["compared"]
+    assert f"{100 * shown['home']['uar']:.1f} %" == rows[1][2]
+    assert shown["elsewhere"]["protocol"] == "loco"

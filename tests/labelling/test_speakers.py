@@ -57,11 +57,11 @@ def test_parent_is_the_folder_of_the_recording() -> None:
     ("pattern", "expected"),
     [
         (r"regex:spk(\d+)_", ["7", "7", "9", ""]),
-        (r"regex:spk\d+", ["spk7", "spk7", "spk9", ""]),
+        (r"regex:(spk\d+)", ["spk7", "spk7", "spk9", ""]),
         (r"regex:(?:spk(\d+)|none)", ["7", "7", "9", ""]),
     ],
 )
-def test_a_pattern_names_the_speaker_by_its_first_group_or_as_a_whole(pattern: str, expected: list[str]) -> None:
+def test_a_pattern_names_the_speaker_by_its_first_group(pattern: str, expected: list[str]) -> None:
     found = adapted(pattern, rows("spk7_a.wav", "spk7_b.wav", "spk9_a.wav", "none.wav"))
     assert [row.speaker for row in found] == expected
 
@@ -186,6 +186,8 @@ def test_a_name_that_is_not_utf_8_has_a_speaker_too() -> None:
     ("rule", "message"),
     [
         ("regex:(", "unterminated"),
+        ("regex:a", "no group that names the speaker"),
+        ("regex:(?:spk)", "no group that names the speaker"),
         ("folder", "parent, channel, regex:PATTERN"),
         ("speakers.txt", "parent, channel, regex:PATTERN"),
     ],
