@@ -20,8 +20,9 @@ class SpeakerRule:
     ----------
     text : str
         ``parent``: the folder of the recording. ``channel``: the channel, within that folder; channels are split.
-        ``regex:PATTERN``: the first group of the pattern, searched for in the path. Otherwise the location of a table, .csv or .parquet, with the columns ``path`` (as
-        labelled, or relative to the table), ``speaker`` and, where channels are split, perhaps ``channel``.
+        ``regex:PATTERN``: the first group of the pattern, searched for in the path. Otherwise the location of a table,
+        .csv or .parquet, with the columns ``path`` (as labelled, or relative to the table), ``speaker`` and, where
+        channels are split, perhaps ``channel``.
     root : str
         Folder or URL that relative paths in the table begin at; empty for its own folder.
 
