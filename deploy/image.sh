@@ -24,7 +24,7 @@ engine() {
 # An image of Debian with Python, called localhost/emosense-base.
 debian_base() {
   local root
-  root=${TMPDIR:-/tmp}/emosense-base.$$; mkdir -p "$root"
+  root=$(mktemp -d)
   debootstrap --variant=minbase --include=python3.11,python3-distutils,python3.11-venv,ca-certificates bookworm "$root/debian" > /dev/null
   ln -s /usr/bin/python3.11 "$root/debian/usr/local/bin/python"
   rm -rf "$root"/debian/var/cache/apt/archives/*.deb "$root"/debian/var/lib/apt/lists/*
