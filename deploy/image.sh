@@ -1,7 +1,7 @@
 #!/bin/bash
 # Build the image of the Dockerfile with the engine that is here (docker, podman or buildah), label samples/ in it as its
 # user (with docker and podman without a network, on a read-only root), and say how large it is. It fails if the image is
-# larger than LIMIT_MB.
+# larger than limit_mb.
 #
 #   deploy/image.sh                    the base is python:3.11-slim-bookworm, from a registry
 #   deploy/image.sh --base debian      the base is made here, from Debian's packages (needs root and debootstrap)
@@ -10,7 +10,7 @@
 # docs/cluster.md says more.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-LIMIT_MB=2600
+limit_mb=2600
 TAG=emosense:$(sed -n 's/^__version__ = "\(.*\)"/\1/p' emosense/_version.py)
 
 # The container programs; `docker` alone may be a client without an engine.
@@ -71,5 +71,5 @@ fi
 run 10001:10001 emosense-batch label /samples -o /tmp/labels.csv
 run 10001:10001 emosense-batch models verify
 size=$(run 0:0 du -smx / | cut -f 1)
-echo "$TAG: $size MB (limit: $LIMIT_MB MB)"
-[ "$size" -le "$LIMIT_MB" ]
+echo "$TAG: $size MB (limit: $limit_mb MB)"
+[ "$size" -le "$limit_mb" ]
