@@ -9,8 +9,8 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup label lint types docstrings test check coverage docs pictures results serve-docs wheel try-wheel lock upgrade \
-	lowest clean
+.PHONY: help setup label lint types docstrings test check coverage docs pictures results serve-docs wheel try-wheel image lock \
+	upgrade lowest clean
 
 # An environment that the tests can run in; any target that needs one makes it.
 $(BIN)/ruff:
@@ -71,6 +71,9 @@ try-wheel: wheel ## Install the wheel into an empty environment and label sample
 	dist/venv/bin/pip install -q --no-deps dist/*.whl
 	cd dist && venv/bin/emosense-batch label ../samples -o labels.csv
 	cd dist && venv/bin/emosense-batch models verify
+
+image: ## Build the image with docker, podman or buildah, label samples/ in it, and check its size.
+	deploy/image.sh
 
 lock: ## Update the locks after a change of pyproject.toml; versions change only where they must.
 	$(COMPILE) pyproject.toml --extra test -o requirements-test.lock

@@ -79,6 +79,22 @@ def test_no_index_and_no_host_is_named(word: str) -> None:
     assert word not in LOCK.read_text()
 
 
+def test_a_size_limit_holds_for_the_image_and_is_the_one_that_the_docs_state() -> None:
+    script = (REPOSITORY / "deploy" / "image.sh").read_text()
+    (limit,) = re.findall(r"^limit_mb=(\d+)$", script, re.MULTILINE)
+    assert script.rstrip().endswith('[ "$size" -le "$limit_mb" ]')
+    assert f"above\n{int(limit) / 1000:.1f} GB it fails" in (REPOSITORY / "docs" / "cluster.md").read_text()
+    assert subprocess.run(["/bin/bash", "-n", "deploy/image.sh"], cwd=REPOSITORY, timeout=10).returncode == 0
+
+
+def test_an_image_is_not_built_without_an_engine(tmp_path: Path) -> None:
+    for name in ("sed", "dirname"):
+        (tmp_path / name).symlink_to(f"/bin/{name}" if Path(f"/bin/{name}").exists() else f"/usr/bin/{name}")
+    script = ["/bin/bash", str(REPOSITORY / "deploy" / "image.sh")]
+    done = subprocess.run(script, env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=10)
+    assert (done.returncode, done.stderr) == (2, "no engine: start docker, or install podman or buildah\n")
+
+
 def test_the_entry_is_the_command_line() -> None:
     assert of("ENTRYPOINT") == ['["emosense-batch"]']
 

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from emosense.reports.drawing import LETTER, WIDTH, Drawing, Series, label, legend, title
-from emosense.reports.markup import element, join, shorten, text
+from emosense.reports.markup import element, join, shorten, text, visible
 from emosense.reports.number_text import count, percent
 from emosense.reports.style import COMPARED
 
-_MAX_GUTTER: Final = 150.0
+# Names stand before the bars if that leaves these a quarter of the drawing, else above them.
+_MIN_SPAN: Final = WIDTH / 4
+_NAME_HEIGHT: Final = 13.0
 Interval = tuple[float, float] | None
 
 
@@ -65,34 +67,32 @@ def bars(
     Drawing
         The chart.
     """
-    gutter = min(10 + LETTER * max((len(row.label) for row in rows), default=0), _MAX_GUTTER)
     note_width = 8 + LETTER * max((len(row.note) for row in rows), default=0)
-    span = WIDTH - gutter - note_width
+    gutter = 10 + LETTER * max((len(row.label) for row in rows), default=0)
+    above = 0.0
+    if gutter > WIDTH - note_width - _MIN_SPAN:
+        gutter, above = 0.0, _NAME_HEIGHT
+    span, step = WIDTH - gutter - note_width, above + row_height
     top = 16.0 if mark else 0.0
     parts = []
     for index, row in enumerate(rows):
-        y = top + index * row_height
+        y = top + index * step + above
         width = span * row.value / maximum if maximum else 0.0
         bar = {"x": gutter, "y": y + 3, "height": row_height - 6, "rx": 2}
         parts.append(element("rect", **bar, width=span, class_="track"))
-        parts.append(
-            element(
-                "rect",
-                title(_tooltip(row)),
-                **bar,
-                width=width,
-                class_=f"f-{row.colour}",
-            )
-        )
+        parts.append(element("rect", title(_tooltip(row)), **bar, width=width, class_=f"f-{row.colour}"))
         if row.interval is not None:
             ends = [gutter + span * end / maximum for end in row.interval]
             up = y + row_height / 2
             parts.append(element("line", x1=ends[0], x2=ends[1], y1=up, y2=up, class_="whisker"))
             parts += [element("line", x1=end, x2=end, y1=up - 3, y2=up + 3, class_="whisker") for end in ends]
         middle = y + row_height / 2 + 4
-        parts.append(label(gutter - 8, middle, shorten(row.label, int((gutter - 10) / LETTER)), "end"))
+        if above:
+            parts.append(label(0, y - 1, shorten(row.label, int(WIDTH / LETTER))))
+        else:
+            parts.append(label(gutter - 8, middle, visible(row.label), "end"))
         parts.append(label(gutter + span + 8, middle, row.note))
-    height = top + len(rows) * row_height
+    height = top + len(rows) * step
     if mark:
         x = gutter + span * mark[0] / maximum
         parts.append(element("line", x1=x, x2=x, y1=top - 2, y2=height, class_="mark"))

@@ -198,8 +198,11 @@ def _score_table(evaluations: Sequence[Evaluation], names: Sequence[str]) -> Tab
         row("macro F1", lambda m: score_text(m["scores"]["macro_f1"])),
         row("calibration error (ECE)", lambda m: score_text(m["scores"]["ece"])),
         row("AUROC of confidence", lambda m: decimal(m["scores"]["confidence_auroc"]["mean"])),
+    ]
+    trained = [
         ("training accuracy, last epoch", *(percent(gap[0] if gap else None) for gap in gaps)),
         ("validation accuracy, last epoch", *(percent(gap[1] if gap else None) for gap in gaps)),
         ("overfitting gap in points", *(points(gap[0] - gap[1]) if gap else percent(None) for gap in gaps)),
     ]
-    return Table("scores", "Scores on all recordings of each", ("score", *names), rows)
+    shown = rows + trained if any(gaps) else rows
+    return Table("scores", "Scores on all recordings of each", ("score", *names), shown)

@@ -84,7 +84,7 @@ def key_values(items: Sequence[tuple[str, str, str]]) -> Markup:
 
 
 def figures(items: Iterable[Figure | Table], *beside: Markup) -> Markup:
-    """Return figures and tables in as many columns as fit, three at most.
+    """Return figures and tables in as many columns as fit, three at most; four figures alone in two rows of two.
 
     Parameters
     ----------
@@ -98,8 +98,10 @@ def figures(items: Iterable[Figure | Table], *beside: Markup) -> Markup:
     Markup
         Columns.
     """
-    parts = [*(item.html() for item in items), *beside]
-    return element("div", *parts, class_=f"figures of-{min(len(parts), 3)}")
+    shown = list(items)
+    parts = [*(item.html() for item in shown), *beside]
+    are_four_figures = len(parts) == len(shown) == 4 and all(isinstance(item, Figure) for item in shown)
+    return element("div", *parts, class_=f"figures of-{2 if are_four_figures else min(len(parts), 3)}")
 
 
 def section(heading: str, *blocks: Markup) -> Markup:
