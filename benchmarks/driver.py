@@ -12,6 +12,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import hashlib
+import io
+import itertools
+import json
 import random
 import tempfile
 import time
@@ -35,7 +39,7 @@ from emosense.labelling.label_run import LabelRun
 from emosense.labelling.labelled import Labelled
 from emosense.labelling.manifest import result_settings
 from emosense.labelling.run.finished import as_segment
-from emosense.labelling.run.part_file import KeptPart
+from emosense.labelling.run.part_file import HEADER, KeptPart
 from emosense.labelling.run.parts import RunFolder
 from emosense.labelling.summary import Summary
 from emosense.models.model import ModelFiles
@@ -130,19 +134,40 @@ def resumed(n: int, share: float) -> list[object]:
     with tempfile.TemporaryDirectory() as folder, Listing() as listing:
         listing.add(recordings(n))
         with opened(folder, listing) as run:
-            for chunk in chunked(listing.pending(), CHUNK):
-                if (chunk.index + 1) * CHUNK > share * n:
-                    break
-                run.writer.keep(chunk, labelled(chunk))
-        n_bytes = sum(path.stat().st_size for path in Path(folder, "labels.csv.run").glob("*.parquet"))
+            whole = int(share * n) // CHUNK
+            n_bytes = write_parts(run, itertools.islice(chunked(listing.pending(), CHUNK), whole))
         cpu_s = time.process_time()
         with opened(folder, listing) as run:
             n_left = run.reuse()
             first = next(chunked(listing.pending(), CHUNK))
             cpu_s = time.process_time() - cpu_s
-        assert (n_left, first.recordings[0].path) == (n - run.summary.n_reused, list(recordings(n))[-n_left].path)
+        following = next(itertools.islice(recordings(n), whole * CHUNK, None))
+        assert (n - n_left, run.summary.n_reused, first.recordings[0]) == (whole * CHUNK, whole * CHUNK, following)
     return [f"{n:,}", f"{run.summary.n_reused / n:.1%}", f"{n_bytes / run.summary.n_reused:.0f}", f"{cpu_s:.1f}",
             f"{1e6 * cpu_s / n:.1f}"]  # fmt: skip
+
+
+def write_parts(run: LabelRun, chunks: Iterator[Chunk]) -> int:
+    """Write parts as a run leaves them, and return their bytes: the first as workers do, the others are made of it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    first = next(chunks)
+    kept = run.writer.keep(first, labelled(first)).part
+    assert kept is not None
+    folder, n_bytes = Path(run.folder.place.folder), 0
+    table = pq.read_table(folder / kept.name)
+    header = json.loads(table.schema.metadata[HEADER])
+    for chunk in chunks:
+        paths = pa.array([each.path for each in chunk.recordings])
+        header["part"][1] = chunk.index
+        part = table.set_column(table.column_names.index("path"), table.schema.field("path"), paths)
+        file = io.BytesIO()
+        metadata = {HEADER: json.dumps(header).encode()}
+        pq.write_table(part.replace_schema_metadata(metadata), file, compression="zstd", use_dictionary=False)
+        digest = hashlib.sha256(file.getvalue()).hexdigest()[:12]
+        n_bytes += (folder / f"{header['part'][0]:04d}-{chunk.index:08d}-{digest}.parquet").write_bytes(file.getvalue())
+    return n_bytes + (folder / kept.name).stat().st_size
 
 
 def labelled(chunk: Chunk) -> list[Labelled]:
@@ -177,7 +202,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=2, help="chunks that each simulated worker labels")
     parser.add_argument("--ray", type=int, default=500, metavar="CHUNKS")
-    parser.add_argument("--resume", type=int, nargs="*", default=[100_000, 1_000_000], metavar="RECORDINGS")
+    parser.add_argument("--resume", type=int, nargs="*", default=[1_000_000, 10_000_000], metavar="RECORDINGS")
     parser.add_argument("--rows", type=int, default=200_000, help="rows of the table that is assembled")
     arguments = parser.parse_args()
     state = machine()
