@@ -144,8 +144,8 @@ InsideOption = Annotated[
     typer.Option(
         "--inside",
         rich_help_panel=RECORDINGS,
-        help="archives: also label the recordings in .tar and .zip files and in .parquet tables with a column of "
-        "bytes.",
+        help="archives: also label the recordings in .tar, .tar.gz and .zip files and in .parquet tables with a column "
+        "of bytes.",
         show_default=False,
     ),
 ]

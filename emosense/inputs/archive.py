@@ -1,4 +1,4 @@
-"""An archive of recordings -> its members, each with the place where it lies: ``.tar``, ``.zip`` and ``.parquet``.
+"""An archive of recordings -> its members, each with its place: ``.tar``, compressed tars, ``.zip``, ``.parquet``.
 
 An archive may come from anywhere. It is read a part at a time, nothing in it is written under its own name, and a
 member that is damaged or dangerous has the reason in its place, so that it becomes an error row.
@@ -100,7 +100,7 @@ def members_of(file: RangeFile) -> Iterator[Member]:
     name = shown_location(file.location).lower()
     kind = next((extension for extension in _INDEXES if name.endswith(extension)), "")
     if not kind:
-        raise RecordingError(BAD, "it is compressed as a whole: decompress it to .tar, or make a .zip of it")
+        raise RecordingError(BAD, "it is compressed in a way that is not read: decompress it to .tar")
     for member in _INDEXES[kind](file):
         reason = "" if member.skipped or member.place.startswith("bad:") else _fault_of(member)
         yield bad(member.name, reason, member.size) if reason else member
@@ -133,6 +133,15 @@ def _parquet(file: RangeFile) -> Iterator[Member]:
     return parquet_members(file)
 
 
-_INDEXES: Final[dict[str, Callable[[RangeFile], Iterator[Member]]]] = {".tar": _tar, ".zip": _zip, ".parquet": _parquet}
-# The later ones are named in a row that says what to do with them.
-ARCHIVE_EXTENSIONS: Final = (*_INDEXES, ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+def _compressed_tar(file: RangeFile) -> Iterator[Member]:
+    from emosense.inputs.unpacked import compressed_tar_members
+
+    return compressed_tar_members(file)
+
+
+_COMPRESSED: Final = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_INDEXES: Final[dict[str, Callable[[RangeFile], Iterator[Member]]]] = {
+    ".tar": _tar, ".zip": _zip, ".parquet": _parquet, **dict.fromkeys(_COMPRESSED, _compressed_tar)
+}  # fmt: skip
+# The last one is named in a row that says what to do with it.
+ARCHIVE_EXTENSIONS: Final = (*_INDEXES, ".tar.zst")

@@ -8,12 +8,15 @@ import itertools
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from emosense.errors import RecordingError
 from emosense.inputs.archive import BAD
 from emosense.storage.objects import faults_of_temporary
 from emosense.storage.ranges import BLOCK_BYTES, RangeFile
+
+if TYPE_CHECKING:
+    from emosense.inputs.unpacked import UnpackedTar
 
 _PIECE_BYTES: Final = 1 << 20
 # Padding and the header of the next member, or its directory entry.
@@ -31,6 +34,7 @@ class MemberReader:
         self._end = _NOWHERE
         self._rows: tuple[int, str, Iterator[Any]] | None = None
         self._next_row = 0
+        self._unpacked: UnpackedTar | None = None
 
     def copy(self, location: str, version: str, place: str, file: BinaryIO, on_progress: Callable[[], None]) -> None:
         """Copy a member.
@@ -80,7 +84,9 @@ class MemberReader:
         """Close the archive."""
         if self._file is not None:
             self._file.close()
-        self._file, self._rows, self._end = None, None, _NOWHERE
+        if self._unpacked is not None:
+            self._unpacked.close()
+        self._file, self._rows, self._end, self._unpacked = None, None, _NOWHERE, None
 
     def _opened(self, location: str, version: str) -> RangeFile:
         if self._file is None or self._file.location != location:
@@ -107,6 +113,15 @@ class MemberReader:
         """Yield a member that is stored as it is; `rest` is its first byte and its size."""
         start, size = map(int, rest.split(":"))
         return self._pieces(archive, start, size)
+
+    def _read_unpacked(self, archive: RangeFile, rest: str) -> Iterator[bytes]:
+        """Yield a member of a tar that is compressed as a whole, which is unpacked once, as far as it is needed."""
+        from emosense.inputs.unpacked import UnpackedTar
+
+        start, size = map(int, rest.split(":"))
+        self._unpacked = self._unpacked or UnpackedTar(archive, is_kept=True)
+        for at in range(start, start + size, _PIECE_BYTES):
+            yield self._unpacked.part(at, min(_PIECE_BYTES, start + size - at))
 
     def _read_zipped(self, archive: RangeFile, rest: str) -> Iterator[bytes]:
         """Yield a member of a zip archive; never more than its directory says."""
@@ -179,6 +194,7 @@ def _cells(archive: RangeFile, group: int, column: str) -> Iterator[Any]:
 
 _READERS: Final[dict[str, Callable[[MemberReader, RangeFile, str], Iterator[bytes]]]] = {
     "range": MemberReader._read_range,
+    "unpacked": MemberReader._read_unpacked,
     "zip": MemberReader._read_zipped,
     "row": MemberReader._read_row,
 }

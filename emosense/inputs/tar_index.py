@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from emosense.inputs.archive import MAX_NAME_BYTES, Member, bad
-from emosense.storage.ranges import RangeFile
 
 _BLOCK: Final = 512
 _LINKS: Final = b"12"
@@ -20,13 +19,25 @@ _FOLDER, _SPARSE, _LONG_NAME, _PAX = b"5", b"S", b"L", b"x"
 _OTHER_HEADERS: Final = b"KgVMXN"
 
 
-def tar_members(file: RangeFile) -> Iterator[Member]:
+class Parts(Protocol):
+    """A file that is read by parts: a `RangeFile`, or one that is unpacked meanwhile."""
+
+    def part(self, start: int, length: int) -> bytes:
+        """Return a part; fewer bytes at the end of the file."""
+        ...
+
+    def reaches(self, end: int) -> bool:
+        """Tell whether the file has at least so many bytes."""
+        ...
+
+
+def tar_members(file: Parts) -> Iterator[Member]:
     """List a tar archive.
 
     Parameters
     ----------
-    file : RangeFile
-        Open.
+    file : Parts
+        Open; it is read from its beginning to its end.
 
     Yields
     ------
@@ -34,8 +45,7 @@ def tar_members(file: RangeFile) -> Iterator[Member]:
         In order of the archive.
     """
     at, long_name, pax, is_damaged = 0, b"", dict[bytes, bytes](), False
-    while at < file.length:
-        header = file.part(at, _BLOCK)
+    while header := file.part(at, _BLOCK):
         if header.count(0) == len(header):
             at += _BLOCK
             continue
@@ -56,12 +66,12 @@ def tar_members(file: RangeFile) -> Iterator[Member]:
         elif kind not in _OTHER_HEADERS:
             size = int(pax[b"size"]) if pax.get(b"size", b"").isdigit() else size
             name = os.fsdecode(pax.get(b"path") or long_name or _short_name(header))
-            yield _member(name, kind, start, size, file.length)
+            yield _member(name, kind, start, size, file)
             long_name, pax = b"", {}
         at = start + -(-size // _BLOCK) * _BLOCK
 
 
-def _member(name: str, kind: bytes, start: int, size: int, length: int) -> Member:
+def _member(name: str, kind: bytes, start: int, size: int, file: Parts) -> Member:
     if kind in _LINKS:
         return Member(name, skipped="link")
     if kind == _FOLDER or name.endswith("/"):
@@ -70,7 +80,7 @@ def _member(name: str, kind: bytes, start: int, size: int, length: int) -> Membe
         return bad(name, "it is stored as a sparse file", size)
     if kind not in _FILES:
         return Member(name, skipped="special")
-    if start + size > length:
+    if not file.reaches(start + size):
         return bad(name, "the archive ends in the middle of it", size)
     return Member(name, size, f"range:{start}:{size}")
 

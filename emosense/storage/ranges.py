@@ -120,6 +120,20 @@ class RangeFile:
             self._check_same()
         return self._block[at : at + length]
 
+    def reaches(self, end: int) -> bool:
+        """Tell whether the file is at least so long.
+
+        Parameters
+        ----------
+        end : int
+            Number of bytes.
+
+        Returns
+        -------
+        bool
+        """
+        return end <= self.length
+
     def _check_same(self) -> None:
         if self._identity() != (self.length, self.version):
             raise OSError(errno.ESTALE, "the file was replaced", self.location)

@@ -23,6 +23,7 @@ import soundfile
 from made_sounds import voice
 
 from emosense.errors import RecordingError
+from emosense.inputs import unpacked
 from emosense.inputs.archive_listing import open_archives
 from emosense.inputs.listing import Listing
 from emosense.inputs.listing_config import ListingConfig
@@ -36,7 +37,8 @@ FILES = {f"{folder}/{number}.wav": os.urandom(3000 + 700 * number) for folder in
 
 
 def write_tar(path: Path, files: dict[str, bytes], kind: int = tarfile.PAX_FORMAT) -> None:
-    with tarfile.open(path, "w", format=kind) as archive:
+    compression = {".gz": "gz", ".tgz": "gz", ".bz2": "bz2", ".xz": "xz"}.get(path.suffix, "")
+    with tarfile.open(path, f"w:{compression}", format=kind) as archive:  # type: ignore[call-overload]
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
@@ -55,7 +57,8 @@ def write_parquet(path: Path, files: dict[str, bytes]) -> None:
 
 
 WRITERS: dict[str, Callable[[Path, dict[str, bytes]], None]] = {
-    "t.tar": write_tar, "t.zip": write_zip, "t.parquet": write_parquet
+    "t.tar": write_tar, "t.zip": write_zip, "t.parquet": write_parquet,
+    **dict.fromkeys(("t.tar.gz", "t.tgz", "t.tar.bz2", "t.tar.xz"), write_tar),
 }  # fmt: skip
 
 
@@ -224,14 +227,35 @@ def test_bombs_are_refused_and_cost_no_disk(tmp_path: Path) -> None:
     assert "share their bytes" in fault(listed(tmp_path / "s.zip")[0][0])
 
 
-def test_encrypted_members_and_compressed_archives_say_so(tmp_path: Path) -> None:
+def test_encrypted_members_and_other_compressions_say_so(tmp_path: Path) -> None:
     write_zip(tmp_path / "t.zip", {"a.wav": b"x"})
     whole = bytearray((tmp_path / "t.zip").read_bytes())
     whole[whole.find(b"PK\1\2") + 8] |= 1
     (tmp_path / "t.zip").write_bytes(whole)
     assert fault(listed(tmp_path / "t.zip")[0][0]) == "it is encrypted"
-    (tmp_path / "t.tar.gz").write_bytes(b"x")
-    assert "compressed as a whole" in fault(listed(tmp_path / "t.tar.gz")[0][0])
+    (tmp_path / "t.tar.zst").write_bytes(b"x")
+    assert "decompress it to .tar" in fault(listed(tmp_path / "t.tar.zst")[0][0])
+
+
+@pytest.mark.parametrize("name", ["t.tgz", "t.tar.bz2", "t.tar.xz"])
+def test_what_lies_before_the_damage_of_a_compressed_tar_is_read(name: str, tmp_path: Path) -> None:
+    files = {f"{number}.wav": os.urandom(400_000) for number in range(9)}
+    write_tar(tmp_path / name, files)
+    whole = bytearray((tmp_path / name).read_bytes())
+    for damaged in (whole[: len(whole) // 2], whole[: len(whole) // 2] + bytes(2000) + whole[len(whole) // 2 + 2000 :]):
+        (tmp_path / name).write_bytes(damaged)
+        archive, *members = listed(tmp_path / name)[0]
+        assert (archive.path, fault(archive)[:22]) == (str(tmp_path / name), "the archive is damaged")
+        # Bytes that do not shrink are stored, so that gzip sees that some have changed only at the end.
+        assert [content(each) for each in members[:2]] == list(files.values())[:2]
+
+
+def test_a_tar_that_unpacks_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpacked, "_LARGE_BYTES", 1 << 20)
+    write_tar(tmp_path / "t.tgz", {"a.wav": b"a" * 1000, "b.wav": bytes(1 << 24)})
+    archive, member = listed(tmp_path / "t.tgz")[0]
+    assert fault(archive) == "the archive unpacks to far more than it takes"
+    assert content(member) == b"a" * 1000
 
 
 def test_parquet_tables_without_recordings_are_skipped_and_broken_ones_have_a_row(tmp_path: Path) -> None:
@@ -293,6 +317,20 @@ def test_a_shard_takes_few_requests(tmp_path: Path, requests: list[int]) -> None
     assert requests == [20_000, 20_000]
 
 
+def test_a_compressed_shard_is_read_once_in_whatever_order(tmp_path: Path, requests: list[int]) -> None:
+    files = {f"{number:04d}.wav": os.urandom(20_000) for number in range(400)}
+    write_tar(tmp_path / "t.tgz", files)
+    whole = (tmp_path / "t.tgz").read_bytes()
+    fsspec.filesystem("memory").pipe_file("memory://shards/t.tgz", whole)
+    recordings, _ = listed("memory://shards/t.tgz")
+    assert sum(requests) == len(whole)
+    requests.clear()
+    kept = MemberReader()
+    assert [content(each, kept) for each in recordings[::-1]] == list(files.values())[::-1]
+    assert sum(requests) <= len(whole)
+    kept.close()
+
+
 def test_storage_that_denies_or_breaks_is_told_from_a_bad_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,10 +367,10 @@ def test_rows_of_archives_are_those_of_the_files(tiny_model: str, tmp_path: Path
     job = LabelJob((str(tmp_path / "loose"),), str(tmp_path / "l.csv"), model=tiny_model, engine="local", n_workers=1)
     run_label_job(job)
     inside = dataclasses.replace(job, inputs=(str(tmp_path / "in"),), output=str(tmp_path / "i.csv"), listing=INSIDE)
-    assert run_label_job(inside).n_recordings == 15
+    assert run_label_job(inside).n_recordings == 5 * len(WRITERS)
     loose, archived = ((tmp_path / name).read_text().splitlines()[1:] for name in ("l.csv", "i.csv"))
-    assert [line.partition(",")[2] for line in archived] == [line.partition(",")[2] for line in loose] * 3
-    assert run_label_job(inside).n_reused == 15
+    assert [line.partition(",")[2] for line in archived] == [line.partition(",")[2] for line in loose] * len(WRITERS)
+    assert run_label_job(inside).n_reused == 5 * len(WRITERS)
     limited = dataclasses.replace(inside, output=str(tmp_path / "f.csv"), limit=7)
     assert run_label_job(limited).n_recordings == 7
 
