@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
@@ -70,16 +72,21 @@ def chunked(listed: Iterable[Listed], size: int) -> Iterator[Chunk]:
     ------
     Chunk
     """
-    index, n_bytes = 0, 0
-    stretch: list[Listed] = []
-    for each in listed:
-        stretch.append(each)
-        n_bytes += each[2] if each[2] >= 0 else _UNKNOWN_BYTES
-        if len(stretch) == size or n_bytes >= _MOST_BYTES:
-            yield Chunk(index, stretch)
-            index, n_bytes, stretch = index + 1, 0, []
-    if stretch:
-        yield Chunk(index, stretch)
+    source, index, left = iter(listed), 0, list[Listed]()
+    while stretch := left + list(itertools.islice(source, size - len(left))):
+        length = _length(stretch)
+        yield Chunk(index, stretch[:length])
+        index, left = index + 1, stretch[length:]
+
+
+def _length(stretch: list[Listed]) -> int:
+    """Return how many recordings make a chunk; the sum of their sizes tells mostly that all do."""
+    sizes = list(map(operator.itemgetter(2), stretch))
+    if sum(sizes) + sizes.count(-1) * (_UNKNOWN_BYTES + 1) < _MOST_BYTES:
+        return len(sizes)
+    known = (size if size >= 0 else _UNKNOWN_BYTES for size in sizes)
+    ends = enumerate(itertools.accumulate(known), 1)
+    return next((length for length, n_bytes in ends if n_bytes >= _MOST_BYTES), len(sizes))
 
 
 def label_chunk(labeller: SubprocessLabeller, chunk: Chunk, is_stopped: Callable[[], bool]) -> LabelledChunk:
