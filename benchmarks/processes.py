@@ -21,12 +21,15 @@ class Usage:
     ----------
     cpu_s : float
         Of all its processes, Ray's daemons among them, which nobody waits for; sampled, so short by up to 0.1 s each.
+    cpu_s_by_command : dict
+        Of each process, by its command line; sampled.
     peak_mb : dict
         Largest resident size of each process, by its command line.
     """
 
     wall_s: float
     cpu_s: float
+    cpu_s_by_command: dict[str, float]
     exit_code: int
     peak_mb: dict[str, float]
     stderr: str
@@ -35,7 +38,7 @@ class Usage:
 def run(command: list[str], **environment: str) -> Usage:
     mark = f"EMOSENSE_BENCHMARK={uuid.uuid4().hex}"
     name, value = mark.split("=")
-    cpu_s: dict[str, float] = {}
+    cpu_s: dict[tuple[str, str], float] = {}
     peak_mb: dict[str, float] = {}
     start_s = time.perf_counter()
     process = subprocess.Popen(
@@ -49,10 +52,13 @@ def run(command: list[str], **environment: str) -> Usage:
     after = os.times()
     waited_s = after.children_user + after.children_system - before.children_user - before.children_system
     stderr = process.stderr.read().decode(errors="replace") if process.stderr else ""
-    return Usage(wall_s, max(waited_s, sum(cpu_s.values())), process.returncode, peak_mb, stderr)
+    by_command: dict[str, float] = {}
+    for (command_line, _), each_s in cpu_s.items():
+        by_command[command_line] = by_command.get(command_line, 0.0) + each_s
+    return Usage(wall_s, max(waited_s, sum(cpu_s.values())), by_command, process.returncode, peak_mb, stderr)
 
 
-def _sample(mark: bytes, cpu_s: dict[str, float], peak_mb: dict[str, float]) -> None:
+def _sample(mark: bytes, cpu_s: dict[tuple[str, str], float], peak_mb: dict[str, float]) -> None:
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
@@ -64,7 +70,7 @@ def _sample(mark: bytes, cpu_s: dict[str, float], peak_mb: dict[str, float]) -> 
             status = (folder / "status").read_text()
         except OSError:
             continue
-        cpu_s[folder.name] = (int(fields[11]) + int(fields[12])) * _TICK_S
+        cpu_s[command, folder.name] = (int(fields[11]) + int(fields[12])) * _TICK_S
         for line in status.splitlines():
             if line.startswith("VmHWM"):
                 peak_mb[command] = max(peak_mb.get(command, 0.0), int(line.split()[1]) / 1024)

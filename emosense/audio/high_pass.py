@@ -58,7 +58,7 @@ def high_pass(waveform: Float32, sample_rate: int) -> Float32:
     # A constant leaves nothing at all, not even what is lost by rounding.
     continued -= waveform[0]
     # Row m of the product has what step m gives to the coarse samples around it.
-    given = continued.reshape(-1, step) @ kernel.T
+    given = continued.reshape(-1, step) @ np.ascontiguousarray(kernel.T)
     coarse = given[: n_coarse + 1, 0].copy()
     for place in range(1, _SPAN):
         coarse += given[place : place + n_coarse + 1, place]

@@ -6,6 +6,7 @@ fitted to the pauses by least squares and subtracted everywhere. A waveform whos
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import numpy as np
@@ -89,6 +90,7 @@ def _mains(waveform: Float32, is_pause: NDArray[np.bool_], sample_rate: int) -> 
     return best[1:] if best[1] else None
 
 
+@functools.lru_cache(4)
 def _hann(n: int) -> Float32:
     turns = np.arange(n, dtype=np.float32) * np.float32(2 * np.pi / (n - 1))
     return np.asarray(np.float32(0.5) - np.float32(0.5) * np.cos(turns))
@@ -102,13 +104,10 @@ def _lines(power: Float32, per_hz: float) -> tuple[NDArray[np.float64], NDArray[
     centres = centres[is_inside]
     around = power[centres[:, np.newaxis] + np.arange(-reach, reach + 1)]
     sides = np.concatenate((np.arange(-far, -near), np.arange(near, far)))
-    # The median of an even number of values, in a fifth of the time of `np.median`.
-    middle = len(sides) // 2
-    beside = np.partition(power[centres[:, np.newaxis] + sides], (middle - 1, middle), axis=1)[
-        :, middle - 1 : middle + 1
-    ]
     peaks = centres - reach + np.argmax(around, axis=1)
-    is_line = power[peaks] > _LINE_RATIO / 2 * beside.sum(axis=1)
+    # More than half of the values beside a line are below: so is their median, which takes three times as long to find.
+    is_below = power[centres[:, np.newaxis] + sides] < power[peaks, np.newaxis] / np.float32(_LINE_RATIO)
+    is_line = np.count_nonzero(is_below, axis=1) > len(sides) // 2
     return _CANDIDATES[is_inside][is_line], peaks[is_line]
 
 
