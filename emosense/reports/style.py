@@ -183,7 +183,9 @@ thead th{{vertical-align:bottom}}:is(th,td):first-child{{min-width:4.2rem}}td.wo
 _PRINT: Final = (
     "@media print{audio{display:none!important}figure,.clip,tr,dl.key-values>div{break-inside:avoid}"
     "h2,h3{break-after:avoid}body{font-size:11pt}header,main,footer{max-width:none;padding-left:0;padding-right:0}.scroll{overflow:visible}"
-    ".figures{columns:2}.of-1{columns:1}.of-1>figure{display:block}.figures>.scroll table{font-size:7.5pt}"
+    # A figure of its own stays with its heading, and a long one fits on a page.
+    ".figures{columns:2}.of-1{columns:auto}.of-1>figure{display:block}.of-1>figure>svg{max-width:24rem}"
+    ".figures>.scroll table{font-size:7.5pt}"
     ".figures>.scroll td:not(.words){white-space:nowrap}}"
 )
 
