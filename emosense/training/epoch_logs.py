@@ -55,7 +55,29 @@ class EpochLogs:
         return [*listeners, MlflowLog(self.mlflow)] if self.mlflow else listeners
 
 
-class TensorBoardLog(EpochListener):
+class FigureLog(EpochListener):
+    """A listener that logs the figures of epochs and nothing else."""
+
+    def stage_begins(self, n_kept: int, n_at_once: int) -> None:
+        """Log nothing.
+
+        Parameters
+        ----------
+        n_kept, n_at_once : int
+            See `EpochListener.stage_begins`.
+        """
+
+    def time_estimated(self, estimate: Estimate) -> None:
+        """Log nothing.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            See `EpochListener.time_estimated`.
+        """
+
+
+class TensorBoardLog(FigureLog):
     """Event files of TensorBoard.
 
     Parameters
@@ -67,24 +89,6 @@ class TensorBoardLog(EpochListener):
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._writers: dict[str, Any] = {}
-
-    def stage_begins(self, n_kept: int, n_at_once: int) -> None:
-        """Do nothing: only figures are logged.
-
-        Parameters
-        ----------
-        n_kept, n_at_once : int
-            See `EpochListener.stage_begins`.
-        """
-
-    def time_estimated(self, estimate: Estimate) -> None:
-        """Do nothing: only figures are logged.
-
-        Parameters
-        ----------
-        estimate : Estimate
-            See `EpochListener.time_estimated`.
-        """
 
     def epoch_done(self, epoch: Epoch) -> None:
         """Write each figure as a scalar of the network's run.
@@ -108,7 +112,7 @@ class TensorBoardLog(EpochListener):
             writer.close()
 
 
-class MlflowLog(EpochListener):
+class MlflowLog(FigureLog):
     """Runs of an MLflow tracking server.
 
     Parameters
@@ -124,24 +128,6 @@ class MlflowLog(EpochListener):
         found = self._client.get_experiment_by_name(_EXPERIMENT)
         self._experiment = found.experiment_id if found else self._client.create_experiment(_EXPERIMENT)
         self._runs: dict[str, str] = {}
-
-    def stage_begins(self, n_kept: int, n_at_once: int) -> None:
-        """Do nothing: only figures are logged.
-
-        Parameters
-        ----------
-        n_kept, n_at_once : int
-            See `EpochListener.stage_begins`.
-        """
-
-    def time_estimated(self, estimate: Estimate) -> None:
-        """Do nothing: only figures are logged.
-
-        Parameters
-        ----------
-        estimate : Estimate
-            See `EpochListener.time_estimated`.
-        """
 
     def epoch_done(self, epoch: Epoch) -> None:
         """Log each figure as a metric of the network's run.
