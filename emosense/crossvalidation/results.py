@@ -15,7 +15,7 @@ from emosense.evaluation.by_corpus import corpus_scores, mean_corpus_scores
 from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.summary import summarise
 from emosense.evaluation.voice_adaptation import SpeakerPredictions
-from emosense.tables.cells import escape_cell
+from emosense.storage.cells import escape_cell
 from emosense.training.feature_table import FeatureTable
 
 Float64 = NDArray[np.float64]

@@ -19,6 +19,7 @@ from emosense.errors import NothingToDo, UsageError
 from emosense.inputs.inventory import is_ls_line, is_manifest, ls_names, manifest_names
 from emosense.inputs.name_columns import KNOWN_COLUMNS, PATH_COLUMNS, name_columns, parquet_names
 from emosense.inputs.names import Name
+from emosense.storage.cells import original_path, unescape_cell
 from emosense.storage.locations import beside, join, local_path, redact
 from emosense.storage.reading import open_stream
 from emosense.storage.schemes import is_url
@@ -187,8 +188,8 @@ def named_place(name: str, table: str, root: str = "") -> str:
         # A URL may have its special characters encoded, which a path has not.
         decoded = urllib.parse.unquote(path, errors="surrogateescape")
         return decoded if not is_url(path) and not os.path.lexists(path) and os.path.lexists(decoded) else path
-    # A table that EmoSense wrote has a mark before a name that begins like a formula.
-    names = (name, name[1:]) if name.startswith("'") else (name,)
+    # A table that EmoSense wrote has marks in names that a spreadsheet would run, and escapes what is not UTF-8.
+    names = dict.fromkeys((name, unescape_cell(name), original_path(name), original_path(unescape_cell(name))))
     if root:
         places = [each if os.path.isabs(each) else join(root, each) for each in names]
     else:

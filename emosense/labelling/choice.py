@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from emosense.errors import NothingToDo, UsageError
 from emosense.inputs.path_table import named_place
 from emosense.labelling.speakers import Speakers
+from emosense.storage.cells import escape_cell, original_path, printable_path
 from emosense.storage.folders import exists
 from emosense.storage.locations import absolute_location, redact
 from emosense.storage.schemes import is_url
 from emosense.storage.writing import atomic_writer
-from emosense.tables.cells import escape_cell, original_path, printable_path
 from emosense.tables.readers import read_records
 
 DEFAULT_N: Final = 40

@@ -11,10 +11,10 @@ from typing import Any, BinaryIO, Final
 
 from emosense.errors import UsageError
 from emosense.inputs.path_table import named_place
+from emosense.storage.cells import original_path, unescape_cell
 from emosense.storage.locations import absolute_location, redact
 from emosense.storage.reading import open_stream
 from emosense.storage.text_table import text_table
-from emosense.tables.cells import original_path, unescape_cell
 
 _BATCH_ROWS: Final = 4096
 _COLUMNS: Final = ("path", "channel", "speaker")

@@ -14,8 +14,8 @@ from emosense.reports.markup import EMPTY, Markup, element, name, text
 from emosense.reports.number_text import count, decimal, percent, seconds
 from emosense.reports.table import Table
 from emosense.reports.tally import Tally
+from emosense.storage.cells import original_path
 from emosense.storage.schemes import is_url
-from emosense.tables.cells import original_path
 
 
 def certainty(tally: Tally, output: str) -> list[Markup]:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.errors import UsageError
+from emosense.storage.cells import unescape_cell
 from emosense.storage.locations import join, redact
 from emosense.storage.reading import read_bytes, read_json
-from emosense.tables.cells import unescape_cell
 
 # Model families whose names are initials.
 _INITIALS: Final = ("mlp", "cnn")

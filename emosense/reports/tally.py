@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from emosense.emotions import EMOTIONS
 from emosense.reports.label_table import LabelRow
-from emosense.tables.cells import original_path, printable_path
+from emosense.storage.cells import original_path, printable_path
 from emosense.tables.columns import QUALITY_COLUMNS
 
 N_CLIPS: Final = 12

@@ -11,6 +11,8 @@ from emosense.storage.schemes import is_url, scheme_name, scheme_of
 
 # Stands for a credential that is not shown.
 HIDDEN: Final = "***"
+# Up to the last @ before the path: a password may contain one. What Azure has there is the name of a container.
+_USER: Final = re.compile(r"(?i)(?P<container>\b(?:abfss?|wasbs?|az)://[^/\s@:]+@)(?![^/\s]*@)|://[^/\s]*@")
 _CREDENTIAL: Final = re.compile(
     r"(?i)([?&](?:[^=&\s]*(?:key|token|secret|signature|sig|password|credential)[^=&\s]*))=[^&\s]+"
 )
@@ -179,8 +181,7 @@ def without_credentials(text: str) -> str:
     str
         With ``***`` in place of each.
     """
-    # Up to the last @ before the path: a password may contain one.
-    text = re.sub(r"(://)[^/\s]*@", rf"\1{HIDDEN}@", text)
+    text = _USER.sub(lambda match: match[0] if match["container"] else f"://{HIDDEN}@", text)
     return _CREDENTIAL.sub(rf"\1={HIDDEN}", text)
 
 

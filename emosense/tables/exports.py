@@ -17,10 +17,10 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Final
 
 from emosense.emotions import EMOTIONS
+from emosense.storage.cells import printable_path, quoted_cell
 from emosense.storage.folders import make_inner_folder
 from emosense.storage.locations import join
 from emosense.storage.writing import atomic_writer, write_bytes
-from emosense.tables.cells import printable_path, quoted_cell
 from emosense.tables.formats import OUTPUT_FORMATS, OutputFormat, TableLayout, WriteRows, single_file
 from emosense.tables.row import Row
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, Final, TypeVar
 
 from emosense.errors import UsageError
+from emosense.storage.cells import printable_path, unescape_cell
 from emosense.storage.locations import join, redact
 from emosense.storage.reading import open_stream, parse_json
 from emosense.storage.text_table import MAX_LINE, text_table
-from emosense.tables.cells import printable_path, unescape_cell
 from emosense.tables.columns import SCHEMA
 from emosense.tables.data_set import data_files
 from emosense.tables.formats import format_of

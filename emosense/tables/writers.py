@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from emosense.tables.cells import escape_cell, printable_path, quoted_cell
+from emosense.storage.cells import escape_cell, printable_path, quoted_cell
 from emosense.tables.columns import SCHEMA_VERSION, Column
 from emosense.tables.formats import OUTPUT_FORMATS, OutputFormat, TableLayout, WriteRows, single_file
 from emosense.tables.row import Row

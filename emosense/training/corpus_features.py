@@ -13,8 +13,8 @@ from emosense.features.config import FeatureConfig
 from emosense.inputs.corpus import Corpus
 from emosense.progress import Progress, plural
 from emosense.ray_session import ray_session
+from emosense.storage.cells import printable_path
 from emosense.storage.locations import redact
-from emosense.tables.cells import printable_path
 from emosense.training.extract_on_ray import extract_on_ray
 from emosense.training.extraction import Copy, Variant
 from emosense.training.feature_files import StoredFeatures, is_passing, recording_key

@@ -19,8 +19,8 @@ from emosense.arrays import Float32
 from emosense.errors import UsageError
 from emosense.features.config import FeatureConfig
 from emosense.inputs.utterance import Utterance
+from emosense.storage.cells import printable_path
 from emosense.storage.locations import redact
-from emosense.tables.cells import printable_path
 from emosense.training.extraction import Copy
 from emosense.training.mapped_values import MappedValues
 from emosense.training.parquet import WrongContentError, read_parquet, read_rows

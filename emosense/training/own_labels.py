@@ -17,8 +17,8 @@ from emosense.errors import UsageError
 from emosense.inputs.names import named_recording
 from emosense.inputs.path_table import named_place
 from emosense.inputs.recording import Recording
+from emosense.storage.cells import original_path
 from emosense.storage.locations import absolute_location, redact
-from emosense.tables.cells import original_path
 from emosense.tables.readers import read_records
 
 _COLUMNS: Final = ("path", "emotion", "speaker", "confidence")

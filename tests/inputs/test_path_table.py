@@ -12,6 +12,7 @@ import pytest
 from emosense.errors import NothingToDo, UsageError
 from emosense.inputs.names import Name
 from emosense.inputs.path_table import is_table, names_in_list, names_in_table
+from emosense.storage.cells import escape_cell, printable_path, quoted_cell
 
 
 @pytest.fixture
@@ -115,3 +116,14 @@ def test_tables_are_told_from_folders(folder: Path) -> None:
     (folder / "old.csv").mkdir()
     found = [is_table(name) for name in ("s3://b/t.csv", "l.TXT", "t.parquet", "old.csv", "a.wav", "in")]
     assert found == [True, True, True, False, False, False]
+
+
+def test_a_table_that_label_wrote_names_its_recordings_whatever_their_names(folder: Path) -> None:
+    odd = [b"ship/a;=1+1;.wav", b"ship/\xff\xfe.wav", b"=1+1.wav", b"'=.wav", b"ship/nl\n@x.wav", b"bytes:.wav"]
+    for name in odd:
+        Path(os.fsdecode(name)).write_bytes(b"x")
+    cells = [quoted_cell(escape_cell(printable_path(os.fsdecode(name)))) for name in odd]
+    table = written("labels.csv", "path\r\n" + "\r\n".join(cells) + "\r\n")
+    assert [os.fsencode(name) for name in names(names_in_table(table, str(folder)))] == [
+        os.fsencode(f"{folder}/") + name for name in odd
+    ]

@@ -36,8 +36,8 @@ from emosense.labelling.subprocess_labeller import SubprocessLabeller
 from emosense.models.model import read_model
 from emosense.reports.label_table import read_labels
 from emosense.storage import objects
+from emosense.storage.cells import original_path, unescape_cell
 from emosense.storage.folder_lock import lock_folder
-from emosense.tables.cells import original_path, unescape_cell
 from emosense.tables.columns import COLUMNS
 
 WORKER = (str(REPOSITORY / "tests" / "crashing_worker.py"),)

@@ -27,7 +27,7 @@ from emosense.labelling.speaker_rule import SpeakerRule
 from emosense.labelling.speakers import Speakers
 from emosense.reports.label_table import read_labels
 from emosense.reports.tally import count_labels
-from emosense.tables.cells import original_path
+from emosense.storage.cells import original_path
 from emosense.tables.row import Row, labelled_row
 
 

@@ -22,7 +22,7 @@ from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.recording import Recording
 from emosense.inputs.utterance import Utterance
 from emosense.reports import comparison_report, evaluation_report, label_report
-from emosense.tables.cells import escape_cell
+from emosense.storage.cells import escape_cell
 from emosense.tables.formats import OUTPUT_FORMATS, TableLayout
 from emosense.tables.row import Row, error_row, labelled_row
 from emosense.training.feature_table import FeatureTableWriter

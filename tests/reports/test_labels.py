@@ -25,7 +25,7 @@ from emosense.errors import OutputError, RecordingError, UsageError
 from emosense.labelling.choice import choose_recordings
 from emosense.reports import label_report, save_figures
 from emosense.reports.clips import audio_link
-from emosense.tables.cells import printable_path
+from emosense.storage.cells import printable_path
 from emosense.tables.columns import COLUMNS
 from emosense.tables.formats import OUTPUT_FORMATS, TableLayout
 from emosense.tables.row import Row, error_row, labelled_row

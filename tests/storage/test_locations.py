@@ -40,6 +40,8 @@ def test_a_signed_url_is_the_same_place_with_another_signature(signature: str) -
         ("a.wav?X-Amz-Signature=1&x=2", "a.wav?X-Amz-Signature=***&x=2"),  # the name of a local file
         ("https://h/a.wav?token=1&n=2", "https://h/a.wav?token=***&n=2"),
         ("https://user:word@h/a.wav", "https://***@h/a.wav"),
+        ("wasbs://calls@account.blob.core.windows.net/a.wav", "wasbs://calls@account.blob.core.windows.net/a.wav"),
+        ("abfss://user:word@account/a.wav", "abfss://***@account/a.wav"),
         ("https://h/a.wav?sp=1", "https://h/a.wav?sp=1"),
     ],
 )

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import ERROR_CODES, RecordingError, UsageError
-from emosense.tables.cells import escape_cell, original_path, printable_path, unescape_cell
+from emosense.storage.cells import escape_cell, original_path, printable_path, unescape_cell
 from emosense.tables.columns import COLUMNS
 from emosense.tables.formats import TableLayout, format_of
 from emosense.tables.row import Row, error_row, labelled_row

@@ -115,8 +115,13 @@ def _names(folder: str) -> list[str]:
 def _versions(location: str) -> dict[str, str]:
     """Return what the store says about an object, whose name is then empty, or about those below a folder."""
     fs, path = filesystem(location)
+    what = f"looking at {redact(location)}"
     try:
-        found = retry(lambda: fs.find(path, detail=True), f"looking at {redact(location)}")
+        info = retry(lambda: fs.info(path), what)
+        if info["type"] != "directory":
+            return {"": object_version(info)}
+        # Not for one object, which adlfs gives as a list.
+        found = retry(lambda: fs.find(path, detail=True), what)
     except FileNotFoundError:
         return {}
     return {name[len(path) :].lstrip("/"): object_version(info) for name, info in found.items()}

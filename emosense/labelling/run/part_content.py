@@ -12,7 +12,7 @@ from emosense.inputs.recording import Listed
 from emosense.labelling.labelled import Labelled
 from emosense.labelling.run.finished import Finished, as_segment, is_tried_again
 from emosense.labelling.run.part_file import HEADER, NAME, part_schema
-from emosense.tables.cells import original_path
+from emosense.storage.cells import original_path
 from emosense.tables.columns import QUALITY_COLUMNS
 from emosense.tables.row import Row
 
