@@ -148,7 +148,12 @@ def _is_ignored_entry(
 
     `seen` has the targets of links to folders: each is listed once.
     """
-    target = os.path.realpath(entry.path) if entry.is_symlink() else ""
+    try:
+        target = os.path.realpath(entry.path) if entry.is_symlink() else ""
+    except PermissionError:
+        # The kernel does not say where the links of other processes lead.
+        ignored["link"] += 1
+        return True
     if target:
         inside = target == real_root or target.startswith(real_root + os.sep)
         # A linked folder inside the root is listed under its own name, unless that one is ignored.
