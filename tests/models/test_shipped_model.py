@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +56,10 @@ def test_the_samples_are_labelled_by_the_shipped_model(tmp_path: Path) -> None:
 def test_the_card_of_a_shipped_model_follows_from_its_description(name: str) -> None:
     files = read_model(name)
     card = (Path(emosense.__file__).parent / "models" / name / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert card == model_card(files.description)
+    # Figures beside those of the other models are added by benchmarks/shipped_models.py.
+    own = re.sub(r"\n## Compared with the other shipped models\n.*?(?=\n## Scores\n)", "", card, flags=re.DOTALL)
+    assert own != card
+    assert own == model_card(files.description)
 
 
 def test_the_models_commands_list_show_and_verify() -> None:
@@ -63,12 +67,8 @@ def test_the_models_commands_list_show_and_verify() -> None:
         command = [sys.executable, "-m", "emosense", "models", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
-    listed = run("list").stdout.splitlines()
-    assert [line.split("\t")[:2] for line in listed] == [
-        ["accurate", f"accurate {__version__}"],
-        ["default", f"default {__version__}"],
-        ["fast", f"cnn-default {__version__}"],
-    ]
+    _, *listed = run("list").stdout.splitlines()
+    assert [line.split()[:2] for line in listed] == [[name, __version__] for name in ("accurate", "default", "fast")]
     assert json.loads(run("show").stdout)["emotions"] == list(EMOTIONS)
     assert "verified" in run("verify", "default").stderr
     assert run("verify", "nobody").returncode == 7
