@@ -270,6 +270,8 @@ def test_a_second_one_that_is_damaged_makes_the_whole_partial(tmp_path: Path) ->
     assert (row.status, row.decoded_s) == ("partial", pytest.approx(2.5, abs=0.01))
 
 
+# Of the first version: items, then a footer alone.
+APE_V1 = b"\x05\0\0\0\0\0\0\0Title\0Voice" + b"APETAGEX" + struct.pack("<4I", 1000, 51, 1, 0) + bytes(8)
 APE_TAG = b"APETAGEX" + struct.pack("<4I", 2000, 3500, 1, 0) + bytes(8) + bad_audio.noise(3468)
 SINGLE = {
     "wav and an ID3 tag": bad_audio.wav(1.0) + bad_audio.id3(2000),
@@ -354,3 +356,17 @@ def test_silence_at_the_end_of_a_flac_with_a_picture_in_its_tag_is_no_recording(
     soundfile.write(path, np.concatenate([noise, np.zeros(16_000 * silence_s)]), 16_000)
     path.write_bytes(path.read_bytes() + b"APETAGEX" + bytes(range(128)) * 480)
     assert decoded(path).status == "ok"
+
+
+def test_an_mp3_that_counts_its_frames_and_not_its_bytes_hides_nothing(tmp_path: Path) -> None:
+    path, content = tmp_path / "joined.mp3", bytearray(bad_audio.mp3(1.0))
+    place = max(content.find(b"Xing"), content.find(b"Info"))
+    assert content[place + 7] & 3 == 3
+    content[place + 7] = 1
+    path.write_bytes(content)
+    alone = decoded(path)
+    assert (alone.status, alone.decoded_s) == ("ok", pytest.approx(1.0, abs=0.1))
+    for second in (bytes(content), bad_audio.mp3(1.0), APE_V1 + bytes(content)):
+        path.write_bytes(bytes(content) + second)
+        row = decoded(path)
+        assert (row.status, row.decoded_s) == ("ok", pytest.approx(2 * alone.decoded_s, abs=0.1))
