@@ -127,8 +127,9 @@ class SoundFileDecoder:
         if position < self._content.size:
             yield from self._rest(n_read, None)
         # One of another format is not read: the end of a FLAC is only known when it was decoded.
-        end = max(1, position - _READ_AHEAD_BYTES)
-        self.is_broken |= begins_after(self._content, end, is_flac=True) is not None
+        # What was read ahead may lie in padding, which is passed from there.
+        ends = (max(1, position - _READ_AHEAD_BYTES), position)
+        self.is_broken |= any(begins_after(self._content, end, is_flac=True) is not None for end in ends)
 
     def _rest(self, n_read: int, fault: Exception | None) -> Iterator[Float32]:
         """Yield what FFmpeg decodes from frame `n_read` on."""

@@ -170,6 +170,16 @@ def test_a_broadcast_with_other_stream_numbers_is_read_on(numbers: dict[str, int
     assert (row.status, row.decoded_s) == ("ok", pytest.approx(3.4, abs=PADDING_S))
 
 
+def test_a_recording_far_behind_a_flac_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "joined.flac"
+    for n_bytes in (1000, 90_000):
+        for second in (bad_audio.mp3(2.0), bad_audio.id3(10) + bad_audio.mp3(2.0), bad_audio.wav()):
+            path.write_bytes(bad_audio.encoded("FLAC", "PCM_16", 2.0) + bytes(n_bytes) + second)
+            assert decoded(path).status == "partial"
+    path.write_bytes(bad_audio.encoded("FLAC", "PCM_16", 2.0) + bytes(90_000))
+    assert decoded(path).status == "ok"
+
+
 def test_an_mp3_that_counts_frames_and_no_bytes_is_read_on(tmp_path: Path) -> None:
     content = bytearray(bad_audio.mp3(1.0))
     place = max(content.find(b"Info"), content.find(b"Xing"))
