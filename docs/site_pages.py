@@ -23,6 +23,7 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "emosense/models/default/MODEL_CARD.md": "model-default.md",
     "emosense/models/accurate/MODEL_CARD.md": "model-accurate.md",
+    "emosense/models/fast/MODEL_CARD.md": "model-fast.md",
 }
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 

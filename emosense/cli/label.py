@@ -11,36 +11,28 @@ import typer
 from emosense.cli.label_options import (
     Adapt,
     AsJson,
-    Channels,
     DryRun,
     Emotions,
     Engine,
     EngineName,
     FileTimeout,
     Formats,
-    Hop,
     Inputs,
     InsideOption,
     Limit,
     MaxDuration,
     MaxErrors,
-    MaxSegment,
     MinConfidence,
-    MinSegment,
     ModelName,
     Output,
     Quality,
     Report,
     Restart,
-    SegmentBy,
-    SegmentByOption,
     Segments,
     Sniff,
     SpeakersOption,
     Strict,
-    Track,
     Verbose,
-    Window,
 )  # fmt: skip
 from emosense.cli.log_file import LogFile
 from emosense.cli.options import (
@@ -57,6 +49,16 @@ from emosense.cli.options import (
     print_message,
 )  # fmt: skip
 from emosense.cli.params_file import LoadParams, SaveParams, saved_params
+from emosense.cli.segment_options import (
+    Channels,
+    Hop,
+    MaxSegment,
+    MinSegment,
+    SegmentBy,
+    SegmentByOption,
+    Track,
+    Window,
+)  # fmt: skip
 from emosense.cli.standard_output import STANDARD_OUTPUT, printed_table
 from emosense.errors import UsageError
 

@@ -119,14 +119,22 @@ class MlflowLog(FigureLog):
     ----------
     address : str
         Its address, as ``MLFLOW_TRACKING_URI`` has it.
+
+    Raises
+    ------
+    UsageError
+        If the server does not answer, or MLflow does not take the address.
     """
 
     def __init__(self, address: str) -> None:
-        from mlflow import MlflowClient
+        from mlflow import MlflowClient, MlflowException
 
-        self._client: Any = MlflowClient(tracking_uri=address)
-        found = self._client.get_experiment_by_name(_EXPERIMENT)
-        self._experiment = found.experiment_id if found else self._client.create_experiment(_EXPERIMENT)
+        try:
+            self._client: Any = MlflowClient(tracking_uri=address)
+            found = self._client.get_experiment_by_name(_EXPERIMENT)
+            self._experiment = found.experiment_id if found else self._client.create_experiment(_EXPERIMENT)
+        except MlflowException as err:
+            raise UsageError(f"--mlflow {redact(address)}: {' '.join(str(err).split())}") from err
         self._runs: dict[str, str] = {}
 
     def epoch_done(self, epoch: Epoch) -> None:

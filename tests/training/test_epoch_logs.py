@@ -60,3 +60,9 @@ def test_mlflow_gets_a_run_for_each_network(tmp_path: Path, monkeypatch: pytest.
 def test_event_files_are_local() -> None:
     with pytest.raises(UsageError, match="--tensorboard is a local folder, not s3://bucket/logs"):
         EpochLogs(tensorboard="s3://bucket/logs").check()
+
+
+def test_an_address_that_mlflow_does_not_take_is_said_in_one_line() -> None:
+    with pytest.raises(UsageError, match=r"--mlflow nosuch://x: .*unsupported URI") as caught:
+        EpochLogs(mlflow="nosuch://x").open()
+    assert "\n" not in str(caught.value)
