@@ -1,8 +1,9 @@
 """CPU time of labelling a short recording, or of its features, against an earlier version of EmoSense.
 
     git worktree add ../before 950243d
-    python benchmarks/against.py ../before RAVDESS -o docs/benchmarks/against.md --models default=fast accurate
-    python benchmarks/against.py ../before RAVDESS -o docs/benchmarks/against-sets.md --sets whisper logmel
+    python benchmarks/against.py ../before RAVDESS -o docs/benchmarks/against.md --models default=fast
+    git worktree add ../before-sets 63f945c
+    python benchmarks/against.py ../before-sets RAVDESS -o docs/benchmarks/against-sets.md --sets whisper logmel
 
 Each version runs in a process of its own, with its own shipped models; they take turns, so that what else the machine
 does affects both. The model ``default`` of that version is called ``fast`` now.
@@ -38,7 +39,10 @@ def prepared(paths):
 label = bare.label
 """
 FEATURES = """
-from emosense.audio.waveform import read_waveform
+try:
+    from emosense.audio.waveform import read_waveform
+except ModuleNotFoundError:  # earlier versions
+    from emosense.audio.reader import read_waveform
 from emosense.audio.speech import speech_of
 from emosense.features.config import default_config
 from emosense.features.sets import FEATURE_SETS
