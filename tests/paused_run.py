@@ -42,10 +42,13 @@ def paused(
     command += ["--engine", "local", "-j", "1", "--limit", str(limit)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as driver:
         try:
-            end_s = time.monotonic() + 60
-            while not mark.exists() and driver.poll() is None and time.monotonic() < end_s:
+            end_s = time.monotonic() + 120
+            while not (is_paused := mark.exists()) and driver.poll() is None and time.monotonic() < end_s:
                 time.sleep(0.02)
-            assert mark.exists(), driver.communicate()
+            if not is_paused:
+                # One that stops itself after all would never close its standard error.
+                driver.kill()
+            assert is_paused, driver.communicate()
             yield driver
         finally:
             driver.kill()
