@@ -11,7 +11,6 @@ _KINDS: Final = (MPEG, ADTS, AC3, PROGRAM_STREAM, TRANSPORT)
 # Frames after something else are a recording if they fill most of the rest of the file. Many breaks are those of a
 # database, which keeps its content in pages of 4 to 64 KiB.
 _LEAST_SHARE, _BYTES_A_BREAK, _LONGEST_LEAD_BYTES = 0.5, 1 << 18, 1 << 16
-_BLOCK_BYTES: Final = 1 << 20
 
 
 def first_frame(content: Content) -> int | None:
@@ -35,19 +34,10 @@ def first_frame(content: Content) -> int | None:
 
 
 def _fills_rest(content: Content, start: int, kind: FrameKind) -> bool:
-    place, n_frame_bytes, n_breaks, end = start, 0, 0, content.size
-    block, block_start = b"", 0
-    while place < end and n_breaks <= 1 + (place - start) // _BYTES_A_BREAK:
-        if not block_start <= place <= block_start + len(block) - kind.n_header:
-            block, block_start = content.at(place, _BLOCK_BYTES), place
-            if len(block) < kind.n_header:
-                return n_frame_bytes >= _LEAST_SHARE * (end - start)
-        length = kind.length_of(block[place - block_start : place - block_start + kind.n_header])
-        if length:
-            n_frame_bytes += length
-        else:
-            n_breaks += 1
-            again = kind.first(content, place, _LONGEST_LEAD_BYTES)
-            length = _LONGEST_LEAD_BYTES if again is None else max(again - place, 1)
-        place += length
-    return place >= end and n_frame_bytes >= _LEAST_SHARE * (end - start)
+    place, n_frame_bytes, n_breaks = start, 0, 0
+    while place < content.size and n_breaks <= 1 + (place - start) // _BYTES_A_BREAK:
+        end = kind.end(content, place)
+        again = kind.first(content, end, _LONGEST_LEAD_BYTES)
+        n_frame_bytes, n_breaks = n_frame_bytes + end - place, n_breaks + 1
+        place = end + _LONGEST_LEAD_BYTES if again is None else again
+    return place >= content.size and n_frame_bytes >= _LEAST_SHARE * (content.size - start)
