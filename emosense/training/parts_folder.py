@@ -72,20 +72,18 @@ def parts_folder(output: str, on_message: Callable[[str], None]) -> Iterator[Par
     is_local = not is_url(output)
     if is_local and not os.path.isdir(os.path.dirname(os.path.abspath(output))):
         raise OutputError(f"cannot write {redact(output)}: there is no such folder")
-    with lock_folder(folder, on_message) as lock:
-        lock.protect([output])
-        try:
-            yield PartsFolder(folder, lock.commit)
-        finally:
-            # Before the lock is released: the file that another run locks afterwards is its own.
-            _remove_if_empty(folder, is_local)
-    _remove_if_empty(folder, is_local)
-
-
-def _remove_if_empty(folder: str, is_local: bool) -> None:
-    """Remove a local folder, unless something is left, such as the features of a run that is stopped."""
-    if is_local:
-        with contextlib.suppress(OSError):
-            os.unlink(join(folder, "lock"))
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)
+    try:
+        with lock_folder(folder, on_message) as lock:
+            lock.protect([output])
+            try:
+                yield PartsFolder(folder, lock.commit)
+            finally:
+                if is_local:
+                    # Before the lock is released: the file that another run locks afterwards is its own.
+                    with contextlib.suppress(OSError):
+                        os.unlink(join(folder, "lock"))
+    finally:
+        if is_local:
+            # What is left, such as the features of a run that is stopped, keeps the folder.
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
