@@ -20,6 +20,8 @@ BAD: Final = "bad_archive"
 MAX_NAME_BYTES: Final = 1 << 16
 # The list holds sizes in 64 bits.
 _MOST_BYTES: Final = 1 << 63
+# Silence shrinks a thousandfold, so that only what is also large is refused.
+_MAX_RATIO, _LARGE_BYTES = 100, 1 << 28
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,6 +63,22 @@ def bad(name: str, reason: str, size: int = -1) -> Member:
     Member
     """
     return Member(name, size if size < _MOST_BYTES else -1, f"bad:{reason}")
+
+
+def most_unpacked(n_packed: int) -> int:
+    """Return the most that compressed bytes may unpack to: what gives more is made to fill a disk.
+
+    Parameters
+    ----------
+    n_packed : int
+        Number of compressed bytes.
+
+    Returns
+    -------
+    int
+        Number of bytes.
+    """
+    return max(_LARGE_BYTES, _MAX_RATIO * n_packed)
 
 
 def is_archive(name: str) -> bool:

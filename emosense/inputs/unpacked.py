@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, cast
 
 from emosense.errors import RecordingError
-from emosense.inputs.archive import BAD, Member, bad
+from emosense.inputs.archive import BAD, Member, bad, most_unpacked
 from emosense.inputs.tar_index import tar_members
 from emosense.storage.locations import shown_location
 from emosense.storage.objects import faults_of_temporary
@@ -26,8 +26,6 @@ _OPENERS: Final[dict[str, Callable[[Any], Any]]] = {
     ".tar.xz": lzma.open,
 }
 _PIECE_BYTES: Final = 1 << 20
-# As in `emosense.inputs.zip_index`.
-_MAX_RATIO, _LARGE_BYTES = 100, 1 << 28
 
 
 class UnpackedTar:
@@ -47,7 +45,7 @@ class UnpackedTar:
         name = shown_location(file.location).lower()
         opener = next(opener for extension, opener in _OPENERS.items() if name.endswith(extension))
         self._stream: Any = opener(io.BufferedReader(cast("io.RawIOBase", file.stream()), _PIECE_BYTES))
-        self._most_bytes = max(_LARGE_BYTES, _MAX_RATIO * file.length)
+        self._most_bytes = most_unpacked(file.length)
         self._n_unpacked, self._held = 0, b""
         self._kept: Any = None
         if is_kept:

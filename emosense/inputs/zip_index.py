@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import Final
 
-from emosense.inputs.archive import Member, bad
+from emosense.inputs.archive import Member, bad, most_unpacked
 from emosense.storage.ranges import RangeFile
 
 # APPNOTE.TXT 4.3.16, 4.3.15, 4.3.14 and 4.3.12.
@@ -23,8 +23,6 @@ _ENCRYPTED: Final = 1 | 1 << 6 | 1 << 13
 _UTF_8: Final = 1 << 11
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _LINK, _KIND = 0o120000, 0o170000
-# Silence shrinks a thousandfold, so that only what is also large is refused.
-_MAX_RATIO, _LARGE_BYTES = 100, 1 << 28
 
 
 def zip_members(file: RangeFile) -> Iterator[Member]:
@@ -69,7 +67,7 @@ def zip_members(file: RangeFile) -> Iterator[Member]:
             yield bad(name, "it is encrypted", size)
         elif method not in _METHODS:
             yield bad(name, f"it is packed with method {method}, which is not read", size)
-        elif size > max(_LARGE_BYTES, _MAX_RATIO * packed):
+        elif size > most_unpacked(packed):
             yield bad(name, f"{packed:,} bytes would unpack to {size:,}", size)
         else:
             yield Member(name, size, f"zip:{header + shift}:{packed}:{size}:{method}:{crc}")

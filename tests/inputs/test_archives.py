@@ -23,7 +23,7 @@ import soundfile
 from made_sounds import voice
 
 from emosense.errors import RecordingError
-from emosense.inputs import unpacked
+from emosense.inputs import archive as archives
 from emosense.inputs.archive_listing import open_archives
 from emosense.inputs.listing import Listing
 from emosense.inputs.listing_config import ListingConfig
@@ -251,7 +251,7 @@ def test_what_lies_before_the_damage_of_a_compressed_tar_is_read(name: str, tmp_
 
 
 def test_a_tar_that_unpacks_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacked, "_LARGE_BYTES", 1 << 20)
+    monkeypatch.setattr(archives, "_LARGE_BYTES", 1 << 20)
     write_tar(tmp_path / "t.tgz", {"a.wav": b"a" * 1000, "b.wav": bytes(1 << 24)})
     archive, member = listed(tmp_path / "t.tgz")[0]
     assert fault(archive) == "the archive unpacks to far more than it takes"
