@@ -139,8 +139,8 @@ class LabelRun:
         failure = self.watch.check(chunk.readings)
         if failure is not None:
             raise failure
-        if chunk.bugs and (told := self.folder.bugs.add(chunk.bugs)):
-            self.progress.message(told)
+        if chunk.bugs and (sentence := self.folder.bugs.add(chunk.bugs)):
+            self.progress.message(sentence)
         for problem in chunk.problems:
             self.progress.message(problem)
         self.progress.advance(chunk.cost.n_labelled, chunk.n_errors)

@@ -6,10 +6,9 @@ machines are never compared.
 
 A run that was paused does not know it when it wakes. So ownership ends with the time that has passed since the last
 renewal, and the lease is read again just before a table or the manifest is put in place. Between this reading and the
-last step the run may be paused once more: where storage can compare (S3,
-Google Cloud Storage, Azure), or a name can be taken only once (a new file
-in a local folder), the step itself fails if another run has been there. Elsewhere a pause of more than ten seconds
-between these two instants is not noticed.
+last step the run may be paused once more: where storage can compare (S3, Google Cloud Storage, Azure), or a name can be
+taken only once (a new file in a local folder), the step itself fails if another run has been there. Elsewhere a pause
+of more than ten seconds between these two instants is not noticed.
 """
 
 from __future__ import annotations

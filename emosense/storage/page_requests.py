@@ -93,7 +93,7 @@ def _is_folder(blob: Any) -> bool:
 
 
 def _folders(bucket: str, prefix: str, names: Iterator[str] | tuple[str, ...]) -> list[dict[str, Any]]:
-    # A folder whose own name is empty cannot be told from the one that it is in: it is named, and not listed.
+    # A folder whose own name is empty has the path of the one that it is in: it is named, and not listed.
     kinds = ((name, "unnamed" if name == f"{prefix}/" else "directory") for name in names)
     return [{"name": f"{bucket}/{name[:-1]}", "type": kind} for name, kind in kinds]
 
