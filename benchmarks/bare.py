@@ -52,7 +52,7 @@ def pool(model: str, folder: str) -> int:
 def extract(job: tuple[list[str], str]) -> list[dict[str, object]]:
     from emosense.features.config import default_config
     from emosense.inputs.recording import Recording
-    from emosense.training.extraction import extract_recordings
+    from emosense.training.features.extraction import extract_recordings
 
     paths, name = job
     return extract_recordings([Recording(path, path, -1, "") for path in paths], default_config(name))
@@ -62,7 +62,7 @@ def features(name: str, folder: str) -> int:
     from emosense.features.config import default_config
     from emosense.inputs.recording import Recording
     from emosense.inputs.utterance import Utterance
-    from emosense.training.feature_table import FeatureTableWriter
+    from emosense.training.features.table import FeatureTableWriter
 
     paths = found(folder)
     chunks = [paths[first : first + CHUNK] for first in range(0, len(paths), CHUNK)]

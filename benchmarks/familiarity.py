@@ -24,7 +24,7 @@ from emosense.models.model import read_model
 from emosense.progress import Silent
 from emosense.training.familiarity import learn_familiarity
 from emosense.training.familiarity_graph import recording_values
-from emosense.training.feature_cache import FeatureSource, load_tables
+from emosense.training.features.source import FeatureSource, load_tables
 
 HELD_OUT = 5
 

@@ -57,8 +57,8 @@ def made_blocks(n_clips: int) -> Iterator[Any]:
     """Give the blocks of a shard as Ray Data does; the features of each are the same."""
     import pyarrow as pa
 
-    from emosense.training.shards import blocks
-    from emosense.training.training_set import TrainingSet
+    from emosense.training.gradient_descent.shards import blocks
+    from emosense.training.gradient_descent.training_set import TrainingSet
 
     rng = np.random.default_rng(0)
     features = [-80 * rng.random(SHAPE, np.float32) for _ in range(64)]
@@ -75,10 +75,10 @@ def work(n_clips: int) -> None:
     """Be the worker, and say what it took."""
     import keras  # noqa: F401 - its memory is none of the shard's
 
-    from emosense.training.fitting import networks
-    from emosense.training.gradient_training import GradientTraining, train_here
+    from emosense.training import networks
+    from emosense.training.gradient_descent.shards import read_shard
+    from emosense.training.gradient_descent.training import GradientTraining, train_here
     from emosense.training.presets import preset
-    from emosense.training.shards import read_shard
 
     config: Any = preset("cnn", "default")
     peak = Peak()

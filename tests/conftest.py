@@ -24,9 +24,9 @@ from emosense.emotions import EMOTIONS
 from emosense.features.config import FeatureConfig, default_config
 from emosense.models.model import write_model
 from emosense.progress import Progress, Silent
-from emosense.training.extraction import Copy, Speed
-from emosense.training.feature_cache import FeatureSource, load_tables
-from emosense.training.feature_table import FeatureTable
+from emosense.training.features.extraction import Copy, Speed
+from emosense.training.features.source import FeatureSource, load_tables
+from emosense.training.features.table import FeatureTable
 
 # A busy machine is no failure: examples have no time limit.
 settings.register_profile("emosense", deadline=None)

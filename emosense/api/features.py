@@ -104,7 +104,7 @@ def extract_features(
     """
     # Imported here, since labelling does not need the settings of training that it imports.
     from emosense.training.encoder_choice import EncoderChoice, with_encoder
-    from emosense.training.extraction import recording_features
+    from emosense.training.features.extraction import recording_features
 
     choice = EncoderChoice(encoder, encoder_output, encoder_normalise)
     if isinstance(features, str):

@@ -45,8 +45,8 @@ def adapt(
     The new model knows the emotions of your table, also those with names of your own.
     """
     from emosense.progress import open_progress
-    from emosense.training.adapt import AdaptJob
-    from emosense.training.adapt import adapt as run
+    from emosense.training.adaptation.adapt import AdaptJob
+    from emosense.training.adaptation.adapt import adapt as run
 
     job = AdaptJob(labels, output, model, encoder, anyway, overwrite, root)
     with open_progress("none" if quiet else progress.value) as reporter:

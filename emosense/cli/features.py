@@ -76,8 +76,8 @@ def features(
     from emosense.inputs.corpus_table import MISSING
     from emosense.progress import open_progress, plural
     from emosense.training.encoder_choice import EncoderChoice, with_encoder
-    from emosense.training.extract_on_ray import report_problems
-    from emosense.training.feature_extraction import extract_corpus
+    from emosense.training.features.corpus_extraction import extract_corpus
+    from emosense.training.features.extract_on_ray import report_problems
 
     if not output.lower().endswith(".parquet"):
         raise UsageError(f"features are written as Parquet: give {redact(output)} the extension .parquet")

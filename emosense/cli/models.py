@@ -104,7 +104,7 @@ def familiarity(
     from emosense.features.encoder.files import default_cache
     from emosense.progress import open_progress
     from emosense.training.familiarity_job import FamiliarityJob, add_familiarity
-    from emosense.training.feature_cache import FeatureSource
+    from emosense.training.features.source import FeatureSource
 
     place = cache or default_cache()
     source = FeatureSource(data[0], place, address, more=tuple(data[1:]), follow_links=follow_links, root=root)

@@ -40,8 +40,8 @@ from emosense.storage.writing import write_bytes
 from emosense.training.encoder_choice import config_with_encoder
 from emosense.training.ensemble import features_of, members_of, settings_sha256
 from emosense.training.epochs import EpochLines, Listeners
-from emosense.training.feature_cache import load_tables, settings_for
-from emosense.training.feature_table import FeatureTable
+from emosense.training.features.source import load_tables, settings_for
+from emosense.training.features.table import FeatureTable
 from emosense.training.network_store import NetworkStore
 from emosense.training.presets import preset
 from emosense.training.train import classes_of, with_epochs

@@ -15,10 +15,10 @@ from emosense.evaluation.choice import EmotionChoice
 from emosense.evaluation.splits import Fold, inner_split
 from emosense.progress import Progress
 from emosense.training.ensemble import assemble, members_of
-from emosense.training.feature_table import FeatureTable
-from emosense.training.gradient_training import TrainedNetwork
+from emosense.training.features.table import FeatureTable
 from emosense.training.prediction import predict, predict_with_heads
 from emosense.training.settings import ModelConfig
+from emosense.training.trained_network import TrainedNetwork
 from emosense.training.training_runs_on_ray import TrainingRun, TrainingRuns
 
 _CALIBRATION_SHARE: Final = 0.2

@@ -13,7 +13,7 @@ from emosense.storage.locations import join, redact
 from emosense.training.encoder_choice import EncoderChoice
 from emosense.training.epoch_logs import EpochLogs
 from emosense.training.extra import check_extra
-from emosense.training.feature_cache import FeatureSource, check_recordings
+from emosense.training.features.source import FeatureSource, check_recordings
 from emosense.training.network_store import holds_networks
 
 # Settings of training, which a given model has no use for. Kind, preset and protocol are missing: their defaults

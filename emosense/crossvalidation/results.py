@@ -16,7 +16,7 @@ from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.summary import summarise
 from emosense.evaluation.voice_adaptation import SpeakerPredictions
 from emosense.storage.cells import escape_cell
-from emosense.training.feature_table import FeatureTable
+from emosense.training.features.table import FeatureTable
 
 Float64 = NDArray[np.float64]
 

@@ -17,8 +17,8 @@ from emosense.crossvalidation.results import Predictions
 from emosense.evaluation.intervals import compare_uar, mean_and_sd
 from emosense.evaluation.metrics import confusion_matrix, uar
 from emosense.progress import Progress, plural
-from emosense.training.feature_cache import FeatureSource, extract_variants
-from emosense.training.feature_table import FeatureTable
+from emosense.training.features.source import FeatureSource, extract_variants
+from emosense.training.features.table import FeatureTable
 
 
 def robustness(

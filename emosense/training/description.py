@@ -11,8 +11,8 @@ from typing import Any, Final
 from emosense._version import __version__
 from emosense.inputs.known_corpora import corpus_licence, corpus_title, joined_licence
 from emosense.training.ensemble import features_of, members_of
-from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import FAMILIES
+from emosense.training.families import FAMILIES
+from emosense.training.features.table import FeatureTable
 from emosense.training.held_out_score import HeldOutScore
 from emosense.training.settings import EnsembleConfig, ModelConfig
 from emosense.training.transfer_settings import TransferConfig

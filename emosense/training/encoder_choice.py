@@ -18,8 +18,8 @@ from emosense.progress import Progress, Silent
 from emosense.storage.locations import without_credentials
 from emosense.storage.schemes import is_url
 from emosense.training.cnn_settings import CnnConfig
-from emosense.training.front_choice import with_front
 from emosense.training.settings import EnsembleConfig, ModelConfig
+from emosense.training.transfer.front_choice import with_front
 from emosense.training.transfer_settings import TransferConfig
 
 _FRAMES_TO_TRY: Final = 100

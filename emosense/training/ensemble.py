@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from emosense.features.config import FeatureConfig
 from emosense.training.cnn_settings import CnnConfig
-from emosense.training.extraction import Copy, Speed
+from emosense.training.features.extraction import Copy, Speed
+from emosense.training.features.waveform_augmentation import RandomCopy
 from emosense.training.graphs import Part, combine
 from emosense.training.mlp_settings import PASSES_WITHOUT_COPIES, MlpConfig
 from emosense.training.settings import EnsembleConfig, Member, ModelConfig, NetworkConfig
 from emosense.training.transfer_settings import TransferConfig
-from emosense.training.waveform_augmentation import RandomCopy
 
 # The name does not change a network's output; features and classes are compared separately.
 _BESIDE_SETTINGS: Final = frozenset({"name", "feature", "classes"})

@@ -22,7 +22,7 @@ class Epoch:
     number, n_epochs : int
         Number of epochs that are done, and of all.
     figures : mapping of str to float
-        Such as ``train_loss`` and ``validation_uar``; see `emosense.training.gradient_training.EpochResult`.
+        Such as ``train_loss`` and ``validation_uar``; see `emosense.training.trained_network.EpochResult`.
     share_done : float
         Share of the network's training that is done, in [0, 1]; later epochs may take longer than the first.
     """

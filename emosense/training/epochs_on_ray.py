@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from emosense.training.cnn_settings import StepsConfig
 from emosense.training.epochs import Epoch, EpochListener, Estimate
-from emosense.training.gradient_training import EpochResult
-from emosense.training.pace import share_done
+from emosense.training.gradient_descent.pace import share_done
+from emosense.training.trained_network import EpochResult
 
 _READ_EVERY_S: Final = 0.5
 _ANSWER_S: Final = 10.0

@@ -17,7 +17,7 @@ from emosense.models.head import EMBEDDING
 from emosense.models.model import DISTANCE, input_names
 from emosense.onnx_session import open_session
 from emosense.training.familiarity import Familiarity
-from emosense.training.feature_table import FeatureTable
+from emosense.training.features.table import FeatureTable
 
 _PREFIX: Final = f"{DISTANCE}_"
 _SMALLEST: Final = 1e-12

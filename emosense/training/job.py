@@ -15,7 +15,7 @@ from emosense.training.encoder_choice import EncoderChoice
 from emosense.training.ensemble import members_of
 from emosense.training.epoch_logs import EpochLogs
 from emosense.training.extra import check_extra
-from emosense.training.fitting import FAMILIES
+from emosense.training.families import FAMILIES
 from emosense.training.presets import model_name
 from emosense.training.settings import ModelConfig, NetworkConfig
 from emosense.training.transfer_settings import TransferConfig

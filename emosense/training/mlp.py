@@ -1,4 +1,4 @@
-"""Feature vectors and labels -> a scikit-learn MLP with one hidden layer, and its ONNX form.
+"""Feature vectors and labels -> a scikit-learn MLP with one hidden layer, as an ONNX graph.
 
 Features are (n, n_values), labels are indices into the configuration's classes, which are the model's output columns in
 that order. Scaling is the pipeline's first step and part of the ONNX graph, which is the whole model.
@@ -6,9 +6,10 @@ that order. Scaling is the pipeline's first step and part of the ONNX graph, whi
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +17,58 @@ from numpy.typing import NDArray
 from emosense.arrays import Float64
 from emosense.errors import UsageError
 from emosense.training.balance import balanced_weights, class_mask
+from emosense.training.ensemble import copies_of
+from emosense.training.epochs import OnEpoch
+from emosense.training.features.table import FeatureTable
+from emosense.training.mlp_export import to_onnx
 from emosense.training.mlp_settings import MlpConfig
+from emosense.training.trained_network import TrainedNetwork
 
 if TYPE_CHECKING:
-    from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import Pipeline
 
 
-# As in the CNN's export (tf2onnx): networks of one graph must use the same operator set.
-_OPSET: Final = 17
-_IR_VERSION: Final = 8
-# A logit whose exponential is 0 in float32.
-_NO_PROBABILITY: Final = -1e4
-
-
 def fit(
+    table: FeatureTable,
+    classes: tuple[str, ...],
+    config: MlpConfig,
+    *,
+    seed: int,
+    validation: FeatureTable | None = None,  # noqa: ARG001 - scikit-learn measures no other rows
+    on_epoch: OnEpoch | None = None,
+) -> TrainedNetwork:
+    """Train an MLP; the copies at other speeds are further rows.
+
+    Parameters
+    ----------
+    table, classes, config, seed, validation, on_epoch
+        See `emosense.training.families.fit`.
+
+    Returns
+    -------
+    TrainedNetwork
+        Its curves have the training loss only.
+    """
+    variants = [table.features, *(table.copies[copy] for copy in copies_of(config))]
+    rows = np.stack([features for variant in variants for features in variant])
+    labels = np.tile(table.labels(classes), len(variants))
+    corpora = table.corpora * len(variants)
+
+    def tell(number: int, loss: float) -> None:
+        if on_epoch is not None:
+            on_epoch(number, config.max_iter, {"train_loss": loss})
+
+    of_classes = dataclasses.replace(config, classes=classes)
+    pipeline = fit_pipeline(rows, labels, of_classes, seed=seed, corpora=corpora, on_pass=tell)
+    losses = pipeline[-1].loss_curve_
+    if on_epoch is not None and len(losses) < config.max_iter:
+        # It stopped early: this many passes were all.
+        on_epoch(len(losses), len(losses), {"train_loss": float(losses[-1])})
+    history = [{"epoch": number, "train_loss": float(loss)} for number, loss in enumerate(losses, start=1)]
+    return TrainedNetwork(to_onnx(pipeline, len(table.features[0]), len(classes)), history)
+
+
+def fit_pipeline(
     features: NDArray[Any],
     labels: NDArray[np.int64],
     config: MlpConfig,
@@ -120,78 +158,3 @@ def _whitening(values: Float64, labels: NDArray[np.int64], shrinkage: float) -> 
     variance, axes = np.linalg.eigh(residual.T @ residual / len(residual))
     transform = axes / np.sqrt((1 - shrinkage) * np.maximum(variance, 0) + shrinkage)
     return np.asarray(transform / (values @ transform).std())
-
-
-def _layers(network: MLPClassifier, n_classes: int) -> list[tuple[Float64, Float64]]:
-    """Coefficients and intercepts of each layer, the last for a softmax over all classes.
-
-    The single logistic output of two classes becomes two outputs; classes that were not trained get no probability.
-    """
-    layers = list(zip(network.coefs_, network.intercepts_, strict=True))
-    if len(network.classes_) == 2:
-        coefficients, intercepts = layers[-1]
-        layers[-1] = np.pad(coefficients, ((0, 0), (1, 0))), np.pad(intercepts, (1, 0))
-    coefficients, intercepts = layers[-1]
-    of_all = np.zeros((len(coefficients), n_classes)), np.full(n_classes, _NO_PROBABILITY)
-    of_all[0][:, network.classes_], of_all[1][network.classes_] = coefficients, intercepts
-    layers[-1] = of_all
-    return layers
-
-
-def to_onnx(pipeline: Pipeline, n_values: int, n_classes: int) -> bytes:
-    """Convert a trained MLP.
-
-    Parameters
-    ----------
-    pipeline : sklearn.pipeline.Pipeline
-        What `fit` returned.
-    n_values : int
-        Length of a feature vector.
-    n_classes : int
-        Number of classes; those that `fit` saw no recording of have the probability 0.
-
-    Returns
-    -------
-    bytes
-        A graph from ``features``, float32 (batch, n_values), to ``probabilities``, float32 (batch, n_classes).
-    """
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    scaler, network = pipeline.named_steps.get("standardise"), pipeline.named_steps["mlp"]
-    # Mel power spans ten decades: unscaled, float32 sums move probabilities by 5e-5; scaled, by 4e-7.
-    dtype, element = (np.float64, TensorProto.DOUBLE) if scaler is None else (np.float32, TensorProto.FLOAT)
-    nodes: list[Any] = []
-    tensors: list[Any] = []
-    last = "features"
-
-    def add(kind: str, *operands: NDArray[Any], **attributes: Any) -> None:
-        nonlocal last
-        names = [f"tensor_{len(tensors) + i}" for i in range(len(operands))]
-        tensors.extend(numpy_helper.from_array(x.astype(dtype), name) for x, name in zip(operands, names, strict=True))
-        output = f"value_{len(nodes)}"
-        nodes.append(helper.make_node(kind, [last, *names], [output], **attributes))
-        last = output
-
-    if scaler is None:
-        add("Cast", to=element)
-    else:
-        add("Sub", scaler.mean_)
-        add("Div", scaler.scale_)
-    for number, (coefficients, intercepts) in enumerate(_layers(network, n_classes)):
-        if number:
-            add("Relu")
-        add("Gemm", coefficients, intercepts)
-    add("Softmax", axis=1)
-    nodes.append(helper.make_node("Cast", [last], ["probabilities"], to=TensorProto.FLOAT))
-    graph = helper.make_graph(
-        nodes,
-        "mlp",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", n_values])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", n_classes])],
-        tensors,
-    )
-    opsets = [helper.make_opsetid("", _OPSET)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="emosense")
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())

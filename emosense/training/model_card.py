@@ -9,7 +9,7 @@ from emosense.emotions import EMOTIONS
 from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.utterance import RAVDESS
 from emosense.progress import plural
-from emosense.training.fitting import FAMILIES
+from emosense.training.families import FAMILIES
 from emosense.training.held_out_score import is_at_chance
 from emosense.training.presets import PRESETS, model_name
 

@@ -18,11 +18,11 @@ from emosense.storage.reading import read_bytes
 from emosense.storage.writing import write_bytes
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.ensemble import copies_of, settings_of
-from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import FAMILIES
-from emosense.training.gradient_training import TrainedNetwork
+from emosense.training.families import FAMILIES
+from emosense.training.features.table import FeatureTable
 from emosense.training.settings import NetworkConfig
 from emosense.training.source_digest import source_digest
+from emosense.training.trained_network import TrainedNetwork
 from emosense.training.transfer_settings import TransferConfig
 
 # Settings of a network that its weights do not depend on.

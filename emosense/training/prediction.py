@@ -15,7 +15,7 @@ from emosense.evaluation.voice_adaptation import SpeakerPredictions, VoiceAdapta
 from emosense.models.model import input_names
 from emosense.models.speaker_head import SPEAKER_PROBABILITIES, read_speaker_head
 from emosense.onnx_session import open_session
-from emosense.training.feature_table import FeatureTable
+from emosense.training.features.table import FeatureTable
 from emosense.training.graphs import PROBABILITIES
 
 

@@ -33,10 +33,10 @@ from emosense.training.ensemble import assemble, features_of, members_of
 from emosense.training.epochs import Epoch, EpochLines, EpochListener, Listeners
 from emosense.training.familiarity import learn_familiarity
 from emosense.training.familiarity_graph import recording_values, with_distance
-from emosense.training.feature_cache import FeatureSource, load_tables, settings_for
-from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import FAMILIES, fit
-from emosense.training.gradient_training import TrainedNetwork
+from emosense.training.families import FAMILIES, fit
+from emosense.training.features.source import FeatureSource, load_tables, settings_for
+from emosense.training.features.table import FeatureTable
+from emosense.training.gradient_descent.train_on_ray import RayTraining, train_with_ray
 from emosense.training.graphs import with_temperature
 from emosense.training.held_out_score import HeldOutScore, cross_validated, score_held_out
 from emosense.training.job import TrainJob, check_job, check_workers, is_side_by_side, takes_steps
@@ -45,7 +45,7 @@ from emosense.training.network_store import NetworkStore, row_digests, run_key
 from emosense.training.prediction import predict
 from emosense.training.presets import preset
 from emosense.training.settings import Member, ModelConfig
-from emosense.training.train_on_ray import RayTraining, train_with_ray
+from emosense.training.trained_network import TrainedNetwork
 from emosense.training.training_runs_on_ray import TrainingRun, TrainingRuns
 from emosense.training.transfer_settings import TransferConfig
 

@@ -16,13 +16,14 @@ from emosense.ray_session import ray_session
 from emosense.training.ensemble import copies_of
 from emosense.training.epochs import EpochLines, EpochListener
 from emosense.training.epochs_on_ray import Reporter, listening
-from emosense.training.extraction import Copy
-from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import fit
-from emosense.training.gradient_training import GradientTraining, TrainedNetwork, train_here
+from emosense.training.families import fit
+from emosense.training.features.extraction import Copy
+from emosense.training.features.table import FeatureTable
+from emosense.training.gradient_descent.training import GradientTraining, train_here
+from emosense.training.gradient_descent.training_set import TrainingSet, Validation
 from emosense.training.network_store import NetworkStore, row_digests, run_key
 from emosense.training.settings import NetworkConfig
-from emosense.training.training_set import TrainingSet, Validation
+from emosense.training.trained_network import TrainedNetwork
 
 # Without the numbers of threads, TensorFlow would use all cores, although the task has one.
 _ENVIRONMENT: Final = {

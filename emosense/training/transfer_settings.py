@@ -59,13 +59,13 @@ class TransferConfig(NetworkConfig):
     layers : tuple of int
         Blocks of the encoder whose output is pooled, counted from 1; blocks after the last of them are cut off.
     pooling : str
-        See `emosense.training.whisper_network.build_front`.
+        See `emosense.training.transfer.whisper_network.build_front`.
     l2 : float
-        Regularisation of the head, see `emosense.training.head_training.train_head`.
+        Regularisation of the head, see `emosense.training.transfer.head_training.train_head`.
     copies : int
         Number of randomly changed copies of each recording that the head is trained on, besides the recording itself.
     bits : int
-        16 or 8: what a value of the front takes, see `emosense.training.whisper_graph.to_onnx`.
+        16 or 8: what a value of the front takes, see `emosense.training.transfer.whisper_graph.to_onnx`.
     tuning : TuningConfig or None
         How the upper blocks are trained after the head; None leaves all of them as they were published.
     embedding : FeatureConfig or None

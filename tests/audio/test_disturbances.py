@@ -22,7 +22,7 @@ from emosense.audio.waveform import read_native, read_waveform
 from emosense.errors import UsageError, as_recording_error
 from emosense.features.config import default_config
 from emosense.inputs.recording import Recording
-from emosense.training.extraction import Speed, extract_recordings
+from emosense.training.features.extraction import Speed, extract_recordings
 
 RATE = 48_000
 # ISO 11172-3 and 13818-3, layer III: kbit/s by the header's index, in MPEG-1 and in MPEG-2 and 2.5.

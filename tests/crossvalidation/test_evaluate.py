@@ -37,9 +37,9 @@ from emosense.reports import evaluation_report
 from emosense.reports.evaluation_data import read_evaluation
 from emosense.training.encoder_choice import EncoderChoice
 from emosense.training.ensemble import without_copies
-from emosense.training.extraction import extract_recordings
-from emosense.training.feature_cache import FeatureSource
-from emosense.training.feature_table import FeatureTable, read_feature_table
+from emosense.training.features.extraction import extract_recordings
+from emosense.training.features.source import FeatureSource
+from emosense.training.features.table import FeatureTable, read_feature_table
 from emosense.training.graphs import Part, combine
 from emosense.training.held_out_score import cross_validated
 from emosense.training.network_store import NetworkStore

@@ -8,7 +8,7 @@ from emosense.crossvalidation.results import Predictions, over_seeds
 from emosense.crossvalidation.results_text import table_text
 from emosense.emotions import EMOTIONS
 from emosense.features.config import default_config
-from emosense.training.feature_table import FeatureTable
+from emosense.training.features.table import FeatureTable
 
 
 def metrics_of(emotions: tuple[str, ...]) -> dict[str, object]:

@@ -14,7 +14,7 @@ from emosense.labelling.speaker_rule import SpeakerRule
 from emosense.labelling.speakers import Speakers
 from emosense.tables.formats import OUTPUT_FORMATS, TableLayout
 from emosense.tables.row import Row, error_row, labelled_row
-from emosense.training.own_labels import read_own_labels
+from emosense.training.adaptation.own_labels import read_own_labels
 
 N_COMMON, N_RARE = 60, 6
 

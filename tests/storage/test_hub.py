@@ -19,8 +19,8 @@ from made_whisper import whisper_tensors, write_safetensors
 
 from emosense.errors import ModelError, StorageError, UsageError
 from emosense.features.encoder.files import find_encoder, obtain_encoder
-from emosense.training.front_choice import with_front
 from emosense.training.presets import preset
+from emosense.training.transfer.front_choice import with_front
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 URL = "hf://owner/encoders/onnx/encoder.onnx"

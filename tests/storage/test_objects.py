@@ -37,12 +37,12 @@ from emosense.storage import conditions
 from emosense.storage.commits import ReplacedMeanwhile, only_over, version_of
 from emosense.storage.folder_lock import lock_folder
 from emosense.storage.writing import write_bytes
-from emosense.training.extraction import recording_features
-from emosense.training.feature_table import read_feature_table
-from emosense.training.fitting import fit_cnn
-from emosense.training.parts_folder import parts_folder
+from emosense.training import cnn
+from emosense.training.features.extraction import recording_features
+from emosense.training.features.parts_folder import parts_folder
+from emosense.training.features.table import read_feature_table
+from emosense.training.gradient_descent.train_on_ray import RayTraining, train_with_ray
 from emosense.training.presets import preset
-from emosense.training.train_on_ray import RayTraining, train_with_ray
 
 DRIVER = str(REPOSITORY / "tests" / "signalled_driver.py")
 N_RECORDINGS, PART = 40, 8
@@ -316,7 +316,7 @@ def test_training_keeps_its_checkpoints_and_its_model_in_a_bucket(store: s3fs.S3
         for resume in (False, True):
             options = RayTraining("s3://audio/checkpoints", resume=resume)
             run = functools.partial(train_with_ray, name="run", options=options)
-            network = fit_cnn(table, CLASSES, config, seed=0, run=run)
+            network = cnn.fit(table, CLASSES, config, seed=0, run=run)
             assert [record["epoch"] for record in network.history] == [1, 2]
     assert store.glob("audio/checkpoints/run/checkpoint_*/state.npz")
     write_model("s3://audio/trained", tiny_description(kind="cnn"), network.weights)

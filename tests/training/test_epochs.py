@@ -10,8 +10,8 @@ from conftest import Listener
 
 from emosense.features.config import default_config
 from emosense.training.epochs import Epoch, EpochLines, Estimate, Listeners, figures_text
-from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import fit
+from emosense.training.families import fit
+from emosense.training.features.table import FeatureTable
 from emosense.training.mlp_settings import MlpConfig
 
 

@@ -20,8 +20,8 @@ from emosense.progress import Silent
 from emosense.training.familiarity import Familiarity, learn_familiarity
 from emosense.training.familiarity_graph import recording_values, with_distance
 from emosense.training.familiarity_job import FamiliarityJob, add_familiarity
-from emosense.training.feature_cache import FeatureSource
-from emosense.training.feature_table import FeatureTable, read_feature_table
+from emosense.training.features.source import FeatureSource
+from emosense.training.features.table import FeatureTable, read_feature_table
 from emosense.training.graphs import Part, combine
 from emosense.training.head_graph import with_head
 

@@ -23,7 +23,7 @@ from emosense.training.ensemble import (
     settings_sha256,
     without_copies,
 )
-from emosense.training.extraction import Copy, Speed
+from emosense.training.features.extraction import Copy, Speed
 from emosense.training.graphs import Part, combine
 from emosense.training.mlp_settings import PASSES_WITHOUT_COPIES, MlpConfig
 from emosense.training.presets import preset

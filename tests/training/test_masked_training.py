@@ -15,10 +15,9 @@ from made_tables import CLASSES
 from sklearn.exceptions import ConvergenceWarning
 
 from emosense.onnx_session import open_session
-from emosense.training import mlp
+from emosense.training import cnn, mlp, mlp_export
 from emosense.training.cnn_settings import CnnConfig
-from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import fit_cnn
+from emosense.training.features.table import FeatureTable
 from emosense.training.masked_mlp import MaskedMLPClassifier
 from emosense.training.mlp_settings import MlpConfig
 from emosense.training.presets import preset
@@ -56,7 +55,9 @@ def test_an_mlp_tells_the_loss_of_every_pass(is_masked: bool) -> None:
     told: list[tuple[int, float]] = []
     config = dataclasses.replace(MLP, max_iter=3)
     known = corpora if is_masked else ["one"] * len(labels)
-    found = mlp.fit(values, labels, config, seed=0, corpora=known, on_pass=lambda *figures: told.append(figures))
+    found = mlp.fit_pipeline(
+        values, labels, config, seed=0, corpora=known, on_pass=lambda *figures: told.append(figures)
+    )
     assert told == [(number, pytest.approx(loss)) for number, loss in enumerate(found[-1].loss_curve_, start=1)]
     assert len(told) == 3
 
@@ -67,7 +68,7 @@ def test_an_mlp_finds_an_emotion_in_the_room_of_a_corpus_that_lacks_it(hidden_un
     values, labels, corpora = made_rows()
     recall = {}
     for name, known in (("masked", corpora), ("not masked", ["one"] * len(labels))):
-        found = mlp.fit(values, labels, config, seed=0, corpora=known).predict(third_class_in_the_room())
+        found = mlp.fit_pipeline(values, labels, config, seed=0, corpora=known).predict(third_class_in_the_room())
         recall[name] = float((found == 2).mean())
     assert recall["masked"] > 0.6
     assert recall["masked"] > recall["not masked"] + 0.3
@@ -86,7 +87,7 @@ def test_a_cnn_finds_an_emotion_in_the_room_of_a_corpus_that_lacks_it() -> None:
     for name, known in (("masked", corpora), ("not masked", ())):
         emotions, paths = tuple(CLASSES[label] for label in labels), ("",) * len(labels)
         table = FeatureTable(config.feature, paths, emotions, paths, paths, sequences, corpora=tuple(known))
-        session = open_session(fit_cnn(table, CLASSES, config, seed=0).weights)
+        session = open_session(cnn.fit(table, CLASSES, config, seed=0).weights)
         recall[name] = float((session.run(None, {"features": asked})[0].argmax(axis=1) == 2).mean())
     assert recall["masked"] > 0.6
     assert recall["masked"] > recall["not masked"] + 0.3
@@ -117,10 +118,10 @@ def test_the_masked_loss_is_the_cross_entropy_among_the_classes_of_the_row() -> 
 def test_an_emotion_that_no_corpus_has_gets_no_probability(known: tuple[int, ...]) -> None:
     values, labels, corpora = made_rows()
     rows = np.isin(labels, known)
-    pipeline = mlp.fit(
+    pipeline = mlp.fit_pipeline(
         values[rows], labels[rows], MLP, seed=0, corpora=[c for c, kept in zip(corpora, rows, strict=True) if kept]
     )
-    session = onnxruntime.InferenceSession(mlp.to_onnx(pipeline, 6, 3))
+    session = onnxruntime.InferenceSession(mlp_export.to_onnx(pipeline, 6, 3))
     (found,) = session.run(["probabilities"], {"features": values.astype(np.float32)})
     missing = ({0, 1, 2} - set(known)).pop()
     assert found.shape == (len(values), 3)

@@ -24,15 +24,15 @@ from emosense.labelling.run_job import run_label_job
 from emosense.models import description
 from emosense.models.model import read_model
 from emosense.progress import Silent
-from emosense.training.extraction import extract_recordings
-from emosense.training.feature_table import FeatureTable, FeatureTableWriter
-from emosense.training.fitting import FAMILIES, Family
-from emosense.training.gradient_training import TrainedNetwork
+from emosense.training.families import FAMILIES, Family
+from emosense.training.features.extraction import extract_recordings
+from emosense.training.features.table import FeatureTable, FeatureTableWriter
 from emosense.training.job import TrainJob
 from emosense.training.mlp_settings import MlpConfig
 from emosense.training.presets import PRESETS, Preset
 from emosense.training.settings import NetworkConfig
 from emosense.training.train import train
+from emosense.training.trained_network import TrainedNetwork
 
 CLASSES = ("calm", "angry")
 FEATURE = default_config("summary")

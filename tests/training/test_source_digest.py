@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from emosense.training.feature_store import EXTRACTING_MODULES
-from emosense.training.fitting import FAMILIES
+from emosense.training.families import FAMILIES
+from emosense.training.features.store import EXTRACTING_MODULES
 from emosense.training.source_digest import code_only, source_digest
 
 PACKAGE = REPOSITORY / "emosense"
@@ -22,8 +22,8 @@ PACKAGE = REPOSITORY / "emosense"
 NOT_DECIDING = (
     "arrays", "emotions", "errors", "progress", "registry", "storage", "inputs", "models.model", "features.config",
     "features.sets", "onnx_session", "training.settings", "training.augmentation_settings", "training.cnn_settings",
-    "training.mlp_settings",
-    "training.ensemble", "training.epochs", "training.feature_table", "training.pace", "training.presets",
+    "training.mlp_settings", "training.ensemble", "training.epochs", "training.features.table",
+    "training.transfer_settings", "training.gradient_descent.pace", "training.presets",
 )  # fmt: skip
 
 
@@ -97,20 +97,22 @@ def imports_of(name: str) -> set[str]:
 @pytest.mark.parametrize("kind", ["features", *FAMILIES])
 def test_no_module_that_decides_a_value_is_forgotten(kind: str) -> None:
     listed = EXTRACTING_MODULES if kind == "features" else FAMILIES[kind].modules
-    # All families are trained through `fitting`, which imports the modules of the others too.
+    # All families are trained through `families`, which imports the modules of the others too.
     # The key of a changed copy has the version and the constants of its augmentation.
-    steps = ("training.gradient_training", "training.networks", "training.training_set")
+    steps = ("training.gradient_descent.training", "training.networks", "training.gradient_descent.training_set")
     others = (
         *(steps if kind == "mlp" else ()),
-        *(("training.teacher",) if kind != "cnn" else ()),
-        "training.cnn_export",
+        *(("training.transfer.teacher",) if kind != "cnn" else ()),
+        "training.cnn",
         "training.mlp",
-        "training.transfer",
-        "training.front_choice",
+        "training.transfer.transfer_model",
+        "training.transfer.front_choice",
         "features.whisper",
         "evaluation",
     )
-    allowed = (*NOT_DECIDING, "training.waveform_augmentation") if kind == "features" else (*NOT_DECIDING, *others)
+    allowed = (
+        (*NOT_DECIDING, "training.features.waveform_augmentation") if kind == "features" else (*NOT_DECIDING, *others)
+    )
     packages = [name for name in listed if file_of(name).is_dir()]
     inner = [
         file.relative_to(PACKAGE.parent).with_suffix("") for name in packages for file in file_of(name).rglob("*.py")

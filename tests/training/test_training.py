@@ -28,19 +28,19 @@ from emosense.inputs.utterance import Utterance
 from emosense.models.model import Model, read_model
 from emosense.progress import Lines, Silent
 from emosense.ray_session import ray_session
-from emosense.training import mlp
+from emosense.training import cnn, mlp, mlp_export
 from emosense.training.cnn_settings import CnnConfig
-from emosense.training.feature_table import FeatureTable, FeatureTableWriter
-from emosense.training.fitting import fit_cnn
-from emosense.training.gradient_training import GradientTraining, TrainedNetwork, train_here
+from emosense.training.features.table import FeatureTable, FeatureTableWriter
+from emosense.training.gradient_descent.train_on_ray import RayTraining, train_with_ray
+from emosense.training.gradient_descent.training import GradientTraining, train_here
+from emosense.training.gradient_descent.training_set import TrainingSet
 from emosense.training.graphs import with_temperature
 from emosense.training.job import TrainJob
 from emosense.training.model_card import trained_text
 from emosense.training.prediction import predict
 from emosense.training.presets import preset
 from emosense.training.train import train
-from emosense.training.train_on_ray import RayTraining, train_with_ray
-from emosense.training.training_set import TrainingSet
+from emosense.training.trained_network import TrainedNetwork
 
 
 def short(name: str, **changes: object) -> CnnConfig:
@@ -56,8 +56,8 @@ def test_the_mlps_onnx_graph_gives_scikit_learns_probabilities(
     config = dataclasses.replace(preset("mlp", name), classes=classes, **changes)
     table = made_table(config, 60).with_emotions(classes)
     values = np.stack(table.features)
-    pipeline = mlp.fit(values, table.labels(classes), config, seed=0)
-    found = predict(mlp.to_onnx(pipeline, values.shape[1], len(classes)), [table], len(classes))
+    pipeline = mlp.fit_pipeline(values, table.labels(classes), config, seed=0)
+    found = predict(mlp_export.to_onnx(pipeline, values.shape[1], len(classes)), [table], len(classes))
     np.testing.assert_allclose(found, pipeline.predict_proba(values), atol=1e-6)
 
 
@@ -74,7 +74,7 @@ def test_the_cnns_onnx_graph_gives_keras_probabilities(name: str) -> None:
 
         return train_here(dataclasses.replace(training, finish=keep), examples, validation)
 
-    network = fit_cnn(table, CLASSES, config, seed=0, run=run)
+    network = cnn.fit(table, CLASSES, config, seed=0, run=run)
     (model,) = trained
     found = predict(network.weights, [table], 3)
     expected = np.concatenate([np.asarray(model(features[np.newaxis], training=False)) for features in table.features])
@@ -102,8 +102,8 @@ def test_an_unknown_preset_is_named() -> None:
 def test_temperature_in_the_graph_is_temperature_on_the_logits(temperature: float) -> None:
     config = dataclasses.replace(preset("mlp", "default"), classes=CLASSES)
     table = made_table(config, 60)
-    weights = mlp.to_onnx(
-        mlp.fit(np.stack(table.features), table.labels(CLASSES), config, seed=0), len(table.features[0]), 3
+    weights = mlp_export.to_onnx(
+        mlp.fit_pipeline(np.stack(table.features), table.labels(CLASSES), config, seed=0), len(table.features[0]), 3
     )
     plain, scaled = (predict(graph, [table], 3) for graph in (weights, with_temperature(weights, temperature)))
     logits = np.log(np.maximum(plain, 1e-30)) / temperature
@@ -115,8 +115,8 @@ def test_a_resumed_training_gives_the_weights_of_an_uninterrupted_one() -> None:
     config = short("default")
     table, states = made_table(config), []
     keep = functools.partial(train_here, on_epoch=lambda _, snapshot: states.append(snapshot()))
-    whole = fit_cnn(table, CLASSES, config, seed=3, run=keep)
-    resumed = fit_cnn(table, CLASSES, config, seed=3, run=functools.partial(train_here, state=states[0]))
+    whole = cnn.fit(table, CLASSES, config, seed=3, run=keep)
+    resumed = cnn.fit(table, CLASSES, config, seed=3, run=functools.partial(train_here, state=states[0]))
     np.testing.assert_array_equal(predict(resumed.weights, [table], 3), predict(whole.weights, [table], 3))
 
 
@@ -128,7 +128,7 @@ def running_ray() -> Iterator[None]:
 
 def run(storage: Path, table: FeatureTable, config: CnnConfig, **training: object) -> tuple[bytes, list[dict]]:
     train_workers = functools.partial(train_with_ray, name="run", options=RayTraining(str(storage), **training))
-    network = fit_cnn(table, CLASSES, config, seed=0, validation=table, run=train_workers)
+    network = cnn.fit(table, CLASSES, config, seed=0, validation=table, run=train_workers)
     return network.weights, network.history
 
 
@@ -136,7 +136,7 @@ def test_two_workers_hold_equal_weights_after_every_epoch_and_learn(running_ray:
     config = short("default", batch_size=8, mixup=0.0, augment=None, dropout=0.0, average=0.5)
     config = dataclasses.replace(config, epochs=8)
     table = made_table(config)
-    one = fit_cnn(table, CLASSES, config, seed=0, validation=table)
+    one = cnn.fit(table, CLASSES, config, seed=0, validation=table)
     # Half the batch on each of two workers: the same number of steps.
     halves = dataclasses.replace(config, batch_size=4)
     two, two_history = run(tmp_path / "two", table, halves, n_workers=2)
@@ -198,7 +198,7 @@ def test_a_training_whose_worker_is_killed_resumes_from_its_checkpoint(running_r
     thread.join()
     assert killed, "no training worker was found to kill"
     assert [record["epoch"] for record in history] == list(range(history[0]["epoch"], history[0]["epoch"] + 12))
-    undisturbed = fit_cnn(table, CLASSES, config, seed=0, validation=table)
+    undisturbed = cnn.fit(table, CLASSES, config, seed=0, validation=table)
     np.testing.assert_allclose(predict(weights, [table], 3), predict(undisturbed.weights, [table], 3), atol=1e-4)
 
 

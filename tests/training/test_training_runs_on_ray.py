@@ -15,15 +15,15 @@ from emosense.progress import Silent
 from emosense.ray_session import ray_session
 from emosense.storage.writing import write_bytes
 from emosense.training.ensemble import assemble, members_of
-from emosense.training.extraction import Copy, Speed
-from emosense.training.feature_table import FeatureTable
-from emosense.training.fitting import fit
-from emosense.training.gradient_training import TrainedNetwork
+from emosense.training.families import fit
+from emosense.training.features.extraction import Copy, Speed
+from emosense.training.features.table import FeatureTable
 from emosense.training.mlp_settings import MlpConfig
 from emosense.training.network_store import NetworkStore, holds_networks
 from emosense.training.prediction import predict
 from emosense.training.presets import preset
 from emosense.training.settings import EnsembleConfig
+from emosense.training.trained_network import TrainedNetwork
 from emosense.training.training_runs_on_ray import TrainingRun, TrainingRuns
 
 CLASSES = ("calm", "angry")

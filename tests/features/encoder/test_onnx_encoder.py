@@ -43,10 +43,10 @@ from emosense.models.model import ModelFiles, read_model, write_model
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
 from emosense.training.encoder_choice import EncoderChoice, config_with_encoder, with_encoder
-from emosense.training.extraction import extract_recordings
-from emosense.training.feature_cache import FeatureSource
-from emosense.training.feature_extraction import extract_corpus
-from emosense.training.feature_table import read_feature_table
+from emosense.training.features.corpus_extraction import extract_corpus
+from emosense.training.features.extraction import extract_recordings
+from emosense.training.features.source import FeatureSource
+from emosense.training.features.table import read_feature_table
 from emosense.training.presets import preset
 
 N_DIMS = 6
@@ -683,13 +683,13 @@ def test_a_linear_probe_is_evaluated_by_speaker(running_ray: None, corpus_folder
 
 
 def test_a_linear_probe_is_a_softmax_regression() -> None:
-    from emosense.training import mlp
+    from emosense.training import mlp, mlp_export
 
     config = dataclasses.replace(preset("mlp", "encoder-linear"), classes=CLASSES)
     assert isinstance(config, mlp.MlpConfig)
     labels = np.arange(60) % 3
     values = np.random.default_rng(0).normal(0, 1, (60, 8)) + labels[:, np.newaxis]
-    pipeline = mlp.fit(values, labels, config, seed=0)
+    pipeline = mlp.fit_pipeline(values, labels, config, seed=0)
     scaler, network = pipeline[0], pipeline[-1]
     assert [layer.shape for layer in network.coefs_] == [(8, 3)]
     logits = (values - scaler.mean_) / scaler.scale_ @ network.coefs_[0] + network.intercepts_[0]
@@ -697,7 +697,7 @@ def test_a_linear_probe_is_a_softmax_regression() -> None:
     expected = exponents / exponents.sum(axis=1, keepdims=True)
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(mlp.to_onnx(pipeline, 8, 3))
+    session = onnxruntime.InferenceSession(mlp_export.to_onnx(pipeline, 8, 3))
     (found,) = session.run(["probabilities"], {"features": values.astype(np.float32)})
     np.testing.assert_allclose(found, expected, atol=1e-5)
 

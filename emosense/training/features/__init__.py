@@ -1,0 +1,1 @@
+"""Features to train on: recordings -> feature tables, each recording extracted once."""

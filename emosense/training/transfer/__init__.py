@@ -1,0 +1,1 @@
+"""Transfer models: the first layers of a published encoder, a head on them, and both tuned together."""

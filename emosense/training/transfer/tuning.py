@@ -1,0 +1,147 @@
+"""A front with its trained head -> the same with its upper blocks trained too, by gradient steps with a small rate.
+
+The steps are those of the CNN: batches of augmented sections of the recordings, several workers, snapshots to resume
+from. Log-mel is in dB below its maximum there, as augmentation takes it.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from emosense.arrays import Float32
+from emosense.features.whisper import PEAK
+from emosense.models.head import Head
+from emosense.training.features.table import FeatureTable
+from emosense.training.gradient_descent.training import GradientTraining, Runner
+from emosense.training.gradient_descent.training_set import Validation, make_training_set
+from emosense.training.transfer.whisper_front import WhisperFront
+from emosense.training.transfer.whisper_network import embedding, set_weights, weights_of
+from emosense.training.transfer_settings import TransferConfig, TuningConfig
+
+if TYPE_CHECKING:
+    import keras
+
+# Whisper's log-mel is (log10 of the power + 4) / 4.
+_DB_PER_UNIT: Final = 40.0
+_HIGHEST: Final = (PEAK + 4) / 4
+
+
+def tune(
+    table: FeatureTable,
+    classes: tuple[str, ...],
+    config: TransferConfig,
+    tuning: TuningConfig,
+    front: WhisperFront,
+    head: Head,
+    *,
+    seed: int,
+    validation: FeatureTable | None,
+    run: Runner,
+) -> tuple[WhisperFront, Head, list[dict[str, Any]]]:
+    """Train the upper blocks of a front and its head.
+
+    Parameters
+    ----------
+    table, classes, config
+        See `emosense.training.transfer.transfer_model.fit`.
+    tuning : TuningConfig
+        How.
+    front, head : WhisperFront, Head
+        Where to start.
+    seed, validation, run
+        See `emosense.training.families.fit`.
+
+    Returns
+    -------
+    front : WhisperFront
+        With the changed weights.
+    head : Head
+        Changed too; its mean and scale are kept.
+    history : list of dict
+        Learning curves.
+    """
+    examples, masks = make_training_set(decibels(table), table.labels(classes), table.corpora, tuning, len(classes))
+    training = GradientTraining(
+        tuning,
+        seed,
+        masks,
+        build=functools.partial(build, front, head, config, tuning),
+        finish=functools.partial(_trained, front),
+    )
+    measured = None if validation is None else Validation(decibels(validation), validation.labels(classes))
+    trained = run(training, examples, measured)
+    with np.load(io.BytesIO(trained.weights), allow_pickle=False) as arrays:
+        after = dict(arrays)
+    changed = Head(head.mean, head.scale, after.pop("head.weight"), after.pop("head.bias"))
+    # The moving average rounds the weights of frozen layers too: those stay as they were published.
+    tensors = {
+        name: after[name] if _is_trained(name, config, tuning) else values for name, values in front.tensors.items()
+    }
+    return WhisperFront(tensors), changed, trained.history
+
+
+def _trained(front: WhisperFront, model: keras.Model) -> bytes:
+    """Return the weights of a trained network, as np.savez writes them."""
+    weight, bias = model.get_layer("probabilities").get_weights()
+    file = io.BytesIO()
+    arrays: dict[str, Any] = {**weights_of(model, front).tensors, "head.weight": weight, "head.bias": bias}
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def build(front: WhisperFront, head: Head, config: TransferConfig, tuning: TuningConfig) -> keras.Model:
+    """Build the network with the weights of a front and a head.
+
+    Parameters
+    ----------
+    front, head, config, tuning
+        See `tune`.
+
+    Returns
+    -------
+    keras.Model
+        From log-mel in dB (n_recordings, n_frames, n_mels) to probabilities. Its upper blocks and its head can be
+        trained.
+    """
+    import keras
+
+    features = keras.Input((None, front.n_mels), name="features")
+    x = embedding(keras.layers.Rescaling(1 / _DB_PER_UNIT, _HIGHEST)(features), front, config.layers, config.pooling)
+    standardise = keras.layers.BatchNormalization(
+        center=False, scale=False, epsilon=0.0, trainable=False, name="standardise"
+    )
+    output = keras.layers.Dense(len(head.bias), activation="softmax", name="probabilities")
+    model = keras.Model(features, output(keras.layers.Dropout(tuning.dropout)(standardise(x))))
+    set_weights(model, front)
+    standardise.set_weights([head.mean, head.scale**2])
+    output.set_weights([head.weight, head.bias])
+    for layer in model.layers:
+        layer.trainable = layer is output or _is_trained(layer.name, config, tuning)
+    return model
+
+
+def _is_trained(name: str, config: TransferConfig, tuning: TuningConfig) -> bool:
+    block = re.match(r"layers\.(\d+)\.", name)
+    return block is not None and int(block[1]) >= max(config.layers) - tuning.blocks
+
+
+def decibels(table: FeatureTable) -> list[Float32]:
+    """Return the recordings' log-mel in dB below the maximum.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        With the feature set ``whisper``.
+
+    Returns
+    -------
+    list of ndarray, shape (n_frames, n_mels), float32 in [-80, 0]
+        One per recording.
+    """
+    highest: Any = np.float32(_HIGHEST)
+    return [np.minimum((features - highest) * np.float32(_DB_PER_UNIT), np.float32(0)) for features in table.features]
