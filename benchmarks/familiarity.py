@@ -3,10 +3,11 @@
     python benchmarks/familiarity.py default RAVDESS MORE.csv
     python benchmarks/familiarity.py fast RAVDESS MORE.csv --only ravdess
 
-Corpora are what `emosense-batch train` takes. A fifth of the speakers of each corpus is held out. Each corpus is left
-out once, and the distance is learned from the others, or with --only from one of them. Printed: the AUROC between the
-recordings of the corpus that is left out and those of the speakers that are held out (of the corpora learned from, and
-of the first one alone), and which share of both is marked as unfamiliar. The features of the model stay as they are.
+Corpora are what `emosense-batch train` takes. Each corpus is left out once, and the distance is learned from the others
+(with --only, from one of them) without a fifth of their speakers: five times, so that every speaker is held out once.
+Printed: the AUROC between the recordings of the corpus that is left out and those of the speakers that are held out (of
+the corpora learned from, and of RAVDESS alone), mean and smallest of the five, and which share of both is marked as
+unfamiliar. The features of the model stay as they are.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from emosense.features.config import FeatureConfig
 from emosense.features.encoder.files import default_cache
 from emosense.models.model import read_model
 from emosense.progress import Silent
-from emosense.training.familiarity import learn_familiarity
-from emosense.training.familiarity_graph import recording_values
+from emosense.training.familiarity.distance import learn_familiarity
+from emosense.training.familiarity.graph import recording_values
 from emosense.training.features.source import FeatureSource, load_tables
 
-HELD_OUT = 5
+N_FOLDS = 5
 
 
 def main() -> None:
@@ -39,37 +40,41 @@ def main() -> None:
     wanted = {FeatureConfig.from_dict(values): () for values in files.description["features"]}
     source = FeatureSource(arguments.corpora[0], default_cache(), more=tuple(arguments.corpora[1:]))
     tables = load_tables(source, wanted, Silent())
-    values, n_directions = recording_values(files.weights, tables)
+    values = recording_values(files.weights, tables)
     speakers, corpora = np.array(tables[0].speakers), np.array(tables[0].corpora)
-    held_out = np.isin(speakers, _held_out(speakers, corpora))
+    fold_of = _folds(speakers, corpora)
     print("| corpus left out | AUROC, all held-out speakers | of RAVDESS | marked | held-out speakers marked |")
     print("|---|--:|--:|--:|--:|")
     for corpus in sorted({*corpora} - {arguments.only}):
         known = corpora == arguments.only if arguments.only else corpora != corpus
-        familiarity = learn_familiarity(values[known & ~held_out], [*speakers[known & ~held_out]], n_directions)
-        if familiarity is None:
-            sys.exit("fewer than three speakers")
-        distances = familiarity.distances(values).max(axis=1)
-        new, all_unseen = distances[corpora == corpus], distances[known & held_out]
-        of_ravdess = distances[known & held_out & (corpora == "ravdess")]
-        figures = [_auroc(all_unseen, new), _auroc(of_ravdess, new)]
-        shares = [f"{100 * (each > 1).mean():.1f} %" for each in (new, all_unseen)]
-        print(f"| {corpus} | {' | '.join(figures)} | {' | '.join(shares)} |", flush=True)
+        figures = []
+        for fold in range(N_FOLDS):
+            learned = np.flatnonzero(known & (fold_of != fold))
+            familiarity = learn_familiarity([values[row] for row in learned], [*speakers[learned]])
+            if familiarity is None:
+                sys.exit("fewer than three speakers")
+            measured = np.flatnonzero((corpora == corpus) | (known & (fold_of == fold)))
+            distances = familiarity.distances([values[row] for row in measured]).max(axis=1)
+            is_new = corpora[measured] == corpus
+            of_ravdess = is_new | (corpora[measured] == "ravdess")
+            shares = [100 * (distances[of] > 1).mean() for of in (is_new, ~is_new)]
+            figures.append([_auroc(is_new, distances), _auroc(is_new[of_ravdess], distances[of_ravdess]), *shares])
+        (every, ravdess, new, unseen), least = np.mean(figures, axis=0), np.min(figures, axis=0)
+        aurocs = f"{every:.3f} ({least[0]:.3f}) | {ravdess:.3f} ({least[1]:.3f})"
+        print(f"| {corpus} | {aurocs} | {new:.1f} % | {unseen:.1f} % |", flush=True)
 
 
-def _held_out(speakers: NDArray[np.str_], corpora: NDArray[np.str_]) -> list[str]:
-    """A fifth of the speakers of each corpus, at least two."""
-    rng, found = np.random.default_rng(0), list[str]()
+def _folds(speakers: NDArray[np.str_], corpora: NDArray[np.str_]) -> NDArray[np.int64]:
+    """The fold of each recording; the speakers of each corpus are spread over all folds."""
+    rng, found = np.random.default_rng(0), np.zeros(len(speakers), np.int64)
     for corpus in sorted({*corpora}):
-        names = sorted({*speakers[corpora == corpus]})
-        found += [str(name) for name in rng.permutation(names)[: max(2, len(names) // HELD_OUT)]]
+        for place, name in enumerate(rng.permutation(sorted({*speakers[corpora == corpus]}))):
+            found[(corpora == corpus) & (speakers == name)] = place % N_FOLDS
     return found
 
 
-def _auroc(unseen: NDArray[np.float64], new: NDArray[np.float64]) -> str:
-    if not len(unseen):
-        return ""
-    return f"{roc_auc_score([0] * len(unseen) + [1] * len(new), np.concatenate([unseen, new])):.3f}"
+def _auroc(is_new: NDArray[np.bool_], distances: NDArray[np.float64]) -> float:
+    return float(roc_auc_score(is_new, distances)) if 0 < is_new.sum() < len(is_new) else float("nan")
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ def familiarity(
     """
     from emosense.features.encoder.files import default_cache
     from emosense.progress import open_progress
-    from emosense.training.familiarity_job import FamiliarityJob, add_familiarity
+    from emosense.training.familiarity.job import FamiliarityJob, add_familiarity
     from emosense.training.features.source import FeatureSource
 
     place = cache or default_cache()

@@ -31,8 +31,8 @@ from emosense.training.description import describe
 from emosense.training.encoder_choice import config_with_encoder
 from emosense.training.ensemble import assemble, features_of, members_of
 from emosense.training.epochs import Epoch, EpochLines, EpochListener, Listeners
-from emosense.training.familiarity import learn_familiarity
-from emosense.training.familiarity_graph import recording_values, with_distance
+from emosense.training.familiarity.distance import learn_familiarity
+from emosense.training.familiarity.graph import recording_values, with_distance
 from emosense.training.families import FAMILIES, fit
 from emosense.training.features.source import FeatureSource, load_tables, settings_for
 from emosense.training.features.table import FeatureTable
@@ -125,8 +125,7 @@ def train(job: TrainJob, progress: Progress) -> Trained:
     write_bytes(join(job.output, "curves.json"), json.dumps(curves, indent=1).encode())
     write_bytes(join(job.output, "MODEL_CARD.md"), model_card(description).encode())
     weights = with_temperature(final.weights, description["calibration"]["temperature"])
-    values, n_directions = recording_values(weights, tables)
-    familiarity = learn_familiarity(values, table.speakers, n_directions)
+    familiarity = learn_familiarity(recording_values(weights, tables), table.speakers)
     write_model(job.output, description, weights if familiarity is None else with_distance(weights, familiarity))
     return Trained(description, curves)
 

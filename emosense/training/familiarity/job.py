@@ -15,8 +15,8 @@ from emosense.storage.folders import exists, make_folder
 from emosense.storage.locations import join, redact
 from emosense.storage.reading import read_bytes
 from emosense.storage.writing import write_bytes
-from emosense.training.familiarity import learn_familiarity
-from emosense.training.familiarity_graph import recording_values, with_distance
+from emosense.training.familiarity.distance import learn_familiarity
+from emosense.training.familiarity.graph import recording_values, with_distance
 from emosense.training.features.source import FeatureSource, load_tables
 
 # What a model's directory has besides description and weights, if it was trained by `emosense-batch train`.
@@ -79,8 +79,7 @@ def add_familiarity(job: FamiliarityJob, progress: Progress) -> str:
     tables = [table.with_emotions(classes) for table in load_tables(job.source, wanted, progress)]
     speakers = set(tables[0].speakers)
     _check_speakers(job, speakers, files.description["trained_on"].get("speakers"))
-    values, n_directions = recording_values(files.weights, tables)
-    familiarity = learn_familiarity(values, tables[0].speakers, n_directions)
+    familiarity = learn_familiarity(recording_values(files.weights, tables), tables[0].speakers)
     if familiarity is None:
         raise UsageError(f"{job.source.name} has {plural(len(speakers), 'speaker')}: a distance needs at least three")
     make_folder(job.output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,9 @@ from emosense.features.sets import FEATURE_SETS
 from emosense.models.model import Model, read_model, write_model
 from emosense.onnx_session import open_session
 from emosense.progress import Silent
-from emosense.training.familiarity import Familiarity, learn_familiarity
-from emosense.training.familiarity_graph import recording_values, with_distance
-from emosense.training.familiarity_job import FamiliarityJob, add_familiarity
+from emosense.training.familiarity.distance import Familiarity, learn_familiarity
+from emosense.training.familiarity.graph import recording_values, with_distance
+from emosense.training.familiarity.job import FamiliarityJob, add_familiarity
 from emosense.training.features.source import FeatureSource
 from emosense.training.features.table import FeatureTable, read_feature_table
 from emosense.training.graphs import Part, combine
@@ -36,8 +36,8 @@ def made_values(seed: int, n_speakers: int = N_SPEAKERS) -> tuple[np.ndarray, li
     return values, [f"speaker {row // N_EACH}" for row in range(len(values))]
 
 
-def learned(values: np.ndarray, speakers: list[str], n_directions: int = 0) -> Familiarity:
-    found = learn_familiarity(values, speakers, n_directions or values.shape[1])
+def learned(recordings: Sequence[np.ndarray], speakers: list[str]) -> Familiarity:
+    found = learn_familiarity(recordings, speakers)
     assert found is not None
     return found
 
@@ -72,7 +72,32 @@ def test_one_recording_per_speaker_is_enough_and_two_speakers_are_not() -> None:
     one_each = learned(values[::5], [f"speaker {row}" for row in range(len(values[::5]))])
     assert (one_each.distances(values).max(axis=1) > 1).mean() < 0.1
     assert (one_each.distances(values + 12).max(axis=1) > 1).all()
-    assert learn_familiarity(values, ["a", "b"] * (len(values) // 2), N_VALUES) is None
+    assert learn_familiarity(values, ["a", "b"] * (len(values) // 2)) is None
+
+
+def said(words: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+    """Frames of sounds in this order, 24 each, of a voice and a level of its own."""
+    shapes = np.random.default_rng(3).normal(0, 8, (8, 6)) @ np.cos(np.outer(np.arange(1, 7), np.linspace(0, 3, 40)))
+    frames = np.repeat(shapes[list(words)], 24, axis=0) * rng.uniform(0.7, 1.4) + rng.normal(0, 3, 40)
+    return np.asarray(frames + rng.normal(0, 2, frames.shape), np.float32)
+
+
+def test_other_sounds_in_another_order_are_unfamiliar_whatever_their_average() -> None:
+    rng = np.random.default_rng(0)
+    speakers = [f"speaker {row // 6}" for row in range(60)]
+    familiarity = learned([said((0, 1, 2, 3, 0, 2), rng) for _ in speakers], speakers)
+    same = familiarity.distances([said((0, 1, 2, 3, 0, 2), rng) for _ in range(40)])
+    other = familiarity.distances([said((3, 0, 0, 2, 2, 1), rng) for _ in range(40)])
+    assert (same.max(axis=1) > 1).mean() <= 0.1
+    assert (other[:, 1] > 1).all()
+    assert (other[:, 0] > 1).mean() <= 0.1
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 200])
+def test_a_recording_that_does_not_change_has_nothing_that_is_unexplained(n_frames: int) -> None:
+    rng = np.random.default_rng(0)
+    familiarity = learned([said((0, 1, 2, 3), rng) for _ in range(18)], [f"speaker {row // 6}" for row in range(18)])
+    assert familiarity.distances([np.full((n_frames, 40), -30, np.float32)])[0, 1] < 0.1
 
 
 def frames_table(n_bands: int = 128) -> FeatureTable:
@@ -91,8 +116,8 @@ def frames_table(n_bands: int = 128) -> FeatureTable:
 @pytest.mark.parametrize("graph", [tiny_graph(), head_graph(made_head(128, 8))], ids=["frames", "embedding"])
 def test_the_graph_measures_what_was_learned_and_keeps_its_probabilities(tmp_path: Path, graph: bytes) -> None:
     table = frames_table()
-    values, n_directions = recording_values(graph, [table])
-    familiarity = learned(values, list(table.speakers), n_directions)
+    values = recording_values(graph, [table])
+    familiarity = learned(values, list(table.speakers))
     weights = with_distance(with_distance(graph, familiarity), familiarity)
     models = []
     for name, content in (("without", graph), ("with", weights)):
@@ -114,12 +139,12 @@ def test_a_model_of_several_features_measures_the_one_without_frames() -> None:
         frames.config, frames.paths, frames.emotions, frames.speakers, frames.sexes, [*values[:96].astype(np.float32)]
     )
     weights = combine([Part(tiny_graph(), 0), Part(vector_graph(N_VALUES, 0), 1)])
-    np.testing.assert_allclose(recording_values(weights, [frames, vectors])[0], values[:96], atol=1e-6)
+    np.testing.assert_allclose(recording_values(weights, [frames, vectors]), values[:96], atol=1e-6)
 
 
 def test_an_adapted_head_keeps_the_distance() -> None:
     table, graph = frames_table(), head_graph(made_head(128, 8))
-    familiarity = learned(recording_values(graph, [table])[0], list(table.speakers))
+    familiarity = learned(recording_values(graph, [table]), list(table.speakers))
     adapted = with_head(with_distance(graph, familiarity), made_head(128, 3))
     distances = [
         open_session(each).run(["distance"], {"features": table.features[0][np.newaxis]})[0]
