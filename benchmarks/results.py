@@ -6,7 +6,8 @@
 `store` writes the predictions of a finished evaluation to docs/predictions/NAME.parquet: recording, speaker, corpus,
 fold, seed, emotion, and the probabilities of each head in millionths. `tables` writes every block of docs/results.md
 that begins with ``<!-- results TABLE: NAME NAME ... -->`` and ends with ``<!-- end of results -->``; `TABLES` has
-their kinds.
+their kinds. ``NAME+NAME`` is the ensemble of two evaluations of the same recordings: the normalised geometric mean of
+their probabilities.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _SCALE: Final = 1_000_000
 # What stands in place of a corpus in the row of means.
 _MEAN: Final = "**mean**"
 _KEY: Final = b"emosense_evaluation"
-_BLOCK: Final = re.compile(r"(<!-- results (\w+): ([\w .-]+?) -->\n).*?(<!-- end of results -->)", re.DOTALL)
+_BLOCK: Final = re.compile(r"(<!-- results (\w+): ([\w .+-]+?) -->\n).*?(<!-- end of results -->)", re.DOTALL)
 
 
 def store(folder: Path, name: str, place: Path = STORE) -> Path:
@@ -68,11 +69,40 @@ def store(folder: Path, name: str, place: Path = STORE) -> Path:
     return place / f"{name}.parquet"
 
 
+def _predictions(name: str, place: Path) -> pa.Table:
+    """The stored predictions of an evaluation, or of an ensemble of several, by the model's own heads."""
+    first, *others = tables = [pq.read_table(place / f"{each}.parquet") for each in name.split("+")]
+    if not others:
+        return first
+    known = [json.loads(table.schema.metadata[_KEY]) for table in tables]
+    asked = [list(zip(*(table[key].to_pylist() for key in ("path", "seed", "fold")), strict=True)) for table in tables]
+    if any(set(each) != set(asked[0]) for each in asked):
+        raise ValueError(f"{name}: an ensemble needs predictions for the same recordings, folds and seeds")
+    tables = [
+        table.take(sorted(range(len(rows)), key=rows.__getitem__)) for table, rows in zip(tables, asked, strict=True)
+    ]
+    columns = [f"p_{emotion}" for emotion in known[0]["classes"]]
+    shares = [np.stack([np.maximum(table[key].to_numpy(), 1) for key in columns], axis=1) for table in tables]
+    mean = np.exp(np.mean(np.log(shares), axis=0))
+    mean *= _SCALE / mean.sum(axis=1, keepdims=True)
+    joined = tables[0].select([*_LABELS, "seed"])
+    for key, values in zip(columns, mean.T, strict=True):
+        joined = joined.append_column(key, pa.array(values))
+    about = {key: value for key, value in known[0].items() if key != "speaker_heads"}
+    about["model"] = " + ".join(map(_title, known))
+    return joined.replace_schema_metadata({_KEY: json.dumps(about)})
+
+
+def _title(about: dict[str, Any]) -> str:
+    """What was evaluated."""
+    return str(about.get("model") or f"{about['kind']} {about['preset']}")
+
+
 class Stored:
     """The predictions of an evaluation, scored again."""
 
     def __init__(self, name: str, place: Path = STORE) -> None:
-        table = pq.read_table(place / f"{name}.parquet")
+        table = _predictions(name, place)
         self.about: dict[str, Any] = json.loads(table.schema.metadata[_KEY])
         self.classes = tuple(self.about["classes"])
         rows = {key: np.array(table[key].to_pylist()) for key in (*_LABELS, "seed")}
@@ -120,7 +150,7 @@ class Stored:
     @property
     def title(self) -> str:
         """What was evaluated."""
-        return str(self.about.get("model") or f"{self.about['kind']} {self.about['preset']}")
+        return _title(self.about)
 
     def score(self, name: str) -> str:
         """A score with its deviation over the seeds, in per cent."""

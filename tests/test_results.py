@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import REPOSITORY
@@ -59,6 +60,24 @@ def test_tables_have_the_figures_of_the_evaluation(results: ModuleType, tmp_path
     assert rows[0][3] == f"{100 * metrics['scores']['uar']['mean']:.1f}"
 
 
+def test_an_ensemble_of_two_evaluations_is_the_geometric_mean_of_their_predictions(
+    results: ModuleType, tmp_path: Path
+) -> None:
+    for number, name in enumerate(("one", "two")):
+        results.store(made_evaluation(tmp_path / name, n_seeds=1, seed=number).folder, name, tmp_path / "kept")
+    one, two, both = (results.Stored(name, tmp_path / "kept") for name in ("one", "two", "one+two"))
+    assert both.title == "cnn default + cnn default"
+    order = [one.rows["path"].tolist().index(path) for path in both.rows["path"]]
+    product = np.sqrt(
+        one.shares[order] * two.shares[[two.rows["path"].tolist().index(path) for path in both.rows["path"]]]
+    )
+    assert both.shares == pytest.approx(product / product.sum(axis=1, keepdims=True), abs=1e-5)
+    assert both.labels.tolist() == one.labels[order].tolist()
+    results.store(made_evaluation(tmp_path / "other", n_seeds=1, n_actors=6).folder, "other", tmp_path / "kept")
+    with pytest.raises(ValueError, match="one\\+other: an ensemble needs predictions for the same recordings"):
+        results.Stored("one+other", tmp_path / "kept")
+
+
 def test_a_stored_evaluation_has_no_place_of_its_recordings(results: ModuleType, tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e", n_seeds=1)
     text = (made.folder / "predictions.csv").read_text()
@@ -74,7 +93,7 @@ def test_the_committed_tables_are_those_of_the_stored_predictions(results: Modul
     assert results.rebuilt(text) == text
     stored = list(results.STORE.glob("*.parquet"))
     assert sum(file.stat().st_size for file in stored) < MAX_STORED_BYTES
-    named = {name for match in results._BLOCK.finditer(text) for name in match[3].split()}
+    named = {name for match in results._BLOCK.finditer(text) for name in match[3].replace("+", " ").split()}
     assert {file.stem for file in stored} == named
 
 
