@@ -150,7 +150,6 @@ _CNN: Final = _add(
         crop_frames=80,
         first_crop_frames=48,
         augment=AugmentConfig(),
-        views=(1.0, 1.1),
     ),
     "a residual network on log-mel frames, with augmentation",
 )
@@ -170,14 +169,10 @@ _add(
     dataclasses.replace(
         _CNN,
         name="distilled",
-        epochs=24,
-        batch_size=32,
-        learning_rate=3e-3,
-        label_smoothing=0.05,
         teacher=_TEACHER,
         teacher_share=0.5,
     ),
-    "the default for several corpora, which learns from a transfer model as well as from the labels",
+    "the default, which learns from a transfer model as well as from the labels: the shipped fast",
 )
 _TRANSFER: Final = _add(
     TransferConfig("default", default_config("whisper"), layers=(1, 2), l2=0.05),
@@ -204,9 +199,9 @@ _add(
     dataclasses.replace(_TRANSFER, name="all-frames", pooling="mean-all-frames"),
     "the default with the mean over all frames",
 )
-# Each CNN has one of the preset's views in turn, which halves the work.
+# One of them hears recordings a tenth faster, and so errs otherwise.
 _MEMBERS: Final = tuple(
-    Member(dataclasses.replace(_CNN, views=(_CNN.views[seed % len(_CNN.views)],)), seed) for seed in range(3)
+    Member(dataclasses.replace(_CNN, views=(tempo,)), seed) for seed, tempo in enumerate((1.0, 1.1, 1.0))
 )
 _add(
     EnsembleConfig("default", (*_MEMBERS, Member(_MLP))),

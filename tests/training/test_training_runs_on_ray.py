@@ -119,9 +119,9 @@ def test_views_of_a_network_do_not_count() -> None:
     config = preset("cnn", "default")
     table = dataclasses.replace(made(), config=config.feature)
     trainer = training_runs(table, Path("nowhere"))
-    one_view = dataclasses.replace(config, views=(1.0,))
-    assert trainer.key(TrainingRun(config, 0, ALL)) == trainer.key(TrainingRun(one_view, 0, ALL))
-    assert config.views != (1.0,)
+    two_views = dataclasses.replace(config, views=(1.0, 1.1))
+    assert trainer.key(TrainingRun(config, 0, ALL)) == trainer.key(TrainingRun(two_views, 0, ALL))
+    assert config.views != two_views.views
 
 
 def test_a_network_without_its_history_is_trained_again(running_ray: None, tmp_path: Path) -> None:
