@@ -62,7 +62,7 @@ def features(name: str, folder: str) -> int:
     from emosense.features.config import default_config
     from emosense.inputs.recording import Recording
     from emosense.inputs.utterance import Utterance
-    from emosense.training.features.table import FeatureTableWriter
+    from emosense.training.features.table_file import FeatureTableWriter
 
     paths = found(folder)
     chunks = [paths[first : first + CHUNK] for first in range(0, len(paths), CHUNK)]

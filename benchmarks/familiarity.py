@@ -25,7 +25,8 @@ from emosense.models.model import read_model
 from emosense.progress import Silent
 from emosense.training.familiarity.distance import learn_familiarity
 from emosense.training.familiarity.graph import recording_values
-from emosense.training.features.source import FeatureSource, load_tables
+from emosense.training.features.loading import load_tables
+from emosense.training.features.source import FeatureSource
 
 N_FOLDS = 5
 

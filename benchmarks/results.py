@@ -30,8 +30,9 @@ from emosense.evaluation.by_corpus import ADAPTATIONS, corpus_scores, mean_corpu
 from emosense.evaluation.calibration import apply_temperature, fit_temperature
 from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.metrics import confusion_matrix, uar
+from emosense.evaluation.speaker_adaptation import normalised
+from emosense.evaluation.speaker_predictions import SpeakerPredictions, adapted_together
 from emosense.evaluation.summary import summarise
-from emosense.evaluation.voice_adaptation import SpeakerPredictions, adapted_together, normalised
 
 ROOT: Final = Path(__file__).parents[1]
 STORE: Final = ROOT / "docs" / "predictions"

@@ -25,7 +25,8 @@ from emosense.features.config import FeatureConfig, default_config
 from emosense.models.model import write_model
 from emosense.progress import Progress, Silent
 from emosense.training.features.extraction import Copy, Speed
-from emosense.training.features.source import FeatureSource, load_tables
+from emosense.training.features.loading import load_tables
+from emosense.training.features.source import FeatureSource
 from emosense.training.features.table import FeatureTable
 
 # A busy machine is no failure: examples have no time limit.

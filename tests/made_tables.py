@@ -15,7 +15,8 @@ from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.recording import Recording
 from emosense.inputs.utterance import Utterance
 from emosense.training.cnn_settings import CnnConfig
-from emosense.training.features.table import FeatureTable, FeatureTableWriter
+from emosense.training.features.table import FeatureTable
+from emosense.training.features.table_file import FeatureTableWriter
 from emosense.training.mlp_settings import MlpConfig
 from emosense.training.presets import PRESETS, Preset
 from emosense.training.settings import ModelConfig

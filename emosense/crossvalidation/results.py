@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from emosense.evaluation.by_corpus import corpus_scores, mean_corpus_scores
 from emosense.evaluation.intervals import mean_and_sd
+from emosense.evaluation.speaker_predictions import SpeakerPredictions
 from emosense.evaluation.summary import summarise
-from emosense.evaluation.voice_adaptation import SpeakerPredictions
 from emosense.storage.cells import escape_cell
 from emosense.training.features.table import FeatureTable
 

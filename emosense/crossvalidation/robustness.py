@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.audio.disturbances import CATALOGUE, Disturbance
-from emosense.crossvalidation.fold_models import ScoredModels
 from emosense.crossvalidation.results import Predictions
+from emosense.crossvalidation.scored_models import ScoredModels
 from emosense.evaluation.intervals import compare_uar, mean_and_sd
 from emosense.evaluation.metrics import confusion_matrix, uar
 from emosense.progress import Progress, plural
-from emosense.training.features.source import FeatureSource, extract_variants
+from emosense.training.features.loading import extract_variants
+from emosense.training.features.source import FeatureSource
 from emosense.training.features.table import FeatureTable
 
 

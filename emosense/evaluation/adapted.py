@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from emosense.evaluation.confidence import ece
 from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
-from emosense.evaluation.voice_adaptation import SpeakerPredictions, adapted_together
+from emosense.evaluation.speaker_predictions import SpeakerPredictions, adapted_together
 
 Float64 = NDArray[np.float64]
 Rows = NDArray[np.int64]

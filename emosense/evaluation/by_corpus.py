@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from emosense.evaluation.confidence import ece
 from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.metrics import confusion_matrix, uar
-from emosense.evaluation.voice_adaptation import SpeakerPredictions, adapted_together, normalised
+from emosense.evaluation.speaker_adaptation import normalised
+from emosense.evaluation.speaker_predictions import SpeakerPredictions, adapted_together
 
 Float64 = NDArray[np.float64]
 Labels = NDArray[np.int64]

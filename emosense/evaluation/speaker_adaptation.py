@@ -135,3 +135,20 @@ def shares_of(logits: Float64) -> Float64:
     """
     shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=-1, keepdims=True))
+
+
+def normalised(shares: Float64) -> Float64:
+    """Scale probabilities to a sum of 1; let those that are all 0 say nothing.
+
+    Parameters
+    ----------
+    shares : ndarray, shape (..., n_classes)
+        In [0, 1].
+
+    Returns
+    -------
+    ndarray, shape (..., n_classes), float64
+        The last axis sums to 1.
+    """
+    sums = shares.sum(axis=-1, keepdims=True)
+    return np.where(sums > 0, shares / np.where(sums > 0, sums, 1), 1 / shares.shape[-1])

@@ -17,7 +17,7 @@ from emosense.evaluation.chosen import chosen_scores
 from emosense.evaluation.groups import by_group
 from emosense.evaluation.input_checks import check_probabilities
 from emosense.evaluation.intervals import bootstrap_interval, mean_and_sd
-from emosense.evaluation.voice_adaptation import SpeakerPredictions
+from emosense.evaluation.speaker_predictions import SpeakerPredictions
 
 
 def summarise(

@@ -45,7 +45,7 @@ def feature_overlap(feature_table_path: str, emotions: Sequence[str] = EMOTIONS)
         If the file is not a feature table, or has fewer than two of the emotions.
     """
     from emosense.features.sets import FEATURE_SETS
-    from emosense.training.features.table import read_feature_table
+    from emosense.training.features.table_file import read_feature_table
 
     table = read_feature_table(feature_table_path)
     labels = np.array(table.emotions)

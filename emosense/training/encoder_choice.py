@@ -10,8 +10,8 @@ import numpy as np
 from emosense.errors import RecordingError, UsageError
 from emosense.features.config import FeatureConfig
 from emosense.features.encoder.config import SAMPLE_RATE, EncoderConfig
+from emosense.features.encoder.download import obtain_encoder
 from emosense.features.encoder.embedding import MIN_SAMPLES
-from emosense.features.encoder.files import obtain_encoder
 from emosense.features.encoder.onnx_encoder import WHISPER_BANDS, Encoder
 from emosense.features.sets import FEATURE_SETS, WHISPER_SEGMENT_S
 from emosense.progress import Progress, Silent

@@ -117,6 +117,7 @@ FAMILIES.register(
         (
             "emosense.training.balance",
             "emosense.training.families",
+            "emosense.training.graph_builder",
             "emosense.training.masked_mlp",
             "emosense.training.mlp",
             "emosense.training.mlp_export",
@@ -165,6 +166,7 @@ FAMILIES.register(
             "emosense.features.mel",
             "emosense.models.head",
             "emosense.models.speaker_head",
+            "emosense.training.graph_builder",
             "emosense.training.augmentation",
             "emosense.training.balance",
             "emosense.training.gradient_descent.batches",

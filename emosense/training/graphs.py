@@ -16,10 +16,9 @@ import numpy as np
 from emosense.models.head import read_head
 from emosense.models.model import input_names
 from emosense.models.speaker_head import read_speaker_head
+from emosense.training.graph_builder import FEATURES, PROBABILITIES
 from emosense.training.head_graph import sharpened, with_head
 
-FEATURES: Final = "features"
-PROBABILITIES: Final = "probabilities"
 # Far below any probability that matters; keeps the logarithm finite.
 _SMALLEST: Final = 1e-12
 

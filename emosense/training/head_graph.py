@@ -9,8 +9,7 @@ import numpy as np
 
 from emosense.models.head import TENSORS, Head
 from emosense.models.speaker_head import SPEAKER_LOGITS, SPEAKER_PROBABILITIES, SPEAKER_TENSORS, SpeakerHead
-
-_PROBABILITIES = "probabilities"
+from emosense.training.graph_builder import PROBABILITIES
 
 
 def with_head(weights: bytes, head: Head, speaker_head: SpeakerHead | None = None) -> bytes:
@@ -55,7 +54,7 @@ def with_head(weights: bytes, head: Head, speaker_head: SpeakerHead | None = Non
         for name, field in zip(SPEAKER_TENSORS, dataclasses.fields(speaker_head), strict=True):
             tensors[name].CopyFrom(numpy_helper.from_array(getattr(speaker_head, field.name), name))
     for output in model.graph.output:
-        if output.name == _PROBABILITIES:
+        if output.name == PROBABILITIES:
             output.type.tensor_type.shape.dim[1].dim_value = len(head.bias)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())

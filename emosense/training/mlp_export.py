@@ -8,14 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.arrays import Float64
+from emosense.training.graph_builder import FEATURES, PROBABILITIES, GraphBuilder
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import Pipeline
 
-# As in the CNN's export (tf2onnx): networks of one graph must use the same operator set.
-_OPSET: Final = 17
-_IR_VERSION: Final = 8
 # A logit whose exponential is 0 in float32.
 _NO_PROBABILITY: Final = -1e4
 
@@ -53,43 +51,22 @@ def to_onnx(pipeline: Pipeline, n_values: int, n_classes: int) -> bytes:
     bytes
         A graph from ``features``, float32 (batch, n_values), to ``probabilities``, float32 (batch, n_classes).
     """
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import TensorProto
 
     scaler, network = pipeline.named_steps.get("standardise"), pipeline.named_steps["mlp"]
     # Mel power spans ten decades: unscaled, float32 sums move probabilities by 5e-5; scaled, by 4e-7.
     dtype, element = (np.float64, TensorProto.DOUBLE) if scaler is None else (np.float32, TensorProto.FLOAT)
-    nodes: list[Any] = []
-    tensors: list[Any] = []
-    last = "features"
+    graph = GraphBuilder()
 
-    def add(kind: str, *operands: NDArray[Any], **attributes: Any) -> None:
-        nonlocal last
-        names = [f"tensor_{len(tensors) + i}" for i in range(len(operands))]
-        tensors.extend(numpy_helper.from_array(x.astype(dtype), name) for x, name in zip(operands, names, strict=True))
-        output = f"value_{len(nodes)}"
-        nodes.append(helper.make_node(kind, [last, *names], [output], **attributes))
-        last = output
+    def add(kind: str, x: str, *operands: NDArray[Any]) -> str:
+        return graph.node(kind, [x, *(graph.tensor(values.astype(dtype)) for values in operands)])
 
     if scaler is None:
-        add("Cast", to=element)
+        x = graph.node("Cast", [FEATURES], to=element)
     else:
-        add("Sub", scaler.mean_)
-        add("Div", scaler.scale_)
+        x = add("Div", add("Sub", FEATURES, scaler.mean_), scaler.scale_)
     for number, (coefficients, intercepts) in enumerate(_layers(network, n_classes)):
-        if number:
-            add("Relu")
-        add("Gemm", coefficients, intercepts)
-    add("Softmax", axis=1)
-    nodes.append(helper.make_node("Cast", [last], ["probabilities"], to=TensorProto.FLOAT))
-    graph = helper.make_graph(
-        nodes,
-        "mlp",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", n_values])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", n_classes])],
-        tensors,
-    )
-    opsets = [helper.make_opsetid("", _OPSET)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="emosense")
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+        x = add("Gemm", add("Relu", x) if number else x, coefficients, intercepts)
+    x = graph.node("Softmax", [x], axis=1)
+    graph.node("Cast", [x], PROBABILITIES, to=TensorProto.FLOAT)
+    return graph.to_onnx("mlp", ["batch", n_values], {PROBABILITIES: n_classes})

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from emosense.arrays import Float64
-from emosense.evaluation.voice_adaptation import SpeakerPredictions, VoiceAdaptation
+from emosense.evaluation.speaker_predictions import SpeakerPredictions
+from emosense.evaluation.voice_adaptation import VoiceAdaptation
 from emosense.models.model import input_names
 from emosense.models.speaker_head import SPEAKER_PROBABILITIES, read_speaker_head
 from emosense.onnx_session import open_session
 from emosense.training.features.table import FeatureTable
-from emosense.training.graphs import PROBABILITIES
+from emosense.training.graph_builder import PROBABILITIES
 
 
 def predict(weights: bytes, tables: Sequence[FeatureTable], n_classes: int) -> Float64:

@@ -21,10 +21,11 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_scor
 
 from emosense.audio.disturbances import CATALOGUE
 from emosense.crossvalidation.evaluate import evaluate
-from emosense.crossvalidation.fold_models import FoldModel, ScoredModels, fold_models, predict_fold
+from emosense.crossvalidation.fold_models import fold_models
 from emosense.crossvalidation.job import EvaluateJob
 from emosense.crossvalidation.results_text import table_text
 from emosense.crossvalidation.robustness import robustness
+from emosense.crossvalidation.scored_models import FoldModel, ScoredModels, predict_fold
 from emosense.emotions import EMOTIONS
 from emosense.errors import StorageError, UsageError
 from emosense.evaluation.choice import EmotionChoice
@@ -39,7 +40,8 @@ from emosense.training.encoder_choice import EncoderChoice
 from emosense.training.ensemble import without_copies
 from emosense.training.features.extraction import extract_recordings
 from emosense.training.features.source import FeatureSource
-from emosense.training.features.table import FeatureTable, read_feature_table
+from emosense.training.features.table import FeatureTable
+from emosense.training.features.table_file import read_feature_table
 from emosense.training.graphs import Part, combine
 from emosense.training.held_out_score import cross_validated
 from emosense.training.network_store import NetworkStore

@@ -7,7 +7,7 @@ import pytest
 
 from emosense.evaluation.adapted import GROUPINGS, adaptation_scores
 from emosense.evaluation.speaker_adaptation import SHRINKAGE, ScoreNormalisation, log_probabilities
-from emosense.evaluation.voice_adaptation import adapted_together
+from emosense.evaluation.speaker_predictions import adapted_together
 
 
 def softmax(logs: np.ndarray) -> np.ndarray:

@@ -11,13 +11,9 @@ from emosense.emotions import EMOTIONS
 from emosense.evaluation.adapted import adaptation_scores
 from emosense.evaluation.by_corpus import corpus_scores
 from emosense.evaluation.choice import EmotionChoice
-from emosense.evaluation.speaker_adaptation import shares_of
-from emosense.evaluation.voice_adaptation import (
-    SpeakerPredictions,
-    VoiceAdaptation,
-    adapted_together,
-    normalised,
-)
+from emosense.evaluation.speaker_adaptation import normalised, shares_of
+from emosense.evaluation.speaker_predictions import SpeakerPredictions, adapted_together
+from emosense.evaluation.voice_adaptation import VoiceAdaptation
 
 N_DIMS = 20
 RNG = np.random.default_rng(0)

@@ -15,7 +15,7 @@ from emosense.inputs.corpus import read_corpus
 from emosense.inputs.known_corpora import joined_licence
 from emosense.inputs.ravdess_names import RavdessName, parse_ravdess_name
 from emosense.storage.writing import write_bytes
-from emosense.training.features.table import is_feature_table
+from emosense.training.features.table_file import is_feature_table
 
 
 def touch(path: Path) -> None:

@@ -16,7 +16,8 @@ from made_speaker_heads import speaker_graph
 import emosense
 from emosense.emotions import EMOTIONS
 from emosense.evaluation.choice import EmotionChoice
-from emosense.evaluation.voice_adaptation import VoiceAdaptation, adapted_together
+from emosense.evaluation.speaker_predictions import adapted_together
+from emosense.evaluation.voice_adaptation import VoiceAdaptation
 from emosense.labelling.config import LabelConfig
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run_job import run_label_job

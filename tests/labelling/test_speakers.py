@@ -19,7 +19,7 @@ from emosense.emotions import EMOTIONS
 from emosense.errors import UsageError
 from emosense.evaluation.choice import EmotionChoice
 from emosense.evaluation.speaker_adaptation import ScoreNormalisation
-from emosense.evaluation.voice_adaptation import adapted_together
+from emosense.evaluation.speaker_predictions import adapted_together
 from emosense.labelling.job import LabelJob
 from emosense.labelling.labelled import Labelled
 from emosense.labelling.run_job import run_label_job

@@ -25,7 +25,7 @@ from emosense.reports import comparison_report, evaluation_report, label_report
 from emosense.storage.cells import escape_cell
 from emosense.tables.formats import OUTPUT_FORMATS, TableLayout
 from emosense.tables.row import Row, error_row, labelled_row
-from emosense.training.features.table import FeatureTableWriter
+from emosense.training.features.table_file import FeatureTableWriter
 
 HOSTILE = (
     "calls/<script>alert(1)</script>/a\"b'&amp;.wav",

@@ -18,7 +18,8 @@ from conftest import Listener, tiny_graph
 from made_whisper import whisper_tensors, write_safetensors
 
 from emosense.errors import ModelError, StorageError, UsageError
-from emosense.features.encoder.files import find_encoder, obtain_encoder
+from emosense.features.encoder.download import obtain_encoder
+from emosense.features.encoder.files import find_encoder
 from emosense.training.presets import preset
 from emosense.training.transfer.front_choice import with_front
 
@@ -176,7 +177,7 @@ def test_a_file_that_was_damaged_in_the_cache_is_fetched_again(hub: Hub) -> None
 def test_a_fetch_that_is_killed_leaves_nothing_that_is_taken_for_the_file(hub: Hub, tmp_path: Path) -> None:
     script = f"""
 import os, huggingface_hub.file_download as module
-from emosense.features.encoder.files import obtain_encoder
+from emosense.features.encoder.download import obtain_encoder
 from emosense.progress import Silent
 module.shutil.move = lambda *_: os._exit(9)
 module._chmod_and_move = lambda *_: os._exit(9)

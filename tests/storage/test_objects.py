@@ -40,7 +40,7 @@ from emosense.storage.writing import write_bytes
 from emosense.training import cnn
 from emosense.training.features.extraction import recording_features
 from emosense.training.features.parts_folder import parts_folder
-from emosense.training.features.table import read_feature_table
+from emosense.training.features.table_file import read_feature_table
 from emosense.training.gradient_descent.train_on_ray import RayTraining, train_with_ray
 from emosense.training.presets import preset
 

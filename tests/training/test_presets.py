@@ -26,7 +26,8 @@ from emosense.models.model import read_model
 from emosense.progress import Silent
 from emosense.training.families import FAMILIES, Family
 from emosense.training.features.extraction import extract_recordings
-from emosense.training.features.table import FeatureTable, FeatureTableWriter
+from emosense.training.features.table import FeatureTable
+from emosense.training.features.table_file import FeatureTableWriter
 from emosense.training.job import TrainJob
 from emosense.training.mlp_settings import MlpConfig
 from emosense.training.presets import PRESETS, Preset

@@ -30,7 +30,8 @@ from emosense.progress import Lines, Silent
 from emosense.ray_session import ray_session
 from emosense.training import cnn, mlp, mlp_export
 from emosense.training.cnn_settings import CnnConfig
-from emosense.training.features.table import FeatureTable, FeatureTableWriter
+from emosense.training.features.table import FeatureTable
+from emosense.training.features.table_file import FeatureTableWriter
 from emosense.training.gradient_descent.train_on_ray import RayTraining, train_with_ray
 from emosense.training.gradient_descent.training import GradientTraining, train_here
 from emosense.training.gradient_descent.training_set import TrainingSet

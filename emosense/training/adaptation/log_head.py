@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from emosense.models.head import EMBEDDING, TENSORS, read_head
+from emosense.training.graph_builder import PROBABILITIES
 
-_PROBABILITIES: Final = "probabilities"
 # Keeps the logarithm finite, and a model that is too sure from being believed without end.
 _SMALLEST: Final = 1e-6
 
@@ -40,10 +40,10 @@ def headed(weights: bytes, n_classes: int) -> bytes:
     from onnx import helper, numpy_helper
 
     model = onnx.load_from_string(weights)
-    graph, before = model.graph, f"{_PROBABILITIES}_before"
+    graph, before = model.graph, f"{PROBABILITIES}_before"
     for node in graph.node:
-        node.input[:] = [before if name == _PROBABILITIES else name for name in node.input]
-        node.output[:] = [before if name == _PROBABILITIES else name for name in node.output]
+        node.input[:] = [before if name == PROBABILITIES else name for name in node.input]
+        node.output[:] = [before if name == PROBABILITIES else name for name in node.output]
     values = (np.zeros(n_classes), np.ones(n_classes), np.eye(n_classes), np.zeros(n_classes))
     tensors = dict(zip(TENSORS, values, strict=True)) | {"head_smallest": np.array(_SMALLEST)}
     graph.initializer.extend(numpy_helper.from_array(value.astype(np.float32), name) for name, value in tensors.items())
@@ -56,7 +56,7 @@ def headed(weights: bytes, n_classes: int) -> bytes:
             helper.make_node("Div", ["head_centred", scale], ["head_standardised"]),
             helper.make_node("MatMul", ["head_standardised", weight], ["head_products"]),
             helper.make_node("Add", ["head_products", bias], ["head_logits"]),
-            helper.make_node("Softmax", ["head_logits"], [_PROBABILITIES], axis=1),
+            helper.make_node("Softmax", ["head_logits"], [PROBABILITIES], axis=1),
         )
     )
     graph.output.append(helper.make_tensor_value_info(EMBEDDING, onnx.TensorProto.FLOAT, ["batch", n_classes]))

@@ -17,7 +17,8 @@ from emosense.storage.reading import read_bytes
 from emosense.storage.writing import write_bytes
 from emosense.training.familiarity.distance import learn_familiarity
 from emosense.training.familiarity.graph import recording_values, with_distance
-from emosense.training.features.source import FeatureSource, load_tables
+from emosense.training.features.loading import load_tables
+from emosense.training.features.source import FeatureSource
 
 # What a model's directory has besides description and weights, if it was trained by `emosense-batch train`.
 _BESIDE: Final = ("MODEL_CARD.md", "curves.json")

@@ -13,7 +13,7 @@ from emosense.progress import Progress, Silent
 from emosense.storage.writing import atomic_writer
 from emosense.training.features.corpus_features import CorpusFeatures
 from emosense.training.features.parts_folder import parts_folder
-from emosense.training.features.table import FeatureTableWriter
+from emosense.training.features.table_file import FeatureTableWriter
 
 _ROWS_PER_GROUP: Final = 256
 

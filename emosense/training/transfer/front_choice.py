@@ -14,7 +14,8 @@ from typing import Final
 from emosense.errors import UsageError
 from emosense.features.config import default_config
 from emosense.features.encoder.config import SAMPLE_RATE, WHISPER_HOP, EncoderConfig
-from emosense.features.encoder.files import cached_encoder, find_encoder, obtain_encoder, sha256_of
+from emosense.features.encoder.download import obtain_encoder
+from emosense.features.encoder.files import cached_encoder, find_encoder, sha256_of
 from emosense.features.encoder.safetensors import load_safetensors
 from emosense.features.sets import WHISPER_SEGMENT_S
 from emosense.models.head import EMBEDDING

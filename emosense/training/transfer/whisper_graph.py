@@ -15,22 +15,17 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.models.head import EMBEDDING, TENSORS, Head
 from emosense.models.speaker_head import SPEAKER_LOGITS, SPEAKER_PROBABILITIES, SPEAKER_TENSORS, SpeakerHead
+from emosense.training.graph_builder import FEATURES, PROBABILITIES, GraphBuilder
 from emosense.training.transfer.whisper_front import SPEECH_DB, WhisperFront, n_dims
 from emosense.training.transfer_settings import Pooling, WeightBits
 
-_FEATURES: Final = "features"
-_PROBABILITIES: Final = "probabilities"
-# As in the CNN's export: networks of one graph must use the same operator set.
-_OPSET: Final = 17
-_IR_VERSION: Final = 8
 _EPSILON: Final = 1e-5
 _SMALLEST_VARIANCE: Final = 1e-6
 _PUBLISHED: Final = r"(conv[12]|embed_positions|layers\.\d+)\."
@@ -67,10 +62,7 @@ def to_onnx(
     bytes
         The ONNX graph.
     """
-    import onnx
-    from onnx import TensorProto, helper
-
-    graph = _Graph(front, bits)
+    graph = _WhisperGraph(front, bits)
     x = graph.embed()
     shares = graph.frame_shares(pooling)
     pooled = []
@@ -86,62 +78,35 @@ def to_onnx(
     graph.node("Concat", pooled, output=EMBEDDING, axis=1)
     sizes = {} if head is None else graph.heads(head, speaker_head)
     sizes[EMBEDDING] = n_dims(front, layers, pooling)
-    proto = helper.make_graph(
-        graph.nodes,
-        "transfer",
-        [helper.make_tensor_value_info(_FEATURES, TensorProto.FLOAT, ["batch", "frames", front.n_mels])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size]) for name, size in sizes.items()],
-        list(graph.tensors.values()),
-    )
-    opsets = [helper.make_opsetid("", _OPSET)]
-    model = helper.make_model(proto, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="emosense")
-    onnx.checker.check_model(model)
-    return bytes(model.SerializeToString())
+    return graph.to_onnx("transfer", ["batch", "frames", front.n_mels], sizes)
 
 
-class _Graph:
-    """Nodes and tensors of the graph."""
+class _WhisperGraph(GraphBuilder):
+    """The graph, layer by layer. Each function adds nodes, and returns the name of what they compute."""
 
     def __init__(self, front: WhisperFront, bits: WeightBits) -> None:
-        self.nodes: list[Any] = []
-        self.tensors: dict[str, Any] = {}
+        super().__init__()
         self._front, self._bits = front, bits
 
-    def node(self, kind: str, inputs: Sequence[str], output: str = "", **attributes: Any) -> str:
-        """Add a node with one output; return the name of the output."""
-        from onnx import helper
-
-        name = output or f"value_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
-        return name
-
-    def tensor(self, name: str, values: NDArray[Any]) -> str:
-        """Add a tensor, once; return its name."""
-        from onnx import numpy_helper
-
-        if name not in self.tensors:
-            self.tensors[name] = numpy_helper.from_array(np.ascontiguousarray(values), name)
-        return name
-
     def number(self, *values: float) -> str:
-        return self.tensor(f"number_{'_'.join(f'{value:g}' for value in values)}", np.array(values, np.float32))
+        return self.tensor(np.array(values, np.float32), f"number_{'_'.join(f'{value:g}' for value in values)}")
 
     def integers(self, *values: int) -> str:
-        return self.tensor(f"integers_{'_'.join(map(str, values))}", np.array(values, np.int64))
+        return self.tensor(np.array(values, np.int64), f"integers_{'_'.join(map(str, values))}")
 
     def slice(self, x: str, axis: int, start: int, end: int, step: int = 1) -> str:
         return self.node("Slice", [x, *map(self.integers, (start, end, axis, step))])
 
     def embed(self) -> str:
         """Add the convolutions, each as the product of three neighbouring frames with a matrix, and the positions."""
-        x = _FEATURES
+        x = FEATURES
         for name, stride in (("conv1", 1), ("conv2", 2)):
             padded = self.node("Pad", [x, self.integers(0, 1, 0, 0, 1, 0)])
             neighbours = [self.slice(padded, 1, k, k - 2 if k < 2 else _END, stride) for k in range(3)]
             x = self._gelu(self._linear(self.node("Concat", neighbours, axis=2), name))
         table = self.half("embed_positions.weight", self._front.tensors["embed_positions.weight"])
         length = self.node("Squeeze", [self.slice(self.node("Shape", [x]), 0, 1, 2), self.integers(0)])
-        zero, one = (self.tensor(f"scalar_{value}", np.array(value, np.int64)) for value in (0, 1))
+        zero, one = (self.tensor(np.array(value, np.int64), f"scalar_{value}") for value in (0, 1))
         numbers = self.node("Range", [zero, length, one])
         numbers = self.node("Min", [numbers, self.integers(self._front.n_positions - 1)])
         return self.node("Add", [x, self.node("Gather", [table, numbers], axis=0)])
@@ -178,7 +143,7 @@ class _Graph:
 
     def frame_shares(self, pooling: Pooling) -> str:
         """Add the weights of frames, (batch, 1, n_frames); as `frame_shares` of `whisper_network` computes them."""
-        log_e = self.node("Mul", [self.node("Sub", [_FEATURES, self.number(1)]), self.number(4 * np.log(10))])
+        log_e = self.node("Mul", [self.node("Sub", [FEATURES, self.number(1)]), self.number(4 * np.log(10))])
         power = self.node("ReduceSum", [self.node("Exp", [log_e]), self.integers(2)], keepdims=0)
         padded = self.node("Pad", [power, self.integers(0, 0, 0, 1)])
         power = self.node("Add", [self.slice(padded, 1, 0, -1, 2), self.slice(padded, 1, 1, _END, 2)])
@@ -205,20 +170,20 @@ class _Graph:
     def heads(self, head: Head, speaker_head: SpeakerHead | None) -> dict[str, int]:
         """Add the heads; return the sizes of their outputs by name."""
         for name, field in zip(TENSORS, dataclasses.fields(head), strict=True):
-            self.tensor(name, np.ascontiguousarray(getattr(head, field.name), np.float32))
+            self.tensor(np.asarray(getattr(head, field.name), np.float32), name)
         standardised = self.node("Div", [self.node("Sub", [EMBEDDING, "head_mean"]), "head_scale"])
         logits = self.node("Gemm", [standardised, "head_weight", "head_bias"])
-        self.node("Softmax", [logits], output=_PROBABILITIES, axis=1)
+        self.node("Softmax", [logits], output=PROBABILITIES, axis=1)
         if speaker_head is None:
-            return {_PROBABILITIES: len(head.bias)}
+            return {PROBABILITIES: len(head.bias)}
         for name, field in zip(SPEAKER_TENSORS, dataclasses.fields(speaker_head), strict=True):
-            self.tensor(name, np.ascontiguousarray(getattr(speaker_head, field.name), np.float32))
+            self.tensor(np.asarray(getattr(speaker_head, field.name), np.float32), name)
         logits = self.node("Gemm", [standardised, *SPEAKER_TENSORS[:2]], output=SPEAKER_LOGITS)
         self.node("Softmax", [logits], output=SPEAKER_PROBABILITIES, axis=1)
-        return {_PROBABILITIES: len(head.bias), SPEAKER_PROBABILITIES: len(head.bias)}
+        return {PROBABILITIES: len(head.bias), SPEAKER_PROBABILITIES: len(head.bias)}
 
     def _norm(self, x: str, name: str) -> str:
-        parts = [self.tensor(each, self._front.tensors[each]) for each in (f"{name}.weight", f"{name}.bias")]
+        parts = [self.tensor(self._front.tensors[each], each) for each in (f"{name}.weight", f"{name}.bias")]
         return self.node("LayerNormalization", [x, *parts], axis=-1, epsilon=_EPSILON)
 
     def _gelu(self, x: str) -> str:
@@ -228,20 +193,20 @@ class _Graph:
 
     def half(self, name: str, values: Float32) -> str:
         """Store as float16, which published weights are; the graph's loading turns it into float32."""
-        return self.node("Cast", [self.tensor(name, values.astype(np.float16))], to=1)
+        return self.node("Cast", [self.tensor(values.astype(np.float16), name)], to=1)
 
     def integer(self, name: str, values: Float32) -> str:
         """Store as 8-bit integers with a scale for each column; the graph's loading turns them into float32."""
         scale = np.maximum(np.abs(values).max(axis=0), np.finfo(np.float32).tiny) / np.float32(_LARGEST_INTEGER)
-        rounded = self.tensor(name, np.rint(values / scale).astype(np.int8))
-        return self.node("Mul", [self.node("Cast", [rounded], to=1), self.tensor(f"{name}{_SCALE}", scale)])
+        rounded = self.tensor(np.rint(values / scale).astype(np.int8), name)
+        return self.node("Mul", [self.node("Cast", [rounded], to=1), self.tensor(scale, f"{name}{_SCALE}")])
 
     def _linear(self, x: str, name: str) -> str:
         weight = f"{name}.weight"
         stored = self.half if self._bits == 16 else self.integer
         product = self.node("MatMul", [x, stored(weight, _matrix(self._front.tensors[weight]))])
         bias = self._front.tensors.get(f"{name}.bias")
-        return product if bias is None else self.node("Add", [product, self.tensor(f"{name}.bias", bias)])
+        return product if bias is None else self.node("Add", [product, self.tensor(bias, f"{name}.bias")])
 
 
 def _matrix(weight: Float32) -> Float32:

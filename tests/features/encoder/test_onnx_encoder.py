@@ -33,8 +33,9 @@ from emosense.crossvalidation.job import EvaluateJob
 from emosense.errors import ModelError, RecordingError, StorageError, UsageError
 from emosense.features.config import FeatureConfig, default_config
 from emosense.features.encoder.config import EncoderConfig
+from emosense.features.encoder.download import obtain_encoder
 from emosense.features.encoder.embedding import MIN_SAMPLES, whisper_log_mel
-from emosense.features.encoder.files import cached_encoder, find_encoder, obtain_encoder, sha256_of
+from emosense.features.encoder.files import cached_encoder, find_encoder, sha256_of
 from emosense.features.encoder.onnx_encoder import PIECE_SAMPLES
 from emosense.features.sets import FEATURE_SETS, extract
 from emosense.inputs.corpus import read_corpus
@@ -46,7 +47,7 @@ from emosense.training.encoder_choice import EncoderChoice, config_with_encoder,
 from emosense.training.features.corpus_extraction import extract_corpus
 from emosense.training.features.extraction import extract_recordings
 from emosense.training.features.source import FeatureSource
-from emosense.training.features.table import read_feature_table
+from emosense.training.features.table_file import read_feature_table
 from emosense.training.presets import preset
 
 N_DIMS = 6

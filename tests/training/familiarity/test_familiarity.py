@@ -21,7 +21,8 @@ from emosense.training.familiarity.distance import Familiarity, learn_familiarit
 from emosense.training.familiarity.graph import recording_values, with_distance
 from emosense.training.familiarity.job import FamiliarityJob, add_familiarity
 from emosense.training.features.source import FeatureSource
-from emosense.training.features.table import FeatureTable, read_feature_table
+from emosense.training.features.table import FeatureTable
+from emosense.training.features.table_file import read_feature_table
 from emosense.training.graphs import Part, combine
 from emosense.training.head_graph import with_head
 

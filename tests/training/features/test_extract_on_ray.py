@@ -23,7 +23,7 @@ from emosense.training.features.extraction import Copy, Speed, recording_feature
 from emosense.training.features.parts_folder import parts_folder
 from emosense.training.features.source import FeatureSource
 from emosense.training.features.store import FeatureStore
-from emosense.training.features.table import is_feature_table, read_feature_table
+from emosense.training.features.table_file import is_feature_table, read_feature_table
 
 
 @pytest.fixture(scope="module", autouse=True)

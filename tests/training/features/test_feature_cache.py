@@ -27,7 +27,8 @@ from emosense.training.features import corpus_features
 from emosense.training.features.corpus_features import CorpusFeatures
 from emosense.training.features.extraction import Copy, Speed, extract_recordings
 from emosense.training.features.files import StoredFeatures, recording_key
-from emosense.training.features.source import FeatureSource, load_tables
+from emosense.training.features.loading import load_tables
+from emosense.training.features.source import FeatureSource
 from emosense.training.features.store import FeatureStore
 from emosense.training.features.table import FeatureTable
 

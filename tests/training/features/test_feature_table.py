@@ -20,8 +20,9 @@ from emosense.features.config import default_config
 from emosense.inputs.recording import Recording
 from emosense.inputs.utterance import Utterance
 from emosense.progress import Silent
-from emosense.training.features.source import FeatureSource, load_tables
-from emosense.training.features.table import FeatureTableWriter, is_feature_table, read_feature_table
+from emosense.training.features.loading import load_tables
+from emosense.training.features.source import FeatureSource
+from emosense.training.features.table_file import FeatureTableWriter, is_feature_table, read_feature_table
 
 LOGMEL = default_config("logmel")
 # One row group, in Parquet's encoding and in Arrow's, and what the allocators keep.
@@ -66,7 +67,8 @@ def test_the_peak_memory_of_loading_is_a_part_of_that_of_the_values(
         "import pyarrow.parquet\n"
         "from emosense.progress import Silent\n"
         "from emosense.features.config import default_config\n"
-        "from emosense.training.features.source import FeatureSource, load_tables\n"
+        "from emosense.training.features.loading import load_tables\n"
+        "from emosense.training.features.source import FeatureSource\n"
         "def peak():\n"
         "    lines = open('/proc/self/status').read().splitlines()\n"
         "    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith('VmHWM'))\n"

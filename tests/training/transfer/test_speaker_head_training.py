@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from emosense.evaluation.voice_adaptation import SpeakerPredictions, VoiceAdaptation, adapted_together
+from emosense.evaluation.speaker_predictions import SpeakerPredictions, adapted_together
+from emosense.evaluation.voice_adaptation import VoiceAdaptation
 from emosense.models.head import Head
 from emosense.models.speaker_head import SpeakerHead
 from emosense.training.transfer.head_training import TrainingRows, train_head
