@@ -13,7 +13,7 @@ from typing import Final
 from emosense.audio import amr
 from emosense.audio.container_ends import CONTAINER_ENDS
 from emosense.audio.content import Content
-from emosense.audio.frame_walk import AC3, ADTS, MOST_FRAMES, MPEG, PROGRAM_STREAM, WAVPACK, FrameKind
+from emosense.audio.frame_walk import AC3, ADTS, LOAS, MOST_FRAMES, MPEG, PROGRAM_STREAM, WAVPACK, FrameKind
 from emosense.audio.mpeg_audio import after_id3, mp3_end, mp3_frame_count
 from emosense.audio.transport_stream import TRANSPORT_PACKETS
 
@@ -90,7 +90,7 @@ def unsized_frames(content: Content) -> FrameKind | None:
         None for other files.
     """
     start = after_id3(content)
-    for kind in (AC3, PROGRAM_STREAM, ADTS, MPEG):
+    for kind in (AC3, PROGRAM_STREAM, ADTS, LOAS, MPEG):
         # One that looks like a frame may be chance.
         if kind.first(content, start, kind.n_header, is_same=True) == start:
             return None if kind is MPEG and (mp3_end(content) or mp3_frame_count(content)) else kind
@@ -104,6 +104,7 @@ _ENDS: Final = (
     (re.compile(rb"wvpk"), lambda content: WAVPACK.end(content, 0)),
     (re.compile(rb"#!AMR"), _amr),
     (re.compile(rb"\x0b\x77"), lambda content: AC3.end(content, 0)),
+    (re.compile(rb"\x56[\xe0-\xff]"), lambda content: LOAS.end(content, 0)),
     (re.compile(rb"\xff[\xf0\xf1\xf8\xf9]"), lambda content: ADTS.end(content, 0)),
     (re.compile(rb"\0\0\x01\xba"), lambda content: PROGRAM_STREAM.end(content, 0)),
     (re.compile(rb"G.{187}G.{187}G|.{4}G.{191}G.{191}G|G.{203}G.{203}G", re.DOTALL), _transport),

@@ -31,7 +31,7 @@ _OPTIONS: Final = {"format_whitelist": DEMUXERS}
 # a packet lasts fractions of a sample, as those of ADPCM may.
 _SIZED_FORMATS: Final = ("mov", "matroska", "asf", "flac", "caf", "wv", "ape", "tta")
 # Streams without a header: recordings that are joined end to end are one stream, whose clock jumps where they meet.
-_HEADERLESS_FORMATS: Final = ("mp3", "aac", "ac3", "eac3", "mpeg")
+_HEADERLESS_FORMATS: Final = ("mp3", "aac", "ac3", "eac3", "loas", "mpeg")
 
 
 class FFmpegDecoder:

@@ -14,6 +14,7 @@ from typing import Final
 from emosense.audio.container_headers import MAX_CHANNELS, chunks
 from emosense.audio.content import Content
 from emosense.audio.formats import STARTS, UNREAD_FORMATS, unread_by_name
+from emosense.audio.frame_walk import LOAS
 from emosense.audio.inner_frames import first_frame
 from emosense.audio.mpeg_audio import mpeg_frame_bytes, mpeg_start
 from emosense.audio.other_files import disguised_kind, other_kind
@@ -28,6 +29,8 @@ _UNREAD_STARTS: Final = re.compile(
     re.DOTALL,
 )
 _IMA_ADPCM: Final = 0x11
+_OGG_PAGE: Final = re.compile(rb"OggS\0[\0-\7]")
+_LONGEST_PAGE_BYTES: Final = 1 << 16
 
 
 def is_audio_start(head: bytes) -> bool:
@@ -45,7 +48,7 @@ def is_audio_start(head: bytes) -> bool:
     """
     if head.startswith(STARTS) or head[4:8] in _MP4_ATOMS:
         return disguised_kind(head) is None
-    return _starts_with_mpeg_frames(head) or is_transport_stream(head)
+    return _starts_with_mpeg_frames(head) or is_transport_stream(head) or _starts_with_loas_frames(head)
 
 
 def _starts_with_mpeg_frames(head: bytes) -> bool:
@@ -58,6 +61,14 @@ def _starts_with_mpeg_frames(head: bytes) -> bool:
     second = mpeg_frame_bytes(head[first:]) if first else 0
     is_free_format = head[1:2] in (b"\xfa", b"\xfb", b"\xf2", b"\xf3", b"\xe2", b"\xe3") and head[2] >> 4 == 0
     return is_free_format or len(head) in (first, first + second)
+
+
+def _starts_with_loas_frames(head: bytes) -> bool:
+    place = n_frames = 0
+    while n_frames < LOAS.n_sure and (length := LOAS.length_of(head[place : place + LOAS.n_header])):
+        place, n_frames = place + length, n_frames + 1
+    # The first bytes may hold fewer.
+    return n_frames == LOAS.n_sure or (n_frames > 1 and place >= len(head))
 
 
 def is_only_text(head: bytes) -> bool:
@@ -131,11 +142,21 @@ def start_fault(content: Content, name: str = "") -> RecordingError | None:
             or first_frame(content) is not None
         ):
             return None
+        if _lacks_start_of_ogg(content):
+            return RecordingError(
+                "corrupt", "the start of this Ogg file is missing, without which nothing can be decoded"
+            )
         named = unread_by_name(name)
         if named and head.strip(b"\0"):
             return RecordingError("unsupported_encoding", named)
         what = "no known audio format" if head.strip(b"\0") else "zeros, as an unfinished download leaves behind"
     return RecordingError("not_audio", f"the content is not audio: {what}")
+
+
+def _lacks_start_of_ogg(content: Content) -> bool:
+    """Return whether the first page in a file is none that begins a recording, as the first of a whole one is."""
+    page = next(content.part(0, min(content.size, _LONGEST_PAGE_BYTES)).find(_OGG_PAGE, 6), None)
+    return page is not None and not content.at(page, 6)[5] & 2
 
 
 def is_htk(content: Content) -> bool:

@@ -87,6 +87,7 @@ FORMATS: Final = (
     FileFormat("MPEG transport stream", (".ts", ".m2ts", ".mts"), (), ("mpegts",)),
     FileFormat("MPEG program stream", (".mpg", ".mpeg", ".vob"), (b"\0\0\1\xba",), ("mpeg",)),
     FileFormat("AAC", (".aac", ".adts"), (b"\xff\xf0", b"\xff\xf1", b"\xff\xf8", b"\xff\xf9"), ("aac",)),
+    FileFormat("AAC in LATM", (".loas", ".latm"), (), ("loas",)),
     FileFormat("AC-3", (".ac3", ".eac3", ".ec3"), (b"\x0b\x77",), ("ac3", "eac3")),
     FileFormat("AMR", (".amr", ".awb"), (b"#!AMR\n", b"#!AMR-WB\n"), ("amr",)),
     FileFormat("Monkey's Audio", (".ape",), (b"MAC ",), ("ape",)),

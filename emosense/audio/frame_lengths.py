@@ -31,6 +31,25 @@ def adts_frame_bytes(header: bytes) -> int:
     return length if length >= 7 else 0
 
 
+def loas_frame_bytes(header: bytes) -> int:
+    """Return the length of a frame of AAC in LATM with a LOAS header (ISO 14496-3, 1.7.2).
+
+    Parameters
+    ----------
+    header : bytes
+        Three bytes or more.
+
+    Returns
+    -------
+    int
+        In bytes, 0 if this is not a header of a frame.
+    """
+    if len(header) < 3 or header[0] != 0x56 or header[1] & 0xE0 != 0xE0:
+        return 0
+    n_bytes = (header[1] & 0x1F) << 8 | header[2]
+    return 3 + n_bytes if n_bytes else 0
+
+
 def ac3_frame_bytes(header: bytes) -> int:
     """Return the length of a frame of AC-3 or E-AC-3 (ATSC A/52, 5.4.1 and E.2.3).
 

@@ -12,7 +12,13 @@ from collections.abc import Callable
 from typing import Final
 
 from emosense.audio.content import Content
-from emosense.audio.frame_lengths import ac3_frame_bytes, adts_frame_bytes, pes_packet_bytes, wavpack_block_bytes
+from emosense.audio.frame_lengths import (
+    ac3_frame_bytes,
+    adts_frame_bytes,
+    loas_frame_bytes,
+    pes_packet_bytes,
+    wavpack_block_bytes,
+)
 from emosense.audio.mpeg_audio import mpeg_frame_bytes
 
 # A day of frames of 10 ms has fewer.
@@ -35,11 +41,17 @@ class FrameKind:
         How many bytes it takes.
     sync : bytes
         Pattern of the first bytes of a frame; empty for frames that cannot be searched for.
+    n_sure : int
+        How many frames in a row are no chance.
+    longest : int
+        How long a frame may be, in bytes.
     """
 
     length_of: Callable[[bytes], int]
     n_header: int
     sync: bytes = b""
+    n_sure: int = 3
+    longest: int = 1 << 13
 
     def end(self, content: Content, start: int, most: int = MOST_FRAMES) -> int:
         """Walk frames that follow each other.
@@ -74,7 +86,7 @@ class FrameKind:
             place += length
         return place
 
-    def first(self, content: Content, start: int, n_bytes: int, *, is_same: bool = False, least: int = 3) -> int | None:
+    def first(self, content: Content, start: int, n_bytes: int, *, is_same: bool = False) -> int | None:
         """Find frames in a row.
 
         Parameters
@@ -85,8 +97,6 @@ class FrameKind:
             Where to search, and how far.
         is_same : bool
             Whether there were such frames before: two that end with the file are then enough.
-        least : int
-            How many frames are no chance.
 
         Returns
         -------
@@ -96,10 +106,10 @@ class FrameKind:
         near = content.part(0, min(content.size, start + n_bytes))
         for match in near.find(re.compile(self.sync, re.DOTALL), _LONGEST_SYNC, start):
             place, n_frames = match, 0
-            while n_frames < least and (length := self.length_of(content.at(place, self.n_header))):
+            while n_frames < self.n_sure and (length := self.length_of(content.at(place, self.n_header))):
                 place += length
                 n_frames += 1
-            if n_frames == least or (is_same and n_frames == 2 and place == content.size):
+            if n_frames == self.n_sure or (is_same and n_frames == 2 and place == content.size):
                 return match
         return None
 
@@ -107,9 +117,15 @@ class FrameKind:
 # A frame of MPEG audio whose third byte is 255 has no valid bit rate: a run of such bytes is quickly passed.
 MPEG: Final = FrameKind(mpeg_frame_bytes, 4, rb"\xff[\xe2-\xff][\0-\xef]")
 ADTS: Final = FrameKind(adts_frame_bytes, 6, rb"\xff[\xf0\xf1\xf8\xf9]")
-# Frames of FLAC begin as those of AAC in MPEG-2 do.
-ADTS_AFTER_FLAC: Final = FrameKind(adts_frame_bytes, 6, rb"\xff[\xf0\xf1]")
 AC3: Final = FrameKind(ac3_frame_bytes, 6, rb"\x0b\x77")
-PROGRAM_STREAM: Final = FrameKind(pes_packet_bytes, 14, rb"\0\0\x01\xba")
-WAVPACK: Final = FrameKind(wavpack_block_bytes, 8)
+LOAS: Final = FrameKind(loas_frame_bytes, 3, rb"\x56[\xe0-\xff]")
+PROGRAM_STREAM: Final = FrameKind(pes_packet_bytes, 14, rb"\0\0\x01\xba", longest=1 << 16)
+# A block that is the first of those of its channels.
+WAVPACK: Final = FrameKind(
+    wavpack_block_bytes,
+    8,
+    rb"wvpk.{5}\x04.{15}[" + re.escape(bytes(byte for byte in range(256) if byte & 8)) + b"]",
+    1,
+    1 << 20,
+)
 TRANSPORT: Final = FrameKind(lambda header: 188 if header[:1] == b"G" else 0, 1, rb"G.{187}G.{187}G.{187}G.{187}G")

@@ -17,9 +17,9 @@ from emosense.audio import container_headers
 from emosense.audio.container_headers import MAX_CHANNELS, TOLERANCE_S
 from emosense.audio.content import Content, ContentFile
 from emosense.audio.ffmpeg import FFmpegDecoder
-from emosense.audio.joined import begins_after
 from emosense.audio.mpeg_audio import mp3_frame_count
 from emosense.audio.ogg import OggStream
+from emosense.audio.recording_starts import begins_after
 from emosense.errors import RecordingError
 
 # libsndfile says 2**63 - 1 frames where a header gives no total, and over 1e9 for some damaged MP3 headers.

@@ -89,7 +89,7 @@ def _check_kinds(job: LabelJob) -> None:
             raise OutputError(f"cannot write {redact(place)}: it is a link; remove it, or choose another output")
         if not is_url(place) and os.path.lexists(place) and os.path.isdir(place) != (place in folders):
             found = "is not a folder" if place in folders else "is a folder"
-            raise OutputError(f"cannot write {redact(place)}: it {found}; choose another output")
+            raise OutputError(f"cannot write {redact(place)}: it {found}; move it away, or choose another output")
 
 
 def prepare_places(job: LabelJob) -> None:

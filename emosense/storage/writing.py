@@ -7,6 +7,7 @@ readers see the old content or the new one, never a part.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import tempfile
@@ -189,3 +190,32 @@ def write_bytes(location: str, content: bytes, commit: Commit = at_once) -> None
     """
     with atomic_writer(location, commit) as file:
         file.write(content)
+
+
+def write_own(location: str, content: bytes, commit: Commit = at_once) -> None:
+    """Write a file of a run, which nothing that lies in its place keeps from being written.
+
+    A folder there is renamed, since nobody knows whose it is; all else is replaced.
+
+    Parameters
+    ----------
+    location : str
+        Local path or URL.
+    content : bytes
+        What it will hold.
+    commit : callable
+        Puts the complete file in place.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    path = local_path(location)
+    if not is_url(path) and os.path.isdir(path) and not os.path.islink(path):
+        free = (f"{path}.folder-{number}" for number in itertools.count(1))
+        try:
+            os.rename(path, next(name for name in free if not os.path.lexists(name)))
+        except OSError as err:
+            raise OutputError(f"cannot write {redact(location)}, which is a folder: {err.strerror}") from err
+    write_bytes(location, content, commit)

@@ -71,7 +71,8 @@ MADE: dict[str, Callable[[], bytes]] = {
     ".avi": _ffmpeg("avi", "mp2", video=True), ".flv": _ffmpeg("flv", "aac"), ".ts": _ffmpeg("mpegts", "aac"),
     ".m2ts": _blu_ray, ".mts": _ffmpeg("mpegts", "mp2"), ".mpg": _ffmpeg("mpeg", "mp2"),
     ".mpeg": _ffmpeg("mpeg", "mp2"), ".vob": _ffmpeg("vob", "ac3"), ".aac": _ffmpeg("adts", "aac"),
-    ".adts": _ffmpeg("adts", "aac"), ".ac3": _ffmpeg("ac3", "ac3"), ".eac3": _ffmpeg("eac3", "eac3"),
+    ".adts": _ffmpeg("adts", "aac"), ".loas": _ffmpeg("latm", "aac"), ".latm": _ffmpeg("latm", "aac"),
+    ".ac3": _ffmpeg("ac3", "ac3"), ".eac3": _ffmpeg("eac3", "eac3"),
     ".ec3": _ffmpeg("eac3", "eac3"), ".amr": _amr, ".awb": _wide_amr, ".wv": _ffmpeg("wv", "wavpack"),
     ".tta": _ffmpeg("tta", "tta"),
 }  # fmt: skip
@@ -126,7 +127,7 @@ def test_ffmpeg_has_all_demuxers_and_none_that_opens_other_files() -> None:
 
 
 def test_every_format_is_recognised_by_something() -> None:
-    by_other_means = {"HTK", "MP4 and QuickTime", "MPEG transport stream"}
+    by_other_means = {"AAC in LATM", "HTK", "MP4 and QuickTime", "MPEG transport stream"}
     assert {each.name for each in FORMATS if not each.starts} == by_other_means
     assert len({each.name for each in FORMATS}) == len(FORMATS)
 

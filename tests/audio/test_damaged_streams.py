@@ -27,7 +27,9 @@ def _encoded(container: str, codec: str, rate: int, **options: str) -> bytes:
 # Streams of frames that say nowhere how long they are.
 STREAMS: dict[str, Callable[[], bytes]] = {
     "aac": lambda: _encoded("adts", "aac", 16_000),
+    "latm": lambda: _encoded("latm", "aac", 16_000),
     "ac3": lambda: _encoded("ac3", "ac3", 48_000),
+    "eac3": lambda: _encoded("eac3", "eac3", 48_000),
     "mp2": lambda: _encoded("mp2", "mp2", 48_000),
     "mp3": lambda: _encoded("mp3", "libmp3lame", 16_000, write_xing="0"),
     "program stream": lambda: _encoded("mpeg", "mp2", 48_000),
@@ -110,7 +112,7 @@ def test_padding_after_a_broadcast_is_no_damage(byte: bytes, n_bytes: int, tmp_p
     assert decoded(path).status == "partial"
 
 
-@pytest.mark.parametrize("kind", ["aac", "ac3", "mp2", "mp3", "transport stream", "program stream"])
+@pytest.mark.parametrize("kind", [kind for kind in STREAMS if kind != "amr"])
 def test_a_stream_that_begins_in_the_middle_of_a_frame_is_decoded_from_the_next_one(kind: str, tmp_path: Path) -> None:
     content, path = STREAMS[kind](), tmp_path / "recorded"
     for start in (1, 77, len(content) // 3 | 1):
@@ -123,6 +125,59 @@ def test_a_stream_that_begins_in_the_middle_of_a_frame_is_decoded_from_the_next_
         path.write_bytes(content[start:] + content)
         row = decoded(path)
         assert row.status == "partial" or row.decoded_s == pytest.approx(2 * SECONDS - lost_s, abs=0.6), (start, row)
+
+
+# Another recording, by its header or by its frames.
+FOLLOWING = {
+    "wav": bad_audio.wav(1.5),
+    "flac": bad_audio.encoded("FLAC", "PCM_16", 1.5),
+    "mp3": bad_audio.mp3(1.5),
+    "aac": bad_audio.ffmpeg("adts", "aac", 1.5),
+    "ogg": bad_audio.encoded("OGG", "VORBIS", 1.5),
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in STREAMS if kind != "amr"])
+@pytest.mark.parametrize("gap", [b"", bytes(900), bad_audio.id3(300)])
+def test_a_recording_behind_a_stream_that_begins_in_the_middle_of_a_frame_is_noticed(
+    kind: str, gap: bytes, tmp_path: Path
+) -> None:
+    content, path = STREAMS[kind](), tmp_path / "joined"
+    start = len(content) // 3 | 1
+    rest_s = SECONDS * (1 - start / len(content))
+    for name, following in FOLLOWING.items():
+        path.write_bytes(content[start:] + gap + following)
+        row = decoded(path)
+        assert row.status in ("ok", "partial"), (name, row)
+        whole_s = rest_s + (1.5 if row.status == "ok" else 0)
+        assert row.decoded_s > whole_s - 0.6, (name, row)
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_blocks_of_wavpack_are_decoded_from_the_next_one(rate: int, tmp_path: Path) -> None:
+    content, path = bad_audio.ffmpeg("wv", "wavpack", 20.0, rate), tmp_path / "recorded"
+    for start in (1, len(content) // 3 | 1):
+        rest_s = 20 * (1 - start / len(content))
+        for following, more_s in ((b"", 0.0), (bad_audio.wav(1.5, rate=rate), 1.5 * 16_000 / rate), (content, 20.0)):
+            path.write_bytes(content[start:] + following)
+            row = decoded(path)
+            assert (row.status, row.decoded_s) == ("ok", pytest.approx(rest_s + more_s, abs=4.1)), (start, more_s)
+
+
+def test_what_precedes_frames_and_is_longer_than_a_frame_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "after"
+    for n_bytes, status in ((2000, "ok"), (30_000, "partial")):
+        path.write_bytes(bad_audio.noise(n_bytes) + bad_audio.mp3(3.0))
+        row = decoded(path)
+        assert (row.status, row.decoded_s) == (status, pytest.approx(3.0, abs=0.1))
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_an_ogg_without_its_start_is_corrupt(subtype: str, tmp_path: Path) -> None:
+    content, path = bad_audio.encoded("OGG", subtype, 8.0), tmp_path / "recorded.ogg"
+    for start in (1, len(content) // 3):
+        path.write_bytes(content[start:])
+        assert (decoded(path).status, decoded(path).code) == ("error", "corrupt")
 
 
 @pytest.mark.parametrize("codec", ["mp2", "ac3"])

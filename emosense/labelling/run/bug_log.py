@@ -13,7 +13,7 @@ from typing import Final
 from emosense._version import __version__
 from emosense.storage.locations import join, redact
 from emosense.storage.reading import read_own
-from emosense.storage.writing import write_bytes
+from emosense.storage.writing import write_own
 
 BUG_LOG: Final = "errors.jsonl"
 # One bug may strike every recording: a few show it.
@@ -60,7 +60,7 @@ class BugLog:
         ][: max(0, _MOST - len(lines))]
         self._lines = lines + new
         if new:
-            write_bytes(self._location, b"".join(line + b"\n" for line in self._lines))
+            write_own(self._location, b"".join(line + b"\n" for line in self._lines))
         return f"a bug in EmoSense: please report the traceback in {redact(self._location)}" if is_first else ""
 
     def _earlier(self) -> list[bytes]:

@@ -19,7 +19,7 @@ from emosense.storage.folders import exists, list_folder
 from emosense.storage.locations import absolute_location, join, redact
 from emosense.storage.reading import parse_json, read_own
 from emosense.storage.schemes import is_url
-from emosense.storage.writing import write_bytes
+from emosense.storage.writing import write_own
 
 _REPLACE: Final = "use --restart to replace it, or choose another output"
 _OPTIONS: Final = {
@@ -77,7 +77,7 @@ def write_journal(folder: str, journal: dict[str, Any]) -> None:
         JSON values.
     """
     content = journal | {"sha256": _digest(journal)}
-    write_bytes(join(folder, "journal.json"), json.dumps(content, indent=2).encode())
+    write_own(join(folder, "journal.json"), json.dumps(content, indent=2).encode())
 
 
 def generations_in(journal: dict[str, Any] | None) -> tuple[int, int]:

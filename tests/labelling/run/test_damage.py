@@ -8,6 +8,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from emosense.labelling.job import LabelJob
 from emosense.labelling.run.finished import in_order
 from emosense.labelling.run.part_file import HEADER
 from emosense.labelling.run_job import run_label_job
+from emosense.storage.writing import write_own
 from emosense.tables.exports import audacity_tracks
 from emosense.tables.formats import TableLayout
 from emosense.tables.row import labelled_row
@@ -109,6 +111,22 @@ def outside(folder: Path) -> Path:
     return path
 
 
+def folder_of_somebody(path: Path) -> None:
+    path.mkdir()
+    (path / "letter.txt").write_text("of somebody else")
+
+
+def socket_at(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        # A name for a socket has 107 bytes at most.
+        place = os.getcwd()
+        os.chdir(path.parent)
+        try:
+            made.bind(path.name)
+        finally:
+            os.chdir(place)
+
+
 PARTS: dict[str, tuple[Damage, int]] = {
     "swapped": (swap, 0),
     "copied": (copy(1, 7, 0), 0),
@@ -140,6 +158,10 @@ JOURNALS: dict[str, Damage] = {
     "no text": lambda folder: (folder / "journal.json").write_bytes(b"\xff"),
     "nested deeply": lambda folder: (folder / "journal.json").write_bytes(b"[" * 100_000),
     "a FIFO": replaced_by(os.mkfifo, "journal.json"),
+    "a folder": replaced_by(os.mkdir, "journal.json"),
+    "a folder of somebody": replaced_by(folder_of_somebody, "journal.json"),
+    "a socket": replaced_by(socket_at, "journal.json"),
+    "a link to a device": replaced_by(lambda path: path.symlink_to("/dev/zero"), "journal.json"),
     "a link": replaced_by(lambda path: path.symlink_to(outside(path.parent)), "journal.json"),
     "a link to nothing": replaced_by(lambda path: path.symlink_to("none"), "journal.json"),
     "one flipped digit": lambda folder: (folder / "journal.json").write_text(
@@ -189,7 +211,7 @@ def test_a_journal_of_other_settings_is_no_damage(job: LabelJob) -> None:
         run_label_job(strict)
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("none")])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("none"), socket_at])
 def test_a_manifest_that_is_no_file_is_replaced(job: LabelJob, make: Callable[[Path], object]) -> None:
     run_label_job(job)
     manifest = Path(f"{job.output}.run.json")
@@ -199,6 +221,35 @@ def test_a_manifest_that_is_no_file_is_replaced(job: LabelJob, make: Callable[[P
     assert run_label_job(job).n_reused == N_FILES
     assert json.loads(manifest.read_text())["exit_code"] == 0
     assert not manifest.is_symlink()
+
+
+@pytest.mark.parametrize("name", ["journal.json", "errors.jsonl"])
+def test_a_folder_in_place_of_a_file_is_kept_under_another_name(tmp_path: Path, name: str) -> None:
+    for number in (1, 2):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "letter.txt").write_text("of somebody else")
+        write_own(str(tmp_path / name), b"{}")
+        assert (tmp_path / name).read_bytes() == b"{}"
+        assert (tmp_path / f"{name}.folder-{number}" / "letter.txt").read_text() == "of somebody else"
+        (tmp_path / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("labels.csv.run", "cannot (create|write|list|lock)"), ("labels.csv.run/lock", "remove .*lock")],
+)
+def test_a_run_folder_or_lock_of_another_kind_is_refused_and_nothing_is_lost(
+    job: LabelJob, tmp_path: Path, name: str, sentence: str
+) -> None:
+    run_label_job(job)
+    place, kept = tmp_path / "out" / name, tmp_path / "kept"
+    place.rename(kept)
+    place.write_text("") if name.endswith("run") else place.mkdir()
+    with pytest.raises(OutputError, match=sentence):
+        run_label_job(job)
+    place.unlink() if place.is_file() else place.rmdir()
+    kept.rename(place)
+    assert run_label_job(job).n_reused == N_FILES
 
 
 @pytest.mark.parametrize("content", [b"[]", b'{"inputs": 5, "limit": "x", "tables": {}}', b'{"inputs": [null]}', b"\0"])
@@ -250,7 +301,7 @@ def test_a_link_deep_in_a_folder_of_tracks_is_not_followed(tmp_path: Path) -> No
     assert (tmp_path / "tracks" / "a" / "c.wav.txt").exists()
 
 
-@pytest.mark.parametrize("name", ["labels.csv.run/journal.json", "labels.csv.run/lock", "labels.csv.run.json"])
+@pytest.mark.parametrize("name", ["labels.csv.run/lock", "labels.csv.run.json"])
 def test_a_folder_where_a_file_belongs_is_one_sentence(job: LabelJob, tmp_path: Path, name: str) -> None:
     (tmp_path / "out" / name / "full").mkdir(parents=True)
     with pytest.raises(OutputError, match=r"cannot (write|lock) .*: (it is a folder|Is a directory)"):
