@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # One thread for each matrix product, as in a worker: more would only wait for each other. NumPy reads it when imported.
@@ -24,6 +24,7 @@ from emosense.emotions import EMOTIONS
 from emosense.features.config import FeatureConfig, default_config
 from emosense.models.model import write_model
 from emosense.progress import Progress, Silent
+from emosense.ray_session import ray_session
 from emosense.training.features.extraction import Copy, Speed
 from emosense.training.features.loading import load_tables
 from emosense.training.features.source import FeatureSource
@@ -136,6 +137,13 @@ class Listener(Silent):
 
     def message(self, text: str) -> None:
         self.messages.append(text)
+
+
+@pytest.fixture(scope="module")
+def running_ray() -> Iterator[None]:
+    """Ray with two CPUs for all tests of a module."""
+    with ray_session(None, 2):
+        yield
 
 
 def load_table(

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,6 @@ from emosense.evaluation.splits import folds, inner_split
 from emosense.features.config import default_config
 from emosense.inputs.corpus import read_corpus
 from emosense.progress import Silent
-from emosense.ray_session import ray_session
 from emosense.reports import evaluation_report
 from emosense.reports.evaluation_data import read_evaluation
 from emosense.training.encoder_choice import EncoderChoice
@@ -48,12 +47,6 @@ from emosense.training.network_store import NetworkStore
 from emosense.training.prediction import predict
 from emosense.training.presets import preset
 from emosense.training.training_runs_on_ray import TrainingRun, TrainingRuns
-
-
-@pytest.fixture(scope="module")
-def running_ray() -> Iterator[None]:
-    with ray_session(None, 2):
-        yield
 
 
 def job(table: str, folder: Path, **settings: object) -> EvaluateJob:

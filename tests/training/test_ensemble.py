@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,19 +19,12 @@ from emosense.labelling.job import LabelJob
 from emosense.labelling.run_job import run_label_job
 from emosense.models.model import Model, read_model
 from emosense.progress import Silent
-from emosense.ray_session import ray_session
 from emosense.training.job import TrainJob
 from emosense.training.presets import preset
 from emosense.training.settings import EnsembleConfig, Member
 from emosense.training.train import train
 
 CLASSES = ("calm", "angry")
-
-
-@pytest.fixture(scope="module")
-def running_ray() -> Iterator[None]:
-    with ray_session(None, 2):
-        yield
 
 
 @pytest.fixture

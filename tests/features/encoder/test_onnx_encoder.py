@@ -42,7 +42,6 @@ from emosense.inputs.corpus import read_corpus
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model import ModelFiles, read_model, write_model
 from emosense.progress import Silent
-from emosense.ray_session import ray_session
 from emosense.training.encoder_choice import EncoderChoice, config_with_encoder, with_encoder
 from emosense.training.features.corpus_extraction import extract_corpus
 from emosense.training.features.extraction import extract_recordings
@@ -543,12 +542,6 @@ def test_the_url_that_a_model_names_is_never_opened(tmp_path: Path) -> None:
 
 
 # From features to labels, on a corpus of made voices whose pitch is the emotion.
-
-
-@pytest.fixture(scope="module")
-def running_ray() -> Iterator[None]:
-    with ray_session(None, 2):
-        yield
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,6 @@ from emosense.audio.waveform import read_waveform
 from emosense.errors import UsageError
 from emosense.features.config import default_config
 from emosense.inputs.corpus import read_corpus
-from emosense.ray_session import ray_session
 from emosense.training.features import corpus_extraction
 from emosense.training.features.corpus_extraction import extract_corpus
 from emosense.training.features.extraction import Copy, Speed, recording_features
@@ -25,11 +24,7 @@ from emosense.training.features.source import FeatureSource
 from emosense.training.features.store import FeatureStore
 from emosense.training.features.table_file import is_feature_table, read_feature_table
 
-
-@pytest.fixture(scope="module", autouse=True)
-def running_ray() -> Iterator[None]:
-    with ray_session(None, 2):
-        yield
+pytestmark = pytest.mark.usefixtures("running_ray")
 
 
 @pytest.fixture

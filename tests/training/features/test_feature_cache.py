@@ -21,7 +21,6 @@ from emosense.inputs.corpus import Corpus, read_corpus
 from emosense.inputs.recording import Recording
 from emosense.inputs.utterance import Utterance
 from emosense.progress import Silent
-from emosense.ray_session import ray_session
 from emosense.training import source_digest
 from emosense.training.features import corpus_features
 from emosense.training.features.corpus_features import CorpusFeatures
@@ -33,12 +32,6 @@ from emosense.training.features.store import FeatureStore
 from emosense.training.features.table import FeatureTable
 
 MFCC = default_config("mfcc")
-
-
-@pytest.fixture(scope="module")
-def running_ray() -> Iterator[None]:
-    with ray_session(None, 2):
-        yield
 
 
 @pytest.fixture
