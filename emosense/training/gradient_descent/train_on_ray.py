@@ -1,38 +1,26 @@
-"""Training by gradient steps with Ray Train: workers, their shards of the data, checkpoints, resuming, restarts.
+"""Training by gradient steps with Ray Train, seen from the driver: the data, the workers, their storage and restarts.
 
-The workers' gradients are summed by TensorFlow's own all-reduce (`emosense.training.gradient_descent.collectives`);
-that their weights are equal to the last bit is checked after every epoch.
+What each worker does is `emosense.training.gradient_descent.worker_on_ray`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import os
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
+from typing import Any
 
 from emosense.errors import EmoSenseError
 from emosense.storage.objects import filesystem
 from emosense.storage.schemes import is_url
 from emosense.training.epochs import EpochListener, Listeners
-from emosense.training.epochs_on_ray import Reporter, listening
-from emosense.training.gradient_descent.collectives import Alone, Workers, digest
-from emosense.training.gradient_descent.shards import blocks, read_shard, validation_of, validation_set
-from emosense.training.gradient_descent.steps import TrainingState
-from emosense.training.gradient_descent.training import GradientTraining, train_here
+from emosense.training.epochs_on_ray import listening
+from emosense.training.gradient_descent.shards import blocks, validation_set
+from emosense.training.gradient_descent.training import GradientTraining
 from emosense.training.gradient_descent.training_set import TrainingSet, Validation
-from emosense.training.trained_network import EpochResult, TrainedNetwork
-
-_STATE_FILE: Final = "state.npz"
-_HISTORY_FILE: Final = "history.json"
-_WEIGHTS_FILE: Final = "weights"
-_BATCH_ROWS: Final = 64
+from emosense.training.gradient_descent.worker_on_ray import HISTORY_FILE, WEIGHTS_FILE, train_loop
+from emosense.training.trained_network import TrainedNetwork
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -113,7 +101,7 @@ def train_with_ray(
     }
     with listening(listener or Listeners(())) as mailbox:
         trainer = DataParallelTrainer(
-            _train_loop,
+            train_loop,
             train_loop_config=loop_config | {"mailbox": mailbox},
             datasets=data,
             dataset_config=ray.train.DataConfig(datasets_to_split=["train"], execution_options=_in_order()),
@@ -134,8 +122,8 @@ def train_with_ray(
         except ray.train.TrainingFailedError as err:
             raise EmoSenseError(f"training failed more often than --max-failures allows: {err}") from err
     with result.checkpoint.as_directory() as folder:
-        weights = Path(folder, _WEIGHTS_FILE).read_bytes()
-        return TrainedNetwork(weights, json.loads(Path(folder, _HISTORY_FILE).read_text()))
+        weights = Path(folder, WEIGHTS_FILE).read_bytes()
+        return TrainedNetwork(weights, json.loads(Path(folder, HISTORY_FILE).read_text()))
 
 
 def _data_set(examples: TrainingSet) -> Any:
@@ -170,79 +158,3 @@ def _discard(location: str, name: str) -> None:
     from emosense.storage.locations import join
 
     remove(join(location, name))
-
-
-def _train_loop(loop_config: dict[str, Any]) -> None:
-    """Train on one worker."""
-    import ray.train
-
-    context = ray.train.get_context()
-    workers = Workers() if context.get_world_size() > 1 else Alone()
-    validation = None
-    if workers.rank == 0 and (whole := _shard("validation")) is not None:
-        validation = validation_of(whole)
-    state, history = _restore(ray.train.get_checkpoint())
-    snapshot = state
-
-    def on_epoch(result: EpochResult, take: Callable[[], TrainingState]) -> None:
-        nonlocal snapshot
-        snapshot, record = take(), result.record()
-        digests = workers.gather(digest([snapshot[key] for key in sorted(snapshot)]))
-        if len(set(digests)) > 1:
-            raise RuntimeError(f"the workers' weights differ after epoch {result.epoch}: {digests}")
-        history.append(record | {"weights_sha256": digests})
-        if workers.rank == 0:
-            reporter.steps_done(training.config, result)
-        _report(workers.rank, record, {_STATE_FILE: snapshot, _HISTORY_FILE: history})
-
-    training: GradientTraining = loop_config["training"]
-    reporter = Reporter(loop_config["mailbox"], loop_config["network"])
-    if loop_config["mixed_precision"]:
-        training = training.in_mixed_precision()
-    examples = _shard("train")
-    assert examples is not None
-    on_pace = functools.partial(reporter.time_estimated, training.config) if workers.rank == 0 else None
-    network = train_here(
-        training, examples, validation, state=state, on_epoch=on_epoch, on_pace=on_pace, workers=workers
-    )
-    _report(workers.rank, history[-1], {_WEIGHTS_FILE: network.weights, _STATE_FILE: snapshot, _HISTORY_FILE: history})
-
-
-def _shard(name: str) -> TrainingSet | None:
-    """Read this worker's recordings of a data set; None if there is no such set."""
-    import ray.train
-
-    try:
-        shard = ray.train.get_dataset_shard(name)
-    except KeyError:
-        return None
-    return read_shard(shard.iter_batches(batch_size=_BATCH_ROWS, batch_format="pyarrow"))
-
-
-def _restore(checkpoint: Any) -> tuple[TrainingState | None, list[dict[str, Any]]]:
-    if checkpoint is None:
-        return None, []
-    with checkpoint.as_directory() as folder:
-        history = json.loads(Path(folder, _HISTORY_FILE).read_text())
-        with np.load(Path(folder, _STATE_FILE), allow_pickle=False) as arrays:
-            return dict(arrays), history
-
-
-def _report(rank: int, metrics: dict[str, Any], files: dict[str, Any]) -> None:
-    """Report an epoch to Ray Train; rank 0 adds the checkpoint."""
-    import ray.train
-
-    figures = {key: value for key, value in metrics.items() if isinstance(value, int | float)}
-    if rank != 0:
-        ray.train.report(figures)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        for name, content in files.items():
-            path = Path(folder, name)
-            if name == _STATE_FILE:
-                np.savez(path, **content)
-            elif name == _HISTORY_FILE:
-                path.write_text(json.dumps(content))
-            else:
-                path.write_bytes(content)
-        ray.train.report(figures, checkpoint=ray.train.Checkpoint.from_directory(folder))
