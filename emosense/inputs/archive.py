@@ -134,9 +134,9 @@ def _fault_of(member: Member) -> str:
 
 
 def _tar(file: RangeFile) -> Iterator[Member]:
-    from emosense.inputs.tar_index import tar_members
+    from emosense.inputs.tar_index import HeaderReads, tar_members
 
-    return tar_members(file)
+    return tar_members(HeaderReads(file))
 
 
 def _zip(file: RangeFile) -> Iterator[Member]:

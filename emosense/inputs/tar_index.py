@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from emosense.inputs.archive import MAX_NAME_BYTES, Member, bad
+from emosense.storage.ranges import BLOCK_BYTES, RangeFile
 
 _BLOCK: Final = 512
 _LINKS: Final = b"12"
@@ -17,6 +18,8 @@ _FILES: Final = b"0\x007"
 _FOLDER, _SPARSE, _LONG_NAME, _PAX = b"5", b"S", b"L", b"x"
 # Names of links, comments, settings for all members: nothing that a recording needs.
 _OTHER_HEADERS: Final = b"KgVMXN"
+# A header, a long name with headers of its own, and what surrounds them.
+_HEADERS_BYTES: Final = 1 << 16
 
 
 class Parts(Protocol):
@@ -29,6 +32,32 @@ class Parts(Protocol):
     def reaches(self, end: int) -> bool:
         """Tell whether the file has at least so many bytes."""
         ...
+
+
+class HeaderReads:
+    """A tar of which only the headers are wanted.
+
+    Where members are shorter than a request, all is fetched: a request for each header would take longer. Where a
+    member is longer, the next header takes a request of its own, which fetches no more than that.
+
+    Parameters
+    ----------
+    file : RangeFile
+        Open.
+    """
+
+    def __init__(self, file: RangeFile) -> None:
+        self._file, self._end = file, 0
+
+    def part(self, start: int, length: int) -> bytes:
+        """Return a part; fewer bytes at the end of the file."""
+        self._file.ahead = _HEADERS_BYTES if start - self._end >= BLOCK_BYTES else BLOCK_BYTES
+        self._end = start + length
+        return self._file.part(start, length)
+
+    def reaches(self, end: int) -> bool:
+        """Tell whether the file has at least so many bytes."""
+        return self._file.reaches(end)
 
 
 def tar_members(file: Parts) -> Iterator[Member]:

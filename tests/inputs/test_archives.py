@@ -317,6 +317,18 @@ def test_a_shard_takes_few_requests(tmp_path: Path, requests: list[int]) -> None
     assert requests == [20_000, 20_000]
 
 
+def test_of_long_recordings_a_listing_fetches_little_more_than_the_headers(tmp_path: Path, requests: list[int]) -> None:
+    files = {f"{'long' * 40}/{number}.wav": bytes(9_000_000) for number in range(4)}
+    write_tar(tmp_path / "t.tar", files)
+    fsspec.filesystem("memory").pipe_file("memory://shards/t.tar", (tmp_path / "t.tar").read_bytes())
+    recordings, _ = listed("memory://shards/t.tar")
+    assert [each.size for each in recordings] == [9_000_000] * 4
+    # Of the first, eight megabytes: before its header is read, nothing is known. The end is a request of its own.
+    assert requests[0] == 8 << 20
+    assert len(requests) == 5
+    assert max(requests[1:]) <= 1 << 16
+
+
 def test_a_compressed_shard_is_read_once_in_whatever_order(tmp_path: Path, requests: list[int]) -> None:
     files = {f"{number:04d}.wav": os.urandom(20_000) for number in range(400)}
     write_tar(tmp_path / "t.tgz", files)
