@@ -5,7 +5,8 @@
     ds = ray.data.read_binary_files("s3://bucket/calls", include_paths=True)
     ds.map_batches(emosense.LabelBatch, batch_size=32, compute=ray.data.ActorPoolStrategy(size=8))
 
-This package does not import Ray for it: Ray makes an object of the class in each of its actors.
+This package does not import Ray for it: Ray makes an object of the class in each of its actors. Ray Data comes with the
+extra `train`.
 """
 
 from __future__ import annotations

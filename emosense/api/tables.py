@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from emosense.errors import UsageError
 from emosense.tables.columns import Group
 from emosense.tables.formats import TableLayout
 from emosense.tables.row import Row
@@ -32,6 +34,11 @@ def to_pandas(rows: Iterable[Row]) -> pd.DataFrame:
     pandas.DataFrame
         One row each, in their order; a missing value where a recording has no label.
 
+    Raises
+    ------
+    UsageError
+        If pandas is not installed: EmoSense itself does not need it.
+
     Examples
     --------
     >>> import emosense
@@ -39,6 +46,8 @@ def to_pandas(rows: Iterable[Row]) -> pd.DataFrame:
     >>> list(frame["status"])
     ['ok', 'error']
     """
+    if importlib.util.find_spec("pandas") is None:
+        raise UsageError("to_pandas needs pandas, which is not installed: pip install pandas")
     rows = list(rows)
     groups: set[Group] = {"quality"}
     groups |= {"segments"} if any(row.start_s is not None for row in rows) else set()

@@ -10,6 +10,18 @@ from emosense.errors import UsageError
 _PACKAGES: Final = ("onnx", "sklearn", "tensorflow", "tf2onnx")
 
 
+def check_ray_data() -> None:
+    """Refuse to extract features of a corpus without Ray Data, before Ray is started.
+
+    Raises
+    ------
+    UsageError
+        If pandas is missing, which `import ray.data` needs; the sentence says how to install it.
+    """
+    if importlib.util.find_spec("pandas") is None:
+        raise UsageError("extracting features of a corpus needs Ray Data: pip install 'emosense[train]'")
+
+
 def check_extra() -> None:
     """Refuse to start a training without its packages, before the first recording is read.
 

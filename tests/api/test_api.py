@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import doctest
+import importlib.util
 import io
 import subprocess
 import sys
@@ -291,6 +292,13 @@ def test_a_recording_that_is_split_has_several_rows(tiny_model: str) -> None:
     assert list(frame["channel"]) == [1, 1, 2, 2]
     assert list(frame["start_s"]) == [0.0, 1.0, 0.0, 1.0]
     assert frame["level_dbfs"].notna().all()
+
+
+def test_a_data_frame_without_pandas_is_refused_with_the_way_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pandas" else find_spec(name))
+    with pytest.raises(UsageError, match=r"^to_pandas needs pandas, which is not installed: pip install pandas$"):
+        to_pandas([])
 
 
 @pytest.mark.parametrize(

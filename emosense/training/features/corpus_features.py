@@ -15,6 +15,7 @@ from emosense.progress import Progress, plural
 from emosense.ray_session import ray_session
 from emosense.storage.cells import printable_path
 from emosense.storage.locations import redact
+from emosense.training.extra import check_ray_data
 from emosense.training.features.extract_on_ray import extract_on_ray
 from emosense.training.features.extraction import Copy, Variant
 from emosense.training.features.files import StoredFeatures, is_passing, recording_key
@@ -53,10 +54,16 @@ class CorpusFeatures:
             See `ray_session`.
         progress : Progress
             Receives the number of recordings done, for each configuration and variant.
+
+        Raises
+        ------
+        UsageError
+            If Ray Data is not installed.
         """
         missing = {each: found for each, store in self._stores.items() if (found := store.missing(self._recordings))}
         if not missing:
             return
+        check_ray_data()
         with ray_session(address, n_workers) as n_cpus:
             for (config, variant), recordings in missing.items():
                 name = config.set + (f" ({variant.name})" if variant else "")
