@@ -12,6 +12,8 @@ from emosense.audio.recording_starts import after_padding, begins_after
 _KINDS: Final = (MPEG, ADTS, AC3, LOAS, WAVPACK, PROGRAM_STREAM, TRANSPORT)
 # Frames after something else are a recording if they fill most of the rest of the file. Many breaks are those of a
 # database, which keeps its content in pages of 4 to 64 KiB.
+# More than this before the first is not the rest of a frame: those of AAC have up to 8 KiB.
+_LONGEST_REST_BYTES: Final = 1 << 13
 _LEAST_SHARE, _BYTES_A_BREAK, _SEARCH_BYTES = 0.5, 1 << 18, 1 << 16
 
 
@@ -34,7 +36,7 @@ def first_frame(content: Content) -> tuple[int, bool] | None:
     # Frames of another kind may be those of a recording that follows.
     for start, kind in sorted(starts, key=lambda each: each[0]):
         if _fills_rest(content, start, kind):
-            return start, start <= kind.longest
+            return start, start <= _LONGEST_REST_BYTES
     return None
 
 

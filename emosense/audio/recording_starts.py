@@ -39,6 +39,8 @@ LIKE: Final = tuple(re.compile(pattern, re.DOTALL) for pattern in _HEADERS)
 ANY: Final = re.compile(b"|".join(_HEADERS), re.DOTALL)
 HEADER_BYTES: Final = 80
 _SEARCH_BYTES: Final = 1 << 16
+# Five packets of a transport stream.
+_PACKETS_BYTES: Final = 5 * 188
 # A search takes 6 ms a megabyte, and gigabytes of zeros may follow.
 FARTHEST_BYTES: Final = 1 << 24
 _NO_PADDING: Final = re.compile(rb"[^\0\xff]")
@@ -106,7 +108,7 @@ def begins_after(
     places = [*itertools.islice(near.find(ANY, HEADER_BYTES, max(1, end - _LONGEST_STEP_BYTES)), 1)]
     kinds = [kind for kind in (_AFTER_FLAC if is_flac else _STREAMS) if kind is not without]
     starts = [kind.first(content, end, min(_SEARCH_BYTES, near.size - end)) for kind in kinds]
-    transport = transport_start(near.at(end, _SEARCH_BYTES))
+    transport = transport_start(content.at(end, min(_SEARCH_BYTES, near.size - end) + _PACKETS_BYTES))
     starts.append(None if transport is None else end + transport)
     places += [start for start in starts if start is not None and content.size - start >= _LEAST_FRAMES_BYTES]
     return min((place for place in places if before is None or place < before), default=None)

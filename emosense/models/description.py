@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import reprlib
+import unicodedata
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any, Final
@@ -25,6 +26,8 @@ WEIGHTS_FILE: Final = "model.onnx"
 # A recording that is shorter than the least has no label.
 _MIN_WINDOW_S: Final = 0.25
 _MAX_WINDOW_S: Final = 3600.0
+# Names and licences are printed, and written to manifests and pages.
+_LONGEST_TEXT: Final = 10_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,6 +41,13 @@ class _Field:
 
 def _of_type(kind: type, expected: str) -> _Field:
     return _Field(expected, lambda value: isinstance(value, kind))
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is text that can be printed: UTF-8, without control characters but for line ends and tabs."""
+    if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST_TEXT:
+        return False
+    return not any(unicodedata.category(character) in ("Cc", "Cs") for character in value if character not in "\n\t")
 
 
 def _are_classes(value: Any) -> bool:
@@ -60,10 +70,11 @@ def _is_window(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and _MIN_WINDOW_S <= value <= _MAX_WINDOW_S
 
 
+_TEXT: Final = f"text of at most {_LONGEST_TEXT:,} characters, none of them a control character"
 _FIELDS: Final[dict[str, _Field]] = {
     "format": _Field(f"{FORMAT}, the format that this version reads", lambda value: value == FORMAT),
-    "name": _of_type(str, "text"),
-    "version": _Field("the version that trained the model", lambda _: True),
+    "name": _Field(_TEXT, _is_text),
+    "version": _Field(_TEXT, _is_text),
     "kind": _Field(f"one of {', '.join(KINDS)}, or a model family of an installed package", _is_kind),
     "emotions": _Field(
         f"{', '.join(EMOTIONS)} in this order", lambda value: isinstance(value, list) and value[:8] == list(EMOTIONS)
@@ -75,8 +86,8 @@ _FIELDS: Final[dict[str, _Field]] = {
     "calibration": _of_type(dict, "an object"),
     "trained_on": _of_type(dict, "an object"),
     "scores": _of_type(list, "a list"),
-    "licence": _Field("the licence of the training data", lambda _: True),
-    "versions": _Field("versions of packages", lambda _: True),
+    "licence": _Field(_TEXT, _is_text),
+    "versions": _of_type(dict, "versions of packages"),
 }
 
 

@@ -134,6 +134,7 @@ FOLLOWING = {
     "mp3": bad_audio.mp3(1.5),
     "aac": bad_audio.ffmpeg("adts", "aac", 1.5),
     "ogg": bad_audio.encoded("OGG", "VORBIS", 1.5),
+    "ts": bad_audio.ffmpeg("mpegts", "aac", 1.5, 48_000),
 }
 
 
@@ -161,7 +162,8 @@ def test_blocks_of_wavpack_are_decoded_from_the_next_one(rate: int, tmp_path: Pa
         for following, more_s in ((b"", 0.0), (bad_audio.wav(1.5, rate=rate), 1.5 * 16_000 / rate), (content, 20.0)):
             path.write_bytes(content[start:] + following)
             row = decoded(path)
-            assert (row.status, row.decoded_s) == ("ok", pytest.approx(rest_s + more_s, abs=4.1)), (start, more_s)
+            assert row.status in ("ok", "partial"), (start, more_s)
+            assert row.decoded_s == pytest.approx(rest_s + more_s, abs=4.1), (start, more_s)
 
 
 def test_what_precedes_frames_and_is_longer_than_a_frame_is_missing(tmp_path: Path) -> None:

@@ -70,6 +70,13 @@ def test_a_file_of_a_model_that_cannot_be_read_is_refused(
         read_model(str(model))
 
 
+@pytest.mark.parametrize("text", ["", " ", "a\x1b[2Jb", "a\0b", "a\rb", "\ud800", "a" * 10_001, 5, None, ["a"]])
+@pytest.mark.parametrize("field", ["name", "version", "licence"])
+def test_odd_texts_of_a_model_are_refused(field: str, text: object) -> None:
+    with pytest.raises(ModelError, match=f"model.json: {field} is .*, expected text"):
+        check_description(DESCRIPTION | {field: text}, WEIGHTS, "model")
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("9" * 5000),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
