@@ -25,7 +25,8 @@ PREDICTIONS: Final[dict[str, tuple[str | None, str]]] = {
     "fast": (None, "fast-elsewhere"),
 }
 # The predictions of the cross-validation of `fast` are not stored: six seeds, evaluated with the command that
-# docs/results.md has beside "CNN default". `model.json` has the scores; the one with --speakers is its `adaptation`.
+# docs/results.md has beside "CNN default", at two tempos, which makes no difference. `model.json` has the scores; the
+# one with --speakers is its `adaptation`.
 FAST_ADAPTED: Final = 0.751
 HOME: Final = "ravdess"
 _BLOCK: Final = re.compile(r"(<!-- shipped models -->\n).*?(<!-- end of shipped models -->)", re.DOTALL)

@@ -13,7 +13,7 @@ from emosense.errors import UsageError
 from emosense.evaluation.choice import EmotionChoice
 from emosense.features.config import FeatureConfig
 from emosense.models.encoder_location import with_encoder_file
-from emosense.models.model import read_model
+from emosense.models.model import read_model, shipped_models
 from emosense.models.trial import try_model
 from emosense.progress import Progress
 from emosense.training.features.loading import load_tables
@@ -60,7 +60,8 @@ def given_model(job: EvaluateJob, progress: Progress) -> ScoredModels:
     if seen:
         progress.message(f"the model was trained on speakers {', '.join(seen)}: this is not a held-out score")
     model = FoldModel(0, "all", files.weights, np.arange(len(table)), outputs=outputs)
-    about = {"model": description["name"], "sha256": files.sha256, "protocol": "given model", "seen_speakers": seen}
+    name = job.model if job.model in shipped_models() else description["name"]
+    about = {"model": name, "sha256": files.sha256, "protocol": "given model", "seen_speakers": seen}
     # A model is asked for its own emotions, whatever the corpora of its training had.
     return ScoredModels(tables, classes, [model], about, dict.fromkeys(table.corpora, frozenset(classes)))
 

@@ -172,7 +172,7 @@ _add(
         teacher=_TEACHER,
         teacher_share=0.5,
     ),
-    "the default, which learns from a transfer model as well as from the labels: the shipped fast",
+    "the default, which learns from a transfer model as well as from the labels",
 )
 _TRANSFER: Final = _add(
     TransferConfig("default", default_config("whisper"), layers=(1, 2), l2=0.05),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emosense.arrays import Float32
 from emosense.models.head import EMBEDDING
@@ -164,21 +165,25 @@ class _Nodes:
         _, centred = self._centred(self.add("MatMul", frames, self.tensor(codebook.cosines)))
         smallest = self.tensor(SMALLEST)
         deviation = self.add("Add", self.reduced("ReduceMean", self._deviation(centred), 2), smallest)
+        scaled = self.add("Mul", self.add("Div", centred, deviation), self.tensor(codebook.scale))
         # (batch, coefficients, frames): sections are what a convolution over time multiplies.
-        scaled = self.add("Transpose", self.add("Div", centred, deviation), perm=[0, 2, 1])
-        products = self._sections(scaled, codebook.words * codebook.scale)
-        length_of = np.square(codebook.words).sum(axis=(1, 2))[:, np.newaxis]
+        scaled = self.add("Transpose", scaled, perm=[0, 2, 1])
+        products = self._sections(scaled, codebook.words)
+        length_of = np.square(codebook.words.astype(np.float32)).sum(axis=(1, 2))[:, np.newaxis]
         twice = self.add("Sub", self.add("Add", products, products), self.tensor(length_of))
         explained = self.add("Max", self.reduced("ReduceMax", twice), self.tensor(np.float32(0)))
-        length = self._sections(self.add("Mul", scaled, scaled), np.square(codebook.scale)[np.newaxis])
+        length = self._sections(self.add("Mul", scaled, scaled), np.ones_like(codebook.words[:1]))
         rest = self.add("Sub", length, explained)
         sums = [self.reduced("ReduceSum", value, 2) for value in (rest, length)]
         share = self.add("Div", sums[0], self.add("Add", sums[1], smallest))
         return self.add("Reshape", share, self.tensor(np.array([0, -1])))
 
-    def _sections(self, coefficients: str, weights: Float32) -> str:
+    def _sections(self, coefficients: str, weights: NDArray[np.float16]) -> str:
         """Multiply sections with weights, shape (n, N_TAPS, n_coefficients); gives the axes (batch, n, sections)."""
-        kernel = self.tensor(np.ascontiguousarray(weights.transpose(0, 2, 1), np.float32))
+        import onnx
+
+        stored = self.tensor(np.ascontiguousarray(weights.transpose(0, 2, 1)))
+        kernel = self.add("Cast", stored, to=onnx.TensorProto.FLOAT)
         return self.add(
             "Conv",
             coefficients,

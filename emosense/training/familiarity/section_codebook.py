@@ -36,7 +36,7 @@ _N_COEFFICIENTS: Final = 8
 _N_WORDS: Final = 128
 _MAX_SECTIONS: Final = 30_000
 # Bands next to each other resemble each other, so that fewer directions say as much.
-_SHARE_OF_BANDS: Final = 1 / 5
+_SHARE_OF_BANDS: Final = 1 / 6
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -47,15 +47,15 @@ class SectionCodebook:
     ----------
     cosines : ndarray, shape (n_bands, n_coefficients), float32
         Makes coefficients of a frame.
-    scale : ndarray, shape (N_TAPS, n_coefficients), float32
-        One over the deviation of each value of a section; 0 for what is constant in training.
-    words : ndarray, shape (n_words, N_TAPS, n_coefficients), float32
+    scale : ndarray, shape (n_coefficients,), float32
+        One over the deviation of each coefficient; 0 for what is constant in training.
+    words : ndarray, shape (n_words, N_TAPS, n_coefficients), float16
         Typical sections, scaled.
     """
 
     cosines: Float32
     scale: Float32
-    words: Float32
+    words: NDArray[np.float16]
 
     def unexplained(self, frames: Float32) -> float:
         """Compute the share of a recording's course that no word explains.
@@ -71,8 +71,8 @@ class SectionCodebook:
             Squared distance of its sections to the nearest words (or to no change at all), relative to their squared
             length; from 0 to 1.
         """
-        sections = (_sections(_coefficients(frames, self.cosines)) * self.scale).reshape(-1, self.scale.size)
-        words = self.words.reshape(len(self.words), -1)
+        sections = _sections(_coefficients(frames, self.cosines) * self.scale)
+        words = self.words.reshape(len(self.words), -1).astype(np.float32)
         explained = (2 * sections @ words.T - np.square(words).sum(axis=1)).max(axis=1, initial=0)
         length = np.square(sections).sum()
         return float((length - explained.sum()) / (length + SMALLEST))
@@ -151,18 +151,16 @@ def _learn_codebook(recordings: Sequence[Float32]) -> SectionCodebook:
 
     n_bands = recordings[0].shape[1]
     cosines = np.asarray(dct_matrix(n_bands, min(n_bands, _N_COEFFICIENTS)), np.float32)
-    sections = np.concatenate([_sections(_coefficients(frames, cosines)) for frames in recordings])
-    rng = np.random.default_rng(0)
-    if len(sections) > _MAX_SECTIONS:
-        sections = sections[rng.choice(len(sections), _MAX_SECTIONS, replace=False)]
-    deviation = sections.std(axis=0)
+    coefficients = [_coefficients(frames, cosines) for frames in recordings]
+    deviation = np.concatenate(coefficients).std(axis=0)
     scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > SMALLEST)
-    scaled = (sections * scale).reshape(len(sections), -1)
-    clusters = MiniBatchKMeans(min(_N_WORDS, len(scaled)), batch_size=4096, max_iter=20, n_init=1, random_state=0).fit(
-        scaled
-    )
-    words = clusters.cluster_centers_.reshape(-1, *scale.shape)
-    return SectionCodebook(cosines, scale, np.asarray(words, np.float32))
+    sections = np.concatenate([_sections(each * scale) for each in coefficients])
+    if len(sections) > _MAX_SECTIONS:
+        sections = sections[np.random.default_rng(0).choice(len(sections), _MAX_SECTIONS, replace=False)]
+    n_words = min(_N_WORDS, len(sections))
+    clusters = MiniBatchKMeans(n_words, batch_size=4096, max_iter=20, n_init=1, random_state=0).fit(sections)
+    words = clusters.cluster_centers_.reshape(n_words, N_TAPS, -1)
+    return SectionCodebook(cosines, scale, words.astype(np.float16))
 
 
 def _coefficients(frames: Float32, cosines: Float32) -> Float32:
@@ -173,7 +171,7 @@ def _coefficients(frames: Float32, cosines: Float32) -> Float32:
 
 
 def _sections(coefficients: Float32) -> Float32:
-    """Sections, one at least, shape (n, N_TAPS, n_coefficients); beyond both ends the recording is at its mean."""
+    """Sections, one at least, shape (n, N_TAPS * n_coefficients); beyond both ends the recording is at its mean."""
     padded = np.pad(coefficients, ((PADDING, PADDING), (0, 0)))
     starts = np.arange(0, len(coefficients), STRIDE)
-    return np.asarray(padded[starts[:, np.newaxis] + DILATION * np.arange(N_TAPS)])
+    return np.asarray(padded[starts[:, np.newaxis] + DILATION * np.arange(N_TAPS)].reshape(len(starts), -1))
