@@ -104,9 +104,17 @@ class FrameKind:
             Position of the first of them; None if there are none.
         """
         near = content.part(0, min(content.size, start + n_bytes))
+        block = content.at(start, min(n_bytes, _BLOCK_BYTES))
         for match in near.find(re.compile(self.sync, re.DOTALL), _LONGEST_SYNC, start):
             place, n_frames = match, 0
-            while n_frames < self.n_sure and (length := self.length_of(content.at(place, self.n_header))):
+            while n_frames < self.n_sure:
+                # Most of what looks like a frame is none, so headers come from memory where they can.
+                header = block[place - start : place - start + self.n_header]
+                if len(header) < self.n_header:
+                    header = content.at(place, self.n_header)
+                length = self.length_of(header)
+                if not length:
+                    break
                 place += length
                 n_frames += 1
             if n_frames == self.n_sure or (is_same and n_frames == 2 and place == content.size):
@@ -114,8 +122,19 @@ class FrameKind:
         return None
 
 
-# A frame of MPEG audio whose third byte is 255 has no valid bit rate: a run of such bytes is quickly passed.
-MPEG: Final = FrameKind(mpeg_frame_bytes, 4, rb"\xff[\xe2-\xff][\0-\xef]")
+def _one_of(is_meant: Callable[[int], bool]) -> bytes:
+    """Pattern of one byte."""
+    return b"[" + re.escape(bytes(byte for byte in range(256) if is_meant(byte))) + b"]"
+
+
+# What `mpeg_frame_bytes` says of version and layer, and of bit rate and sample rate: two of five such bytes in noise.
+MPEG: Final = FrameKind(
+    mpeg_frame_bytes,
+    4,
+    rb"\xff"
+    + _one_of(lambda byte: byte >= 0xE2 and (byte >> 3) & 3 != 1 and (byte >> 1) & 3 != 0)
+    + _one_of(lambda byte: byte >> 4 not in (0, 15) and (byte >> 2) & 3 != 3),
+)
 ADTS: Final = FrameKind(adts_frame_bytes, 6, rb"\xff[\xf0\xf1\xf8\xf9]")
 AC3: Final = FrameKind(ac3_frame_bytes, 6, rb"\x0b\x77")
 LOAS: Final = FrameKind(loas_frame_bytes, 3, rb"\x56[\xe0-\xff]")
@@ -124,7 +143,7 @@ PROGRAM_STREAM: Final = FrameKind(pes_packet_bytes, 14, rb"\0\0\x01\xba", longes
 WAVPACK: Final = FrameKind(
     wavpack_block_bytes,
     8,
-    rb"wvpk.{5}\x04.{15}[" + re.escape(bytes(byte for byte in range(256) if byte & 8)) + b"]",
+    rb"wvpk.{5}\x04.{15}" + _one_of(lambda byte: bool(byte & 8)),
     1,
     1 << 20,
 )
