@@ -50,13 +50,35 @@ class HeaderReads:
         self._file, self._end = file, 0
 
     def part(self, start: int, length: int) -> bytes:
-        """Return a part; fewer bytes at the end of the file."""
+        """Return a part.
+
+        Parameters
+        ----------
+        start, length : int
+            Position of the first byte, and number of bytes.
+
+        Returns
+        -------
+        bytes
+            Fewer at the end of the file.
+        """
         self._file.ahead = _HEADERS_BYTES if start - self._end >= BLOCK_BYTES else BLOCK_BYTES
         self._end = start + length
         return self._file.part(start, length)
 
     def reaches(self, end: int) -> bool:
-        """Tell whether the file has at least so many bytes."""
+        """Tell whether the file is so long.
+
+        Parameters
+        ----------
+        end : int
+            Number of bytes.
+
+        Returns
+        -------
+        bool
+            Whether the file has at least so many.
+        """
         return self._file.reaches(end)
 
 
