@@ -174,6 +174,11 @@ def _following(content: Content) -> tuple[int | None, bool]:
             return None, True
         end = kind.end(content, again)
     following = begins_after(content, end)
+    if following is None and kind is None and after_padding(content, end) < content.size:
+        # The end that its header gives may lie in another recording: the first was cut before they were joined.
+        following = next(content.part(0, end).find(ANY, HEADER_BYTES, max(1, end - FARTHEST_BYTES)), None)
+        if following is not None:
+            return following, True
     # Frames of AMR cannot be searched for: all of the file consists of them.
     is_cut_amr = content.head.startswith(b"#!AMR") and following is None
     return following, n_gaps > 0 or is_cut_amr

@@ -275,6 +275,18 @@ def test_a_second_one_that_is_cut_makes_the_whole_partial(tmp_path: Path) -> Non
         assert row.duration_s > row.decoded_s, kind
 
 
+@pytest.mark.parametrize("kind", ["wav", "flac", "ogg vorbis", "m4a", "aiff"])
+def test_a_first_one_that_was_cut_takes_no_bytes_of_the_second_as_samples(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "joined"
+    make, rate, _ = MADE[kind]
+    # More is missing at the end of the first than the second has before its last bytes.
+    first, second = bad_audio.wav(8.0), make(1.0, rate)
+    path.write_bytes(first[: len(first) - len(second) + 500] + second)
+    row = decoded(path)
+    assert row.status == "partial"
+    assert row.decoded_s == pytest.approx((len(first) - len(second)) / len(first) * 8 + 1, abs=0.15)
+
+
 def test_a_second_one_that_is_damaged_makes_the_whole_partial(tmp_path: Path) -> None:
     path = tmp_path / "joined"
     path.write_bytes(bad_audio.wav(1.0) + bad_audio.wav(1.0, bits=255) + bad_audio.wav(1.5))
