@@ -30,6 +30,11 @@ from emosense.audio.recording_starts import (
 from emosense.audio.transport_stream import begins_anew, is_transport_stream, lacks_packets, program_starts
 
 # A file of headers alone may hold millions. More than this are left out, and the whole is damaged.
+# Containers of plain samples, among which no header of another container lies by chance.
+_OF_SAMPLES: Final = re.compile(
+    rb"(?:RIFF|RIFX|RF64)....WAVE|FORM....(?:AIF[FC]|8SVX|16SV)|riff\x2e\x91\xcf\x11|caff|NIST_1A|Creative Voice File",
+    re.DOTALL,
+)
 _MOST_PARTS: Final = 1 << 14
 # A stream that was damaged in more places is not followed further.
 _MOST_GAPS: Final = 1 << 10
@@ -174,7 +179,7 @@ def _following(content: Content) -> tuple[int | None, bool]:
             return None, True
         end = kind.end(content, again)
     following = begins_after(content, end)
-    if following is None and kind is None and after_padding(content, end) < content.size:
+    if following is None and _OF_SAMPLES.match(content.head) and after_padding(content, end) < content.size:
         # The end that its header gives may lie in another recording: the first was cut before they were joined.
         following = next(content.part(0, end).find(ANY, HEADER_BYTES, max(1, end - FARTHEST_BYTES)), None)
         if following is not None:
