@@ -29,12 +29,13 @@ from emosense.audio.recording_starts import (
 )
 from emosense.audio.transport_stream import begins_anew, is_transport_stream, lacks_packets, program_starts
 
-# A file of headers alone may hold millions. More than this are left out, and the whole is damaged.
 # Containers of plain samples, among which no header of another container lies by chance.
 _OF_SAMPLES: Final = re.compile(
-    rb"(?:RIFF|RIFX|RF64)....WAVE|FORM....(?:AIF[FC]|8SVX|16SV)|riff\x2e\x91\xcf\x11|caff|NIST_1A|Creative Voice File",
+    rb"(?:RIFF|RIFX|RF64)....(?:WAVE|AVI )|FORM....(?:AIF[FC]|8SVX|16SV)|riff\x2e\x91\xcf\x11|\.snd|caff|NIST_1A|"
+    rb"Creative Voice File",
     re.DOTALL,
 )
+# A file of headers alone may hold millions. More than this are left out, and the whole is damaged.
 _MOST_PARTS: Final = 1 << 14
 # A stream that was damaged in more places is not followed further.
 _MOST_GAPS: Final = 1 << 10
