@@ -24,6 +24,7 @@ from emosense.audio.mpeg_audio import mpeg_frame_bytes
 # A day of frames of 10 ms has fewer.
 MOST_FRAMES: Final = 1 << 24
 _BLOCK_BYTES: Final = 1 << 20
+_NEAR_BYTES: Final = 1 << 16
 _MOST_KNOWN: Final = 1 << 12
 # That of five packets of a transport stream.
 _LONGEST_SYNC: Final = 4 * 188 + 1
@@ -104,7 +105,7 @@ class FrameKind:
             Position of the first of them; None if there are none.
         """
         near = content.part(0, min(content.size, start + n_bytes))
-        block = content.at(start, min(n_bytes, _BLOCK_BYTES))
+        block = content.at(start, min(n_bytes, _NEAR_BYTES))
         for match in near.find(re.compile(self.sync, re.DOTALL), _LONGEST_SYNC, start):
             place, n_frames = match, 0
             while n_frames < self.n_sure:
@@ -122,8 +123,19 @@ class FrameKind:
         return None
 
 
-def _one_of(is_meant: Callable[[int], bool]) -> bytes:
-    """Pattern of one byte."""
+def one_of(is_meant: Callable[[int], bool]) -> bytes:
+    """Return the pattern of one byte.
+
+    Parameters
+    ----------
+    is_meant : callable
+        Whether a byte, from 0 to 255, matches.
+
+    Returns
+    -------
+    bytes
+        A set of a regular expression.
+    """
     return b"[" + re.escape(bytes(byte for byte in range(256) if is_meant(byte))) + b"]"
 
 
@@ -132,8 +144,8 @@ MPEG: Final = FrameKind(
     mpeg_frame_bytes,
     4,
     rb"\xff"
-    + _one_of(lambda byte: byte >= 0xE2 and (byte >> 3) & 3 != 1 and (byte >> 1) & 3 != 0)
-    + _one_of(lambda byte: byte >> 4 not in (0, 15) and (byte >> 2) & 3 != 3),
+    + one_of(lambda byte: byte >= 0xE2 and (byte >> 3) & 3 != 1 and (byte >> 1) & 3 != 0)
+    + one_of(lambda byte: byte >> 4 not in (0, 15) and (byte >> 2) & 3 != 3),
 )
 ADTS: Final = FrameKind(adts_frame_bytes, 6, rb"\xff[\xf0\xf1\xf8\xf9]")
 AC3: Final = FrameKind(ac3_frame_bytes, 6, rb"\x0b\x77")
@@ -143,7 +155,7 @@ PROGRAM_STREAM: Final = FrameKind(pes_packet_bytes, 14, rb"\0\0\x01\xba", longes
 WAVPACK: Final = FrameKind(
     wavpack_block_bytes,
     8,
-    rb"wvpk.{5}\x04.{15}" + _one_of(lambda byte: bool(byte & 8)),
+    rb"wvpk.{5}\x04.{15}" + one_of(lambda byte: bool(byte & 8)),
     1,
     1 << 20,
 )

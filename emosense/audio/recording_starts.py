@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from emosense.audio.content import Content
-from emosense.audio.frame_walk import AC3, ADTS, LOAS, MPEG, FrameKind
+from emosense.audio.frame_walk import AC3, ADTS, LOAS, MPEG, FrameKind, one_of
 
 # What files start with, in full: so much is in no recording by chance.
 _HEADERS: Final = (
@@ -31,7 +31,7 @@ _HEADERS: Final = (
     rb"NIST_1A\n {3}\d{4}\n",
     rb"Creative Voice File\x1a",
     # A first block: at sample 0, and the first of those of its channels.
-    rb"wvpk.{5}\x04.{6}\0{4}.{5}[" + re.escape(bytes(byte for byte in range(256) if byte & 8)) + b"]",
+    rb"wvpk.{5}\x04.{6}\0{4}.{5}" + one_of(lambda byte: bool(byte & 8)),
     rb"#!AMR(?:-WB)?\n",
     rb"\0\0\x01\xba[\x21\x44-\x47]",
 )
