@@ -5,7 +5,7 @@ Two measures, for features with frames:
 - the averages of the frames over time, as far from those of the nearest training speaker as
   `emosense.training.familiarity.speaker_distance` says: another microphone, room or noise;
 - the share of the course of the spectrum over half a second that no section of the training resembles: other sounds in
-  another order, such as another language or, for a model that heard two sentences, all others.
+  another order, such as another language or, if the training data has two sentences, any other sentence.
 
 For the second one, the smooth part of each frame (its first cosines over the bands) loses its mean over time and is
 scaled to a deviation of 1; sections of eight such frames, four frames apart, are compared with a codebook (k-means) of
