@@ -43,6 +43,11 @@ def n_struck(bucket: Path, operation: str, name: str) -> int:
     return used.stat().st_size if used.exists() else 0
 
 
+def fetched(bucket: Path) -> list[int]:
+    """How many bytes each request for a part has given."""
+    return list(map(int, (bucket.parent / "fetched").read_text().split()))
+
+
 def _due(path: str, operation: str) -> str:
     """Return the kind of fault that is due, or an empty string, and count it."""
     folder = path.partition("/bucket")[0] + "/faults"
@@ -95,6 +100,14 @@ class FaultyFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if os.path.isdir(path):
             return {"name": path, "size": 0, "type": "directory"}
         return {"name": path, "size": status.st_size, "type": "file", "ETag": f'"{status.st_mtime_ns:x}"'}
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
+        path = self._strip_protocol(path)
+        _strike(_due(path, "read"), path)
+        content = Path(path).read_bytes()[start:end]
+        with open(path.partition("/bucket")[0] + "/fetched", "a") as log:
+            log.write(f"{len(content)}\n")
+        return content
 
     def _open(self, path: str, mode: str = "rb", **_: Any) -> BinaryIO:
         if mode != "rb":

@@ -1,29 +1,30 @@
-"""A member of an archive -> its bytes, in a file; what lies behind it is read ahead if it is likely to be next."""
+"""A member of an archive -> its bytes, in a file; what lies behind it is read ahead if it is wanted next."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import itertools
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from emosense.errors import RecordingError
 from emosense.inputs.archive import BAD
+from emosense.inputs.parquet_cells import cells_of
 from emosense.storage.objects import faults_of_temporary
 from emosense.storage.ranges import BLOCK_BYTES, RangeFile
 
 if TYPE_CHECKING:
+    from emosense.inputs.recording import Recording
     from emosense.inputs.unpacked import UnpackedTar
 
 _PIECE_BYTES: Final = 1 << 20
 # Padding and the header of the next member, or its directory entry.
 _GAP_BYTES: Final = 1 << 16
-_NOWHERE: Final = -_GAP_BYTES - 1
 _LOCAL_HEADER_BYTES: Final = 30
-_ROWS_AT_ONCE: Final = 4
+# How long the name in a local header is, only the header tells; longer ones cost a request more.
+_NAME_BYTES: Final = 1 << 12
 
 
 class MemberReader:
@@ -31,10 +32,34 @@ class MemberReader:
 
     def __init__(self) -> None:
         self._file: RangeFile | None = None
-        self._end = _NOWHERE
+        # Where the stretch ends that is wanted as a whole, by archive and place, and of the member that is being read.
+        self._ends: dict[tuple[str, str], int] = {}
+        self._wanted_to = 0
         self._rows: tuple[int, str, Iterator[Any]] | None = None
         self._next_row = 0
         self._unpacked: UnpackedTar | None = None
+
+    def expect(self, recordings: Iterable[Recording]) -> None:
+        """Say what is read next, so that members that lie behind each other are fetched together, and nothing else is.
+
+        Parameters
+        ----------
+        recordings : iterable of Recording
+            In the order in which they will be read; those that are no members are passed over.
+        """
+        self._ends = {}
+        stretch: list[tuple[str, str]] = []
+        location, end = "", 0
+        for each in recordings:
+            extent = _extent(each.member)
+            if extent is None:
+                continue
+            if each.location != location or not 0 <= extent[0] - end <= _GAP_BYTES:
+                self._ends |= dict.fromkeys(stretch, end)
+                stretch = []
+            location, end = each.location, extent[1]
+            stretch.append((location, each.member))
+        self._ends |= dict.fromkeys(stretch, end)
 
     def copy(self, location: str, version: str, place: str, file: BinaryIO, on_progress: Callable[[], None]) -> None:
         """Copy a member.
@@ -62,6 +87,7 @@ class MemberReader:
             raise RecordingError(BAD, rest)
         try:
             archive = self._opened(location, version)
+            self._wanted_to = self._ends.get((location, place), 0)
             for piece in _READERS[kind](self, archive, rest):
                 with faults_of_temporary():
                     file.write(piece)
@@ -86,12 +112,12 @@ class MemberReader:
             self._file.close()
         if self._unpacked is not None:
             self._unpacked.close()
-        self._file, self._rows, self._end, self._unpacked = None, None, _NOWHERE, None
+        self._file, self._rows, self._unpacked = None, None, None
 
     def _opened(self, location: str, version: str) -> RangeFile:
         if self._file is None or self._file.location != location:
             self.close()
-            found = RangeFile(location)
+            found = RangeFile(location, BLOCK_BYTES)
             found.open()
             self._file = found
         if version and self._file.version != version:
@@ -99,19 +125,17 @@ class MemberReader:
         return self._file
 
     def _pieces(self, archive: RangeFile, start: int, size: int) -> Iterator[bytes]:
-        """Yield a part, and read ahead if it is near the end of the one before."""
-        is_next = 0 <= start - self._end <= _GAP_BYTES
-        archive.ahead = BLOCK_BYTES if is_next else min(size, BLOCK_BYTES)
+        """Yield a part; a request fetches as far ahead as the archive has been told to."""
         for at in range(start, start + size, _PIECE_BYTES):
             piece = archive.part(at, min(_PIECE_BYTES, start + size - at))
             if len(piece) < min(_PIECE_BYTES, start + size - at):
                 raise RecordingError(BAD, "the archive ends in the middle of it")
             yield piece
-        self._end = start + size
 
     def _read_range(self, archive: RangeFile, rest: str) -> Iterator[bytes]:
         """Yield a member that is stored as it is; `rest` is its first byte and its size."""
         start, size = map(int, rest.split(":"))
+        archive.ahead_to = max(self._wanted_to, start + size)
         return self._pieces(archive, start, size)
 
     def _read_unpacked(self, archive: RangeFile, rest: str) -> Iterator[bytes]:
@@ -126,7 +150,7 @@ class MemberReader:
     def _read_zipped(self, archive: RangeFile, rest: str) -> Iterator[bytes]:
         """Yield a member of a zip archive; never more than its directory says."""
         header_at, packed, size, method, crc = map(int, rest.split(":"))
-        archive.ahead = min(_LOCAL_HEADER_BYTES + _GAP_BYTES + packed, BLOCK_BYTES)
+        archive.ahead_to = max(self._wanted_to, header_at + _LOCAL_HEADER_BYTES + packed) + _NAME_BYTES
         header = archive.part(header_at, _LOCAL_HEADER_BYTES)
         if len(header) < _LOCAL_HEADER_BYTES or header[:4] != b"PK\x03\x04":
             raise RecordingError(BAD, "its header is damaged")
@@ -145,10 +169,9 @@ class MemberReader:
 
         group, row, column = rest.split(":", 2)
         key = (int(group), column)
-        archive.ahead = BLOCK_BYTES
         try:
             if self._rows is None or self._rows[:2] != key or self._next_row > int(row):
-                self._rows, self._next_row = (*key, _cells(archive, *key)), 0
+                self._rows, self._next_row = (*key, cells_of(archive, *key)), 0
             cells = itertools.islice(self._rows[2], int(row) - self._next_row, None)
             self._next_row = int(row) + 1
             cell = next(cells, None)
@@ -159,6 +182,18 @@ class MemberReader:
         if content is None:
             raise RecordingError(BAD, "the row has no bytes")
         yield content
+
+
+def _extent(place: str) -> tuple[int, int] | None:
+    """Return where the bytes of a member begin and end in its archive, if its place says so."""
+    kind, _, rest = place.partition(":")
+    if kind == "range":
+        start, size = map(int, rest.split(":"))
+        return start, start + size
+    if kind == "zip":
+        header_at, packed, *_ = map(int, rest.split(":"))
+        return header_at, header_at + _LOCAL_HEADER_BYTES + packed
+    return None
 
 
 def _inflated(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
@@ -180,16 +215,6 @@ def _inflated(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
                     break
     except zlib.error as err:
         raise RecordingError(BAD, f"it is damaged: {err}") from err
-
-
-def _cells(archive: RangeFile, group: int, column: str) -> Iterator[Any]:
-    import pyarrow.parquet as pq
-
-    table = pq.ParquetFile(archive.stream(), pre_buffer=False, buffer_size=_PIECE_BYTES)
-    with contextlib.closing(table):
-        for batch in table.iter_batches(row_groups=[group], columns=[column], batch_size=_ROWS_AT_ONCE):
-            values = batch.column(0)
-            yield from values.field("bytes") if column.endswith(".bytes") and "." in column else values
 
 
 _READERS: Final[dict[str, Callable[[MemberReader, RangeFile, str], Iterator[bytes]]]] = {

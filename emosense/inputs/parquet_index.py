@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from emosense.inputs.archive import Member, bad
 from emosense.inputs.name_columns import PATH_COLUMNS
+from emosense.inputs.parquet_cells import column_end
 from emosense.storage.ranges import RangeFile
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def parquet_members(file: RangeFile) -> Iterator[Member]:
             names = _name_column(table.schema_arrow, column)
             number = 0
             for group in range(table.num_row_groups):
+                file.ahead_to = column_end(table, group, names)
                 for index, name in enumerate(_names(table, group, names)):
                     label = f"{number:08d}" + (f"/{name.rpartition('/')[2]}" if name else "")
                     yield Member(label, -1, f"row:{group}:{index}:{column}")

@@ -20,6 +20,8 @@ _FOLDER, _SPARSE, _LONG_NAME, _PAX = b"5", b"S", b"L", b"x"
 _OTHER_HEADERS: Final = b"KgVMXN"
 # A header, a long name with headers of its own, and what surrounds them.
 _HEADERS_BYTES: Final = 1 << 16
+# A request for a header takes 5.5 ms of CPU, one for 8 MiB takes 11.2 (s3fs, a server on the same machine).
+_LONG_BYTES: Final = 4 << 20
 
 
 class Parts(Protocol):
@@ -37,8 +39,8 @@ class Parts(Protocol):
 class HeaderReads:
     """A tar of which only the headers are wanted.
 
-    Where members are shorter than a request, all is fetched: a request for each header would take longer. Where a
-    member is longer, the next header takes a request of its own, which fetches no more than that.
+    Where members are short, all is fetched: a request for each header would take longer. Where a member is longer, the
+    next header takes a request of its own, which fetches no more than that.
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ class HeaderReads:
         bytes
             Fewer at the end of the file.
         """
-        self._file.ahead = _HEADERS_BYTES if start - self._end >= BLOCK_BYTES else BLOCK_BYTES
+        self._file.ahead = _HEADERS_BYTES if start - self._end >= _LONG_BYTES else BLOCK_BYTES
         self._end = start + length
         return self._file.part(start, length)
 

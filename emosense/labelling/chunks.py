@@ -5,14 +5,18 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import operator
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
 from emosense.inputs.recording import Listed, Recording
 from emosense.labelling.labelled import Labelled
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
+from emosense.storage.schemes import is_url
 
 T = TypeVar("T")
+# The driver has some 1.5 ms of work for a chunk, however many recordings it has; a lost worker loses what it labels.
+MOST_RECORDINGS: Final = 2048
 # A chunk ends with so many bytes of recordings: some 40 minutes of CD audio, or days of telephone calls.
 _MOST_BYTES: Final = 1 << 28
 # What a recording counts whose size the list does not have.
@@ -61,22 +65,47 @@ class LabelledChunk:
 def chunked(listed: Iterable[Listed], size: int) -> Iterator[Chunk]:
     """Cut a stream of recordings into chunks, which end early where recordings are long: all rows are held at once.
 
+    What a worker can fetch only from its beginning stays together up to `MOST_RECORDINGS`: a compressed archive of a
+    store, and a row group of a table there.
+
     Parameters
     ----------
     listed : iterable of (bytes, bytes, int, str, str)
         Recordings, as the list holds them.
     size : int
-        Recordings per chunk, at least 1; the last chunk may have fewer.
+        Recordings per chunk, at least 1; the last chunk may have fewer, and one that stays together more.
 
     Yields
     ------
     Chunk
     """
     source, index, left = iter(listed), 0, list[Listed]()
-    while stretch := left + list(itertools.islice(source, size - len(left))):
+    while stretch := left + list(itertools.islice(source, max(0, size - len(left)))):
+        rest, behind = _rest_of_archive(stretch, source)
+        stretch += rest
         length = _length(stretch)
+        stretch += behind
         yield Chunk(index, stretch[:length])
         index, left = index + 1, stretch[length:]
+
+
+def _rest_of_archive(stretch: list[Listed], source: Iterator[Listed]) -> tuple[list[Listed], list[Listed]]:
+    """Draw the members that belong together with the last of a stretch, and what had to be drawn behind them."""
+    unit, rest = _unit(stretch[-1]), list[Listed]()
+    if unit is not None and is_url(os.fsdecode(unit[0])):
+        for each in itertools.islice(source, max(0, MOST_RECORDINGS - len(stretch))):
+            if _unit(each) != unit:
+                return rest, [each]
+            rest.append(each)
+    return rest, []
+
+
+def _unit(listed: Listed) -> tuple[bytes, str] | None:
+    """Return what a recording can be fetched from only from its beginning, if there is such a thing."""
+    kind, _, rest = listed[4].partition(":")
+    if kind == "row":
+        return listed[1], rest.partition(":")[0]
+    return (listed[1], "") if kind == "unpacked" else None
 
 
 def _length(stretch: list[Listed]) -> int:

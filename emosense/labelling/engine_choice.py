@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from emosense.labelling.chunk_writer import ChunkWriter, KeptChunk
+from emosense.labelling.chunks import MOST_RECORDINGS
 from emosense.labelling.config import LabelSpec
 from emosense.labelling.engines import Engine, LocalEngine
 from emosense.labelling.job import LabelJob
@@ -22,8 +23,7 @@ from emosense.ray_session.cpus import usable_cpus
 MIN_RECORDINGS_PER_CORE_FOR_RAY: Final = 20_000
 # Starting a worker costs as much as some 100 short recordings.
 _MIN_RECORDINGS_PER_WORKER: Final = 100
-# The driver has some 1.5 ms of work for a chunk, however many recordings it has; a lost worker loses what it labels.
-CHUNK_SIZES: Final = (8, 2048)
+CHUNK_SIZES: Final = (8, MOST_RECORDINGS)
 _CHUNKS_PER_WORKER: Final = 50
 
 

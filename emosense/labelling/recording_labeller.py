@@ -9,7 +9,7 @@ Every engine labels with `RecordingLabeller.label_recording`.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from emosense.audio.reader import RecordingReader
 from emosense.audio.segment import Segment
@@ -60,6 +60,16 @@ class RecordingLabeller:
         self._members = MemberReader()
         self._window_s = config.window_s or model.window_s
         self._hop_s = min(config.hop_s or self._window_s, self._window_s)
+
+    def expect(self, recordings: Iterable[Recording]) -> None:
+        """Say what is labelled next: recordings that lie behind each other in an archive are fetched together.
+
+        Parameters
+        ----------
+        recordings : iterable of Recording
+            In order.
+        """
+        self._members.expect(recordings)
 
     def label_recording(self, recording: Recording) -> Labelled:
         """Label one recording.

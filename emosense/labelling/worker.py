@@ -119,10 +119,12 @@ def main() -> None:
     os.dup2(1, 2)
     counted_s = 0.0
     for line in sys.stdin:
-        for fields in json.loads(line)["recordings"]:
+        batch = [Recording(*fields) for fields in json.loads(line)["recordings"]]
+        labeller.expect(batch)
+        for recording in batch:
             pipe.set_alarm(setup["file_timeout_s"])
             try:
-                labelled = label_readable(labeller, Recording(*fields))
+                labelled = label_readable(labeller, recording)
             except EmoSenseError as err:
                 pipe.send({"error": to_wire(err)})
                 break

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import sys
 from typing import Any, BinaryIO, Final, Self, cast
 
 from emosense.storage.locations import local_path, redact
@@ -38,11 +39,14 @@ class RangeFile:
         What changes with its content: the modification time in nanoseconds, or the etag.
     ahead : int
         As above; may be changed at any time.
+    ahead_to : int
+        Where reading ahead ends, in bytes from the beginning; may be changed at any time.
     """
 
     def __init__(self, location: str, ahead: int = 0) -> None:
         self.location, self.ahead = local_path(location), ahead
         self.length, self.version = -1, ""
+        self.ahead_to = sys.maxsize
         self._start, self._block = 0, b""
         self._local: BinaryIO | None = None
         self._fs: Any = None
@@ -107,18 +111,24 @@ class RangeFile:
             return content
         at = start - self._start
         if at < 0 or at + length > len(self._block):
-            end = min(start + max(length, self.ahead), self.length)
-            self._block = retry(
-                lambda: self._fs.cat_file(self._path, start=start, end=end), f"reading {redact(self.location)}"
-            )
-            if len(self._block) > end - start:
-                # A server that does not know ranges gives the whole file.
-                self._block = self._block[start:end]
+            # What is there of the part is not fetched again.
+            held = self._block[at:] if at >= 0 else b""
+            fetched = self._fetch(start + len(held), self._fetch_to(start, length))
+            self._block, self._start, at = held + fetched, start, 0
             if len(self._block) < length:
                 raise OSError(errno.EIO, "the server gave less than it was asked for", redact(self.location))
-            self._start, at = start, 0
             self._check_same()
         return self._block[at : at + length]
+
+    def _fetch_to(self, start: int, length: int) -> int:
+        return min(max(start + length, min(start + self.ahead, self.ahead_to)), self.length)
+
+    def _fetch(self, start: int, end: int) -> bytes:
+        content: bytes = retry(
+            lambda: self._fs.cat_file(self._path, start=start, end=end), f"reading {redact(self.location)}"
+        )
+        # A server that does not know ranges gives the whole file.
+        return content if len(content) <= end - start else content[start:end]
 
     def reaches(self, end: int) -> bool:
         """Tell whether the file is at least so long.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import faulty_fs
 import fsspec
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,7 @@ from emosense.inputs.listing import Listing
 from emosense.inputs.listing_config import ListingConfig
 from emosense.inputs.member_reading import MemberReader
 from emosense.inputs.recording import Recording, open_recording
+from emosense.labelling.chunks import chunked
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run_job import run_label_job
 
@@ -99,6 +101,9 @@ def test_the_members_of_an_archive_are_recordings(name: str, remote: bool, tmp_p
         assert [each.size for each in recordings] == [len(FILES[each]) for each in sorted(FILES)]
     with closing(MemberReader()) as kept:
         assert [content(each, kept) for each in recordings] == list(FILES.values())
+        for order in (1, -1):
+            kept.expect(recordings[::order])
+            assert [content(each, kept) for each in recordings[::order]] == list(FILES.values())[::order]
         # In another order, and without what was read before.
         assert content(recordings[7]) == list(FILES.values())[7]
         assert content(recordings[2], kept) == list(FILES.values())[2]
@@ -309,12 +314,73 @@ def test_a_shard_takes_few_requests(tmp_path: Path, requests: list[int]) -> None
     assert len(requests) <= 2
     requests.clear()
     kept = MemberReader()
+    kept.expect(recordings)
     assert [content(each, kept) for each in recordings] == list(files.values())
-    # The first alone, then eight megabytes at a time.
+    # Eight megabytes, and the few that are left.
     assert len(requests) == 2
     requests.clear()
     assert [content(each) for each in recordings[:2]] == list(files.values())[:2]
     assert requests == [20_000, 20_000]
+
+
+@pytest.mark.parametrize("n_workers", [1, 3, 8])
+@pytest.mark.parametrize("name", ["t.tar", "t.zip"])
+def test_workers_fetch_of_a_shard_what_they_label_and_nothing_twice(
+    name: str, n_workers: int, tmp_path: Path, requests: list[int]
+) -> None:
+    files = {f"{number:04d}.wav": os.urandom(9_000 + 300 * (number % 7)) for number in range(1200)}
+    WRITERS[name](tmp_path / name, files)
+    whole = (tmp_path / name).read_bytes()
+    fsspec.filesystem("memory").pipe_file(f"memory://shards/{name}", whole)
+    recordings, _ = listed(f"memory://shards/{name}")
+    # A tar is listed by reading it once; a zip has a directory at its end.
+    assert sum(requests) <= (len(whole) if name == "t.tar" else len(whole) / 50)
+    requests.clear()
+    workers = [MemberReader() for _ in range(n_workers)]
+    for start in range(0, len(recordings), 100):
+        worker = workers[start // 100 % n_workers]
+        worker.expect(recordings[start : start + 100])
+        found = [content(each, worker) for each in recordings[start : start + 100]]
+        assert found == list(files.values())[start : start + 100]
+    # In a zip, only its local header tells where the last one of a chunk ends.
+    assert sum(requests) <= len(whole) + (0 if name == "t.tar" else 12 << 12)
+    assert len(requests) == 12
+
+
+def test_a_row_group_is_fetched_once_and_its_names_alone_to_list_it(tmp_path: Path, requests: list[int]) -> None:
+    files = {f"{number:04d}.wav": os.urandom(300_000) for number in range(120)}
+    records = [{"bytes": content, "path": name} for name, content in files.items()]
+    pq.write_table(pa.table({"audio": records}), tmp_path / "t.parquet", row_group_size=20)
+    whole = (tmp_path / "t.parquet").read_bytes()
+    fsspec.filesystem("memory").pipe_file("memory://shards/t.parquet", whole)
+    with Listing() as listing:
+        listing.add_input("memory://shards/t.parquet", INSIDE)
+        open_archives(listing, INSIDE)
+        chunks = list(chunked(listing.pending(), 8))
+    assert sum(requests) <= len(whole) / 50
+    requests.clear()
+    found = []
+    for chunk in chunks:
+        with closing(MemberReader()) as worker:
+            worker.expect(chunk.recordings)
+            found += [content(each, worker) for each in chunk.recordings]
+    assert found == list(files.values())
+    assert len(chunks) == 6
+    # The footer is read by each worker.
+    assert sum(requests) <= len(whole) * 1.02
+
+
+def test_what_a_request_brought_of_a_recording_is_not_fetched_again(tmp_path: Path, requests: list[int]) -> None:
+    files = {f"{number}.wav": os.urandom(3_000_000) for number in range(9)}
+    write_tar(tmp_path / "t.tar", files)
+    whole = (tmp_path / "t.tar").read_bytes()
+    fsspec.filesystem("memory").pipe_file("memory://shards/t.tar", whole)
+    recordings, _ = listed("memory://shards/t.tar")
+    requests.clear()
+    kept = MemberReader()
+    kept.expect(recordings)
+    assert [content(each, kept) for each in recordings] == list(files.values())
+    assert sum(requests) <= len(whole)
 
 
 def test_of_long_recordings_a_listing_fetches_little_more_than_the_headers(tmp_path: Path, requests: list[int]) -> None:
@@ -385,6 +451,30 @@ def test_rows_of_archives_are_those_of_the_files(tiny_model: str, tmp_path: Path
     assert run_label_job(inside).n_reused == 5 * len(WRITERS)
     limited = dataclasses.replace(inside, output=str(tmp_path / "f.csv"), limit=7)
     assert run_label_job(limited).n_recordings == 7
+
+
+@pytest.mark.parametrize("name", ["t.tar", "t.tgz"])
+def test_a_run_with_several_workers_fetches_a_shard_to_list_it_and_once_to_label_it(
+    name: str, tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", faulty_fs.install(tmp_path / "driver"))
+    files = {}
+    for number in range(40):
+        wav = io.BytesIO()
+        soundfile.write(wav, voice(0.5, 100 + 5 * number).astype(np.float32), 16_000, format="WAV")
+        files[f"{number:02d}.wav"] = wav.getvalue()
+    bucket = tmp_path / "bucket"
+    bucket.mkdir()
+    WRITERS[name](bucket / name, files)
+    job = LabelJob(
+        (f"faulty://{bucket}/{name}",), str(tmp_path / "o.csv"), model=tiny_model, engine="local", n_workers=3,
+        listing=INSIDE,
+    )  # fmt: skip
+    assert run_label_job(job).by_status == {"ok": 40}
+    fetched = faulty_fs.fetched(bucket)
+    assert sum(fetched) <= 2 * (bucket / name).stat().st_size
+    # A request to list it, and one for each chunk of eight.
+    assert len(fetched) <= 6
 
 
 @pytest.mark.parametrize("size", [b"9" * 5000, b"9" * 30])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from emosense.inputs.recording import Recording
+from emosense.inputs.recording import Listed, Recording
 from emosense.labelling.chunks import Chunk, chunked
 from emosense.labelling.label_on_ray import packed, unpacked
 
@@ -17,6 +17,24 @@ def test_chunks_end_early_where_recordings_are_long() -> None:
     assert [chunk.index for chunk in chunks] == [0, 1, 2, 3]
     assert [each for chunk in chunks for each in chunk.listed] == listed
     assert list(chunked(iter([]), 3)) == []
+
+
+def members(archive: str, n: int, size: int = 1) -> list[Listed]:
+    return [
+        Recording(f"{archive}::{index:04d}", archive, size, "", f"unpacked:{index}:{size}").listed for index in range(n)
+    ]
+
+
+def test_a_compressed_archive_of_a_store_stays_together() -> None:
+    listed = [
+        Recording("a.wav", "s3://b/a.wav", 1, "").listed,
+        *members("s3://b/b.tgz", 9),
+        *members("s3://b/c.tgz", 30),
+    ]
+    listed += [*members("/d.tgz", 7), *members("s3://b/e.tgz", 3000), *members("s3://b/f.tgz", 5, 100 << 20)]
+    chunks = list(chunked(iter(listed), 4))
+    assert [len(chunk.listed) for chunk in chunks] == [10, 30, 4, 2048, 955, 3, 2]
+    assert [each for chunk in chunks for each in chunk.listed] == listed
 
 
 def test_a_chunk_reaches_a_task_as_it_was_and_within_the_call() -> None:
