@@ -16,7 +16,7 @@ import numpy as np
 from emosense.models.head import read_head
 from emosense.models.model import input_names
 from emosense.models.speaker_head import read_speaker_head
-from emosense.training.graph_builder import FEATURES, PROBABILITIES
+from emosense.training.graph_builder import FEATURES, PROBABILITIES, GraphBuilder, rename_probabilities
 from emosense.training.head_graph import sharpened, with_head
 
 # Far below any probability that matters; keeps the logarithm finite.
@@ -63,59 +63,37 @@ def combine(parts: Sequence[Part]) -> bytes:
         If parts use different operator sets.
     """
     import onnx
-    from onnx import helper, numpy_helper
+    from onnx import helper
 
     names = input_names(1 + max(part.position for part in parts))
-    merged = _Merged(names)
+    combined = _CombinedGraph(names)
     logs = []
     for number, part in enumerate(parts):
-        found = merged.add(onnx.load_from_string(part.weights), number, names[part.position], part.tempo)
-        logs.append(merged.node("Log", [merged.node("Max", [found, merged.constant(np.float32(_SMALLEST))])]))
-    total = merged.node("Sum", logs)
-    mean = merged.node("Mul", [total, merged.constant(np.float32(1 / len(parts)))])
-    merged.nodes.append(helper.make_node("Softmax", [mean], [PROBABILITIES], axis=1))
-    graph = helper.make_graph(
-        merged.nodes,
-        "combined",
-        [merged.inputs[name] for name in names],
-        [merged.output],
-        [numpy_helper.from_array(value, name) for name, value in merged.constants.items()] + merged.tensors,
-    )
-    opsets = [helper.make_opsetid(domain, version) for domain, version in merged.opsets.items()]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=merged.ir_version, producer_name="emosense")
+        found = combined.add_part(onnx.load_from_string(part.weights), number, names[part.position], part.tempo)
+        logs.append(combined.node("Log", [combined.node("Max", [found, combined.number(_SMALLEST)])]))
+    share = combined.tensor(np.array([1 / len(parts)], np.float32))
+    mean = combined.node("Mul", [combined.node("Sum", logs), share])
+    combined.node("Softmax", [mean], PROBABILITIES, axis=1)
+    graph = helper.make_graph([], "combined", [combined.inputs[name] for name in names], [combined.output])
+    combined.add_to(graph)
+    opsets = [helper.make_opsetid(domain, version) for domain, version in combined.opsets.items()]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=combined.ir_version, producer_name="emosense")
     onnx.checker.check_model(model)
-    result: bytes = model.SerializeToString()
-    return result
+    return bytes(model.SerializeToString())
 
 
-class _Merged:
-    """Nodes and tensors of the combined graph; names are prefixed with the number of their part."""
+class _CombinedGraph(GraphBuilder):
+    """The combined graph; names of a part are prefixed with its number."""
 
     def __init__(self, names: list[str]) -> None:
-        self.nodes: list[Any] = []
-        self.tensors: list[Any] = []
-        self.constants: dict[str, np.ndarray[Any, Any]] = {}
+        super().__init__("combined_")
         self.inputs: dict[str, Any] = dict.fromkeys(names)
         self.output: Any = None
         self.opsets: dict[str, int] = {}
         self.ir_version = 0
         self._by_content: dict[bytes, str] = {}
 
-    def node(self, kind: str, inputs: list[str], **attributes: Any) -> str:
-        """Add a node with one output; return the name of the output."""
-        from onnx import helper
-
-        name = f"combined_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
-        return name
-
-    def constant(self, value: Any) -> str:
-        """Add a constant and return its name."""
-        name = f"constant_{len(self.constants)}"
-        self.constants[name] = np.asarray(value)
-        return name
-
-    def add(self, model: Any, number: int, features: str, tempo: float) -> str:
+    def add_part(self, model: Any, number: int, features: str, tempo: float) -> str:
         """Add a part's nodes and tensors; return the name of its probabilities."""
         graph, prefix = model.graph, f"part_{number}_"
         renamed = {FEATURES: features if tempo == 1.0 else self._faster(features, tempo), "": ""}
@@ -127,13 +105,13 @@ class _Merged:
             content = tensor.SerializeToString()
             if content not in self._by_content:
                 self._by_content[content] = tensor.name = prefix + name
-                self.tensors.append(tensor)
+                self._tensors[tensor.name] = tensor
             renamed[name] = self._by_content[content]
         for node in graph.node:
             node.name = prefix + node.name if node.name else ""
             node.input[:] = [renamed.get(name, prefix + name) for name in node.input]
             node.output[:] = [prefix + name if name else "" for name in node.output]
-            self.nodes.append(node)
+            self._nodes.append(node)
         self.output = self.output or graph.output[0]
         used = {node.domain for node in graph.node}
         for opset in model.opset_import:
@@ -147,9 +125,9 @@ class _Merged:
         """Interpolate the frames linearly, as `augmentation.change_tempo` does in training."""
         import onnx
 
-        lengths = self.node("Cast", [self.node("Shape", [features])], to=onnx.TensorProto.FLOAT)
-        scaled = self.node("Mul", [lengths, self.constant(np.array([1, 1 / tempo, 1], np.float32))])
-        whole = self.node("Max", [self.node("Round", [scaled]), self.constant(np.array([1], np.float32))])
+        lengths = self.float32(self.node("Shape", [features]))
+        scaled = self.node("Mul", [lengths, self.tensor(np.array([1, 1 / tempo, 1], np.float32))])
+        whole = self.node("Max", [self.node("Round", [scaled]), self.number(1)])
         sizes = self.node("Cast", [whole], to=onnx.TensorProto.INT64)
         return self.node(
             "Resize", [features, "", "", sizes], mode="linear", coordinate_transformation_mode="align_corners"
@@ -181,22 +159,13 @@ def with_temperature(weights: bytes, temperature: float) -> bytes:
         speaker_head = read_speaker_head(weights)
         return with_head(weights, sharpened(head, temperature), speaker_head and speaker_head.sharpened(temperature))
     import onnx
-    from onnx import helper, numpy_helper
 
     model = onnx.load_from_string(weights)
-    graph = model.graph
-    for node in graph.node:
-        node.output[:] = ["uncalibrated" if name == PROBABILITIES else name for name in node.output]
-        node.input[:] = ["uncalibrated" if name == PROBABILITIES else name for name in node.input]
-    graph.initializer.append(numpy_helper.from_array(np.array(1 / temperature, np.float32), "inverse_temperature"))
-    graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "class_axis"))
-    graph.node.extend(
-        [
-            helper.make_node("Pow", ["uncalibrated", "inverse_temperature"], ["sharpened"]),
-            helper.make_node("ReduceSum", ["sharpened", "class_axis"], ["sharpened_sum"], keepdims=1),
-            helper.make_node("Div", ["sharpened", "sharpened_sum"], [PROBABILITIES]),
-        ]
-    )
+    before = rename_probabilities(model.graph, "uncalibrated")
+    added = GraphBuilder("temperature_")
+    powers = added.node("Pow", [before, added.tensor(np.array([1 / temperature], np.float32))])
+    total = added.node("ReduceSum", [powers, added.integers(1)], keepdims=1)
+    added.node("Div", [powers, total], PROBABILITIES)
+    added.add_to(model.graph)
     onnx.checker.check_model(model)
-    result: bytes = model.SerializeToString()
-    return result
+    return bytes(model.SerializeToString())

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from emosense.models.head import EMBEDDING, TENSORS, read_head
-from emosense.training.graph_builder import PROBABILITIES
+from emosense.training.graph_builder import PROBABILITIES, GraphBuilder, rename_probabilities
 
 # Keeps the logarithm finite, and a model that is too sure from being believed without end.
 _SMALLEST: Final = 1e-6
@@ -37,28 +37,21 @@ def headed(weights: bytes, n_classes: int) -> bytes:
     if read_head(weights) is not None:
         return weights
     import onnx
-    from onnx import helper, numpy_helper
+    from onnx import helper
 
     model = onnx.load_from_string(weights)
-    graph, before = model.graph, f"{PROBABILITIES}_before"
-    for node in graph.node:
-        node.input[:] = [before if name == PROBABILITIES else name for name in node.input]
-        node.output[:] = [before if name == PROBABILITIES else name for name in node.output]
+    before = rename_probabilities(model.graph, f"{PROBABILITIES}_before")
+    added = GraphBuilder("head_")
     values = (np.zeros(n_classes), np.ones(n_classes), np.eye(n_classes), np.zeros(n_classes))
-    tensors = dict(zip(TENSORS, values, strict=True)) | {"head_smallest": np.array(_SMALLEST)}
-    graph.initializer.extend(numpy_helper.from_array(value.astype(np.float32), name) for name, value in tensors.items())
-    mean, scale, weight, bias = TENSORS
-    graph.node.extend(
-        (
-            helper.make_node("Max", [before, "head_smallest"], ["head_floor"]),
-            helper.make_node("Log", ["head_floor"], [EMBEDDING]),
-            helper.make_node("Sub", [EMBEDDING, mean], ["head_centred"]),
-            helper.make_node("Div", ["head_centred", scale], ["head_standardised"]),
-            helper.make_node("MatMul", ["head_standardised", weight], ["head_products"]),
-            helper.make_node("Add", ["head_products", bias], ["head_logits"]),
-            helper.make_node("Softmax", ["head_logits"], [PROBABILITIES], axis=1),
-        )
+    mean, scale, weight, bias = (
+        added.tensor(each.astype(np.float32), name) for name, each in zip(TENSORS, values, strict=True)
     )
-    graph.output.append(helper.make_tensor_value_info(EMBEDDING, onnx.TensorProto.FLOAT, ["batch", n_classes]))
+    embedding = added.node("Log", [added.node("Max", [before, added.number(_SMALLEST)])], EMBEDDING)
+    standardised = added.node("Div", [added.node("Sub", [embedding, mean]), scale])
+    logits = added.node("Add", [added.node("MatMul", [standardised, weight]), bias])
+    added.node("Softmax", [logits], PROBABILITIES, axis=1)
+    added.add_to(model.graph)
+    output = helper.make_tensor_value_info(EMBEDDING, onnx.TensorProto.FLOAT, ["batch", n_classes])
+    model.graph.output.append(output)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())

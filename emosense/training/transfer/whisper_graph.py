@@ -88,15 +88,6 @@ class _WhisperGraph(GraphBuilder):
         super().__init__()
         self._front, self._bits = front, bits
 
-    def number(self, *values: float) -> str:
-        return self.tensor(np.array(values, np.float32), f"number_{'_'.join(f'{value:g}' for value in values)}")
-
-    def integers(self, *values: int) -> str:
-        return self.tensor(np.array(values, np.int64), f"integers_{'_'.join(map(str, values))}")
-
-    def slice(self, x: str, axis: int, start: int, end: int, step: int = 1) -> str:
-        return self.node("Slice", [x, *map(self.integers, (start, end, axis, step))])
-
     def embed(self) -> str:
         """Add the convolutions, each as the product of three neighbouring frames with a matrix, and the positions."""
         x = FEATURES
@@ -151,7 +142,7 @@ class _WhisperGraph(GraphBuilder):
             kept = self.node("Add", [self.node("Mul", [power, self.number(0)]), self.number(1)])
         else:
             limit = self.node("Mul", [self.node("ReduceMax", [power], axes=[1]), self.number(10 ** (-SPEECH_DB / 10))])
-            kept = self.node("Cast", [self.node("Greater", [power, limit])], to=1)
+            kept = self.float32(self.node("Greater", [power, limit]))
         shares = self.node("Div", [kept, self.node("ReduceSum", [kept, self.integers(1)])])
         return self.node("Unsqueeze", [shares, self.integers(1)])
 
@@ -193,13 +184,13 @@ class _WhisperGraph(GraphBuilder):
 
     def half(self, name: str, values: Float32) -> str:
         """Store as float16, which published weights are; the graph's loading turns it into float32."""
-        return self.node("Cast", [self.tensor(values.astype(np.float16), name)], to=1)
+        return self.float32(self.tensor(values.astype(np.float16), name))
 
     def integer(self, name: str, values: Float32) -> str:
         """Store as 8-bit integers with a scale for each column; the graph's loading turns them into float32."""
         scale = np.maximum(np.abs(values).max(axis=0), np.finfo(np.float32).tiny) / np.float32(_LARGEST_INTEGER)
         rounded = self.tensor(np.rint(values / scale).astype(np.int8), name)
-        return self.node("Mul", [self.node("Cast", [rounded], to=1), self.tensor(scale, f"{name}{_SCALE}")])
+        return self.node("Mul", [self.float32(rounded), self.tensor(scale, f"{name}{_SCALE}")])
 
     def _linear(self, x: str, name: str) -> str:
         weight = f"{name}.weight"
