@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from emosense.errors import RecordingError
 from emosense.inputs.archive import BAD
 from emosense.inputs.parquet_cells import cells_of
-from emosense.storage.objects import faults_of_temporary
 from emosense.storage.ranges import BLOCK_BYTES, RangeFile
+from emosense.storage.temporary import faults_of_temporary
 
 if TYPE_CHECKING:
     from emosense.inputs.recording import Recording

@@ -15,9 +15,10 @@ from typing import BinaryIO, Final
 
 from emosense.errors import RecordingError
 from emosense.inputs.member_reading import MemberReader
-from emosense.storage.objects import fetch_object, object_version, temporary_file
+from emosense.storage.objects import fetch_object, object_version
 from emosense.storage.reading import is_regular
 from emosense.storage.schemes import is_url
+from emosense.storage.temporary import temporary_file
 
 # Faults of one local file: a bad sector, a file on NFS that was replaced, a mount that does not answer.
 _READ_ERRNO: Final[frozenset[int]] = frozenset(

@@ -16,8 +16,8 @@ from emosense.errors import RecordingError
 from emosense.inputs.archive import BAD, Member, bad, most_unpacked
 from emosense.inputs.tar_index import tar_members
 from emosense.storage.locations import shown_location
-from emosense.storage.objects import faults_of_temporary
 from emosense.storage.ranges import BLOCK_BYTES, RangeFile
+from emosense.storage.temporary import faults_of_temporary
 
 _OPENERS: Final[dict[str, Callable[[Any], Any]]] = {
     ".tar.gz": gzip.open,

@@ -20,7 +20,7 @@ from typing import IO, Any, Final
 from emosense.errors import EmoSenseError, ModelError, from_wire
 from emosense.labelling.config import LabelSpec
 from emosense.models.limits import death_text
-from emosense.storage.objects import temporary_file
+from emosense.storage.temporary import temporary_file
 
 _START_TIMEOUT_S: Final = 120.0
 _START_TRIES: Final = 3

@@ -5,13 +5,11 @@ A passing fault is retried; one that lasts becomes a `StorageError`.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import importlib.util
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, BinaryIO, Final, TypeVar
 
 from emosense.errors import EmoSenseError, StorageError, UsageError
@@ -19,6 +17,7 @@ from emosense.storage.locations import redact
 from emosense.storage.object_md5 import Md5Check, stated_md5
 from emosense.storage.retry_after import retry_after_s
 from emosense.storage.schemes import driver_url, scheme_name, scheme_of
+from emosense.storage.temporary import faults_of_temporary
 
 T = TypeVar("T")
 
@@ -176,64 +175,6 @@ def _translated(fault: Exception) -> Exception:
     if status is None or status in (408, 425, 429) or status >= 500:
         return ConnectionError(f"HTTP status {status}" if status else str(cause))
     return fault
-
-
-@contextlib.contextmanager
-def temporary_file() -> Iterator[BinaryIO]:
-    """Open a file in the temporary folder; the system removes it with the process.
-
-    Yields
-    ------
-    binary file
-        Open for reading and writing.
-
-    Raises
-    ------
-    StorageError
-        If there is no such folder, or no room in it for a file.
-    """
-    with contextlib.ExitStack() as stack:
-        with faults_of_temporary():
-            file = stack.enter_context(tempfile.TemporaryFile())
-        yield file
-
-
-def temporary_folder() -> str:
-    """Name the temporary folder in messages.
-
-    Returns
-    -------
-    str
-        With the variable that chooses another one.
-    """
-    try:
-        return f"the temporary folder {tempfile.gettempdir()} (TMPDIR)"
-    except OSError:
-        return "the temporary folder (TMPDIR)"
-
-
-@contextlib.contextmanager
-def faults_of_temporary(place: str = "") -> Iterator[None]:
-    """Name the temporary folder where a file in it cannot be made or written: it is not the storage that fails.
-
-    Parameters
-    ----------
-    place : str
-        A file elsewhere, to be named instead.
-
-    Yields
-    ------
-    None
-
-    Raises
-    ------
-    StorageError
-        For every `OSError` of the block.
-    """
-    try:
-        yield
-    except OSError as err:
-        raise StorageError(f"{redact(place) or temporary_folder()} cannot be written: {err.strerror or err}") from err
 
 
 def n_reads(n_bytes: int) -> int:

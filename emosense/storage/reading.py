@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from emosense.storage.locations import local_path, redact
-from emosense.storage.objects import fetch_object, filesystem, retry, temporary_file
+from emosense.storage.objects import fetch_object, filesystem, retry
 from emosense.storage.schemes import is_url
+from emosense.storage.temporary import temporary_file
 
 # What is read as a whole fits in memory several times over; an ONNX graph cannot be larger than 2 GiB.
 MAX_BYTES: Final = 1 << 31

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from emosense.errors import StorageError
-from emosense.storage.objects import temporary_folder
+from emosense.storage.temporary import temporary_folder
 
 
 class ScratchDatabase(sqlite3.Connection):

@@ -17,8 +17,8 @@ from typing import Any, BinaryIO, Final, cast
 from emosense.errors import OutputError, StorageError
 from emosense.storage.commits import Commit, Version, at_once, put_file, put_object
 from emosense.storage.locations import check_object_name, local_path, redact
-from emosense.storage.objects import faults_of_temporary
 from emosense.storage.schemes import is_url, scheme_name, scheme_of
+from emosense.storage.temporary import faults_of_temporary
 
 _HALF_WRITTEN: Final = re.compile(r"\.tmp-[0-9]+\Z")
 

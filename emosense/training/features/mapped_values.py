@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from emosense.arrays import Float32
-from emosense.storage.objects import faults_of_temporary
+from emosense.storage.temporary import faults_of_temporary
 
 _VALUE_BYTES: Final = 4
 
