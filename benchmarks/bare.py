@@ -22,7 +22,8 @@ def start(model: str) -> None:
     global labeller
     from emosense.labelling.config import LabelConfig
     from emosense.labelling.recording_labeller import RecordingLabeller
-    from emosense.models.model import Model, read_model
+    from emosense.models.model import Model
+    from emosense.models.model_files import read_model
 
     labeller = RecordingLabeller(Model(read_model(model)), LabelConfig())
 

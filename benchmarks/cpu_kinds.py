@@ -22,7 +22,8 @@ def rows(model: str, paths: list[str]) -> dict[str, tuple[str, list[float]]]:
     from emosense.inputs.recording import Recording
     from emosense.labelling.config import LabelConfig
     from emosense.labelling.recording_labeller import RecordingLabeller
-    from emosense.models.model import Model, read_model
+    from emosense.models.model import Model
+    from emosense.models.model_files import read_model
 
     labeller = RecordingLabeller(Model(read_model(model)), LabelConfig())
     found = (labeller.label_recording(Recording(path, path, -1, "")).row for path in paths)

@@ -42,7 +42,7 @@ from emosense.labelling.run.finished import as_segment
 from emosense.labelling.run.part_file import HEADER, KeptPart
 from emosense.labelling.run.parts import RunFolder
 from emosense.labelling.summary import Summary
-from emosense.models.model import ModelFiles
+from emosense.models.model_files import ModelFiles
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
 from emosense.storage.folder_lock import lock_folder

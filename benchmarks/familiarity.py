@@ -21,7 +21,7 @@ from sklearn.metrics import roc_auc_score
 
 from emosense.features.config import FeatureConfig
 from emosense.features.encoder.files import default_cache
-from emosense.models.model import read_model
+from emosense.models.model_files import read_model
 from emosense.progress import Silent
 from emosense.training.familiarity.distance import learn_familiarity
 from emosense.training.familiarity.graph import recording_values

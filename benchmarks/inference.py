@@ -23,7 +23,8 @@ from tables import machine, markdown, write
 
 from emosense.audio.waveform import read_waveform
 from emosense.features.sets import extract
-from emosense.models.model import Model, read_model, shipped_models
+from emosense.models.model import Model
+from emosense.models.model_files import read_model, shipped_models
 from emosense.training.cnn_export import to_onnx
 from emosense.training.ensemble import features_of
 from emosense.training.networks import build

@@ -22,7 +22,8 @@ from emosense.inputs.corpus import read_corpus
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig
 from emosense.labelling.recording_labeller import RecordingLabeller
-from emosense.models.model import Model, read_model
+from emosense.models.model import Model
+from emosense.models.model_files import read_model
 
 LENGTHS_S = (5, 30, 300)
 LEVELS_DBFS = (-80, -60, -50)

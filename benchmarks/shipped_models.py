@@ -16,7 +16,7 @@ from results import ROOT, Stored
 
 from emosense.evaluation.by_corpus import mean_corpus_scores
 from emosense.models.compared import COMPARED_FILE, HEADS, MEANING, score_cells
-from emosense.models.model import shipped_models
+from emosense.models.model_files import shipped_models
 
 # Stored predictions of each shipped model: on RAVDESS (lj5), and on corpora that it was not trained on.
 PREDICTIONS: Final[dict[str, tuple[str | None, str]]] = {

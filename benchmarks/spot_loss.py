@@ -26,7 +26,7 @@ from made_sounds import voice
 from emosense.labelling.engine_choice import CHUNK_SIZES
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run_job import run_label_job
-from emosense.models.model import write_model
+from emosense.models.model_files import write_model
 
 
 def made_job(root: Path, n: int) -> LabelJob:

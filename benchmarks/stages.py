@@ -40,7 +40,8 @@ from emosense.labelling import recording_labeller
 from emosense.labelling.config import LabelConfig
 from emosense.labelling.recording_labeller import RecordingLabeller
 from emosense.labelling.recording_result import ChannelResults
-from emosense.models.model import Model, read_model
+from emosense.models.model import Model
+from emosense.models.model_files import read_model
 
 FEW = 48
 # Function or generator -> the stage that it belongs to, from the outside in.

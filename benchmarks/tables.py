@@ -41,7 +41,7 @@ def write(output: str | None, name: str, body: str) -> None:
 
 def model_for_benchmarks(scratch: Path) -> tuple[str, str]:
     """Name and location of the default model, or of the tiny one of the tests if none is shipped."""
-    from emosense.models.model import shipped_models, write_model
+    from emosense.models.model_files import shipped_models, write_model
 
     if "default" in shipped_models():
         return "default", "default"

@@ -22,7 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from emosense.emotions import EMOTIONS
 from emosense.features.config import FeatureConfig, default_config
-from emosense.models.model import write_model
+from emosense.models.model_files import write_model
 from emosense.progress import Progress, Silent
 from emosense.ray_session import ray_session
 from emosense.training.features.extraction import Copy, Speed

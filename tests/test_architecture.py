@@ -9,7 +9,7 @@ import pytest
 
 import emosense
 from emosense.features.sets import FEATURE_SETS
-from emosense.models.model import read_model
+from emosense.models.model_files import read_model
 
 PACKAGE = Path(emosense.__file__).parent
 # Every function or method on the way, each of which makes the next call itself. `compute` of a feature set is the

@@ -127,7 +127,8 @@ def test_help_loads_nothing_heavy(command: str) -> None:
 
 def test_a_labelling_worker_loads_no_training_package(tiny_model: str) -> None:
     code = (
-        "import emosense.labelling.worker\nfrom emosense.models.model import Model, read_model\n"
+        "import emosense.labelling.worker\n"
+        "from emosense.models.model import Model\nfrom emosense.models.model_files import read_model\n"
         "from emosense.labelling.recording_labeller import RecordingLabeller\n"
         "from emosense.labelling.config import LabelConfig\n"
         f"RecordingLabeller(Model(read_model({tiny_model!r})), LabelConfig())"

@@ -18,7 +18,7 @@ from emosense.api.labeller import Labeller
 from emosense.api.labelling import LabelSettings
 from emosense.api.tables import table_of
 from emosense.errors import RecordingError, UsageError
-from emosense.models.model import DEFAULT_MODEL
+from emosense.models.model_files import DEFAULT_MODEL
 from emosense.tables.columns import Group
 from emosense.tables.row import Row, error_row
 

@@ -11,7 +11,8 @@ from emosense.errors import UsageError
 from emosense.features.config import FeatureConfig, default_config
 from emosense.inputs.recording import open_recording
 from emosense.models.encoder_location import with_encoder_file
-from emosense.models.model import DEFAULT_MODEL, Model, read_model
+from emosense.models.model import Model
+from emosense.models.model_files import DEFAULT_MODEL, read_model
 from emosense.models.trial import try_model
 
 

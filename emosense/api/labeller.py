@@ -25,7 +25,7 @@ from emosense.labelling.config import LabelConfig, LabelSpec
 from emosense.labelling.engines import LocalEngine
 from emosense.labelling.labelled import Labelled
 from emosense.models.encoder_location import with_encoder_file
-from emosense.models.model import DEFAULT_MODEL, read_model
+from emosense.models.model_files import DEFAULT_MODEL, read_model
 from emosense.tables.row import Row
 
 # Few, so that the first rows come soon; a chunk costs only an entry in a queue.

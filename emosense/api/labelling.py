@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 
 from emosense.api.labeller import Labeller
 from emosense.api.recordings import Path
-from emosense.models.model import DEFAULT_MODEL
+from emosense.models.model_files import DEFAULT_MODEL
 from emosense.tables.row import Row
 
 

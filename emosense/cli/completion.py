@@ -39,6 +39,6 @@ def shipped_model(incomplete: str) -> list[str]:
     list of str
         Names.
     """
-    from emosense.models.model import shipped_models
+    from emosense.models.model_files import shipped_models
 
     return one_of(shipped_models())(incomplete)

@@ -101,17 +101,18 @@ def check_models(load: Load, names: tuple[str, ...] | None = None) -> Iterator[C
         One result per model: ``ok`` or ``broken``.
     """
     try:
-        module: Any = load("emosense.models.model")
+        directories: Any = load("emosense.models.model_files")
+        graphs: Any = load("emosense.models.model")
     except ImportError as err:
         yield Check("models", "broken", f"cannot be loaded: {err}", _REINSTALL)
         return
-    names = tuple(module.shipped_models()) if names is None else names
+    names = tuple(directories.shipped_models()) if names is None else names
     if not names:
         yield Check("models", "broken", "this installation contains no model", "pass a directory with --model")
     for name in names:
         try:
-            files = module.read_model(name)
-            module.Model(files)
+            files = directories.read_model(name)
+            graphs.Model(files)
         except (EmoSenseError, ImportError) as err:
             yield Check(f"model {name}", "broken", str(err), "reinstall emosense, or download the model again")
         else:

@@ -184,7 +184,7 @@ def label(
 def _choice(names: tuple[str, ...], model: str) -> EmotionChoice:
     """Parse the emotions that the user chose, of which the model may have some of the user's own."""
     from emosense.evaluation.choice import EmotionChoice
-    from emosense.models.model import read_model
+    from emosense.models.model_files import read_model
 
     return EmotionChoice.parse(names, read_model(model).description["classes"])
 

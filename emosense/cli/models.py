@@ -37,7 +37,7 @@ Location = Annotated[
 def list_models() -> None:
     """List the models that ship with EmoSense."""
     from emosense.models.compared import HEADS, MEANING, compared_scores, score_cells
-    from emosense.models.model import read_model, shipped_models
+    from emosense.models.model_files import read_model, shipped_models
 
     scores = compared_scores()
     rows = [("model", "version", *HEADS)]
@@ -54,7 +54,7 @@ def list_models() -> None:
 def show(model: Location = "default") -> None:
     """Print the description of a model as JSON; a shipped one has `compared`, its scores by the protocols of `list`."""
     from emosense.models.compared import compared_scores
-    from emosense.models.model import read_model
+    from emosense.models.model_files import read_model
 
     files = read_model(model)
     compared = {"compared": scores} if (scores := compared_scores().get(model)) else {}
@@ -65,7 +65,7 @@ def show(model: Location = "default") -> None:
 def verify(model: Location = "default", encoder: EncoderFile = "") -> None:
     """Check a model against its description, run it once, and print the digest that identifies it in runs."""
     from emosense.models.encoder_location import with_encoder_file
-    from emosense.models.model import read_model
+    from emosense.models.model_files import read_model
     from emosense.models.trial import try_model
 
     files = with_encoder_file(read_model(model), encoder)

@@ -13,7 +13,7 @@ from emosense.errors import UsageError
 from emosense.evaluation.choice import EmotionChoice
 from emosense.features.config import FeatureConfig
 from emosense.models.encoder_location import with_encoder_file
-from emosense.models.model import read_model, shipped_models
+from emosense.models.model_files import read_model, shipped_models
 from emosense.models.trial import try_model
 from emosense.progress import Progress
 from emosense.training.features.loading import load_tables

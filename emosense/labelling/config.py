@@ -9,7 +9,7 @@ from emosense.audio.channels import SPLIT, channel_setting
 from emosense.errors import UsageError
 
 if TYPE_CHECKING:
-    from emosense.models.model import ModelFiles
+    from emosense.models.model_files import ModelFiles
 
 SEGMENT_BY: Final = ("window", "speech")
 _LEAST_UTTERANCE_S: Final = 1.0

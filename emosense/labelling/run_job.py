@@ -25,7 +25,7 @@ from emosense.labelling.speakers import Speakers, adaptation_of
 from emosense.labelling.stopping import Stop
 from emosense.labelling.summary import Summary, nothing_found
 from emosense.models.encoder_location import with_encoder_file
-from emosense.models.model import read_model
+from emosense.models.model_files import read_model
 from emosense.storage.folders import exists
 
 

@@ -24,7 +24,7 @@ from emosense.evaluation.voice_adaptation import VoiceAdaptation
 from emosense.labelling.labelled import Labelled
 from emosense.labelling.speaker_rule import SpeakerRule
 from emosense.labelling.speaker_table import channel_key, read_speaker_table
-from emosense.models.model import ModelFiles
+from emosense.models.model_files import ModelFiles
 from emosense.models.speaker_head import read_speaker_head
 from emosense.storage.locations import absolute_location, redact
 from emosense.storage.schemes import is_url

@@ -32,7 +32,7 @@ from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig
 from emosense.labelling.labelled import Labelled
 from emosense.labelling.recording_labeller import RecordingLabeller
-from emosense.models.model import ModelFiles
+from emosense.models.model_files import ModelFiles
 from emosense.models.trial import load_under_limits
 
 _ALIVE_EVERY_S: Final = 1.0

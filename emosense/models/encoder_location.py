@@ -7,7 +7,7 @@ import dataclasses
 from emosense.errors import ModelError, UsageError
 from emosense.features.encoder.download import obtain_encoder
 from emosense.features.encoder.files import find_encoder
-from emosense.models.model import ModelFiles
+from emosense.models.model_files import ModelFiles
 from emosense.progress import Progress, Silent
 from emosense.storage.locations import redact
 

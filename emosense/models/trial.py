@@ -18,7 +18,8 @@ from emosense.errors import EmoSenseError, ModelError
 from emosense.features.encoder.embedding import load_encoders
 from emosense.features.sets import extract
 from emosense.models.limits import death_text, limit_memory, limited_cpu, weights_mb
-from emosense.models.model import Model, ModelFiles, shipped_models
+from emosense.models.model import Model
+from emosense.models.model_files import ModelFiles, shipped_models
 
 COMMAND: Final = ("-P", "-m", "emosense.models.trial")
 _MEMORY_MB: Final = 2048

@@ -7,7 +7,7 @@ from typing import Final
 
 from emosense.errors import UsageError
 from emosense.models.description import WEIGHTS_FILE
-from emosense.models.model import read_model
+from emosense.models.model_files import read_model
 from emosense.progress import plural
 from emosense.storage.folders import exists
 from emosense.storage.locations import join, redact

@@ -16,7 +16,7 @@ import numpy as np
 from emosense.errors import UsageError
 from emosense.evaluation.splits import inner_split
 from emosense.features.encoder.files import default_cache
-from emosense.models.model import write_model
+from emosense.models.model_files import write_model
 from emosense.progress import Progress
 from emosense.ray_session import ray_session
 from emosense.storage.folders import make_folder

@@ -29,7 +29,7 @@ from emosense.errors import ERROR_CODES
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig, LabelSpec
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
-from emosense.models.model import read_model
+from emosense.models.model_files import read_model
 from emosense.tables.row import Row
 
 N_FILES = 20_000

@@ -16,7 +16,7 @@ from made_tables import CLASSES
 
 from emosense.crossvalidation.evaluate import evaluate
 from emosense.crossvalidation.job import EvaluateJob
-from emosense.models.model import read_model
+from emosense.models.model_files import read_model
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
 

@@ -27,7 +27,7 @@ from made_sounds import voice
 from numpy.typing import NDArray
 
 import emosense
-from emosense.models.model import read_model
+from emosense.models.model_files import read_model
 
 LOCK = REPOSITORY / "deploy" / "requirements.lock"
 # By the first `python` of the environment's PATH.

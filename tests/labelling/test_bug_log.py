@@ -21,7 +21,8 @@ from emosense.labelling.run.bug_log import BugLog
 from emosense.labelling.run.part_file import PartPlace
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
 from emosense.labelling.worker import label_readable
-from emosense.models.model import Model, read_model
+from emosense.models.model import Model
+from emosense.models.model_files import read_model
 
 WORKER = (str(REPOSITORY / "tests" / "crashing_worker.py"),)
 

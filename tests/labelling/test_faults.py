@@ -33,7 +33,7 @@ from emosense.labelling.run_job import run_label_job
 from emosense.labelling.speaker_rule import SpeakerRule
 from emosense.labelling.speakers import Speakers
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
-from emosense.models.model import read_model
+from emosense.models.model_files import read_model
 from emosense.reports.label_table import read_labels
 from emosense.storage import objects
 from emosense.storage.cells import original_path, unescape_cell

@@ -18,7 +18,7 @@ from emosense.evaluation.choice import EmotionChoice
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run_job import run_label_job
 from emosense.labelling.speaker_rule import SpeakerRule
-from emosense.models.model import read_model, write_model
+from emosense.models.model_files import read_model, write_model
 
 CLASSES = ("happy", "sad", "bored", "very_tired")
 OWN = ("bored", "very_tired")

@@ -17,7 +17,7 @@ from conftest import tiny_description, tiny_graph
 from made_sounds import voice
 
 import emosense
-from emosense.models.model import write_model
+from emosense.models.model_files import write_model
 from emosense.tables.columns import COLUMNS, PROBABILITY_COLUMNS
 
 

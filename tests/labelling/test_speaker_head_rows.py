@@ -22,7 +22,7 @@ from emosense.labelling.config import LabelConfig
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run_job import run_label_job
 from emosense.labelling.speaker_rule import SpeakerRule
-from emosense.models.model import read_model, write_model
+from emosense.models.model_files import read_model, write_model
 from emosense.models.speaker_head import read_speaker_head
 from emosense.tables.row import Row
 

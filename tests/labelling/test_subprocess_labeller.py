@@ -12,7 +12,7 @@ from emosense.errors import ModelError
 from emosense.inputs.recording import Recording
 from emosense.labelling.config import LabelConfig, LabelSpec
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
-from emosense.models.model import ModelFiles, read_model
+from emosense.models.model_files import ModelFiles, read_model
 
 WORKER = (str(REPOSITORY / "tests" / "crashing_worker.py"),)
 

@@ -24,7 +24,7 @@ from emosense.labelling.config import LabelConfig, LabelSpec
 from emosense.labelling.worker_process import WorkerProcess
 from emosense.models import trial
 from emosense.models.description import check_description
-from emosense.models.model import ModelFiles, read_model, shipped_models, write_model
+from emosense.models.model_files import ModelFiles, read_model, shipped_models, write_model
 from emosense.models.trial import try_model
 
 DESCRIPTION, WEIGHTS = read_model("fast").description, read_model("fast").weights

@@ -16,7 +16,8 @@ from conftest import tiny_description, tiny_graph
 from emosense.emotions import EMOTIONS
 from emosense.errors import ModelError, RecordingError
 from emosense.features.config import default_config
-from emosense.models.model import Model, read_model, shipped_models, write_model
+from emosense.models.model import Model
+from emosense.models.model_files import read_model, shipped_models, write_model
 
 
 class Sentinel:

@@ -16,7 +16,7 @@ import emosense
 from emosense._version import __version__
 from emosense.emotions import EMOTIONS
 from emosense.inputs.corpus import read_corpus
-from emosense.models.model import read_model
+from emosense.models.model_files import read_model
 from emosense.training.model_card import model_card
 
 

@@ -12,7 +12,8 @@ from made_heads import head_graph, made_head
 from made_speaker_heads import made_speaker_head, speaker_graph
 
 from emosense.emotions import EMOTIONS
-from emosense.models.model import Model, read_model, write_model
+from emosense.models.model import Model
+from emosense.models.model_files import read_model, write_model
 from emosense.models.speaker_head import read_speaker_head
 from emosense.onnx_session import open_session
 

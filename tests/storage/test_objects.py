@@ -31,7 +31,7 @@ from emosense.labelling import label_run
 from emosense.labelling.job import LabelJob
 from emosense.labelling.label_run import LabelRun
 from emosense.labelling.run_job import run_label_job
-from emosense.models.model import read_model, write_model
+from emosense.models.model_files import read_model, write_model
 from emosense.ray_session import ray_session
 from emosense.storage import conditions
 from emosense.storage.commits import ReplacedMeanwhile, only_over, version_of

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from emosense.errors import ModelError, OutputError
-from emosense.models.model import read_model
+from emosense.models.model_files import read_model
 from emosense.registry import Registry
 from emosense.storage import schemes
 from emosense.storage.locations import absolute_location, is_within, local_path, real_location

@@ -17,7 +17,8 @@ from emosense.crossvalidation.job import EvaluateJob
 from emosense.errors import UsageError
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run_job import run_label_job
-from emosense.models.model import Model, read_model
+from emosense.models.model import Model
+from emosense.models.model_files import read_model
 from emosense.progress import Silent
 from emosense.training.job import TrainJob
 from emosense.training.presets import preset

@@ -13,7 +13,8 @@ from onnx import numpy_helper
 
 from emosense.emotions import EMOTIONS
 from emosense.features.config import default_config
-from emosense.models.model import Model, read_model, write_model
+from emosense.models.model import Model
+from emosense.models.model_files import read_model, write_model
 from emosense.training.augmentation import change_tempo
 from emosense.training.cnn_settings import CnnConfig
 from emosense.training.ensemble import (

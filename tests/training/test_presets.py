@@ -22,7 +22,7 @@ from emosense.inputs.utterance import Utterance
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run_job import run_label_job
 from emosense.models import description
-from emosense.models.model import read_model
+from emosense.models.model_files import read_model
 from emosense.progress import Silent
 from emosense.training.families import FAMILIES, Family
 from emosense.training.features.extraction import extract_recordings

@@ -25,7 +25,8 @@ from emosense.errors import UsageError
 from emosense.features.sets import FEATURE_SETS
 from emosense.inputs.recording import Recording
 from emosense.inputs.utterance import Utterance
-from emosense.models.model import Model, read_model
+from emosense.models.model import Model
+from emosense.models.model_files import read_model
 from emosense.progress import Lines, Silent
 from emosense.ray_session import ray_session
 from emosense.training import cnn, mlp, mlp_export

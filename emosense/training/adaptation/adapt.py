@@ -14,7 +14,8 @@ from emosense.errors import RECORDING_FAULTS, ModelError, UsageError, as_recordi
 from emosense.models.description import DESCRIPTION_FILE, WEIGHTS_FILE
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.head import read_head
-from emosense.models.model import Model, ModelFiles, read_model, write_model
+from emosense.models.model import Model
+from emosense.models.model_files import ModelFiles, read_model, write_model
 from emosense.models.trial import try_model
 from emosense.progress import Progress, plural
 from emosense.storage.folders import exists, make_folder

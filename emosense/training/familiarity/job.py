@@ -9,7 +9,7 @@ from emosense.errors import UsageError
 from emosense.features.config import FeatureConfig
 from emosense.models.description import DESCRIPTION_FILE
 from emosense.models.encoder_location import with_encoder_file
-from emosense.models.model import read_model, shipped_models, write_model
+from emosense.models.model_files import read_model, shipped_models, write_model
 from emosense.progress import Progress, plural
 from emosense.storage.folders import exists, make_folder
 from emosense.storage.locations import join, redact

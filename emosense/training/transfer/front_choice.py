@@ -19,7 +19,7 @@ from emosense.features.encoder.files import cached_encoder, find_encoder, sha256
 from emosense.features.encoder.safetensors import load_safetensors
 from emosense.features.sets import WHISPER_SEGMENT_S
 from emosense.models.head import EMBEDDING
-from emosense.models.model import DEFAULT_MODEL, read_model
+from emosense.models.model_files import DEFAULT_MODEL, read_model
 from emosense.progress import Progress
 from emosense.storage.folders import make_folder
 from emosense.storage.locations import redact

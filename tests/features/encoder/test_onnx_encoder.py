@@ -40,7 +40,7 @@ from emosense.features.encoder.onnx_encoder import PIECE_SAMPLES
 from emosense.features.sets import FEATURE_SETS, extract
 from emosense.inputs.corpus import read_corpus
 from emosense.models.encoder_location import with_encoder_file
-from emosense.models.model import ModelFiles, read_model, write_model
+from emosense.models.model_files import ModelFiles, read_model, write_model
 from emosense.progress import Silent
 from emosense.training.encoder_choice import EncoderChoice, config_with_encoder, with_encoder
 from emosense.training.features.corpus_extraction import extract_corpus

@@ -31,7 +31,7 @@ from emosense.labelling.run.part_content import PartFile
 from emosense.labelling.run.part_file import PartPlace
 from emosense.labelling.run.parts import RunFolder
 from emosense.labelling.run_job import run_label_job
-from emosense.models.model import read_model
+from emosense.models.model_files import read_model
 from emosense.storage.locations import redact, without_credentials
 from emosense.storage.writing import atomic_writer
 from emosense.tables.row import error_row, labelled_row
@@ -268,7 +268,7 @@ from emosense.labelling.run.parts import RunFolder
 from emosense.labelling.manifest import result_settings
 from emosense.labelling.summary import Summary
 from emosense.labelling.config import LabelSpec
-from emosense.models.model import ModelFiles
+from emosense.models.model_files import ModelFiles
 from emosense.progress import Silent
 from emosense.tables.row import labelled_row
 

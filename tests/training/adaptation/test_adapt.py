@@ -14,7 +14,8 @@ from made_heads import head_graph, made_head
 from emosense.errors import ModelError, UsageError
 from emosense.features.sets import extract
 from emosense.models.head import read_head
-from emosense.models.model import Model, read_model, write_model
+from emosense.models.model import Model
+from emosense.models.model_files import read_model, write_model
 from emosense.training.adaptation.adapt import AdaptJob, adapt
 
 # The tiny model averages bands: voices of another pitch have other averages.

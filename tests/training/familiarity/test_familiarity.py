@@ -14,7 +14,8 @@ from emosense.cli.main import main
 from emosense.errors import UsageError
 from emosense.features.config import default_config
 from emosense.features.sets import FEATURE_SETS
-from emosense.models.model import Model, read_model, write_model
+from emosense.models.model import Model
+from emosense.models.model_files import read_model, write_model
 from emosense.onnx_session import open_session
 from emosense.progress import Silent
 from emosense.training.familiarity.distance import Familiarity, learn_familiarity

@@ -21,7 +21,7 @@ from emosense.errors import ModelError, UsageError
 from emosense.features.config import default_config
 from emosense.features.sets import extract
 from emosense.models.head import read_head
-from emosense.models.model import ModelFiles
+from emosense.models.model_files import ModelFiles
 from emosense.onnx_session import open_session
 from emosense.progress import Silent
 from emosense.training.balance import class_mask, row_weights
