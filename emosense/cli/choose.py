@@ -33,8 +33,8 @@ def choose(
     Give the table that you filled in to adapt.
     """
     from emosense.labelling.choice import check_choice_output, choose_recordings, labelled_locations, write_choice
+    from emosense.labelling.speaker_names import SpeakerNames
     from emosense.labelling.speaker_rule import SpeakerRule
-    from emosense.labelling.speakers import Speakers
     from emosense.progress import plural
 
     check_choice_output(output)
@@ -42,7 +42,7 @@ def choose(
     if speakers is None:
         write_choice(chosen, output)
     else:
-        with Speakers(SpeakerRule(speakers, root)) as found:
+        with SpeakerNames(SpeakerRule(speakers, root)) as found:
             write_choice(chosen, output, found)
     if not quiet:
         print_message(f"{output}: {plural(len(chosen), 'recording')} to listen to; fill in the column emotion")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from emosense.errors import NothingToDo, UsageError
 from emosense.inputs.path_table import named_place
-from emosense.labelling.speakers import Speakers
+from emosense.labelling.speaker_names import SpeakerNames
 from emosense.storage.cells import escape_cell, original_path, printable_path
 from emosense.storage.folders import exists
 from emosense.storage.locations import absolute_location, redact
@@ -154,7 +154,7 @@ def _location(path: str) -> str:
     return absolute_location(original_path(path))
 
 
-def write_choice(chosen: list[Candidate], output: str, speakers: Speakers | None = None) -> None:
+def write_choice(chosen: list[Candidate], output: str, speakers: SpeakerNames | None = None) -> None:
     """Write a table to fill in.
 
     Parameters
@@ -162,7 +162,7 @@ def write_choice(chosen: list[Candidate], output: str, speakers: Speakers | None
     chosen : list of Candidate
     output : str
         Path or URL of the CSV. Paths of local recordings are written relative to it.
-    speakers : Speakers or None
+    speakers : SpeakerNames or None
         Gives the speakers; None for those of the table of labels.
 
     Raises
@@ -200,7 +200,7 @@ def check_choice_output(output: str) -> None:
         raise UsageError(f"{redact(output)} exists and may have your labels: choose another name")
 
 
-def _cells(chosen: list[Candidate], output: str, speakers: Speakers | None) -> Iterator[tuple[str, ...]]:
+def _cells(chosen: list[Candidate], output: str, speakers: SpeakerNames | None) -> Iterator[tuple[str, ...]]:
     for row in chosen:
         path = original_path(row.path)
         speaker = speakers.speaker_of(path) if speakers else row.speaker

@@ -74,7 +74,7 @@ def check_speakers(job: LabelJob, speakers: Speakers | None, listing: Listing) -
     UsageError
         If no recording has a speaker.
     """
-    if speakers is None or not len(listing) or any(speakers.has_speaker(recording.path) for recording in listing):
+    if speakers is None or not len(listing) or any(speakers.names.has_speaker(recording.path) for recording in listing):
         return
     assert job.speakers is not None
     example = redact(next(iter(listing)).path)

@@ -1,33 +1,27 @@
-"""Recordings -> their speakers, and the sums of the predictions for each speaker, to adapt labels to.
+"""Recordings and their speakers -> the sums of the predictions for each speaker, and labels that are adapted to them.
 
-The folder of a recording, a part of its path, or a table gives its speaker. Tables and sums are kept in a SQLite file
-in the temporary folder, so that ten million recordings or speakers take disk space, not memory.
+Sums are kept in a SQLite file in the temporary folder, so that ten million speakers take disk space, not memory.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Iterable, Sequence
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emosense.audio.container_headers import MAX_CHANNELS
 from emosense.emotions import EMOTIONS
-from emosense.errors import UsageError
 from emosense.evaluation.choice import EmotionChoice
 from emosense.evaluation.speaker_adaptation import Adaptation, ScoreNormalisation
 from emosense.evaluation.voice_adaptation import VoiceAdaptation
 from emosense.labelling.labelled import Labelled
+from emosense.labelling.speaker_names import SpeakerNames, folder_of
 from emosense.labelling.speaker_rule import SpeakerRule
-from emosense.labelling.speaker_table import channel_key, read_speaker_table
 from emosense.models.model_files import ModelFiles
 from emosense.models.speaker_head import read_speaker_head
-from emosense.storage.locations import absolute_location, redact
-from emosense.storage.schemes import is_url
 from emosense.storage.scratch_database import unnamed_database
 from emosense.tables.row import Row, with_probabilities
 
@@ -52,13 +46,15 @@ class Speakers:
 
     Attributes
     ----------
+    names : SpeakerNames
+        By the rule.
     n_unknown : int
         Labelled recordings for which the rule gives no speaker; they are not adapted.
 
     Raises
     ------
     UsageError
-        If the table cannot be read, lacks a column, or names two speakers for a recording.
+        See `SpeakerNames`.
     """
 
     def __init__(
@@ -70,39 +66,22 @@ class Speakers:
         adapts_to: str = "speaker",
         adaptation: Adaptation | None = None,
     ) -> None:
-        self._rule, self._adapts_to = rule, adapts_to
+        self.names, self._adapts_to = SpeakerNames(rule), adapts_to
         self._adaptation = adaptation or ScoreNormalisation()
-        self._pattern = re.compile(rule.pattern) if rule.is_pattern else None
         self._n_emotions = len(EMOTIONS) + len(own)
         self._positions = [(*EMOTIONS, *own).index(name) for name in classes]
         self.n_unknown = 0
         self._database = unnamed_database(
-            "speakers",
-            "CREATE TABLE named (path BLOB PRIMARY KEY, speaker TEXT) WITHOUT ROWID;"
-            "CREATE TABLE sums (speaker BLOB PRIMARY KEY, sums BLOB) WITHOUT ROWID;",
+            "speakers", "CREATE TABLE sums (speaker BLOB PRIMARY KEY, sums BLOB) WITHOUT ROWID;"
         )
-        if rule.is_table:
-            self._read_table()
-
-    def _read_table(self) -> None:
-        self._database.execute("BEGIN")
-        # A second speaker for the same path leaves NULL.
-        self._database.executemany(
-            "INSERT INTO named VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET"
-            " speaker = CASE WHEN speaker = excluded.speaker THEN speaker END",
-            read_speaker_table(self._rule.text, self._rule.root),
-        )
-        self._database.execute("COMMIT")
-        twice = self._database.execute("SELECT path FROM named WHERE speaker IS NULL LIMIT 1").fetchone()
-        if twice:
-            raise UsageError(f"{self._rule.redacted} has two speakers for {_readable(twice[0])}")
 
     def __enter__(self) -> Self:
         """Return the speakers themselves."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the file, which removes it."""
+        """Close the files, which removes them."""
+        self.names.close()
         self._database.close()
 
     @property
@@ -110,63 +89,11 @@ class Speakers:
         """Number of speakers with recordings."""
         return int(self._database.execute("SELECT count(*) FROM sums").fetchone()[0])
 
-    def has_speaker(self, path: str) -> bool:
-        """Tell whether a recording, or one of its channels, has a speaker.
-
-        Parameters
-        ----------
-        path : str
-            As listed.
-
-        Returns
-        -------
-        bool
-        """
-        if self._rule.is_channel:
-            return True
-        return bool(self.speaker_of(path)) or any(
-            self._named(channel_key(os.fsencode(name), channel))
-            for name in (path, absolute_location(path))
-            for channel in range(1, MAX_CHANNELS + 1)
-            if self._rule.is_table
-        )
-
-    def speaker_of(self, path: str, channel: int | None = None) -> str:
-        """Return the speaker of a recording, or of one of its channels.
-
-        Parameters
-        ----------
-        path : str
-            As listed.
-        channel : int or None
-            The channel, from 1, where channels are split.
-
-        Returns
-        -------
-        str
-            Empty if the rule gives none.
-        """
-        if self._pattern is not None:
-            match = self._pattern.search(path)
-            return (match and match[1]) or ""
-        if self._rule.is_table:
-            names = [os.fsencode(path), os.fsencode(absolute_location(path))]
-            keys = [*(channel_key(name, channel) for name in names if channel is not None), *names]
-            return next(filter(None, map(self._named, keys)), "")
-        folder = _folder_of(path)
-        if self._rule.is_channel:
-            return "" if channel is None else f"{folder}, channel {channel}"
-        return folder
-
-    def _named(self, key: bytes) -> str:
-        found = self._database.execute("SELECT speaker FROM named WHERE path = ?", (key,)).fetchone()
-        return found[0] if found else ""
-
     def _group_of(self, row: Row) -> str:
         """Return what a recording is adapted with; empty for nothing."""
         if self._adapts_to == "none":
             return ""
-        return _folder_of(row.path) if self._adapts_to == "folder" else self.speaker_of(row.path, row.channel)
+        return folder_of(row.path) if self._adapts_to == "folder" else self.names.speaker_of(row.path, row.channel)
 
     def gather(self, rows: Iterable[Row]) -> None:
         """Add the probabilities of recordings to the sums of their speakers.
@@ -233,7 +160,7 @@ class Speakers:
         Labelled
             With the columns of `SPEAKER_COLUMNS`.
         """
-        speaker = self.speaker_of(labelled.row.path, labelled.row.channel)
+        speaker = self.names.speaker_of(labelled.row.path, labelled.row.channel)
         group = self._group_of(labelled.row)
         sums = self.sums(group) if group else None
         row, *segments = (self._row(row, speaker, sums) for row in (labelled.row, *labelled.segments))
@@ -266,12 +193,3 @@ def adaptation_of(model: ModelFiles, choice: EmotionChoice | None) -> Adaptation
         return ScoreNormalisation()
     adaptation = VoiceAdaptation.of_logits(head.class_logits, float(head.temperature[0]))
     return adaptation if choice is None else adaptation.answered(choice, model.description["classes"])
-
-
-def _readable(key: bytes) -> str:
-    path, _, channel = os.fsdecode(key).partition("\0")
-    return redact(path) + (f", channel {channel}" if channel else "")
-
-
-def _folder_of(path: str) -> str:
-    return path.rpartition("/")[0] if is_url(path) else os.path.normpath(os.path.dirname(path))

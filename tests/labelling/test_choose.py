@@ -10,8 +10,8 @@ import pytest
 
 from emosense.errors import NothingToDo, RecordingError, UsageError
 from emosense.labelling.choice import CHOICE_COLUMNS, choose_recordings, labelled_locations, spread, write_choice
+from emosense.labelling.speaker_names import SpeakerNames
 from emosense.labelling.speaker_rule import SpeakerRule
-from emosense.labelling.speakers import Speakers
 from emosense.tables.formats import OUTPUT_FORMATS, TableLayout
 from emosense.tables.row import Row, error_row, labelled_row
 from emosense.training.adaptation.own_labels import read_own_labels
@@ -63,7 +63,7 @@ def test_the_table_to_fill_in_can_be_adapted_to(tmp_path: Path, monkeypatch: pyt
     layout = TableLayout(frozenset({"speakers"}))
     table = write(tmp_path / "labels.csv", [labelled_row(name, one_hot(4, 0.5), 1, 1) for name in names], layout)
     (tmp_path / "own").mkdir()
-    with Speakers(SpeakerRule("regex:([a-z])[^/]*$")) as speakers:
+    with SpeakerNames(SpeakerRule("regex:([a-z])[^/]*$")) as speakers:
         write_choice(choose_recordings(table), "own/mine.csv", speakers)
     with Path("own/mine.csv").open(newline="") as file:
         header, *lines = csv.reader(file)

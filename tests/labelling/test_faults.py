@@ -30,8 +30,8 @@ from emosense.labelling.config import LabelConfig, LabelSpec
 from emosense.labelling.engines import LocalEngine
 from emosense.labelling.job import LabelJob
 from emosense.labelling.run_job import run_label_job
+from emosense.labelling.speaker_names import SpeakerNames
 from emosense.labelling.speaker_rule import SpeakerRule
-from emosense.labelling.speakers import Speakers
 from emosense.labelling.subprocess_labeller import SubprocessLabeller
 from emosense.models.model_files import read_model
 from emosense.reports.label_table import read_labels
@@ -193,14 +193,14 @@ def test_a_table_of_speakers_or_labels_is_read_despite_temporary_faults(
     (bucket / "labels.csv").write_text(f"{','.join(COLUMNS)}\r\n{','.join(gone.get(name, '') for name in COLUMNS)}\r\n")
     for name in ("who.csv", "labels.csv"):
         faulty_fs.plan(bucket, "read", name, kind, 2)
-    with Speakers(SpeakerRule(f"faulty://{bucket}/who.csv")) as speakers:
+    with SpeakerNames(SpeakerRule(f"faulty://{bucket}/who.csv")) as speakers:
         assert speakers.speaker_of(f"faulty://{bucket}/a.wav") == "Ann"
     assert [row.path for row in read_labels(f"faulty://{bucket}/labels.csv")] == ["a.wav"]
     assert faulty_fs.n_struck(bucket, "read", "who.csv") == faulty_fs.n_struck(bucket, "read", "labels.csv") == 2
     for name in ("who.csv", "labels.csv"):
         faulty_fs.plan(bucket, "read", name, kind)
     with pytest.raises(StorageError, match=r"reading faulty://.*who\.csv"):
-        Speakers(SpeakerRule(f"faulty://{bucket}/who.csv"))
+        SpeakerNames(SpeakerRule(f"faulty://{bucket}/who.csv"))
     with pytest.raises(StorageError, match=r"reading faulty://.*labels\.csv"):
         list(read_labels(f"faulty://{bucket}/labels.csv"))
 

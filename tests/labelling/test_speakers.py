@@ -23,6 +23,7 @@ from emosense.evaluation.speaker_predictions import adapted_together
 from emosense.labelling.job import LabelJob
 from emosense.labelling.labelled import Labelled
 from emosense.labelling.run_job import run_label_job
+from emosense.labelling.speaker_names import SpeakerNames
 from emosense.labelling.speaker_rule import SpeakerRule
 from emosense.labelling.speakers import Speakers
 from emosense.reports.label_table import read_labels
@@ -78,7 +79,7 @@ def test_a_table_names_speakers_by_paths_as_labelled_or_beside_the_table(tmp_pat
     paths = [str(tmp_path / name) for name in ("one.wav", "sub/three.wav", "two.wav", "four.wav")]
     with Speakers(SpeakerRule(place)) as speakers:
         speakers.gather(rows(*paths))
-        assert [speakers.speaker_of(path) for path in paths] == ["Ann", "Bob", "Ann", ""]
+        assert [speakers.names.speaker_of(path) for path in paths] == ["Ann", "Bob", "Ann", ""]
         assert speakers.n_unknown == 1
 
 
@@ -88,30 +89,30 @@ def test_a_table_names_paths_as_they_are_labelled_from_wherever_it_lies(
     (tmp_path / "meta").mkdir()
     (tmp_path / "meta" / "who.csv").write_text("path,speaker\r\nin/a.wav,Ann\r\n'-b.wav,Bob\r\n", newline="")
     monkeypatch.chdir(tmp_path)
-    with Speakers(SpeakerRule("meta/who.csv")) as speakers:
-        found = [speakers.speaker_of(path) for path in ("in/a.wav", str(tmp_path / "in/a.wav"), "meta/-b.wav", "b.wav")]
+    with SpeakerNames(SpeakerRule("meta/who.csv")) as names:
+        found = [names.speaker_of(path) for path in ("in/a.wav", str(tmp_path / "in/a.wav"), "meta/-b.wav", "b.wav")]
     assert found == ["Ann", "", "Bob", ""]
 
 
 def test_paths_of_a_table_may_begin_at_a_root(tmp_path: Path) -> None:
     (tmp_path / "who.csv").write_text("path,speaker\na.wav,Ann\n")
-    with Speakers(SpeakerRule(str(tmp_path / "who.csv"), str(tmp_path / "calls"))) as speakers:
-        assert [speakers.speaker_of(str(tmp_path / name)) for name in ("calls/a.wav", "a.wav")] == ["Ann", ""]
+    with SpeakerNames(SpeakerRule(str(tmp_path / "who.csv"), str(tmp_path / "calls"))) as names:
+        assert [names.speaker_of(str(tmp_path / name)) for name in ("calls/a.wav", "a.wav")] == ["Ann", ""]
 
 
 def test_a_table_with_two_speakers_for_a_recording_is_refused(tmp_path: Path) -> None:
     (tmp_path / "who.csv").write_text("path,speaker\na.wav,Ann\nb.wav,Bob\na.wav,Ann\n")
-    with Speakers(SpeakerRule(str(tmp_path / "who.csv"))) as speakers:
-        assert speakers.speaker_of(str(tmp_path / "a.wav")) == "Ann"
+    with SpeakerNames(SpeakerRule(str(tmp_path / "who.csv"))) as names:
+        assert names.speaker_of(str(tmp_path / "a.wav")) == "Ann"
     (tmp_path / "who.csv").write_text("path,speaker\na.wav,Ann\na.wav,Bob\n")
     with pytest.raises(UsageError, match=r"two speakers for .*a\.wav"):
-        Speakers(SpeakerRule(str(tmp_path / "who.csv")))
+        SpeakerNames(SpeakerRule(str(tmp_path / "who.csv")))
 
 
 def test_speakers_that_are_numbers_are_named_as_numbers(tmp_path: Path) -> None:
     pq.write_table(pa.table({"path": ["a.wav", "b.wav"], "speaker": [1.0, None]}), tmp_path / "who.parquet")
-    with Speakers(SpeakerRule(str(tmp_path / "who.parquet"))) as speakers:
-        assert [speakers.speaker_of(str(tmp_path / name)) for name in ("a.wav", "b.wav")] == ["1", ""]
+    with SpeakerNames(SpeakerRule(str(tmp_path / "who.parquet"))) as names:
+        assert [names.speaker_of(str(tmp_path / name)) for name in ("a.wav", "b.wav")] == ["1", ""]
 
 
 def test_the_sums_of_many_recordings_are_those_of_all_of_them_and_cost_no_memory(tmp_path: Path) -> None:
@@ -209,13 +210,13 @@ def test_a_table_that_cannot_work_is_refused(tmp_path: Path, content: bytes | No
     if content is not None:
         (tmp_path / "who.csv").write_bytes(content)
     with pytest.raises(UsageError, match=message):
-        Speakers(SpeakerRule(str(tmp_path / "who.csv")))
+        SpeakerNames(SpeakerRule(str(tmp_path / "who.csv")))
 
 
 def test_a_folder_in_place_of_a_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "who.csv").mkdir()
     with pytest.raises(UsageError, match="cannot be read"):
-        Speakers(SpeakerRule(str(tmp_path / "who.csv")))
+        SpeakerNames(SpeakerRule(str(tmp_path / "who.csv")))
 
 
 @pytest.mark.parametrize("extension", ["csv", "parquet", "jsonl"])
