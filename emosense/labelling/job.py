@@ -9,7 +9,7 @@ from emosense.evaluation.choice import EmotionChoice
 from emosense.inputs.listing_config import ListingConfig
 from emosense.inputs.names import Name
 from emosense.labelling.config import LabelConfig
-from emosense.labelling.run.journal import table_name
+from emosense.labelling.run.earlier_tables import table_name
 from emosense.labelling.speaker_rule import SpeakerRule
 from emosense.storage.locations import local_path, redact, shown_location
 from emosense.tables.formats import format_of, place_of

@@ -19,8 +19,8 @@ from emosense.labelling.job_check import error_limit, prepare_places, remove_lef
 from emosense.labelling.labelled import Labelled
 from emosense.labelling.manifest import result_settings
 from emosense.labelling.run.changed_tables import keep_changed
+from emosense.labelling.run.earlier_tables import check_list, check_replaced
 from emosense.labelling.run.finished import in_order
-from emosense.labelling.run.journal import check_list, check_replaced
 from emosense.labelling.run.parts import RunFolder
 from emosense.labelling.speakers import Speakers
 from emosense.labelling.storage_watch import StorageWatch

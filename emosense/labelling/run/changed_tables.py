@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from emosense.errors import OutputError
-from emosense.labelling.run.journal import table_name
+from emosense.labelling.run.earlier_tables import table_name
 from emosense.storage.folders import exists, make_inner_folder
 from emosense.storage.locations import join, redact
 from emosense.storage.objects import filesystem, object_version, retry

@@ -14,7 +14,8 @@ from emosense.inputs.listing_config import ListingConfig
 from emosense.inputs.names import Name
 from emosense.labelling.config import LabelConfig
 from emosense.labelling.job import LabelJob
-from emosense.labelling.run.journal import differing_settings, other_settings_error, table_name
+from emosense.labelling.run.earlier_tables import table_name
+from emosense.labelling.run.journal import differing_settings, other_settings_error
 from emosense.labelling.run_job import run_label_job
 
 
