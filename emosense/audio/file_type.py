@@ -64,11 +64,9 @@ def _starts_with_mpeg_frames(head: bytes) -> bool:
 
 
 def _starts_with_loas_frames(head: bytes) -> bool:
-    place = n_frames = 0
-    while n_frames < LOAS.n_sure and (length := LOAS.length_of(head[place : place + LOAS.n_header])):
-        place, n_frames = place + length, n_frames + 1
+    n_frames, end = LOAS.row(lambda place: head[place : place + LOAS.n_header])
     # The first bytes may hold fewer.
-    return n_frames == LOAS.n_sure or (n_frames > 1 and place >= len(head))
+    return n_frames == LOAS.n_sure or (n_frames > 1 and end >= len(head))
 
 
 def is_only_text(head: bytes) -> bool:

@@ -106,21 +106,39 @@ class FrameKind:
         """
         near = content.part(0, min(content.size, start + n_bytes))
         block = content.at(start, min(n_bytes, _NEAR_BYTES))
+
+        def header_at(place: int) -> bytes:
+            # Most of what looks like a frame is none, so headers come from memory where they can.
+            header = block[place - start : place - start + self.n_header]
+            return header if len(header) == self.n_header else content.at(place, self.n_header)
+
         for match in near.find(re.compile(self.sync, re.DOTALL), _LONGEST_SYNC, start):
-            place, n_frames = match, 0
-            while n_frames < self.n_sure:
-                # Most of what looks like a frame is none, so headers come from memory where they can.
-                header = block[place - start : place - start + self.n_header]
-                if len(header) < self.n_header:
-                    header = content.at(place, self.n_header)
-                length = self.length_of(header)
-                if not length:
-                    break
-                place += length
-                n_frames += 1
-            if n_frames == self.n_sure or (is_same and n_frames == 2 and place == content.size):
+            n_frames, end = self.row(header_at, match)
+            if n_frames == self.n_sure or (is_same and n_frames == 2 and end == content.size):
                 return match
         return None
+
+    def row(self, header_at: Callable[[int], bytes], start: int = 0) -> tuple[int, int]:
+        """Walk frames that follow each other, until there are enough to be sure.
+
+        Parameters
+        ----------
+        header_at : callable
+            Takes a position, and gives the first bytes of the frame there.
+        start : int
+            Position of the first frame.
+
+        Returns
+        -------
+        n_frames : int
+            At most `n_sure`.
+        end : int
+            Position after the last of them.
+        """
+        place, n_frames = start, 0
+        while n_frames < self.n_sure and (length := self.length_of(header_at(place))):
+            place, n_frames = place + length, n_frames + 1
+        return n_frames, place
 
 
 def one_of(is_meant: Callable[[int], bool]) -> bytes:
