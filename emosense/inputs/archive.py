@@ -157,9 +157,10 @@ def _compressed_tar(file: RangeFile) -> Iterator[Member]:
     return compressed_tar_members(file)
 
 
-_COMPRESSED: Final = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+# Compressed tars, and the module that unpacks them.
+COMPRESSED_TARS: Final = {".tar.gz": "gzip", ".tgz": "gzip", ".tar.bz2": "bz2", ".tar.xz": "lzma"}
 _INDEXES: Final[dict[str, Callable[[RangeFile], Iterator[Member]]]] = {
-    ".tar": _tar, ".zip": _zip, ".parquet": _parquet, **dict.fromkeys(_COMPRESSED, _compressed_tar)
+    ".tar": _tar, ".zip": _zip, ".parquet": _parquet, **dict.fromkeys(COMPRESSED_TARS, _compressed_tar)
 }  # fmt: skip
 # The last one is named in a row that says what to do with it.
 ARCHIVE_EXTENSIONS: Final = (*_INDEXES, ".tar.zst")

@@ -124,19 +124,11 @@ class MemberReader:
             raise OSError(errno.ESTALE, "the archive is another one", location)
         return self._file
 
-    def _pieces(self, archive: RangeFile, start: int, size: int) -> Iterator[bytes]:
-        """Yield a part; a request fetches as far ahead as the archive has been told to."""
-        for at in range(start, start + size, _PIECE_BYTES):
-            piece = archive.part(at, min(_PIECE_BYTES, start + size - at))
-            if len(piece) < min(_PIECE_BYTES, start + size - at):
-                raise RecordingError(BAD, "the archive ends in the middle of it")
-            yield piece
-
     def _read_range(self, archive: RangeFile, rest: str) -> Iterator[bytes]:
         """Yield a member that is stored as it is; `rest` is its first byte and its size."""
         start, size = map(int, rest.split(":"))
         archive.ahead_to = max(self._wanted_to, start + size)
-        return self._pieces(archive, start, size)
+        return _pieces(archive, start, size)
 
     def _read_unpacked(self, archive: RangeFile, rest: str) -> Iterator[bytes]:
         """Yield a member of a tar that is compressed as a whole, which is unpacked once, as far as it is needed."""
@@ -144,8 +136,7 @@ class MemberReader:
 
         start, size = map(int, rest.split(":"))
         self._unpacked = self._unpacked or UnpackedTar(archive, is_kept=True)
-        for at in range(start, start + size, _PIECE_BYTES):
-            yield self._unpacked.part(at, min(_PIECE_BYTES, start + size - at))
+        return _pieces(self._unpacked, start, size)
 
     def _read_zipped(self, archive: RangeFile, rest: str) -> Iterator[bytes]:
         """Yield a member of a zip archive; never more than its directory says."""
@@ -156,7 +147,7 @@ class MemberReader:
             raise RecordingError(BAD, "its header is damaged")
         start = header_at + _LOCAL_HEADER_BYTES + sum(struct.unpack("<2H", header[26:30]))
         found_crc = n_found = 0
-        pieces = self._pieces(archive, start, packed)
+        pieces = _pieces(archive, start, packed)
         for piece in _inflated(pieces, size) if method else pieces:
             found_crc, n_found = zlib.crc32(piece, found_crc), n_found + len(piece)
             yield piece
@@ -182,6 +173,15 @@ class MemberReader:
         if content is None:
             raise RecordingError(BAD, "the row has no bytes")
         yield content
+
+
+def _pieces(archive: RangeFile | UnpackedTar, start: int, size: int) -> Iterator[bytes]:
+    """Yield a part; a request fetches as far ahead as the archive has been told to."""
+    for at in range(start, start + size, _PIECE_BYTES):
+        piece = archive.part(at, min(_PIECE_BYTES, start + size - at))
+        if len(piece) < min(_PIECE_BYTES, start + size - at):
+            raise RecordingError(BAD, "the archive ends in the middle of it")
+        yield piece
 
 
 def _extent(place: str) -> tuple[int, int] | None:

@@ -13,18 +13,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, cast
 
 from emosense.errors import RecordingError
-from emosense.inputs.archive import BAD, Member, bad, most_unpacked
+from emosense.inputs.archive import BAD, COMPRESSED_TARS, Member, bad, most_unpacked
 from emosense.inputs.tar_index import tar_members
 from emosense.storage.locations import shown_location
 from emosense.storage.ranges import BLOCK_BYTES, RangeFile
 from emosense.storage.temporary import faults_of_temporary
 
-_OPENERS: Final[dict[str, Callable[[Any], Any]]] = {
-    ".tar.gz": gzip.open,
-    ".tgz": gzip.open,
-    ".tar.bz2": bz2.open,
-    ".tar.xz": lzma.open,
-}
+_OPENERS: Final[dict[str, Callable[[Any], Any]]] = {"gzip": gzip.open, "bz2": bz2.open, "lzma": lzma.open}
 _PIECE_BYTES: Final = 1 << 20
 
 
@@ -43,8 +38,8 @@ class UnpackedTar:
     def __init__(self, file: RangeFile, *, is_kept: bool) -> None:
         file.ahead = BLOCK_BYTES
         name = shown_location(file.location).lower()
-        opener = next(opener for extension, opener in _OPENERS.items() if name.endswith(extension))
-        self._stream: Any = opener(io.BufferedReader(cast("io.RawIOBase", file.stream()), _PIECE_BYTES))
+        module = next(module for extension, module in COMPRESSED_TARS.items() if name.endswith(extension))
+        self._stream: Any = _OPENERS[module](io.BufferedReader(cast("io.RawIOBase", file.stream()), _PIECE_BYTES))
         self._most_bytes = most_unpacked(file.length)
         self._n_unpacked, self._held = 0, b""
         self._kept: Any = None
