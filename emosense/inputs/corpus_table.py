@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from emosense.emotions import EMOTIONS, parse_emotion
 from emosense.errors import NothingToDo, UsageError
@@ -18,6 +17,7 @@ from emosense.inputs.recording import Recording
 from emosense.inputs.utterance import RAVDESS, TABLE, Utterance
 from emosense.storage.locations import redact, without_credentials
 from emosense.storage.reading import open_stream
+from emosense.storage.table_faults import faults_of_table
 from emosense.storage.text_table import text_table
 
 _NEEDED: Final = ("path", "emotion", "speaker")
@@ -121,19 +121,8 @@ def _emotion_of(utterance: Utterance) -> str:
     return EMOTIONS[parsed.emotion - 1]
 
 
-@contextlib.contextmanager
-def _opened(location: str) -> Iterator[BinaryIO]:
-    try:
-        with open_stream(location) as file:
-            yield file
-    except FileNotFoundError as err:
-        raise UsageError(f"there is no table at {redact(location)}") from err
-    except OSError as err:
-        raise UsageError(f"the table {redact(location)} cannot be read: {err.strerror or err}") from err
-
-
 def _csv_records(location: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    with _opened(location) as file:
+    with faults_of_table(location), open_stream(location) as file:
         try:
             with text_table(file, _KNOWN) as table:
                 _check_columns(location, table.columns)
@@ -147,7 +136,7 @@ def _parquet_records(location: str) -> Iterator[tuple[str, dict[str, Any]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with _opened(location) as file:
+    with faults_of_table(location), open_stream(location) as file:
         try:
             table = pq.read_table(file)
         except pa.ArrowException as err:

@@ -23,6 +23,7 @@ from emosense.storage.cells import original_path, unescape_cell
 from emosense.storage.locations import beside, join, local_path, redact
 from emosense.storage.reading import open_stream
 from emosense.storage.schemes import is_url
+from emosense.storage.table_faults import faults_of_table
 from emosense.storage.text_table import MAX_LINE, text_encoding, text_table
 
 _TABLES: Final = (".csv", ".tsv", ".parquet")
@@ -73,12 +74,9 @@ def names_in_table(location: str, root: str = "") -> Iterator[Name]:
     """
     name = None
     try:
-        for name in manifest_names(location) if is_manifest(location) else _names(location):
-            yield _placed(name, location, root)
-    except FileNotFoundError as err:
-        raise UsageError(f"there is no table at {redact(location)}") from err
-    except OSError as err:
-        raise UsageError(f"the table {redact(location)} cannot be read: {err.strerror or err}") from err
+        with faults_of_table(location):
+            for name in manifest_names(location) if is_manifest(location) else _names(location):
+                yield _placed(name, location, root)
     except ValueError as err:
         raise UsageError(f"{redact(location)}: {err}") from err
     if name is None:

@@ -14,6 +14,7 @@ from emosense.inputs.path_table import named_place
 from emosense.storage.cells import original_path, unescape_cell
 from emosense.storage.locations import absolute_location, redact
 from emosense.storage.reading import open_stream
+from emosense.storage.table_faults import faults_of_table
 from emosense.storage.text_table import text_table
 
 _BATCH_ROWS: Final = 4096
@@ -77,14 +78,10 @@ def _table(location: str) -> Iterator[tuple[str, str, str]]:
 
     read = _parquet_lines if location.lower().endswith(".parquet") else _csv_lines
     try:
-        with open_stream(location) as file:
+        with faults_of_table(location), open_stream(location) as file:
             for path, channel, speaker in read(file):
                 if path not in (None, "") and speaker not in (None, ""):
                     yield str(path), _text(channel), _text(speaker)
-    except FileNotFoundError as err:
-        raise UsageError(f"there is no table at {redact(location)}") from err
-    except OSError as err:
-        raise UsageError(f"the table {redact(location)} cannot be read: {err.strerror or err}") from err
     except (KeyError, ValueError, pa.ArrowException) as err:
         raise UsageError(f"{redact(location)} is not a table with the columns path and speaker: {err}") from err
 

@@ -10,6 +10,7 @@ from emosense.errors import UsageError
 from emosense.storage.cells import printable_path, unescape_cell
 from emosense.storage.locations import join, redact
 from emosense.storage.reading import open_stream, parse_json
+from emosense.storage.table_faults import faults_of_table
 from emosense.storage.text_table import MAX_LINE, text_table
 from emosense.tables.columns import SCHEMA
 from emosense.tables.data_set import data_files
@@ -75,15 +76,12 @@ def read_records(
     reader = _reader_of(location)
     number = 0
     try:
-        for place in _files(location):
-            with open_stream(place) as file:
-                for values in reader(file, columns):
-                    yield parse(_checked(values))
-                    number += 1
-    except FileNotFoundError as err:
-        raise UsageError(f"there is no table at {redact(location)}") from err
-    except OSError as err:
-        raise UsageError(f"the table {redact(location)} cannot be read: {err.strerror or err}") from err
+        with faults_of_table(location):
+            for place in _files(location):
+                with open_stream(place) as file:
+                    for values in reader(file, columns):
+                        yield parse(_checked(values))
+                        number += 1
     except (KeyError, ValueError, TypeError, NotImplementedError) as err:
         where = f"after row {number}" if number else "at its start"
         raise UsageError(f"{redact(location)} is not a table of labels: {where}, {_reason(err)}") from err
