@@ -1,1 +1,1 @@
-"""What there is to do: recordings, listings, corpora."""
+"""The inputs of a job: recordings, listings, corpora."""

@@ -16,11 +16,11 @@ from emosense.storage.ranges import RangeFile
 
 SEPARATOR: Final = "::"
 BAD: Final = "bad_archive"
-# A name or a header of this length is no name.
+# A longer name or header is taken for damage.
 MAX_NAME_BYTES: Final = 1 << 16
 # The list holds sizes in 64 bits.
 _MOST_BYTES: Final = 1 << 63
-# Silence shrinks a thousandfold, so that only what is also large is refused.
+# Silence is compressed a thousandfold, so a high ratio is refused only where much is unpacked.
 _MAX_RATIO, _LARGE_BYTES = 100, 1 << 28
 
 
@@ -66,7 +66,7 @@ def bad(name: str, reason: str, size: int = -1) -> Member:
 
 
 def most_unpacked(n_packed: int) -> int:
-    """Return the most that compressed bytes may unpack to: what gives more is made to fill a disk.
+    """Return the most that compressed bytes may unpack to: what gives more is a decompression bomb.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def members_of(file: RangeFile) -> Iterator[Member]:
     RecordingError
         If it is no such archive.
     """
-    # The signature of a URL follows its name.
+    # Without the signature of a URL, which would follow the extension.
     name = shown_location(file.location).lower()
     kind = next((extension for extension in _INDEXES if name.endswith(extension)), "")
     if not kind:

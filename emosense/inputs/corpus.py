@@ -25,7 +25,7 @@ from emosense.inputs.utterance import RAVDESS, UNLABELLED, Utterance
 from emosense.registry import Registry
 from emosense.storage.locations import redact
 
-# A corpus may have a few misnamed files; where more than this share contradicts it, it is another one.
+# A corpus may have a few misnamed files; if more than this share contradicts its naming, it is another corpus.
 _MAX_CONTRADICTING: Final = 0.1
 _FEW: Final = 2
 

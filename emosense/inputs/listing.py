@@ -75,7 +75,7 @@ class Listing:
     def _name(self, recording: Recording) -> bytes:
         """Return the bytes of a recording's path, with a digest where it is that of another recording.
 
-        So two URLs that differ only in hidden credentials, and two members of an archive that have one name.
+        Two URLs may differ only in hidden credentials, and two members of an archive may have the same name.
         """
         path, place = os.fsencode(recording.path), (os.fsencode(recording.location), recording.member)
         if HIDDEN not in recording.path and not recording.member:

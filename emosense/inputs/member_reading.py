@@ -23,7 +23,7 @@ _PIECE_BYTES: Final = 1 << 20
 # Padding and the header of the next member, or its directory entry.
 _GAP_BYTES: Final = 1 << 16
 _LOCAL_HEADER_BYTES: Final = 30
-# How long the name in a local header is, only the header tells; longer ones cost a request more.
+# Only a local header says how long its name is; a longer one costs another request.
 _NAME_BYTES: Final = 1 << 12
 
 

@@ -8,9 +8,9 @@ from typing import Any, BinaryIO, Final
 
 from emosense.inputs.names import Name
 
-# What people and neighbouring tools call the column, the first that a table has.
+# Usual names of the column; the first one that a table has is taken.
 PATH_COLUMNS: Final = ("path", "file", "filename", "file_name", "audio_filepath", "url", "uri")
-# What saves a question for each object, if a table has both.
+# With both, objects need not be looked up.
 _SIZE_COLUMNS: Final = ("size", "bytes", "size_bytes")
 _VERSION_COLUMNS: Final = ("etag", "e_tag")
 # The list holds sizes in 64 bits.

@@ -1,4 +1,4 @@
-"""Names of recordings, as lists and tables give them -> recordings, of which object storage is asked 64 at a time."""
+"""Names of recordings, as lists and tables give them -> recordings; object storage is asked about 64 at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from emosense.storage.locations import local_path, redact, shown_location
 from emosense.storage.objects import filesystem, object_version, retry
 from emosense.storage.schemes import is_url
 
-# A question to a store is 20 to 100 ms of waiting, so that one at a time is 6 hours for a million.
+# A request takes 20 to 100 ms: one at a time, a million would take at least 6 hours.
 _AT_ONCE: Final = 64
 # Answers that wait for an earlier one, so that a slow question does not hold up the others.
 _AHEAD: Final = 4 * _AT_ONCE

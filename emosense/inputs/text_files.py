@@ -1,6 +1,6 @@
-"""Files of text that are called like recordings: a program in TypeScript, an alignment of genomes, a device tree.
+"""Text files whose names end like those of recordings: a program in TypeScript, an alignment of genomes, a device tree.
 
-A folder with such files gets no rows for them. Only files whose ending text has too are looked into.
+A folder with such files gets no rows for them. Only files with an extension that text files have too are opened.
 """
 
 from __future__ import annotations

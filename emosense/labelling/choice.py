@@ -30,7 +30,7 @@ from emosense.tables.readers import read_records
 
 DEFAULT_N: Final = 40
 CHOICE_COLUMNS: Final = ("path", "emotion", "speaker", "guess", "guess_confidence")
-# Of a longer table as many rows are considered, the same whatever the order of the table.
+# Of a longer table, only so many rows are considered: the same ones, whatever its order.
 _MAX_CANDIDATES: Final = 2_000
 _PROBABILITY: Final = "p_"
 

@@ -26,7 +26,7 @@ from emosense.labelling.labelled import Labelled
 from emosense.storage.locations import redact
 
 _UNREADABLE: Final = frozenset({"missing", "permission_denied", "io_error"})
-# Fewer are rows without further question, if the input itself is as it was.
+# Fewer in a row are written without further checks, if the input itself is unchanged.
 _MANY: Final = 10
 
 

@@ -1,1 +1,1 @@
-"""Where bytes lie: files, objects, HTTP, archives."""
+"""Reading and writing bytes: local files, object storage, HTTP, archives."""

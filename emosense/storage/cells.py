@@ -1,4 +1,4 @@
-"""How texts and names are written in the cells of a table, and read again.
+"""How text and names are written in the cells of a table, and read back.
 
 A cell is safe for a spreadsheet, and a path that is not UTF-8 is a text that can be read back.
 """

@@ -1,4 +1,4 @@
-"""Work on storage, several pieces at a time in threads: what it gives comes to one thread, which may find more work."""
+"""Work on storage, in several threads at a time: one thread receives what they find, and may add more work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table that cannot be opened or read -> one sentence."""
+"""Errors of tables that cannot be opened or read."""
 
 from __future__ import annotations
 

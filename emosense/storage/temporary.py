@@ -1,4 +1,4 @@
-"""Files in the temporary folder, and what is said where they cannot be made or written."""
+"""Files in the temporary folder, and the errors where they cannot be made or written."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Training: feature tables in, ONNX weights out; one module a model family."""
+"""Training: feature tables in, ONNX weights out; one module per model family."""

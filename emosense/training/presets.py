@@ -199,7 +199,7 @@ _add(
     dataclasses.replace(_TRANSFER, name="all-frames", pooling="mean-all-frames"),
     "the default with the mean over all frames",
 )
-# One of them hears recordings a tenth faster, and so errs otherwise.
+# One of them takes recordings a tenth faster, so its errors differ.
 _MEMBERS: Final = tuple(
     Member(dataclasses.replace(_CNN, views=(tempo,)), seed) for seed, tempo in enumerate((1.0, 1.1, 1.0))
 )

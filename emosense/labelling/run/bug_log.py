@@ -16,7 +16,7 @@ from emosense.storage.reading import read_own
 from emosense.storage.writing import write_own
 
 BUG_LOG: Final = "errors.jsonl"
-# One bug may strike every recording: a few show it.
+# One bug may affect every recording: a few tracebacks are enough.
 _MOST: Final = 100
 
 

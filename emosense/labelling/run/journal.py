@@ -17,7 +17,7 @@ from emosense.storage.locations import join, redact
 from emosense.storage.reading import parse_json, read_own
 from emosense.storage.writing import write_own
 
-# How a message that refuses ends.
+# How the message of a refusal ends.
 REPLACE_HINT: Final = "use --restart to replace it, or choose another output"
 _OPTIONS: Final = {
     "window_s": "--window",

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from emosense.arrays import Float32
 from emosense.models.head import Head
 
-# How far the base head is believed, and how strongly: chosen on five corpora, each left out of the base model once.
+# Share of the base head's weights that the prior is centred on, and its precision: chosen on five corpora, each left
+# out of the base model once.
 _BASE_SHARE: Final = 0.5
 _PRECISION: Final = 10.0
 _MAX_STEPS: Final = 200

@@ -9,7 +9,7 @@ import numpy as np
 from emosense.models.head import EMBEDDING, TENSORS, read_head
 from emosense.training.graph_builder import PROBABILITIES, GraphBuilder, rename_probabilities
 
-# Keeps the logarithm finite, and a model that is too sure from being believed without end.
+# Keeps the logarithm finite, and limits the influence of a model that is too sure.
 _SMALLEST: Final = 1e-6
 
 

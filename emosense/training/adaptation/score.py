@@ -22,7 +22,7 @@ from emosense.progress import plural
 from emosense.training.adaptation.head_fit import fit_head
 
 _MAX_FOLDS: Final = 10
-# A few rows that are all right, or all wrong, would ask for any temperature.
+# Few rows, all of them right or all wrong, would give extreme temperatures.
 _MIN_TEMPERATURE: Final = 0.5
 _MAX_TEMPERATURE: Final = 4.0
 

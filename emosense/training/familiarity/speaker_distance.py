@@ -3,7 +3,7 @@
 Vectors are whitened with the scatter within speakers, shrunk towards its diagonal (Mahalanobis distance), and measured
 in two ways:
 
-- the distance to the mean of the nearest speaker finds what lies outside of everything heard in training;
+- the distance to the mean of the nearest speaker finds what lies outside of all training recordings;
 - that between the directions from the overall mean to the recording and to the nearest speaker also finds a new corpus
   between corpora of very different spread.
 """
