@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from emosense.progress import Progress, duration_text, plural
+from emosense.training.pace import FirstSteps
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,12 +49,15 @@ class Estimate:
         Seconds from the start of its training to the end.
     share_left : float
         The share of its training that this is, in (0, 1]; below 1 where it resumes.
+    is_most : bool
+        Whether it may stop before its last epoch.
     """
 
     network: str
     n_epochs: int
     training_s: float
     share_left: float = 1.0
+    is_most: bool = False
 
 
 # Receives the number of epochs that are done, the number of all, and the figures of the last one; see `Epoch`.
@@ -135,7 +139,8 @@ class EpochLines(EpochListener):
         all_s = duration_text(estimate.training_s + (n_rounds - 1) * self._training_s)
         networks = f"{plural(self._n_networks, 'network')} of {plural(estimate.n_epochs, 'epoch')}"
         at_once = f", {self._n_at_once} at a time" if min(self._n_at_once, self._n_networks) > 1 else ""
-        self._progress.message(f"about {all_s}: {networks}{at_once}")
+        most = " at most" if estimate.is_most else ""
+        self._progress.message(f"about {all_s}{most}: {networks}{at_once}")
 
     def epoch_done(self, epoch: Epoch) -> None:
         """Print the line."""
@@ -160,6 +165,46 @@ class EpochLines(EpochListener):
 
     def close(self) -> None:
         """Do nothing: every line is printed at once."""
+
+
+class EqualEpochs:
+    """The epochs of a network that all take the same time and may end early, with an estimate after the first ones.
+
+    Parameters
+    ----------
+    network : str
+        See `Epoch`.
+    epoch_done, time_estimated : callable
+        Receive the epochs and the estimate, as an `EpochListener` does.
+    clock : callable
+        Returns seconds.
+    """
+
+    def __init__(
+        self,
+        network: str,
+        epoch_done: Callable[[Epoch], None],
+        time_estimated: Callable[[Estimate], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._network, self._epoch_done, self._time_estimated = network, epoch_done, time_estimated
+        self._pace, self._n_epochs = FirstSteps(self._estimate, clock=clock), 0
+
+    def __call__(self, number: int, n_epochs: int, figures: Mapping[str, float]) -> None:
+        """Take note of an epoch: an `OnEpoch`.
+
+        Parameters
+        ----------
+        number, n_epochs, figures
+            See `Epoch`.
+        """
+        self._n_epochs = n_epochs
+        self._epoch_done(Epoch(self._network, number, n_epochs, figures, number / n_epochs))
+        self._pace.step_done()
+
+    def _estimate(self, first_s: float, epoch_s: float) -> None:
+        training_s = first_s + (self._n_epochs - 1) * epoch_s
+        self._time_estimated(Estimate(self._network, self._n_epochs, training_s, is_most=True))
 
 
 class Listeners(EpochListener):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from emosense.training.cnn_settings import StepsConfig
-from emosense.training.epochs import Epoch, EpochListener, Estimate
+from emosense.training.epochs import Epoch, EpochListener, EqualEpochs, Estimate
 from emosense.training.gradient_descent.pace import share_done
 from emosense.training.trained_network import EpochResult
 
@@ -93,15 +93,14 @@ class Reporter:
     def __init__(self, mailbox: Any, network: str) -> None:
         self._mailbox, self._network = mailbox, network
 
-    def epoch_done(self, number: int, n_epochs: int, figures: Mapping[str, float]) -> None:
-        """Report an epoch; all take the same time.
+    def equal_epochs(self) -> EqualEpochs:
+        """Return what reports a training that begins now and is not one of gradient steps.
 
-        Parameters
-        ----------
-        number, n_epochs, figures
-            See `Epoch`.
+        Returns
+        -------
+        EqualEpochs
         """
-        self._mailbox.put.remote(Epoch(self._network, number, n_epochs, figures, number / n_epochs))
+        return EqualEpochs(self._network, self._mailbox.put.remote, self._mailbox.put.remote)
 
     def steps_done(self, config: StepsConfig, result: EpochResult) -> None:
         """Report an epoch of gradient steps.

@@ -14,7 +14,7 @@ from emosense.progress import Progress, plural
 from emosense.storage.folders import remove
 from emosense.storage.locations import join
 from emosense.training.ensemble import assemble, features_of, members_of
-from emosense.training.epochs import Epoch, EpochListener
+from emosense.training.epochs import EpochListener, EqualEpochs
 from emosense.training.families import FAMILIES, fit
 from emosense.training.features.table import FeatureTable
 from emosense.training.gradient_descent.train_on_ray import RayTraining, train_with_ray
@@ -131,9 +131,7 @@ class ModelTraining:
                 member.config,
                 seed=member.seed,
                 validation=measured,
-                on_epoch=lambda number, n, figures: self.listener.epoch_done(
-                    Epoch(stage, number, n, figures, number / n)
-                ),
+                on_epoch=EqualEpochs(stage, self.listener.epoch_done, self.listener.time_estimated),
             )
         run = functools.partial(
             train_with_ray,

@@ -241,5 +241,5 @@ def train_rows(table: FeatureTable, classes: tuple[str, ...], run: TrainingRun, 
         seed=run.seed,
         validation=measured,
         run=train,
-        on_epoch=reporter.epoch_done,
+        on_epoch=reporter.equal_epochs(),
     )

@@ -9,7 +9,7 @@ import pytest
 from conftest import Listener
 
 from emosense.features.config import default_config
-from emosense.training.epochs import Epoch, EpochLines, Estimate, Listeners, figures_text
+from emosense.training.epochs import Epoch, EpochLines, EqualEpochs, Estimate, Listeners, figures_text
 from emosense.training.families import fit
 from emosense.training.features.table import FeatureTable
 from emosense.training.mlp_settings import MlpConfig
@@ -94,7 +94,8 @@ def test_figures_are_said_in_percent(figures: dict[str, float], text: str) -> No
     assert figures_text(figures) == text
 
 
-def test_an_mlp_that_stops_early_has_no_time_left() -> None:
+def two_classes(learning_rate: float) -> tuple[FeatureTable, tuple[str, ...], MlpConfig]:
+    """Recordings of two emotions that are easily told apart, and an MLP for them."""
     rng = np.random.default_rng(0)
     rows = [rng.normal(number % 2, 0.1, 4).astype(np.float32) for number in range(24)]
     classes = ("happy", "sad")
@@ -107,9 +108,41 @@ def test_an_mlp_that_stops_early_has_no_time_left() -> None:
         rows,
         {},
     )
-    config = MlpConfig("made", default_config("summary"), hidden_units=4, max_iter=400, learning_rate_init=0.1)
+    config = MlpConfig(
+        "made", default_config("summary"), hidden_units=4, max_iter=400, learning_rate_init=learning_rate
+    )
+    return table, classes, config
+
+
+def test_equal_epochs_are_estimated_from_those_after_the_first() -> None:
+    heard = Listener()
+    lines = EpochLines(heard, 15, clock=lambda: 0.0)
+    lines.stage_begins(0, 2)
+    # Four seconds to start and for the first of 200 epochs, then 0.9 s for each.
+    times = iter([0.0, 4.0, 4.9, 5.8, 6.7, 7.6])
+    tell = EqualEpochs("a", lines.epoch_done, lines.time_estimated, clock=functools.partial(next, times))
+    for number in (1, 2, 3, 4):
+        tell(number, 200, {"train_loss": 1.5})
+    # Eight rounds of 4 + 199 x 0.9 s, once 1.5 s have been timed.
+    assert [line.partition(":")[0] for line in heard.messages] == ["a", "a", "a", "about 24 min at most", "a"]
+    assert heard.messages[3] == "about 24 min at most: 15 networks of 200 epochs, 2 at a time"
+
+
+def test_an_mlp_says_how_long_it_takes_at_most() -> None:
+    heard = Listener()
+    lines = EpochLines(heard, 1)
+    tell = EqualEpochs("final", lines.epoch_done, lines.time_estimated)
+    fit(*two_classes(0.003), seed=0, on_epoch=tell)
+    (estimate,) = (number for number, line in enumerate(heard.messages) if not line.startswith("final: "))
+    assert heard.messages[estimate].endswith("s at most: 1 network of 400 epochs")
+    # Twenty passes are timed, unless they take longer than 1.5 s.
+    assert 2 <= estimate <= 21
+    assert " left" in heard.messages[estimate + 1]
+
+
+def test_an_mlp_that_stops_early_has_no_time_left() -> None:
     told: list[tuple[int, int]] = []
-    fit(table, classes, config, seed=0, on_epoch=lambda number, n_epochs, _: told.append((number, n_epochs)))
+    fit(*two_classes(0.1), seed=0, on_epoch=lambda number, n_epochs, _: told.append((number, n_epochs)))
     assert told[0] == (1, 400)
     assert told[-1] == (told[-2][0], told[-2][0])
     assert told[-2][0] < 400

@@ -23,7 +23,7 @@ NOT_DECIDING = (
     "arrays", "emotions", "errors", "progress", "registry", "storage", "inputs", "models.model", "features.config",
     "features.sets", "onnx_session", "training.settings", "training.augmentation_settings", "training.cnn_settings",
     "training.mlp_settings", "training.ensemble", "training.epochs", "training.features.table",
-    "training.transfer_settings", "training.gradient_descent.pace", "training.presets",
+    "training.transfer_settings", "training.gradient_descent.pace", "training.pace", "training.presets",
 )  # fmt: skip
 
 
