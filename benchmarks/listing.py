@@ -4,8 +4,10 @@
 
 A server on the loopback interface answers as S3 and Azure do, in pages of a thousand, for keys that it makes up; every
 request takes at least as long as one to a real store. The drivers are the real ones: s3fs, and gcsfs and adlfs if they
-are installed. Only for ten million objects, pages are made up in place of s3fs, which takes 90 ms of CPU to parse one,
-and of gcsfs, which first asks for the kind of the bucket in another protocol.
+are installed. Only for ten million objects, the drivers' answers are made up without a server: s3fs takes 90 ms of CPU
+to parse a page, and gcsfs first asks for the kind of the bucket in another protocol.
+
+Memory is compared with that of the same driver for a thousand objects: what grows is what the number of objects costs.
 """
 
 from __future__ import annotations
@@ -22,10 +24,15 @@ import tempfile
 import threading
 import time
 import urllib.parse
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import processes
 from tables import machine, markdown, write
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobProperties
 
 LATENCY_S = 0.02
 PAGE = 1000
@@ -145,6 +152,11 @@ def make_up_pages() -> None:
 
         gcsfs.GCSFileSystem.call = google_page
         gcsfs.GCSFileSystem.info = s3fs.S3FileSystem.info
+    if has_driver("adlfs"):
+        import adlfs
+
+        adlfs.AzureBlobFileSystem.do_connect = lambda fs: setattr(fs, "service_client", AzureContainer())
+        adlfs.AzureBlobFileSystem.info = s3fs.S3FileSystem.info
 
 
 def s3_page(_: object, __: str, *, Prefix: str, ContinuationToken: str = "0", **___: str) -> dict[str, object]:  # noqa: N803
@@ -155,6 +167,45 @@ def s3_page(_: object, __: str, *, Prefix: str, ContinuationToken: str = "0", **
         for number in range(start, end)
     ]
     return {"Contents": contents, "IsTruncated": end < total, "NextContinuationToken": str(end)}
+
+
+class AzureContainer:
+    """What adlfs asks of Azure's client: a container, its blobs, their pages."""
+
+    continuation_token = ""
+
+    def get_container_client(self, **_: str) -> AzureContainer:
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    def walk_blobs(self, prefix: str, **_: object) -> Self:
+        self._prefix, self._total = prefix, int(prefix.partition("/")[0])
+        return self
+
+    def by_page(self, token: str | None) -> Self:
+        self._start = int(token or 0)
+        return self
+
+    async def __anext__(self) -> AsyncIterator[BlobProperties]:
+        end = min(self._start + PAGE, self._total)
+        self.continuation_token = str(end) if end < self._total else ""
+        return self._blobs(range(self._start, end))
+
+    async def _blobs(self, numbers: range) -> AsyncIterator[BlobProperties]:
+        from azure.storage.blob import BlobProperties
+
+        for number in numbers:
+            yield BlobProperties(
+                **{"name": f"{self._prefix}{number:08d}.wav", "Content-Length": 355_000, "ETag": f"{number:032x}"}
+            )
 
 
 def google_page(_: object, *__: str, prefix: str, **further: object) -> dict[str, object]:
@@ -180,32 +231,32 @@ def measure(location: str, *options: str) -> tuple[int, float, float, float]:
 def rows(n_objects: int, n_looked_at: int, scratch: Path) -> list[tuple[str, ...]]:
     names = scratch / "names.txt"
     names.write_text("".join(f"s3://flat/{number:08d}.wav\n" for number in range(n_looked_at)))
+    few = PAGE
+    # What is listed, and the same for a thousand objects.
     cases = {
-        "one prefix, pages made up": (f"s3://flat/{n_objects}", "--made-up"),
-        "one prefix, pages made up ": (f"s3://flat/{PAGE}", "--made-up"),
-        "one prefix": (f"s3://flat/{10 * n_looked_at}",),
-        "one prefix, Google, pages made up": (f"gs://flat/{n_objects}", "--made-up"),
-        "one prefix, Azure": (f"az://flat/{10 * n_looked_at}",),
-        "one prefix, Azure, ten times as many": (f"az://flat/{100 * n_looked_at}",),
-        "one prefix, `--limit 10`": (f"s3://flat/{n_objects}", "--limit", "10"),
-        f"folders of {PAGE:,}": (f"s3://folders/{10 * n_looked_at}",),
-        "a list of URLs: one HEAD each": (str(names),),
+        "S3, pages made up": (f"s3://flat/{n_objects}", f"s3://flat/{few}", "--made-up"),
+        "Google, pages made up": (f"gs://flat/{n_objects}", f"gs://flat/{few}", "--made-up"),
+        "Azure, pages made up": (f"az://flat/{n_objects}", f"az://flat/{few}", "--made-up"),
+        "S3": (f"s3://flat/{10 * n_looked_at}", f"s3://flat/{few}"),
+        "Azure": (f"az://flat/{10 * n_looked_at}", f"az://flat/{few}"),
+        "S3, `--limit 10`": (f"s3://flat/{n_objects}", f"s3://flat/{few}", "--limit", "10"),
+        f"S3, folders of {PAGE:,}": (f"s3://folders/{10 * n_looked_at}", f"s3://flat/{few}"),
+        "a list of URLs: one HEAD each": (str(names), f"s3://flat/{few}"),
     }
-    found = []
-    least_mb = float("inf")
     drivers = {"gs": "gcsfs", "az": "adlfs"}
-    for name, case in cases.items():
-        if not has_driver(drivers.get(case[0].partition(":")[0], "s3fs")):
+    found = []
+    for name, (location, base, *options) in cases.items():
+        if not has_driver(drivers.get(location.partition(":")[0], "s3fs")):
             continue
-        n_listed, listed_s, cpu_s, peak_mb = measure(*case)
-        least_mb = min(least_mb, peak_mb)
-        found.append((name, n_listed, listed_s, cpu_s, peak_mb))
-        print(*found[-1], file=sys.stderr)
-    return [
-        (name, f"{count:,}", f"{wall_s:.1f}", f"{count / wall_s:,.0f}", f"{cpu_s:.1f}", f"{peak_mb:.1f}",
-         f"{peak_mb - least_mb:.1f}", "met" if peak_mb - least_mb <= LIMIT_MB else "MISSED")
-        for name, count, wall_s, cpu_s, peak_mb in found
-    ]  # fmt: skip
+        least_mb = measure(base, *options)[-1]
+        count, wall_s, cpu_s, peak_mb = measure(location, *options)
+        grown_mb = peak_mb - least_mb
+        found.append(
+            (name, f"{count:,}", f"{wall_s:.1f}", f"{count / wall_s:,.0f}", f"{cpu_s:.1f}", f"{least_mb:.1f}",
+             f"{peak_mb:.1f}", f"{grown_mb:.1f}", "met" if grown_mb <= LIMIT_MB else "MISSED")
+        )  # fmt: skip
+        print(*found[-1], file=sys.stderr, flush=True)
+    return found
 
 
 def main() -> None:
@@ -240,7 +291,7 @@ def main() -> None:
     finally:
         server.kill()
         server.wait()
-    heads = ("what is listed", "objects", "wall s", "objects/s", "CPU s", "driver MB", "above the least",
+    heads = ("what is listed", "objects", "wall s", "objects/s", "CPU s", f"MB for {PAGE:,}", "MB", "growth, MB",
              f"<= {LIMIT_MB} MB")  # fmt: skip
     text = f"A store on the loopback interface, {1e3 * LATENCY_S:.0f} ms a request; {machine()}"
     write(args.output, "listing", f"{text}\n\n{markdown(heads, found)}")
