@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Listener
 
 from emosense.features.config import default_config
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
 from emosense.storage.writing import write_bytes
 from emosense.training.ensemble import assemble, members_of
+from emosense.training.epochs import EpochLines
 from emosense.training.families import fit
 from emosense.training.features.extraction import Copy, Speed
 from emosense.training.features.table import FeatureTable
@@ -68,6 +70,18 @@ def test_a_trained_network_is_not_trained_again(running_ray: None, tmp_path: Pat
     again = training_runs(made(), tmp_path).run([run, run], Silent())
     assert again == [TrainedNetwork(first.weights, ["marked"])] * 2
     assert first.history != []
+
+
+def test_an_mlp_says_from_its_task_how_long_it_takes_at_most(running_ray: None, tmp_path: Path) -> None:
+    heard, table = Listener(), made()
+    config = dataclasses.replace(small(), max_iter=60, learning_rate_init=1e-3)
+    runs = TrainingRuns(
+        {table.config: table}, CLASSES, NetworkStore((str(tmp_path),)), None, 1, listener=EpochLines(heard, 1)
+    )
+    runs.run([TrainingRun(config, 0, ALL, name="a")], Silent())
+    (estimate,) = (line for line in heard.messages if not line.startswith("a: epoch "))
+    assert estimate.endswith("s at most: 1 network of 60 epochs")
+    assert len(heard.messages) > 21
 
 
 def test_networks_of_another_folder_are_used_and_not_copied(running_ray: None, tmp_path: Path) -> None:
