@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from commands import run_command
 from made_sounds import voice
 
 from emosense.api import Labeller, extract_features, label, load_model, to_pandas
@@ -49,8 +50,7 @@ def clips(write_voice: Callable[..., Path], tmp_path: Path) -> list[Path]:
 @pytest.mark.parametrize("n_workers", [1, 2])
 def test_rows_are_those_of_the_command_line(clips: list[Path], tiny_model: str, tmp_path: Path, n_workers: int) -> None:
     output = tmp_path / "labels.csv"
-    command = [sys.executable, "-m", "emosense", "label", tmp_path / "in", "-o", output, "-m", tiny_model, "-q"]
-    assert subprocess.run(command, timeout=120).returncode == 3
+    assert run_command("label", tmp_path / "in", "-o", output, "-m", tiny_model, "-q").returncode == 3
     rows = list(label(clips, tiny_model, n_workers=n_workers))
     assert len(rows) == 20
     assert csv_bytes(rows) == output.read_bytes()
@@ -60,8 +60,8 @@ def test_rows_of_chosen_emotions_are_those_of_the_command_line(
     clips: list[Path], tiny_model: str, tmp_path: Path
 ) -> None:
     output = tmp_path / "labels.csv"
-    command = [sys.executable, "-m", "emosense", "label", tmp_path / "in", "-o", output, "-m", tiny_model, "-q"]
-    assert subprocess.run([*command, "--emotions", "sad, Angry"], timeout=120).returncode == 3
+    command = ("label", tmp_path / "in", "-o", output, "-m", tiny_model, "-q", "--emotions", "sad, Angry")
+    assert run_command(*command).returncode == 3
     rows = list(label(clips, tiny_model, emotions=["angry", "sadness"]))
     assert csv_bytes(rows) == output.read_bytes()
     labelled = [row for row in rows if row.probabilities]
@@ -88,8 +88,7 @@ def test_a_window_gives_the_rows_of_the_same_window_of_the_command_line(
     write_voice: Callable[..., Path], tiny_model: str, tmp_path: Path
 ) -> None:
     path, output = write_voice("long.wav", duration_s=3.0), tmp_path / "labels.csv"
-    command = [sys.executable, "-m", "emosense", "label", path, "-o", output, "-m", tiny_model, "-q", "--window", "1"]
-    assert subprocess.run(command, timeout=120).returncode == 0
+    assert run_command("label", path, "-o", output, "-m", tiny_model, "-q", "--window", "1").returncode == 0
     assert csv_bytes(list(label([path], tiny_model, window_s=1.0))) == output.read_bytes()
 
 

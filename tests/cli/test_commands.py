@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import run_command as run
 from made_tables import CLASSES
 
 from emosense.crossvalidation.evaluate import evaluate
@@ -19,11 +20,6 @@ from emosense.crossvalidation.job import EvaluateJob
 from emosense.models.model_files import read_model
 from emosense.progress import Silent
 from emosense.ray_session import ray_session
-
-
-def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "emosense", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd)
 
 
 def write_corpus(path: Path) -> None:

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from test_commands import run
+from commands import run_command as run
 
 from emosense.cli.log_file import LoggedStream
 

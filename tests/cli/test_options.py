@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 import typer
+from commands import run_command
 from typer.testing import CliRunner
 
 from emosense.cli.groups import options_by_group
@@ -44,8 +43,7 @@ def test_an_unknown_name_is_a_usage_error_that_lists_the_choices(
 ) -> None:
     (tmp_path / "x.wav").write_bytes(b"x")
     (tmp_path / "c.csv").write_text("path,emotion,speaker\nx.wav,calm,Ann\n")
-    command = [sys.executable, "-m", "emosense", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    done = run_command(*arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr

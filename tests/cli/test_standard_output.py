@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_commands import run
+from commands import run_command as run
 
 
 def test_a_table_is_printed_as_csv_or_json_lines_and_nothing_else(

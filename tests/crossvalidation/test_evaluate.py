@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import soundfile
+from commands import run_command
 from conftest import Listener, load_table, tiny_graph
 from made_tables import CLASSES, likeliest_temperature
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
@@ -526,8 +527,7 @@ def test_a_command_that_cannot_work_ends_in_one_sentence_and_an_exit_code(
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "gone.csv").write_text("path,emotion,speaker\ngone.wav,sad,s1\n")
-    command = [sys.executable, "-m", "emosense", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    done = run_command(*arguments, cwd=tmp_path)
     assert done.returncode == code, done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
@@ -542,10 +542,7 @@ def test_the_features_command_writes_a_table_and_counts_errors(
         write_voice(f"in/Actor_01/03-01-02-01-01-{number:02d}-01.wav")
     (tmp_path / "in" / "Actor_01" / "03-01-03-01-01-01-01.wav").write_bytes(b"")
     (tmp_path / "in" / "Actor_01" / "odd.wav").write_bytes(b"")
-    command = ["features", tmp_path / "in", "-o", tmp_path / "f.parquet", "--set", "mfcc", "-j", "1"]
-    done = subprocess.run(
-        [sys.executable, "-m", "emosense", *map(str, command)], capture_output=True, text=True, timeout=120
-    )
+    done = run_command("features", tmp_path / "in", "-o", tmp_path / "f.parquet", "--set", "mfcc", "-j", "1")
     assert done.returncode == 3, done.stderr
     assert "odd.wav: not a RAVDESS name" in done.stderr
     assert "3 recordings" in done.stderr
@@ -558,8 +555,7 @@ def test_a_table_that_names_missing_recordings_is_finished_with_errors(
 ) -> None:
     write_voice("a.wav")
     (tmp_path / "t.csv").write_text("path,emotion,speaker\na.wav,sad,s1\ngone.wav,sad,s1\n")
-    command = [sys.executable, "-m", "emosense", "features", "t.csv", "-o", "f.parquet", "--set", "mfcc", "-j", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    done = run_command("features", "t.csv", "-o", "f.parquet", "--set", "mfcc", "-j", "1", cwd=tmp_path)
     assert done.returncode == 3, done.stderr
     assert "gone.wav: there is no such file" in done.stderr
     assert len(read_feature_table(str(tmp_path / "f.parquet"))) == 1

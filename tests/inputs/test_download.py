@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import run_command
 
 from emosense.errors import OutputError, StorageError, UsageError
 from emosense.inputs.download import RAVDESS_SONG, RAVDESS_SPEECH, RAVDESS_URL, DownloadJob, download
@@ -653,7 +654,7 @@ def test_a_killed_download_resumes_from_what_it_has(server: Server, tmp_path: Pa
 def test_the_command_says_what_it_did_and_ends_with_its_code(
     server: Server, tmp_path: Path, options: list[str], code: int, words: str
 ) -> None:
-    done = subprocess.run(command(server, tmp_path, *options), capture_output=True, text=True, timeout=60)
+    done = run_command("download", "ravdess", tmp_path, "--url", server.url, *options)
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
     assert words in done.stderr

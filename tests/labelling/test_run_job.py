@@ -13,18 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from commands import run_command as run
 from conftest import tiny_description, tiny_graph
 from made_sounds import voice
 
 import emosense
 from emosense.models.model_files import write_model
 from emosense.tables.columns import COLUMNS, PROBABILITY_COLUMNS
-
-
-def run(*arguments: object, stdin: bytes = b"", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "emosense", *map(str, arguments)]
-    done = subprocess.run(command, input=stdin, capture_output=True, timeout=120, cwd=cwd)
-    return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import run_command
 from conftest import REPOSITORY
 
 import emosense
@@ -43,8 +44,7 @@ def test_every_recording_of_ravdess_gets_its_row_from_a_shipped_model(
 
 def test_the_samples_are_labelled_by_the_shipped_model(tmp_path: Path) -> None:
     samples = REPOSITORY / "samples"
-    command = [sys.executable, "-m", "emosense", "label", str(samples), "-o", str(tmp_path / "labels.csv")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = run_command("label", samples, "-o", tmp_path / "labels.csv")
     assert done.returncode == 0, done.stderr
     with open(tmp_path / "labels.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -64,8 +64,7 @@ def test_the_card_of_a_shipped_model_follows_from_its_description(name: str) -> 
 
 def test_the_models_commands_list_show_and_verify() -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "emosense", "models", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+        return run_command("models", *arguments)
 
     _, *listed = run("list").stdout.splitlines()
     assert [line.split()[:2] for line in listed] == [[name, __version__] for name in ("accurate", "default", "fast")]
