@@ -64,7 +64,7 @@ def browser() -> Callable[..., str]:
 
 # Headless Chromium has no window below 500 px, so that a page is shown in a frame of the wanted width.
 HARNESS = """<!DOCTYPE html><meta name="color-scheme" content="light dark"><style>body{margin:0}iframe{border:0}</style>
-<iframe src="PAGE" width="WIDTH" height="HEIGHT"></iframe><script>
+FRAMES<script>
 function luminance(c){return c.map(v=>{v/=255;return v<=.04045?v/12.92:((v+.055)/1.055)**2.4})
   .reduce((s,v,i)=>s+v*[.2126,.7152,.0722][i],0)}
 function rgb(text){return text.match(/[\\d.]+/g).map(Number)}
@@ -75,7 +75,7 @@ function cell(view,e){const box=e.parentElement.querySelector('.f-heat');
   if(!box||e.parentElement.tagName!='g')return null;
   const under=ground(view,e),top=rgb(view.getComputedStyle(box).fill),share=Number(box.getAttribute('fill-opacity'));
   return under.map((v,i)=>v*(1-share)+top[i]*share)}
-onload=()=>{const view=document.querySelector('iframe').contentWindow,page=view.document,root=page.documentElement;
+function look(frame){const view=frame.contentWindow,page=view.document,root=page.documentElement;
   const found={width:root.clientWidth,scroll:root.scrollWidth,clipped:[],pale:[],texts:0,wide:[],cut:[],
     ground:view.getComputedStyle(page.body).backgroundColor};
   for(const svg of page.querySelectorAll('figure svg')){const frame=svg.getBoundingClientRect();
@@ -90,20 +90,37 @@ onload=()=>{const view=document.querySelector('iframe').contentWindow,page=view.
     if(e.getBoundingClientRect().right>root.clientWidth+1)found.wide.push(e.textContent);
   for(const e of page.querySelectorAll('.scroll'))
     if(e.scrollWidth>e.clientWidth+1)found.cut.push(e.textContent);
-  const out=document.createElement('pre');out.id='found';
-  out.textContent=JSON.stringify(found);document.body.append(out)}
+  return found}
+onload=()=>{const out=document.createElement('pre');out.id='found';
+  out.textContent=JSON.stringify([...document.querySelectorAll('iframe')].map(look));document.body.append(out)}
 </script>"""
+NAMES = ("labels", "evaluation", "comparison", "segments")
+WIDTHS = [(360, False), (360, True), (800, False), (1600, True)]
 
 
-def looked_at(run: Callable[..., str], folder: Path, page: Path, width: int, is_dark: bool) -> dict[str, object]:
-    harness = folder / "harness.html"
-    harness.write_text(
-        HARNESS.replace("PAGE", page.as_uri()).replace("WIDTH", str(width)).replace("HEIGHT", "900"), encoding="utf-8"
-    )
-    dom = run(folder, harness, f"--window-size={max(width, 500)},900", "--dump-dom", is_dark=is_dark)
-    shown = re.search(r'<pre id="found">(.*?)</pre>', dom, re.S)
-    assert shown is not None
-    found: dict[str, object] = json.loads(html.unescape(shown[1]))
+def write_harness(folder: Path, frames: list[tuple[Path, int]], height: int) -> Path:
+    """Write a page that shows others, each in a frame of its width."""
+    path = folder / "harness.html"
+    shown = (f'<iframe src="{page.as_uri()}" width="{width}" height="{height}"></iframe>' for page, width in frames)
+    path.write_text(HARNESS.replace("FRAMES", "".join(shown)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def findings(
+    pages: dict[str, Path], browser: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, int, bool], dict[str, object]]:
+    """What is found in each page at each width: the browser starts once for the light pages and once for the dark."""
+    found: dict[tuple[str, int, bool], dict[str, object]] = {}
+    for is_dark in (False, True):
+        folder = tmp_path_factory.mktemp("looked-at")
+        places = [(name, width) for name in NAMES for width, dark in WIDTHS if dark == is_dark]
+        harness = write_harness(folder, [(pages[name], width) for name, width in places], 900)
+        dom = browser(folder, harness, "--window-size=1600,900", "--dump-dom", is_dark=is_dark)
+        shown = re.search(r'<pre id="found">(.*?)</pre>', dom, re.S)
+        assert shown is not None
+        for (name, width), of_page in zip(places, json.loads(html.unescape(shown[1])), strict=True):
+            found[name, width, is_dark] = of_page
     return found
 
 
@@ -143,15 +160,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     features = feature_table(folder / "f.parquet", 1.0, 60)
     evaluation_report(str(a.folder), str(folder / "evaluation.html"), features)
     comparison_report([str(each.folder) for each in (a, b, c)], str(folder / "comparison.html"))
-    return {name: folder / f"{name}.html" for name in ("labels", "evaluation", "comparison", "segments")}
+    return {name: folder / f"{name}.html" for name in NAMES}
 
 
-@pytest.mark.parametrize(("width", "is_dark"), [(360, False), (360, True), (800, False), (1600, True)])
-@pytest.mark.parametrize("name", ["labels", "evaluation", "comparison", "segments"])
+@pytest.mark.parametrize(("width", "is_dark"), WIDTHS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_page_fits_its_window_and_can_be_read(
-    name: str, width: int, is_dark: bool, pages: dict[str, Path], browser: Callable[..., str], tmp_path: Path
+    name: str, width: int, is_dark: bool, findings: dict[tuple[str, int, bool], dict[str, object]]
 ) -> None:
-    found = looked_at(browser, tmp_path, pages[name], width, is_dark)
+    found = findings[name, width, is_dark]
     assert found["width"] == width
     assert found["scroll"] == width, "the page scrolls sideways"
     assert int(str(found["texts"])) > 80
@@ -167,10 +184,7 @@ def test_a_page_fits_its_window_and_can_be_read(
 def test_a_page_is_drawn(
     width: int, is_dark: bool, pages: dict[str, Path], browser: Callable[..., str], tmp_path: Path
 ) -> None:
-    harness = tmp_path / "harness.html"
-    harness.write_text(
-        HARNESS.replace("PAGE", pages["labels"].as_uri()).replace("WIDTH", str(width)).replace("HEIGHT", "2000")
-    )
+    harness = write_harness(tmp_path, [(pages["labels"], width)], 2000)
     picture = tmp_path / "picture.png"
     browser(tmp_path, harness, f"--window-size={max(width, 500)},2000", f"--screenshot={picture}", is_dark=is_dark)
     content = picture.read_bytes()
