@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
@@ -144,6 +145,17 @@ def running_ray() -> Iterator[None]:
     """Ray with two CPUs for all tests of a module."""
     with ray_session(None, 2):
         yield
+
+
+@pytest.fixture
+def few_disturbances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let evaluations try three disturbances of the catalogue: each is a run of Ray Data, which takes a second."""
+    from emosense.audio.disturbances import CATALOGUE
+    from emosense.crossvalidation import evaluate, robustness
+
+    names = ("gain -30 dB", "white noise, 10 dB", "50 Hz hum, -30 dBFS")
+    few = [disturbance for disturbance in CATALOGUE if disturbance.name in names]
+    monkeypatch.setattr(evaluate, "robustness", functools.partial(robustness.robustness, catalogue=few))
 
 
 def load_table(
