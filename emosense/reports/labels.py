@@ -5,7 +5,7 @@ Table -> `read_labels` -> `count_labels` -> figures and tables -> `write_page`
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -163,16 +163,21 @@ def _engine(manifest: dict[str, Any]) -> str:
     return "none: all recordings were labelled by earlier runs" if name == "none" else name
 
 
+# Values of parameters that change nothing; 0 stands for the model's own.
+_NOT_SET: Final = (None, False, 0, "none")
+
+
 def _run(manifest: dict[str, Any], tally: Tally) -> Markup:
     """Tabulate the manifest of the run."""
     model, versions, counts = manifest["model"], manifest["versions"], manifest["counts"]
+    parameters = manifest.get("parameters", {})
     elapsed_s, n_new = manifest.get("elapsed_s", 0.0), counts["recordings"] - counts.get("reused", 0)
     rows = [
         ("model", str(model["name"])), ("model SHA-256", str(model.get("sha256", ""))),
         ("finished", str(manifest.get("finished", ""))), ("engine", _engine(manifest)),
         ("inputs", ", ".join(map(str, manifest.get("inputs", ())))),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
-        ("parameters", ", ".join(f"{key} {value}" for key, value in manifest.get("parameters", {}).items())),
+        ("parameters", ", ".join(f"{key} {value}" for key, value in parameters.items() if value not in _NOT_SET)),
         ("reused from earlier runs", count(counts.get("reused", 0))),
         ("elapsed", seconds(elapsed_s)),
     ]  # fmt: skip

@@ -22,6 +22,8 @@ Float64 = NDArray[np.float64]
 N_FEATURES: Final = 6
 _N_POINTS: Final = 121
 _MIN_ROWS: Final = 3
+# How far the mean of skewed values is above their median; of an exponential distribution, it is 1.44 times the median.
+_SKEWED: Final = 1.5
 
 
 def feature_overlap(feature_table_path: str, emotions: Sequence[str] = EMOTIONS) -> Figure:
@@ -59,13 +61,14 @@ def feature_overlap(feature_table_path: str, emotions: Sequence[str] = EMOTIONS)
     names = FEATURE_SETS[table.config.set].names(table.config)
     panels, overlaps = [], []
     for column in best.tolist():
-        x, curves = _curves([group[:, column] for group in groups])
+        drawn, is_log = _unskewed([group[:, column] for group in groups])
+        x, curves = _curves(drawn)
         overlaps.append(mean_overlap(x, curves))
         note = f"effect {percent(effect[column], 0)}, overlap {percent(overlaps[-1], 0)}"
         series = [Series(name, name, curve.tolist()) for name, curve in zip(present, curves, strict=True)]
-        panels.append((names[column], note, x.tolist(), series))
+        panels.append((names[column] + (" (log)" if is_log else ""), note, x.tolist(), series))
     caption = (
-        f"In {panels[0][0]}, where emotion explains {percent(effect[best[0]])} of the variance, two emotions overlap "
+        f"In {names[best[0]]}, where emotion explains {percent(effect[best[0]])} of the variance, two emotions overlap "
         f"by {percent(overlaps[0])} on average; over the {len(panels)} features by "
         f"{percent(float(np.mean(overlaps)))}."
     )
@@ -89,6 +92,13 @@ def between_share(groups: Sequence[Float64]) -> Float64:
     between = sum(len(group) * (group.mean(axis=0) - grand_mean) ** 2 for group in groups)
     total = ((everything - grand_mean) ** 2).sum(axis=0)
     return np.asarray(np.divide(between, total, out=np.zeros_like(total), where=total > 0))
+
+
+def _unskewed(groups: Sequence[Float64]) -> tuple[Sequence[Float64], bool]:
+    """Return the values of one feature, or their logarithms where a few are far above all others, such as energies."""
+    everything = np.concatenate(groups)
+    is_log = bool(everything.min() > 0 and everything.mean() > _SKEWED * np.median(everything))
+    return ([np.log10(group) for group in groups] if is_log else groups), is_log
 
 
 def _curves(groups: Sequence[Float64]) -> tuple[Float64, list[Float64]]:

@@ -38,10 +38,12 @@ def purpose(model: Mapping[str, Any]) -> Markup:
     sentences = [_ARE]
     score = model.get("score") or {}
     if score.get("accuracy") is not None:
-        held_out = "corpora that were" if score["protocol"] == "loco" else "speakers who were"
+        is_by_corpus = score["protocol"] == "loco"
+        held_out = "corpora that were" if is_by_corpus else "speakers who were"
+        protocol = "one corpus left out at a time" if is_by_corpus else f"protocol {score['protocol']}"
         sentences.append(
             f"On {held_out} not in its training data, the model {model['name']} was right in "
-            f"{percent(float(score['accuracy']))} of {score['n']:,} recordings ({score['protocol']}). Expect less for "
+            f"{percent(float(score['accuracy']))} of {score['n']:,} recordings ({protocol}). Expect less for "
             "other languages, microphones and rooms, and for feelings that are not acted."
         )
     sentences += [_UNFAMILIAR, _LAW]

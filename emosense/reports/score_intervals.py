@@ -94,6 +94,6 @@ def interval_text(interval: Interval) -> str:
     str
         Such as ``65.2 to 77.0``.
     """
-    # Where the text does not fit into its cell, it breaks once.
+    # A cell keeps it on one line; narrow screens have room for it, and narrower ones scroll.
     nbsp = "\N{NO-BREAK SPACE}"
-    return percent(None) if interval is None else f"{100 * interval[0]:.1f} to{nbsp}{100 * interval[1]:.1f}"
+    return percent(None) if interval is None else f"{100 * interval[0]:.1f}{nbsp}to{nbsp}{100 * interval[1]:.1f}"

@@ -177,8 +177,9 @@ details ul{{margin:.3rem 0 .8rem;padding-left:1.2rem;font-size:.875rem}}
 table{{font-size:.8125rem}}:is(th,td),thead th{{white-space:normal;padding-left:.2rem;padding-right:.2rem}}
 thead th{{vertical-align:bottom}}:is(th,td):first-child{{min-width:4.2rem}}td.words,th.words{{min-width:5rem}}}}
 @media(max-width:26rem){{:is(table,.figures>.scroll table){{font-size:.75rem}}
-.scroll :is(th,td):first-child{{min-width:3.4rem}}
-.figures>.scroll :is(th,td){{padding-left:.15rem;padding-right:.15rem}}}}
+.scroll :is(th,td):first-child{{min-width:2.75rem}}
+.figures>.scroll :is(th,td){{padding-left:.15rem;padding-right:.15rem}}
+.scroll thead th{{font-size:.6875rem}}}}
 """
 _PRINT: Final = (
     "@media print{audio{display:none!important}figure,.clip,tr,dl.key-values>div{break-inside:avoid}"

@@ -313,8 +313,11 @@ def made_robustness(made: Made) -> list[dict[str, object]]:
     ]
 
 
-def feature_table(path: Path, shift: float, n: int = 400) -> str:
-    """Noise, except for one feature whose mean is `shift` standard deviations higher in angry than in calm speech."""
+def feature_table(path: Path, shift: float, n: int = 400, *, is_skewed: bool = False) -> str:
+    """Noise, except for one feature whose mean is `shift` standard deviations higher in angry than in calm speech.
+
+    Where it is skewed, this feature is log-normal.
+    """
     rng = np.random.default_rng(0)
     config = default_config("summary")
     width = len(FEATURE_SETS[config.set].names(config))
@@ -323,6 +326,8 @@ def feature_table(path: Path, shift: float, n: int = 400) -> str:
         emotion = ("calm", "angry")[number % 2]
         values = rng.normal(size=width).astype(np.float32)
         values[7] += shift * (number % 2)
+        if is_skewed:
+            values[7] = np.exp(values[7])
         utterances.append(Utterance(Recording(f"{number}.wav", f"/{number}.wav", 1, "1"), emotion, "01", "male"))
         results.append({"error_code": "", "error": "", "n_frames": 0, "features": values})
     with path.open("wb") as file:

@@ -25,6 +25,14 @@ def test_the_overlap_of_two_normal_densities_agrees_with_theory(tmp_path: Path) 
     assert figure.drawing.body.count("<polyline") == 12
 
 
+def test_a_feature_with_a_few_large_values_is_drawn_by_its_logarithm(tmp_path: Path) -> None:
+    figure = feature_overlap(feature_table(tmp_path / "f.parquet", 2.0, is_skewed=True))
+    overlap = re.findall(r"mfcc_7 \(log\)<.*?overlap (\d+).%", figure.drawing.body)
+    # The logarithm of a log-normal value is normal: the overlap is that of the test above.
+    assert float(overlap[0]) == pytest.approx(100 * (1 + math.erf(-1 / math.sqrt(2))), abs=4)
+    assert figure.drawing.body.count("(log)</text>") == 1
+
+
 def test_an_overlap_needs_a_feature_table_with_two_emotions(tmp_path: Path) -> None:
     table = feature_table(tmp_path / "f.parquet", 1.0)
     with pytest.raises(UsageError, match="fewer than two emotions"):

@@ -10,7 +10,7 @@ def test_the_section_quotes_score_and_licence_of_the_model_and_the_law() -> None
     section = str(purpose({"name": "tiny", "licence": "CC <0>", "score": score}))
     assert "the model tiny was right in 68.7" in section
     assert "On speakers who were not in its training data" in section
-    assert "1,200 recordings (lj5)" in section
+    assert "1,200 recordings (protocol lj5)" in section
     elsewhere = str(purpose({"name": "tiny", "score": score | {"protocol": "loco"}}))
     assert "On corpora that were not in its training data" in elsewhere
     assert "CC &lt;0&gt;" in section
