@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import email
+import importlib.metadata
 import os
 import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,12 @@ from typing import Any
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from emosense._version import __version__
 
 REPOSITORY = Path(__file__).parents[1]
+README = (REPOSITORY / "README.md").read_text()
 WORKFLOW = REPOSITORY / ".github" / "workflows" / "ci.yml"
 TEMPLATES = REPOSITORY / ".github" / "ISSUE_TEMPLATE"
 LICENCES = ("LICENSE", "LICENSES/CC-BY-NC-SA-4.0.txt", "LICENSES/MIT-Whisper.txt", "NOTICE")
@@ -110,7 +114,7 @@ def test_the_tests_run_on_every_python_version_that_is_stated() -> None:
 
 def readme_command(mark: str) -> list[str]:
     """The parts of one of the two commands of README.md."""
-    text = (REPOSITORY / "README.md").read_text()
+    text = README
     block = re.search(rf"<!-- {mark} -->\n```sh\n(.*?)\n```", text, re.DOTALL)
     assert block
     return block[1].split(" && ")
@@ -236,3 +240,36 @@ def test_the_wheel_has_only_the_package_and_stays_small(wheel: zipfile.ZipFile) 
     }  # fmt: skip
     assert "emosense/py.typed" in wheel.namelist()
     assert sum(item.compress_size for item in wheel.infolist()) < 30_000_000
+
+
+def test_the_readme_states_how_large_an_installation_is() -> None:
+    on_disk = {name: disk_mb(files) for name, files in installed_files("emosense").items()}
+    (stated,) = re.findall(r"half a minute and (\d+) MB: (.*?)\. TensorFlow", README, re.DOTALL)
+    assert float(stated[0]) == pytest.approx(sum(on_disk.values()), rel=0.03)
+    for words, names in (
+        ("Ray", ("ray",)), ("pyarrow", ("pyarrow",)), ("SciPy and NumPy", ("scipy", "numpy")),
+        ("decoders (PyAV, libsndfile)", ("av", "soundfile", "soxr")), ("ONNX Runtime", ("onnxruntime",)),
+        ("EmoSense with its models", ("emosense",)),
+    ):  # fmt: skip
+        (figure,) = re.findall(rf"{re.escape(words)} (\d+)", " ".join(stated[1].split()))
+        assert float(figure) == pytest.approx(sum(on_disk[name] for name in names), rel=0.05), words
+
+
+def installed_files(name: str, found: dict[str, list[Path]] | None = None) -> dict[str, list[Path]]:
+    """The files of a package and of all that it needs, without its extras, by package."""
+    found = {} if found is None else found
+    distribution = importlib.metadata.distribution(name)
+    found[canonicalize_name(name)] = [Path(str(file.locate())) for file in distribution.files or ()]
+    if name == "emosense":  # here, its files are in the repository
+        found[name] = [path for path in (REPOSITORY / "emosense").rglob("*") if path.is_file()]
+    for requirement in map(Requirement, distribution.requires or ()):
+        is_needed = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if is_needed and canonicalize_name(requirement.name) not in found:
+            installed_files(requirement.name, found)
+    return found
+
+
+def disk_mb(files: Iterable[Path]) -> float:
+    """What files take on a disk with blocks of 4 KiB; an installation by uv has no compiled modules."""
+    sizes = [path.stat().st_size for path in files if path.suffix != ".pyc" and path.is_file()]
+    return sum(-(-size // 4096) * 4096 for size in sizes) / 2**20
