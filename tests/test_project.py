@@ -114,8 +114,7 @@ def test_the_tests_run_on_every_python_version_that_is_stated() -> None:
 
 def readme_command(mark: str) -> list[str]:
     """The parts of one of the two commands of README.md."""
-    text = README
-    block = re.search(rf"<!-- {mark} -->\n```sh\n(.*?)\n```", text, re.DOTALL)
+    block = re.search(rf"<!-- {mark} -->\n```sh\n(.*?)\n```", README, re.DOTALL)
     assert block
     return block[1].split(" && ")
 

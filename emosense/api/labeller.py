@@ -12,24 +12,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator, Iterable, Iterator, Sized
-from typing import Final, Self
+from collections.abc import Generator, Iterable
+from typing import Self
 
+from emosense.api.answer import Answer
 from emosense.api.idle_workers import IdleWorkers
-from emosense.api.progress_bar import progress_bar
-from emosense.api.recordings import Path, Waveform, recording_at, recording_of
+from emosense.api.recordings import Path, Waveform, recording_of
+from emosense.api.side_by_side import labelled_in_order
 from emosense.errors import UsageError
-from emosense.evaluation.choice import EmotionChoice
-from emosense.labelling.chunks import chunked, label_chunk
 from emosense.labelling.config import LabelConfig, LabelSpec
-from emosense.labelling.engines import LocalEngine
 from emosense.labelling.labelled import Labelled
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model_files import DEFAULT_MODEL, read_model
 from emosense.tables.row import Row
-
-# Few, so that the first rows come soon; a chunk costs only an entry in a queue.
-_CHUNK_SIZE: Final = 8
 
 
 class Labeller:
@@ -127,8 +122,8 @@ class Labeller:
         )
         self._spec = LabelSpec(with_encoder_file(read_model(model), encoder), config, file_timeout_s)
         config.check(self._spec.model.description["window_s"])
-        self._choice = _choice(emotions, self._spec.model.description["classes"])
-        self._n_workers, self._segments = n_workers, segments
+        self._answer = Answer.of(emotions, self._spec.model.description["classes"], segments)
+        self._n_workers = n_workers
         self._workers = IdleWorkers(n_workers)
 
     def __enter__(self) -> Self:
@@ -176,7 +171,7 @@ class Labeller:
         if self._spec.config.splits_channels:
             raise UsageError("channels='split' gives a row for each channel: use label_rows")
         (labelled,) = self._labelled(recording, sample_rate, name).by_channel
-        return self._answered(labelled).row
+        return self._answer.row(labelled)
 
     def label_rows(
         self, recording: Path | bytes | Waveform, *, sample_rate: int | None = None, name: str = ""
@@ -204,7 +199,7 @@ class Labeller:
         StorageError
             If object storage does not answer.
         """
-        return list(self._rows(self._labelled(recording, sample_rate, name)))
+        return list(self._answer.rows(self._labelled(recording, sample_rate, name)))
 
     def label_many(self, paths: Iterable[Path], *, progress: bool = False) -> Generator[Row, None, None]:
         """Label recordings side by side.
@@ -235,20 +230,10 @@ class Labeller:
         return self._many(paths, progress)
 
     def _many(self, paths: Iterable[Path], progress: bool) -> Generator[Row, None, None]:
-        """Yield the results of the engine, which come in any order, in the order of the recordings."""
-        engine = LocalEngine(self._spec, label_chunk, self._n_workers, self._workers.lend)
-        waiting: dict[int, list[Labelled]] = {}
-        next_index = 0
-        total = len(paths) if isinstance(paths, Sized) else None
-        chunks = chunked((recording_at(path).listed for path in paths), _CHUNK_SIZE)
-        with progress_bar(total, progress) as advance, contextlib.closing(engine.run(chunks)) as results:
-            for done in results:
-                waiting[done.chunk.index] = done.labelled
-                advance(len(done.labelled))
-                while next_index in waiting:
-                    for labelled in waiting.pop(next_index):
-                        yield from self._rows(labelled)
-                    next_index += 1
+        results = labelled_in_order(self._spec, paths, self._workers, self._n_workers, progress)
+        with contextlib.closing(results):
+            for labelled in results:
+                yield from self._answer.rows(labelled)
 
     def _labelled(self, given: Path | bytes | Waveform, sample_rate: int | None, name: str) -> Labelled:
         self._check_open()
@@ -259,24 +244,6 @@ class Labeller:
             (labelled,) = worker.label_batch([recording])
             return labelled
 
-    def _rows(self, labelled: Labelled) -> Iterator[Row]:
-        for result in map(self._answered, labelled.by_channel):
-            yield from (self._segments and result.segments) or (result.row,)
-
-    def _answered(self, labelled: Labelled) -> Labelled:
-        return labelled.with_emotions(self._choice) if self._choice else labelled
-
     def _check_open(self) -> None:
         if self._workers.is_closed:
             raise UsageError("this labeller is closed")
-
-
-def _choice(emotions: Iterable[str], classes: list[str]) -> EmotionChoice | None:
-    """Parse the emotions that the user gave, if any."""
-    if isinstance(emotions, str):
-        raise UsageError("emotions must be a list of names, not one name")
-    if not (names := tuple(emotions)):
-        return None
-    choice = EmotionChoice.parse(names, classes)
-    choice.check(classes)
-    return choice
