@@ -34,13 +34,16 @@ from emosense.storage.locations import redact
 
 
 class _Commands(TyperGroup):
-    """All commands, whose messages about a wrong choice are without the words of the library that checks it."""
+    """All commands. Their messages about arguments say what to give, without the words of the library behind them."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except typer.BadParameter as err:
-            err.message = err.message.removeprefix("Value error, ")
+            # A missing argument has no message of its own: its help says what to give.
+            err.message = err.message.removeprefix("Value error, ") or (
+                getattr(err.param, "help", "") or ""
+            ).removesuffix(".")
             raise
 
 

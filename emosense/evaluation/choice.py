@@ -60,7 +60,7 @@ class EmotionChoice:
         except ValueError as err:
             raise UsageError(str(err)) from err
         if len(wanted) < 2:
-            raise UsageError("at least two emotions are needed")
+            raise UsageError("choose at least two emotions, such as happy,sad")
         return cls((*(emotion for emotion in EMOTIONS if emotion in wanted), *own_emotions(wanted)))
 
     def check(self, classes: Collection[str]) -> None:

@@ -79,8 +79,10 @@ def _walk_local(
     """Walk a local folder, in order if there is a limit."""
     try:
         status = os.stat(root)
+    except FileNotFoundError as err:
+        raise UsageError(f"there is no file or folder {redact(root) or '(an empty name)'}: check the path") from err
     except OSError as err:
-        raise UsageError(f"cannot read {redact(root) or 'an empty name'}: {err.strerror}") from err
+        raise UsageError(f"cannot read {redact(root)}: {err.strerror}") from err
     if not stat.S_ISDIR(status.st_mode):
         if not is_regular(status):
             raise UsageError(f"{redact(root)} is neither a file nor a folder")

@@ -21,6 +21,7 @@ _SKIPPED: Final = {
     "outside": "links that lead out of the folder",
     "special": "special files",
 }
+_REMEDY: Final = ": give recordings, such as .wav, .mp3 or .flac files, or a folder that has some"
 
 
 @dataclasses.dataclass(slots=True)
@@ -231,5 +232,6 @@ def nothing_found(job: LabelJob, summary: Summary, outcome: str = "") -> Nothing
     """
     where = ", ".join(redact(location) for location in job.inputs) or "the list"
     skipped = f" (skipped: {_skipped(summary.ignored, 8)})" if summary.ignored else ""
-    skipped += links_hint(summary.ignored) + archives_hint(summary.ignored)
-    return NothingToDo(f"no audio in {where}{skipped}" + (f"; {redact(job.output)} {outcome}" if outcome else ""))
+    remedy = links_hint(summary.ignored) + archives_hint(summary.ignored) or _REMEDY
+    table = f"; {redact(job.output)} {outcome}" if outcome else ""
+    return NothingToDo(f"no audio in {where}{skipped}{remedy}{table}")

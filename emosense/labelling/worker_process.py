@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import errno
 import json
 import os
 import selectors
@@ -27,6 +28,8 @@ _START_TRIES: Final = 3
 _EXIT_TIMEOUT_S: Final = 10.0
 # How soon a worker is stopped once its result is no longer wanted.
 _CANCEL_POLL_S: Final = 0.25
+# Faults of a machine that has not enough memory, processes or open files.
+_SHORT_OF: Final = frozenset({errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE})
 _SINGLE_THREADED: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -109,7 +112,8 @@ class WorkerProcess:
                 bufsize=0,
             )
         except OSError as err:
-            raise WorkerDied("worker_crashed", f"{err.strerror}; fewer --workers may help") from err
+            hint = "; fewer --workers may help" if err.errno in _SHORT_OF else ""
+            raise WorkerDied("worker_crashed", f"{err.strerror}{hint}") from err
         model, spec = self._spec.model, self._spec
         self.send(
             {

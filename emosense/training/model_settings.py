@@ -77,5 +77,5 @@ def classes_of(emotions: tuple[str, ...], config: ModelConfig) -> tuple[str, ...
     except ValueError as err:
         raise UsageError(str(err)) from err
     if len(wanted) < 2:
-        raise UsageError("at least two emotions are needed")
+        raise UsageError("choose at least two emotions, such as happy,sad")
     return tuple(emotion for emotion in EMOTIONS if emotion in wanted)

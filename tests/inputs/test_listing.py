@@ -173,7 +173,7 @@ def test_a_name_with_a_zero_is_a_missing_file() -> None:
 
 
 def test_a_missing_folder_and_a_fifo_are_usage_errors(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"cannot read .*nowhere"):
+    with pytest.raises(UsageError, match=r"there is no file or folder .*nowhere: check the path"):
         listed(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UsageError, match="neither a file nor a folder"):

@@ -101,7 +101,8 @@ def test_the_table_does_not_depend_on_workers_or_other_recordings(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["nowhere"], 2, "cannot read nowhere"),
+        (["nowhere"], 2, "there is no file or folder nowhere: check the path"),
+        ([], 2, "Missing argument 'inputs'. Files, folders"),
         (["in", "-m", "nobody"], 7, "no model at nobody"),
         (["in", "-o", "out.xlsx"], 2, "out.xlsx"),
         (["in", "-o", "/proc/nope/out.csv"], 6, "cannot create the folder /proc/nope"),
@@ -269,7 +270,7 @@ def test_inputs_without_audio_have_their_summary_and_no_report(
     for _ in range(2):
         done = run(*command, cwd=tmp_path)
         assert done.returncode == 9
-        assert "no audio in in (skipped: 1 .txt)" in done.stderr
+        assert "no audio in in (skipped: 1 .txt): give recordings" in done.stderr
         summary = json.loads(done.stdout)
         assert (summary["exit_code"], summary["recordings"], summary["ignored"]) == (9, 0, {".txt": 1})
     assert not (tmp_path / "page.html").exists()

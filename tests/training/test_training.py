@@ -262,7 +262,7 @@ def test_a_model_does_not_replace_the_curves_of_an_evaluation(tmp_path: Path, re
         UsageError, match=r"holds curves\.json of something else: choose another folder, or --overwrite"
     ):
         train(job, Silent())
-    with pytest.raises(UsageError, match="cannot read nowhere"):
+    with pytest.raises(UsageError, match="no file or folder nowhere"):
         train(dataclasses.replace(job, overwrite=True), Silent())
 
 

@@ -89,7 +89,10 @@ def load_tables(
 
 
 def _without_labels(source: FeatureSource) -> UsageError:
-    return UsageError(f"no recording of {source.name} has a label: see emosense-batch train --help")
+    return UsageError(
+        f"no recording of {source.name} has a label: name the files as RAVDESS does, or give a table with the columns "
+        "path, emotion and speaker"
+    )
 
 
 def _unread(by_error: Counter[str]) -> str:
