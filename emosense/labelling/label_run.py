@@ -178,7 +178,7 @@ class LabelRun:
         if self.has_too_many_errors:
             n_done = f"{summary.n_recordings:,} of {summary.n_listed:,}"
             summary.failure = TooManyErrors(
-                f"{plural(self.n_errors, 'recording')} with errors are more than --max-errors {self.job.max_errors} "
+                f"{plural(self.n_errors, 'recording')} with errors, more than --max-errors {self.job.max_errors} "
                 f"allows; {redact(self.job.output)} has the {n_done} done so far"
             )
         elif not summary.n_recordings:

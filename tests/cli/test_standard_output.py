@@ -68,7 +68,7 @@ def test_messages_name_standard_output_and_not_where_the_table_lies_until_it_is_
     done = run("label", "a.wav", "-m", tiny_model, "-o", "-", "--max-errors", "0", "-q", cwd=tmp_path)
     assert (done.returncode, done.stdout.count("\n")) == (4, 2)
     assert done.stderr == (
-        "emosense-batch: 1 recording with errors are more than --max-errors 0 allows; standard output has the 1 of 1 "
+        "emosense-batch: 1 recording with errors, more than --max-errors 0 allows; standard output has the 1 of 1 "
         "done so far\n"
     )
 

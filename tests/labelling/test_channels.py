@@ -97,7 +97,7 @@ def test_a_split_run_is_resumed_and_its_choice_of_channels_is_part_of_its_key(jo
 def test_a_recording_counts_as_failed_once_and_only_if_no_channel_has_a_label(job: LabelJob) -> None:
     assert run_label_job(dataclasses.replace(job, max_errors="2")).failure is None
     stopped = run_label_job(dataclasses.replace(job, max_errors="1"))
-    assert "2 recordings with errors are more than --max-errors 1" in str(stopped.failure)
+    assert "2 recordings with errors, more than --max-errors 1" in str(stopped.failure)
 
 
 def test_mix_does_not_let_a_channel_without_speech_or_in_opposite_phase_change_the_label(job: LabelJob) -> None:
