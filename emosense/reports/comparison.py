@@ -17,7 +17,7 @@ from emosense.reports.evaluation_tables import score_text
 from emosense.reports.figure import Figure
 from emosense.reports.learning_curves import last_gap
 from emosense.reports.markup import Markup
-from emosense.reports.number_text import count, decimal, percent, points
+from emosense.reports.number_text import count, decimal, listed, percent, points
 from emosense.reports.paired_test import verdict_section, verdict_text
 from emosense.reports.style import COMPARED
 from emosense.reports.table import Table
@@ -59,7 +59,7 @@ def comparison_report(folders: Sequence[str], output: str, *, command: str = "")
     blocks = [*_warnings(evaluations, names, shared), *_verdicts(names, shared)]
     blocks += [page.section(heading, page.figures(items)) for heading, items in parts if items]
     title = f"{names[0]} against {' and '.join(names[1:])}"
-    page.write_page(output, title, " and ".join(map(redact, folders)), blocks, command=command)
+    page.write_page(output, title, listed([redact(folder) for folder in folders]), blocks, command=command)
     return tuple(item for _, items in parts for item in items)
 
 
@@ -156,15 +156,14 @@ def _warnings(evaluations: Sequence[Evaluation], names: Sequence[str], shared: S
             found.append(f"{name} was trained on other speakers of its recordings: its own score is not held out.")
     protocols = list(dict.fromkeys(str(each.metrics["protocol"]) for each in evaluations))
     if len(protocols) > 1:
-        listed = " and ".join(protocols)
-        found.append(f"The protocols differ ({listed}): the models were trained on different recordings.")
+        found.append(f"The protocols differ ({listed(protocols)}): the models were trained on different recordings.")
     if any(each.classes != evaluations[0].classes for each in evaluations):
         n_of = (f"{name} {len(each.classes)}" for each, name in zip(evaluations, names, strict=True))
         found.append(f"The numbers of emotions differ ({', '.join(n_of)}): more emotions are a harder task.")
     n, n_of_each = len(shared.labels), [len(each.labels) for each in evaluations]
     if n < max(n_of_each):
         found.append(
-            f"Only {count(n)} rows are in all evaluations, of {' and '.join(map(count, n_of_each))}; the paired test "
+            f"Only {count(n)} rows are in all evaluations, of {listed([count(n) for n in n_of_each])}; the paired test "
             "uses these."
         )
     return [page.warning(sentence) for sentence in found]

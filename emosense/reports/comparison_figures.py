@@ -18,7 +18,7 @@ from emosense.reports.confidence_figures import coverage_intervals, coverage_poi
 from emosense.reports.drawing import Series
 from emosense.reports.evaluation_data import Evaluation
 from emosense.reports.figure import Figure
-from emosense.reports.number_text import count, percent, points, share_text
+from emosense.reports.number_text import count, listed, percent, points, share_text
 from emosense.reports.score_intervals import recall_intervals
 from emosense.reports.style import COMPARED
 
@@ -100,7 +100,7 @@ def uar_figure(shared: Shared, names: Sequence[str]) -> Figure:
         score = float(uar(confusion_matrix(shared.labels, predicted, len(shared.classes))))
         interval = bootstrap_interval(shared.labels, predicted, shared.speakers, uar)
         rows.append((name, colour, score, interval))
-    scores = _listed([f"{percent(score)} for {name}" for name, _, score, _ in rows])
+    scores = listed([f"{percent(score)} for {name}" for name, _, score, _ in rows])
     caption = (
         f"On the {count(len(shared.labels))} rows that all predicted, the UAR is {scores}; the lines are 95 % "
         "intervals over actors."
@@ -195,7 +195,7 @@ def coverage_figure(evaluations: Sequence[Evaluation], names: Sequence[str]) -> 
         series.append(Series(name, colour, accuracy, coverage, intervals=coverage_intervals(evaluation, coverage)))
         half = next(a for c, a in zip(coverage, accuracy, strict=True) if c >= 0.5 - 1e-9)
         halves.append(f"{percent(half)} for {name}")
-    caption = f"On the most confident half of the recordings, the accuracy is {_listed(halves)}."
+    caption = f"On the most confident half of the recordings, the accuracy is {listed(halves)}."
     drawing = lines(
         series, x=(0, 1), y=(0, 1), x_format=share_text, y_format=share_text,
         x_label="share of recordings kept, most confident first", y_label="accuracy", has_points=True,
@@ -217,7 +217,3 @@ def letter_of(place: int) -> str:
         ``a``, ``b`` and so on.
     """
     return chr(ord("a") + place)
-
-
-def _listed(texts: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))

@@ -31,7 +31,7 @@ def score_text(score: dict[str, Any]) -> str:
     str
         Such as ``68.3 % ± 0.8``.
     """
-    spread = "" if score["sd"] is None else f" ± {100 * score['sd']:.1f}"
+    spread = "" if score["sd"] is None else f" ±\N{NO-BREAK SPACE}{100 * score['sd']:.1f}"
     return f"{percent(score['mean'])}{spread}"
 
 

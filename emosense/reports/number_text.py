@@ -1,7 +1,8 @@
-"""Numbers as the reports write them: counts, shares, points, decimals and durations."""
+"""Numbers as the reports write them: counts, shares, points, decimals, durations and enumerations."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 _NO_BREAK: Final = "\N{NO-BREAK SPACE}"
@@ -113,3 +114,19 @@ def share_text(value: float) -> str:
         Such as ``20 %``.
     """
     return f"{100 * value:.3g} %"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Write an enumeration: a; a and b; a, b and c.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        At least one.
+
+    Returns
+    -------
+    str
+        The enumeration.
+    """
+    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))

@@ -176,7 +176,7 @@ details ul{{margin:.3rem 0 .8rem;padding-left:1.2rem;font-size:.875rem}}
 @media(max-width:32rem){{.key-values{{grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.5rem}}
 table{{font-size:.8125rem}}:is(th,td),thead th{{white-space:normal;padding-left:.2rem;padding-right:.2rem}}
 thead th{{vertical-align:bottom}}:is(th,td):first-child{{min-width:4.2rem}}td.words,th.words{{min-width:5rem}}}}
-@media(max-width:26rem){{:is(table,.figures>.scroll table){{font-size:.75rem}}
+@media(max-width:28rem){{:is(table,.figures>.scroll table){{font-size:.75rem}}
 .scroll :is(th,td):first-child{{min-width:2.75rem}}
 .figures>.scroll :is(th,td){{padding-left:.15rem;padding-right:.15rem}}
 .scroll thead th{{font-size:.6875rem}}}}
