@@ -64,7 +64,7 @@ def feature_overlap(feature_table_path: str, emotions: Sequence[str] = EMOTIONS)
         drawn, is_log = _unskewed([group[:, column] for group in groups])
         x, curves = _curves(drawn)
         overlaps.append(mean_overlap(x, curves))
-        note = f"effect {percent(effect[column], 0)}, overlap {percent(overlaps[-1], 0)}"
+        note = f"effect {percent(effect[column])}, overlap {percent(overlaps[-1])}"
         series = [Series(name, name, curve.tolist()) for name, curve in zip(present, curves, strict=True)]
         panels.append((names[column] + (" (log)" if is_log else ""), note, x.tolist(), series))
     caption = (

@@ -17,7 +17,7 @@ def test_the_overlap_of_two_normal_densities_agrees_with_theory(tmp_path: Path) 
     figure = feature_overlap(feature_table(tmp_path / "f.parquet", 2.0))
     # Inman & Bradley 1989: 2 Phi(-d / 2); effect d^2 / (d^2 + 4) for two classes of equal size.
     overlap, effect = (
-        float(text) for text in re.findall(r"effect (\d+).%, overlap (\d+).%", figure.drawing.body)[0][::-1]
+        float(text) for text in re.findall(r"effect ([\d.]+).%, overlap ([\d.]+).%", figure.drawing.body)[0][::-1]
     )
     assert overlap == pytest.approx(100 * (1 + math.erf(-1 / math.sqrt(2))), abs=4)
     assert effect == pytest.approx(50, abs=4)
@@ -27,7 +27,7 @@ def test_the_overlap_of_two_normal_densities_agrees_with_theory(tmp_path: Path) 
 
 def test_a_feature_with_a_few_large_values_is_drawn_by_its_logarithm(tmp_path: Path) -> None:
     figure = feature_overlap(feature_table(tmp_path / "f.parquet", 2.0, is_skewed=True))
-    overlap = re.findall(r"mfcc_7 \(log\)<.*?overlap (\d+).%", figure.drawing.body)
+    overlap = re.findall(r"mfcc_7 \(log\)<.*?overlap ([\d.]+).%", figure.drawing.body)
     # The logarithm of a log-normal value is normal: the overlap is that of the test above.
     assert float(overlap[0]) == pytest.approx(100 * (1 + math.erf(-1 / math.sqrt(2))), abs=4)
     assert figure.drawing.body.count("(log)</text>") == 1
