@@ -157,6 +157,7 @@ padding:0;margin:.8rem 0}}
 .figures>.scroll :is(th,td){{padding-left:.3rem;padding-right:.3rem;white-space:normal}}
 .figures>.scroll :is(th,td):first-child{{padding-left:0}}
 .figures>.scroll thead th{{vertical-align:bottom}}
+@media(max-width:82rem){{.figures>.scroll :is(th,td){{padding-left:.15rem;padding-right:.15rem}}}}
 .figures>.scroll .words{{min-width:4.5rem}}
 @media(min-width:76rem){{.figures>.scroll td:not(.words,:first-child){{white-space:nowrap}}{_BALANCED}}}
 details .scroll tbody th{{overflow-wrap:anywhere}}
@@ -178,7 +179,6 @@ table{{font-size:.8125rem}}:is(th,td),thead th{{white-space:normal;padding-left:
 thead th{{vertical-align:bottom}}:is(th,td):first-child{{min-width:4.2rem}}td.words,th.words{{min-width:5rem}}}}
 @media(max-width:28rem){{:is(table,.figures>.scroll table){{font-size:.75rem}}
 .scroll :is(th,td):first-child{{min-width:2.75rem}}
-.figures>.scroll :is(th,td){{padding-left:.15rem;padding-right:.15rem}}
 .scroll thead th{{font-size:.6875rem}}}}
 """
 _PRINT: Final = (
