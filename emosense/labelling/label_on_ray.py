@@ -45,8 +45,8 @@ def packed(chunk: Chunk) -> bytes:
     """
     import pyarrow as pa
 
-    # Half the time of pickle, and both ends have the same Python: Ray refuses another. Version 2 looks for no repeats.
-    content = marshal.dumps((chunk.index, chunk.listed), 2)
+    # Half the time of pickle, and both ends have the same Python: Ray refuses another.
+    content = marshal.dumps((chunk.index, chunk.listed))
     return len(content).to_bytes(8, "little") + bytes(pa.compress(content, "zstd", asbytes=True))
 
 
