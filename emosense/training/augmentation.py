@@ -49,6 +49,8 @@ def augment(log_mel: Float32, rng: np.random.Generator, config: AugmentConfig) -
     varied = varied + equaliser(varied.shape[1], rng, config.eq_db)
     if rng.random() < config.noise_share:
         varied = add_noise(varied, rng, rng.uniform(*config.noise_db))
+    if config.rumble_share and rng.random() < config.rumble_share:
+        varied = add_rumble(varied, rng, rng.uniform(*config.rumble_db))
     if rng.random() < config.lowpass_share:
         varied[:, rng.integers(varied.shape[1] // 2, varied.shape[1]) :] = FLOOR_DB
     if config.highpass_share and rng.random() < config.highpass_share:
@@ -189,8 +191,34 @@ def add_noise(log_mel: Float32, rng: np.random.Generator, level_db: float) -> Fl
         In dB.
     """
     tilt_db = rng.uniform(-12, 4) * np.linspace(-1, 1, log_mel.shape[1])
+    return _with_noise(log_mel, rng, level_db + tilt_db)
+
+
+def add_rumble(log_mel: Float32, rng: np.random.Generator, level_db: float) -> Float32:
+    """Add noise that falls off from the lowest band on: what a high-pass filter leaves of wind, traffic and handling.
+
+    Parameters
+    ----------
+    log_mel : ndarray, shape (n_frames, n_bands), float32
+        In dB.
+    rng : numpy.random.Generator
+        Source of randomness.
+    level_db : float
+        Level in the lowest band relative to the peak, in dB; below 0.
+
+    Returns
+    -------
+    ndarray, shape (n_frames, n_bands), float32
+        In dB.
+    """
+    fall_db = rng.uniform(2, 10) * np.arange(log_mel.shape[1])
+    return _with_noise(log_mel, rng, level_db - fall_db)
+
+
+def _with_noise(log_mel: Float32, rng: np.random.Generator, level_db: NDArray[np.floating]) -> Float32:
+    """Add stationary noise whose mean level in each band is given, in dB."""
     # The noise power of a mel band varies by 2 to 4 dB from frame to frame.
-    noise_db = level_db + tilt_db + np.float32(3) * rng.standard_normal(log_mel.shape, np.float32)
+    noise_db = level_db + np.float32(3) * rng.standard_normal(log_mel.shape, np.float32)
     return _decibel(_power(log_mel) + _power(noise_db.astype(np.float32)))
 
 

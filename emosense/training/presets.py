@@ -158,6 +158,10 @@ _add(
     dataclasses.replace(_CNN, name="telephone", augment=AugmentConfig(highpass_share=0.15)),
     "the default for telephone lines, which cut off the lowest bands",
 )
+_add(
+    dataclasses.replace(_CNN, name="rumble", augment=AugmentConfig(rumble_share=0.3)),
+    "the default for wind, traffic and handling, which are loud in the lowest bands",
+)
 _add(dataclasses.replace(_CNN, name="no-augmentation", augment=None, mixup=0.0), "the default without augmentation")
 _add(
     dataclasses.replace(_CNN, name="attentive-pooling", architecture="residual-attentive"),

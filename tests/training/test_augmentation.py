@@ -10,8 +10,8 @@ import pytest
 from emosense.training.augmentation import FLOOR_DB, AugmentConfig, augment, change_tempo, fit_length, mix
 
 NOTHING = AugmentConfig(
-    tempo=0, pitch=0, formant=0, silence_frames=0, eq_db=0, noise_share=0, reverb_share=0, lowpass_share=0,
-    highpass_share=0, n_masks=0,
+    tempo=0, pitch=0, formant=0, silence_frames=0, eq_db=0, noise_share=0, rumble_share=0, reverb_share=0,
+    lowpass_share=0, highpass_share=0, n_masks=0,
 )  # fmt: skip
 
 
@@ -32,7 +32,13 @@ def test_with_everything_off_a_recording_is_itself() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_a_variant_is_a_log_mel_below_its_own_peak(seed: int) -> None:
     always = dataclasses.replace(
-        AugmentConfig(), noise_share=1.0, reverb_share=1.0, lowpass_share=1.0, highpass_share=1.0, n_masks=0
+        AugmentConfig(),
+        noise_share=1.0,
+        rumble_share=1.0,
+        reverb_share=1.0,
+        lowpass_share=1.0,
+        highpass_share=1.0,
+        n_masks=0,
     )
     varied = augment(log_mel(), rng(seed), always)
     assert varied.dtype == np.float32
@@ -54,6 +60,18 @@ def test_the_low_cut_reaches_where_telephone_lines_begin() -> None:
     n_cut = [int((varied == FLOOR_DB).all(axis=0).sum()) for varied in variants]
     # The eleventh of 128 mel bands from 50 Hz to 8 kHz lies at 300 Hz.
     assert min(n_cut) < 11 < max(n_cut) <= 20
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rumble_is_heard_in_the_lowest_bands_and_nowhere_else(seed: int) -> None:
+    quiet = np.full((90, 128), FLOOR_DB, np.float32)
+    quiet[:, 64] = 0
+    config = dataclasses.replace(NOTHING, rumble_share=1.0, rumble_db=(-30.0, -30.0))
+    risen_db = augment(quiet, rng(seed), config).mean(axis=0) - quiet.mean(axis=0)
+    assert 47 < risen_db[0] < 53
+    # It falls by 2 to 10 dB a band, so that it is at the floor from the 25th band on.
+    assert (np.diff(risen_db[:4]) < -1).all()
+    assert (risen_db[32:] < 1.5).all()
 
 
 def test_only_the_generator_decides() -> None:
