@@ -25,6 +25,9 @@ class _Mailbox:
     def put(self, news: Epoch | Estimate) -> None:
         self._kept.append(news)
 
+    def wait(self) -> None:
+        """Do nothing: whoever gets an answer knows that what was put before is kept."""
+
     def take(self) -> list[Epoch | Estimate]:
         taken, self._kept = self._kept, []
         return taken
@@ -80,7 +83,7 @@ def _deliver(mailbox: Any, listener: EpochListener) -> None:
 
 
 class Reporter:
-    """Reports how a training goes; it does not wait for the mailbox.
+    """Reports how a training goes; it waits for the mailbox only at the end.
 
     Parameters
     ----------
@@ -101,6 +104,13 @@ class Reporter:
         EqualEpochs
         """
         return EqualEpochs(self._network, self._mailbox.put.remote, self._mailbox.put.remote)
+
+    def wait(self) -> None:
+        """Wait a few seconds at most until all is in the mailbox: the lines of a short training would be lost."""
+        import ray
+
+        with contextlib.suppress(ray.exceptions.RayError):
+            ray.get(self._mailbox.wait.remote(), timeout=_ANSWER_S)
 
     def steps_done(self, config: StepsConfig, result: EpochResult) -> None:
         """Report an epoch of gradient steps.

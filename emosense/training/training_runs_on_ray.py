@@ -234,7 +234,7 @@ def train_rows(table: FeatureTable, classes: tuple[str, ...], run: TrainingRun, 
             on_pace=functools.partial(reporter.time_estimated, training.config),
         )
 
-    return fit(
+    network = fit(
         table.select(run.train),
         classes,
         run.config,
@@ -243,3 +243,5 @@ def train_rows(table: FeatureTable, classes: tuple[str, ...], run: TrainingRun, 
         run=train,
         on_epoch=reporter.equal_epochs(),
     )
+    reporter.wait()
+    return network
