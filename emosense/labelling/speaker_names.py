@@ -61,10 +61,10 @@ class SpeakerNames:
         -------
         bool
         """
-        if self._rule.is_channel:
+        if self._rule.is_channel or self.speaker_of(path):
             return True
-        return bool(self.speaker_of(path)) or any(
-            self._named(channel_key(os.fsencode(name), channel))
+        return self._table is not None and any(
+            _named(self._table, channel_key(os.fsencode(name), channel))
             for name in (path, absolute_location(path))
             for channel in range(1, MAX_CHANNELS + 1)
         )
@@ -90,18 +90,11 @@ class SpeakerNames:
         if self._table is not None:
             names = [os.fsencode(path), os.fsencode(absolute_location(path))]
             keys = [*(channel_key(name, channel) for name in names if channel is not None), *names]
-            return next(filter(None, map(self._named, keys)), "")
+            return next(filter(None, (_named(self._table, key) for key in keys)), "")
         folder = folder_of(path)
         if self._rule.is_channel:
             return "" if channel is None else f"{folder}, channel {channel}"
         return folder
-
-    def _named(self, key: bytes) -> str:
-        """Return the speaker that the table has for a path or a channel; empty if it has none, or there is no table."""
-        if self._table is None:
-            return ""
-        found = self._table.execute("SELECT speaker FROM named WHERE path = ?", (key,)).fetchone()
-        return found[0] if found else ""
 
 
 def _read_table(rule: SpeakerRule) -> ScratchDatabase:
@@ -119,6 +112,12 @@ def _read_table(rule: SpeakerRule) -> ScratchDatabase:
     if twice:
         raise UsageError(f"{rule.redacted} has two speakers for {_readable(twice[0])}")
     return database
+
+
+def _named(table: ScratchDatabase, key: bytes) -> str:
+    """Return the speaker that the table has for a path or a channel; empty if it has none."""
+    found = table.execute("SELECT speaker FROM named WHERE path = ?", (key,)).fetchone()
+    return found[0] if found else ""
 
 
 def folder_of(path: str) -> str:
