@@ -13,6 +13,7 @@ Memory is compared with that of the same driver for a thousand objects: what gro
 from __future__ import annotations
 
 import argparse
+import functools
 import http.server
 import importlib.util
 import os
@@ -219,6 +220,7 @@ def has_driver(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
+@functools.cache
 def measure(location: str, *options: str) -> tuple[int, float, float, float]:
     """Return the number of objects, seconds, CPU seconds and the peak of the memory in MB."""
     usage = processes.run([sys.executable, __file__, "--list", location, *options])

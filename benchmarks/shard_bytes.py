@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
+import functools
 import os
-import tarfile
-from collections.abc import Callable
 
 import fsspec
-from shards import parquet, zipped
+from shards import SHARDS, tar
 from tables import machine, markdown, write
 
 from emosense.inputs.archive_listing import open_archives
@@ -30,21 +28,7 @@ INSIDE = ListingConfig(inside="archives")
 # Recordings, and bytes of each: three seconds of 16 kHz, of 48 kHz in stereo and 24 bits, a minute, an hour of a call.
 SHAPES = ((800, 96_000), (100, 860_000), (40, 1_900_000), (12, 5_800_000), (4, 29_000_000))
 WORKERS = (1, 8, 64)
-
-
-def tar(files: dict[str, bytes], mode: str = "w") -> bytes:
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode=mode) as archive:  # type: ignore[call-overload]
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return content.getvalue()
-
-
-SHARDS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
-    "tar": tar, "tar.gz": lambda files: tar(files, "w:gz"), "zip": zipped, "parquet": parquet
-}  # fmt: skip
+PACKS = {"tar": tar, "tar.gz": functools.partial(tar, mode="w:gz")} | SHARDS
 
 
 def counted() -> list[int]:
@@ -79,7 +63,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", help="Markdown file (default: standard output)")
     args = parser.parse_args()
     state, asked, rows = machine(), counted(), []
-    for kind, pack in SHARDS.items():
+    for kind, pack in PACKS.items():
         for n, n_bytes in SHAPES:
             location = f"memory://shards/s.{kind}"
             shard = pack({f"{number:05d}.wav": os.urandom(n_bytes) for number in range(n)})

@@ -40,9 +40,9 @@ def recordings(n_files: int) -> dict[str, bytes]:
     return {f"{number // 500:03d}/{number:06d}.wav": voices[number % N_VOICES] for number in range(n_files)}
 
 
-def tar(files: dict[str, bytes]) -> bytes:
+def tar(files: dict[str, bytes], mode: str = "w") -> bytes:
     content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as archive:
+    with tarfile.open(fileobj=content, mode=mode) as archive:  # type: ignore[call-overload]
         for name, data in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
