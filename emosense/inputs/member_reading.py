@@ -176,7 +176,7 @@ class MemberReader:
 
 
 def _pieces(archive: RangeFile | UnpackedTar, start: int, size: int) -> Iterator[bytes]:
-    """Yield a part; a request fetches as far ahead as the archive has been told to."""
+    """Yield a part of an archive, piece by piece."""
     for at in range(start, start + size, _PIECE_BYTES):
         piece = archive.part(at, min(_PIECE_BYTES, start + size - at))
         if len(piece) < min(_PIECE_BYTES, start + size - at):
