@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup label lint types docstrings test check coverage docs pictures results serve-docs wheel try-wheel image lock \
+.PHONY: help setup label lint types docstrings test check coverage docs pictures results serve-docs wheel try-wheel image try-rayjob lock \
 	upgrade lowest clean
 
 # An environment that the tests can run in; any target that needs one makes it.
@@ -74,6 +74,9 @@ try-wheel: wheel ## Install the wheel into an empty environment and label sample
 
 image: ## Build the image with docker, podman or buildah, label samples/ in it, and check its size.
 	deploy/image.sh
+
+try-rayjob: | $(BIN)/ruff ## Run the pods of deploy/rayjob.yaml in the image that buildah has (root; see deploy/try_rayjob.py).
+	$(BIN)/python deploy/try_rayjob.py
 
 lock: ## Update the locks after a change of pyproject.toml; versions change only where they must.
 	$(COMPILE) pyproject.toml --extra test -o requirements-test.lock

@@ -45,7 +45,7 @@ def await_answer(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextlib.contextmanager
-def object_store(root: Path) -> Iterator[s3fs.S3FileSystem]:
+def object_store(root: Path, address: str = "127.0.0.1") -> Iterator[s3fs.S3FileSystem]:
     """A bucket ``audio``, with credentials only in the environment; its data is in a new folder."""
     master, volume, filer, s3, *grpc = free_ports(8)
     identity = {
@@ -56,7 +56,7 @@ def object_store(root: Path) -> Iterator[s3fs.S3FileSystem]:
     (root / "s3.json").write_text(json.dumps({"identities": [identity]}))
     (root / "data").mkdir()
     ports = {"master": master, "volume": volume, "filer": filer, "s3": s3}
-    command = [str(WEED), "server", f"-dir={root}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3"]
+    command = [str(WEED), "server", f"-dir={root}/data", f"-ip={address}", f"-ip.bind={address}", "-s3"]
     command += [f"-{name}.port={port}" for name, port in ports.items()]
     command += [f"-{name}.port.grpc={port}" for name, port in zip(ports, grpc, strict=True)]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={root}/s3.json", "-master.telemetry=false"]
@@ -64,13 +64,13 @@ def object_store(root: Path) -> Iterator[s3fs.S3FileSystem]:
     environment = {
         "AWS_ACCESS_KEY_ID": "tests",
         "AWS_SECRET_ACCESS_KEY": "tests-secret",
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{s3}",
+        "AWS_ENDPOINT_URL": f"http://{address}:{s3}",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     with open(root / "log", "wb") as log, patch.dict(os.environ, environment):
         server = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=root)
         try:
-            await_answer(f"http://127.0.0.1:{s3}/healthz", server, root / "log")
+            await_answer(f"http://{address}:{s3}/healthz", server, root / "log")
             fs = s3fs.S3FileSystem(use_listings_cache=False)
             fs.mkdir("audio")
             yield fs

@@ -19,6 +19,9 @@ import yaml
 
 from emosense._version import __version__
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "deploy"))
+from kuberay import RayJob, quantity
+
 REPOSITORY = Path(__file__).parents[1]
 LOCK = REPOSITORY / "deploy" / "requirements.lock"
 
@@ -381,3 +384,67 @@ def test_no_secret_stands_in_the_manifest() -> None:
     text = (REPOSITORY / "deploy" / "rayjob.yaml").read_text()
     assert not re.search(r"(?i)(secret_access_key|password|token)\s*[=:]\s*['\"]?[A-Za-z0-9/+]{16,}", text)
     assert {"head", "worker"} == {name for name, pod in pods().items() if "envFrom" in pod["containers"][0]}
+
+
+def rayjob(**changes: Any) -> RayJob:
+    changed = manifest()
+    changed["spec"] |= changes
+    return RayJob(changed, "one", "the-token", {"emosense-storage": {"AWS_ACCESS_KEY_ID": "the-key"}})
+
+
+@pytest.mark.parametrize(("name", "is_head", "n_cpus"), [("head", True, 0), ("worker", False, 8)])
+def test_ray_takes_the_options_that_kuberay_makes_of_the_manifest(name: str, is_head: bool, n_cpus: int) -> None:
+    from ray.scripts.scripts import start
+
+    container = getattr(rayjob(), name)()
+    limit, *words = shlex.split(container.command[-1])
+    assert [limit, *words[:2]] == ["ulimit", "-n", "65536;"]
+    options = start.make_context("start", words[4:]).params
+    assert words[2:4] == ["ray", "start"]
+    assert (options["head"], options["num_cpus"], options["block"]) == (is_head, n_cpus, True)
+    assert options["memory"] == quantity(pods()[name]["containers"][0]["resources"]["limits"]["memory"])
+    # The probes of the manifest ask the port that the agent gets.
+    for probe in container.probes.values():
+        assert probe["httpGet"]["port"] == options["dashboard_agent_listen_port"]
+
+
+def test_a_submitter_submits_the_entrypoint_once_and_follows_the_job() -> None:
+    command = rayjob(entrypoint=" python job.py \n").submitter("job-7").command[-1]
+    at = "--address http://one-head-svc.default.svc.cluster.local:8265"
+    assert command == (
+        f"if ! ray job status {at} job-7 >/dev/null 2>&1 ; "
+        f"then ray job submit {at} --no-wait --submission-id job-7 -- python job.py ; fi ; "
+        f"ray job logs {at} --follow job-7"
+    )
+
+
+def test_every_pod_gets_the_token_and_only_those_that_read_recordings_get_the_secret() -> None:
+    job = rayjob()
+    containers = [job.head(), job.wait_for_head(), job.worker(), job.submitter("job")]
+    assert {container.environment["RAY_AUTH_TOKEN"] for container in containers} == {"the-token"}
+    secret = {container.name for container in containers if "AWS_ACCESS_KEY_ID" in container.environment}
+    assert secret == {"one-head", "one-worker"}
+
+
+def test_what_runs_in_a_pod_follows_from_the_manifest() -> None:
+    job = rayjob()
+    group = job.manifest["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]
+    group["rayStartParams"] = {"num-cpus": "3"}
+    container = group["template"]["spec"]["containers"][0]
+    container["resources"] = {"limits": {"cpu": "1500m", "memory": "3Gi"}}
+    container["volumeMounts"] = [{"name": "scratch", "mountPath": "/scratch"}]
+    worker = job.worker()
+    assert worker.limits == {"cpu": 1.5, "memory": 3 * 2**30}
+    assert worker.volumes == {"/scratch": 10 * 2**30, "/dev/shm": 3 * 2**30}
+    assert f"--memory={3 * 2**30} --metrics-export-port=8080 --num-cpus=3" in worker.command[-1]
+
+
+@pytest.mark.parametrize(("text", "number"), [("500m", 0.5), ("2", 2), ("4Gi", 2**32), ("10M", 10**7)])
+def test_quantities_of_kubernetes(text: str, number: float) -> None:
+    assert quantity(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "4gi", "-1", "1.5 Gi"])
+def test_what_is_no_quantity_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a quantity"):
+        quantity(text)

@@ -1,0 +1,190 @@
+"""Try deploy/rayjob.yaml without Kubernetes: its pods, as KubeRay composes them, in containers of crun on this machine.
+
+    deploy/image.sh --base debian && make try-rayjob
+    .venv/bin/python deploy/try_rayjob.py RAVDESS       # and train an MLP on the recordings of this folder
+
+The image is that of `deploy/image.sh`, from the storage of buildah. Each pod has an address of its own and gets what
+the kubelet would give it: user and group, no capabilities, a read-only root, seccomp, its memory and its CPUs by
+cgroup, and emptyDirs of their size. The probes of the manifest are asked. The bucket is SeaweedFS. The head comes
+first, then the submitter, and a worker once the job runs, as the autoscaler would add it. Not here: the operator of
+KubeRay, and the autoscaler.
+
+Everything runs in namespaces of its own: nothing reaches a network, and all processes end with this one. Needs Linux,
+root, buildah, crun, `ip`, `nsenter` and `unshare`. Ends with 1 at the first step that fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from kuberay import RayJob
+from pods import SECCOMP, Node, Pod
+from trial import enter_namespaces, expect
+
+REPOSITORY: Final = Path(__file__).resolve().parents[1]
+# A step that takes longer has failed.
+STEP_S: Final = 300.0
+
+
+def main() -> None:
+    """Run the steps, in new namespaces."""
+    if not SECCOMP.exists():
+        sys.exit(f"this needs {SECCOMP}, of the package containers-common")
+    enter_namespaces("buildah", "crun", "nsenter")
+    recordings = Path(sys.argv[1]).resolve() if sys.argv[1:] else None
+    manifest = yaml.safe_load((REPOSITORY / "deploy" / "rayjob.yaml").read_text())
+    sys.path.insert(0, str(REPOSITORY / "tests"))
+    from seaweed import object_store
+
+    image = manifest["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][0]["image"]
+    if subprocess.run(["buildah", "inspect", "--type", "image", image], capture_output=True).returncode:
+        sys.exit(f"buildah has no image {image}: run deploy/image.sh first")
+    with tempfile.TemporaryDirectory() as folder, Node(Path(folder), image) as node:
+        (node.folder / "bucket").mkdir()
+        with object_store(node.folder / "bucket", node.address) as store:
+            storage = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+            job = RayJob(manifest, "emosense-label-x7k2p", secrets.token_urlsafe(32), {"emosense-storage": storage})
+            try:
+                try_job(node, job, store, recordings)
+            except (SystemExit, subprocess.TimeoutExpired):
+                for pod in node.pods:
+                    print(f"--- {pod.name}", *pod.log.read_text(errors="replace").splitlines()[-40:], sep="\n")
+                raise
+
+
+def try_job(node: Node, job: RayJob, store: Any, recordings: Path | None) -> None:
+    """Start the pods of a RayJob, and check what its job leaves in the bucket."""
+    source, output = (word for word in job.manifest["spec"]["entrypoint"].split() if word.startswith("s3://"))
+    store.mkdir(source.split("/")[2])
+    samples = sorted(path for path in (REPOSITORY / "samples").iterdir() if path.name.startswith("voice-"))
+    for path in samples:
+        store.put_file(str(path), f"{source}/{path.name}")
+
+    with step("the head is ready"):
+        head = node.start(job.head())
+        node.hosts[job.head_service] = head.address
+        wait_for(lambda: any(head.answers["readinessProbe"]), "its readiness probe is answered")
+    api = f"http://{head.address}:8265"
+    with step("requests without the token, or with another, are refused"):
+        refused = (status(f"{api}/api/jobs/"), status(f"{api}/api/jobs/", "another"))
+        expect(refused == (401, 403), f"status {refused[0]}, and {refused[1]}")
+        expect(status(f"{api}/api/gcs_healthz") == 200, "only the question for its health is answered")
+    with step("a submitter with another token fails"):
+        other = replace(job, token="wrong").submitter("job-0")
+        expect(node.run(other, STEP_S) != 0, "exit code not 0")
+
+    with step("the job runs, and its worker is ready"):
+        first = node.start(job.submitter("job-1"))
+        wait_for(lambda: job_status(api, job, "job-1") == "RUNNING", "the job runs")
+        worker = node.add(job.wait_for_head().name)
+        worker.start(job.wait_for_head())
+        expect(worker.wait(STEP_S) == 0, "the first container of its pod has seen the head")
+        worker.start(job.worker())
+        wait_for(lambda: any(worker.answers["readinessProbe"]), "its readiness probe is answered")
+    for pod in (head, worker):
+        check_security(pod, job)
+    with step("the submitter ends"):
+        expect(first.wait(STEP_S) == 0, "exit code 0")
+        expect(job_status(api, job, "job-1") == "SUCCEEDED", "the job has succeeded")
+        table = store.cat_file(output)
+        rows = list(csv.DictReader(io.StringIO(table.decode(), newline="")))
+        expect([row["path"] for row in rows] == [f"{source}/{path.name}" for path in samples], f"{len(rows)} rows")
+        expect({row["status"] for row in rows} == {"ok"}, "each ok")
+    with step("the submitter again, as submitterConfig would run it"):
+        expect(node.run(job.submitter("job-1"), STEP_S) == 0, "exit code 0")
+    with step("the job again, as backoffLimit would run it"):
+        expect(node.run(job.submitter("job-2"), STEP_S) == 0, "exit code 0")
+        expect(store.cat_file(output) == table, "the table has stayed as it was")
+    with step("a job that fails"):
+        absent = f"python /app/jobs/label.py {source}-absent -o {output}"
+        node.run(with_entrypoint(job, absent).submitter("job-3"), STEP_S)
+        expect(job_status(api, job, "job-3") == "FAILED", "its status, by which KubeRay decides, is FAILED")
+    if recordings:
+        for path in sorted(recordings.rglob("Actor_*/*.*")):
+            store.put_file(str(path), f"{source}-ravdess/{path.relative_to(recordings)}")
+        train = f"python /app/jobs/train_mlp.py {source}-ravdess -o {output}.mlp --preset reference"
+        with step("a job that trains"):
+            expect(node.run(with_entrypoint(job, train).submitter("job-4"), STEP_S) == 0, "exit code 0")
+            expect(store.exists(f"{output}.mlp/model.json"), "the model is in the bucket")
+    with step("the probes"):
+        for pod in (head, worker):
+            answers = pod.answers["livenessProbe"]
+            wait_for(partial(bool, answers), f"{pod.name} is asked")
+            end = [False] * job.head().probes["livenessProbe"]["failureThreshold"]
+            ends = any(answers[first : first + len(end)] == end for first in range(len(answers)))
+            expect(not ends and pod.is_running(), f"it lives: {sum(answers)} of {len(answers)} times it said so")
+            print(f"  {pod.peak_bytes() / 2**30:.1f} GiB of memory at most", flush=True)
+
+
+def with_entrypoint(job: RayJob, entrypoint: str) -> RayJob:
+    """Return a RayJob that runs another command."""
+    return replace(job, manifest=job.manifest | {"spec": job.manifest["spec"] | {"entrypoint": entrypoint}})
+
+
+def check_security(pod: Pod, job: RayJob) -> None:
+    """Check from outside what the kernel says of a container's processes."""
+    said = pod.kernel_status()
+    user = str(job.head().pod_security["runAsUser"])
+    with step(f"{pod.name} has no rights"):
+        expect(set(said["Uid"].split()) == {user}, f"user {user}")
+        expect({int(said[name], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}, "no capability")
+        expect((said["NoNewPrivs"], said["Seccomp"]) == ("1", "2"), "no new privileges, and a filter of system calls")
+        expect(pod.execute("touch", "/app/x") != 0 == pod.execute("touch", "/tmp/x"), "writes to /tmp alone")
+
+
+def status(url: str, token: str | None = None) -> int:
+    """Return the status of a request, as the operator makes it."""
+    request = urllib.request.Request(url, headers={"x-ray-authorization": f"Bearer {token}"} if token else {})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as err:
+        return err.code
+
+
+def job_status(api: str, job: RayJob, name: str) -> str:
+    """Return what the job server says of a job, as the operator asks it."""
+    header = {"x-ray-authorization": f"Bearer {job.token}"}
+    with contextlib.suppress(urllib.error.HTTPError):
+        request = urllib.request.Request(f"{api}/api/jobs/{name}", headers=header)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return str(json.load(answer)["status"])
+    return "unknown"
+
+
+def wait_for(holds: Callable[[], object], what: str) -> None:
+    """Wait until something holds, within the time of a step."""
+    end_s = time.monotonic() + STEP_S
+    while not (seen := holds()) and time.monotonic() < end_s:
+        time.sleep(0.5)
+    expect(bool(seen), what)
+
+
+@contextlib.contextmanager
+def step(name: str) -> Iterator[None]:
+    """Print the name of a step, and how long it took."""
+    print(f"{name} ...", flush=True)
+    began_s = time.monotonic()
+    yield
+    print(f"  {time.monotonic() - began_s:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
