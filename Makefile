@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup label lint types docstrings test check coverage docs pictures results serve-docs wheel try-wheel image try-rayjob lock \
+.PHONY: help setup label lint types docstrings test check coverage docs pictures results serve-docs wheel try-wheel image try-rayjob try-aws lock \
 	upgrade lowest clean
 
 # An environment that the tests can run in; any target that needs one makes it.
@@ -78,10 +78,13 @@ image: ## Build the image with docker, podman or buildah, label samples/ in it, 
 try-rayjob: | $(BIN)/ruff ## Run the pods of deploy/rayjob.yaml in the image that buildah has (root; see deploy/try_rayjob.py).
 	$(BIN)/python deploy/try_rayjob.py
 
+try-aws: | $(BIN)/ruff ## Try cluster.yaml on this machine, against a stand-in for AWS (needs Linux, root, ip, rsync, unshare).
+	$(BIN)/python deploy/try_aws.py samples
+
 lock: ## Update the locks after a change of pyproject.toml; versions change only where they must.
 	$(COMPILE) pyproject.toml --extra test -o requirements-test.lock
 	echo hatchling | $(COMPILE) pyproject.toml - -c requirements-test.lock -o requirements.lock
-	printf 'hatchling\nray[default]\n' | $(COMPILE) pyproject.toml --extra s3 --extra train - -c requirements-test.lock \
+	printf 'hatchling\nray[default]\nboto3\n' | $(COMPILE) pyproject.toml --extra s3 --extra train - -c requirements-test.lock \
 		-o deploy/requirements.lock
 	echo 'filelock<4' | $(COMPILE) --upgrade --resolution lowest-direct pyproject.toml --extra test - -o requirements-lowest.lock
 

@@ -146,6 +146,17 @@ def test_the_cluster_installs_a_lock_that_reads_the_storage_of_its_own_submit_li
     assert "s3fs" in {name for name, _ in pins(lock)}
 
 
+def test_the_lock_has_what_ray_installs_on_a_head_by_itself() -> None:
+    from ray.autoscaler._private.util import prepare_config
+
+    config = prepare_config(yaml.safe_load((REPOSITORY / "cluster.yaml").read_text()))
+    added = [command for command in config["head_setup_commands"] if command not in config["setup_commands"]]
+    packages = {name for command in added for name in re.findall(r"'([a-z0-9]+)[=<>]", command)}
+    # Where it is not locked, pip puts the newest beside it, with another botocore than s3fs can use.
+    assert packages == {"boto3"}
+    assert packages <= {name for name, _ in pins(LOCK)}
+
+
 @pytest.mark.parametrize(("code", "expected"), [(0, 0), (3, 0), (1, 1), (2, 2), (4, 4), (5, 5), (143, 143)])
 def test_a_job_with_a_complete_table_has_succeeded(code: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def label(command: list[str]) -> None:
