@@ -113,8 +113,8 @@ def set_up(folder: Path) -> None:
     os.environ.update(
         TRY_AWS_FOLDER=str(folder), PATH=paths, HOME=str(folder / "home"), RAY_AUTH_MODE="token",
         AWS_ENDPOINT_URL="http://127.0.0.1:5000", AWS_DEFAULT_REGION=REGION, AWS_EC2_METADATA_DISABLED="true",
-        AWS_ACCESS_KEY_ID="none", AWS_SECRET_ACCESS_KEY="none", RAY_TMPDIR=str(folder / "ray"),
-        # Ray keeps there what it learned of AWS.
+        AWS_ACCESS_KEY_ID="none", AWS_SECRET_ACCESS_KEY="none",
+        # Of Ray's sessions, and for what it learned of AWS.
         TMPDIR=str(folder / "tmp"),
     )  # fmt: skip
 
