@@ -1,8 +1,9 @@
 """The segments of a recording -> its timeline: emotion and confidence over time, channel by channel.
 
-A timeline has lines of the same length in time, one below the other, as text has. In a line, every emotion has a row of
-its own, so that it is known by its place and not only by its colour; the height of a bar is the confidence. Places
-across are percentages of the line, so that letters keep their size on any screen.
+A recording of up to ten minutes fills one line; a longer one has lines of the same length in time, one below the other,
+as text has. In a line, every emotion has a row of its own, so that it is known by its place and not only by its colour;
+the height of a bar is the confidence. Places across are percentages of the line, so that letters keep their size on any
+screen.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _AXIS: Final = 18.0
 _MOST_LINES: Final = 6
 # A line has at most so many bars; more segments than that are drawn together.
 _MOST_BARS: Final = 300
-# Length of a line and distance of its ticks, in seconds. A recording of up to ten minutes has one line.
+# Greatest length of a line and distance of its ticks, in seconds. A recording of up to ten minutes has one line.
 _LINES: Final = (
     (5, 1), (10, 2), (20, 5), (30, 5), (60, 10), (120, 20), (180, 30), (300, 60), (600, 120), (1200, 300), (1800, 300),
     (3600, 600), (7200, 1200), (14_400, 3600), (28_800, 7200),
@@ -61,7 +62,7 @@ def clock(time_s: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def line_length(length_s: float) -> tuple[int, int]:
+def line_length(length_s: float) -> tuple[float, int]:
     """Return the length of the lines of a recording, and the distance of their ticks.
 
     Parameters
@@ -71,11 +72,14 @@ def line_length(length_s: float) -> tuple[int, int]:
 
     Returns
     -------
-    tuple of (int, int)
-        In seconds: one line for ten minutes, six lines of ten minutes for an hour, at most seven up to two days.
+    tuple of (float, int)
+        In seconds: one line as long as the recording up to ten minutes, six lines of ten minutes for an hour, at most
+        seven up to two days.
     """
     for line_s, tick_s in _LINES:
-        if length_s <= line_s or (line_s >= _ONE_LINE_S and length_s <= (_MOST_LINES + 1) * line_s):
+        if length_s <= line_s <= _ONE_LINE_S:
+            return length_s or line_s, tick_s
+        if line_s >= _ONE_LINE_S and length_s <= (_MOST_LINES + 1) * line_s:
             return line_s, tick_s
     return _LINES[-1]
 
@@ -155,7 +159,7 @@ def _line(
     rows = _ROW * len(emotions)
     names, plot, top = [], [], 0.0
     for channel, bars in channels:
-        if channel:
+        if channel and len(channels) > 1:
             plot.append(element("text", text(f"channel {channel}"), x=0, y=top + 11, class_="minor"))
             top += _CHANNEL
         for place, emotion in enumerate(emotions):
@@ -213,10 +217,9 @@ def _bar(
 
 def _ticks(from_s: float, line_s: float, tick_s: float, top: float) -> Markup:
     parts = []
-    n_ticks = round(line_s / tick_s)
-    for place in range(n_ticks + 1):
-        x = _percent(place / n_ticks)
-        anchor = "middle" if 0 < place < n_ticks else "end" if place else ""
+    for place in range(math.floor(line_s / tick_s + 1e-9) + 1):
+        x = _percent(place * tick_s / line_s)
+        anchor = "end" if x == "100%" else "middle" if place else ""
         parts.append(element("line", x1=x, x2=x, y1=0, y2=top + 3, class_="grid"))
         # A narrow screen has room for every second one.
         class_ = f"minor {anchor}{' fine' if place % 2 else ''}"

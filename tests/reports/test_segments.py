@@ -74,9 +74,19 @@ def test_short_segments_are_drawn_together_and_the_emotion_with_most_speech_stan
     assert len(spans(rows, 1.0)) == 30
 
 
-@pytest.mark.parametrize(("length_s", "line_s"), [(8, 10), (599, 600), (3600, 600), (3605, 600), (90_000, 14_400)])
-def test_lines_have_a_round_length(length_s: float, line_s: int) -> None:
+@pytest.mark.parametrize(("length_s", "line_s"), [(8.5, 8.5), (599, 599), (601, 600), (3605, 600), (90_000, 14_400)])
+def test_a_short_recording_fills_its_line_and_the_lines_of_a_long_one_have_a_round_length(
+    length_s: float, line_s: float
+) -> None:
     assert line_length(length_s)[0] == line_s
+
+
+def test_a_short_recording_has_no_empty_time_behind_it(tmp_path: Path) -> None:
+    page = page_of(tmp_path, [segment("a.wav", 0.0, "sad", length_s=4.0), segment("a.wav", 4.0, "calm", length_s=3.5)])
+    (pause,) = (values for values in page.all("rect") if values["class"] == "pause")
+    assert (pause["x"], pause["width"]) == ("0%", "100%")
+    times = re.findall(r">(\d+:\d\d)<", page.source)
+    assert times[:4] == ["0:00", "0:02", "0:04", "0:06"]
 
 
 def test_channels_have_rows_of_their_own(tmp_path: Path) -> None:
