@@ -78,6 +78,7 @@ def lines(
     y_label: str,
     diagonal: str = "",
     has_points: bool = False,
+    counts_x: bool = False,
 ) -> Drawing:
     """Draw lines.
 
@@ -95,6 +96,8 @@ def lines(
         Meaning of a dashed line where x equals y; empty for no such line.
     has_points : bool
         Whether the values are marked as points.
+    counts_x : bool
+        Whether the horizontal axis counts: it then has no fractions.
 
     Returns
     -------
@@ -103,7 +106,8 @@ def lines(
     """
     key = legend(series)
     frame = Frame(key.height + 24, 170, x, y)
-    parts = [key.body, axes(frame, [(tick, x_format(tick)) for tick in ticks(*x)], y_format, x_label, y_label)]
+    marks = [(tick, x_format(tick)) for tick in ticks(*x) if not (counts_x and tick % 1)]
+    parts = [key.body, axes(frame, marks, y_format, x_label, y_label)]
     if diagonal:
         ends = {"x1": frame.at_x(x[0]), "y1": frame.at_y(y[0]), "x2": frame.at_x(x[1]), "y2": frame.at_y(y[1])}
         parts.append(element("line", title(diagonal), **ends, class_="mark"))

@@ -13,7 +13,7 @@ from emosense.reports.label_table import LabelRow
 from emosense.reports.markup import EMPTY, Markup, element, name, text
 from emosense.reports.number_text import count, decimal, percent, seconds
 from emosense.reports.table import Table
-from emosense.reports.tally import Tally
+from emosense.reports.tally import N_FILES_A_CODE, Tally
 from emosense.storage.cells import original_path
 from emosense.storage.schemes import is_url
 
@@ -107,7 +107,7 @@ def error_figure(tally: Tally) -> Figure:
         Bar(code, "second", errors.n, f"{count(errors.n)} ({percent(errors.n / total)})") for code, errors in ordered
     ]
     caption = (
-        f"{plural(total, 'recording')} could not be labelled, or only in part; "
+        f"{plural(total, tally.noun)} could not be labelled, or only in part; "
         f"the most frequent reason is {ordered[0][0]} ({count(ordered[0][1].n)})."
     )
     return Figure("errors", "Problems by error code", caption, bars(rows, maximum=ordered[0][1].n))
@@ -132,12 +132,14 @@ def errors(tally: Tally, items: list[Figure | Table]) -> list[Markup]:
         return []
     figure = error_figure(tally)
     items.append(figure)
+    # A short list is open, on paper too.
+    is_short = sum(found.n for found in tally.errors.values()) <= N_FILES_A_CODE
     lists = []
     for code, found in sorted(tally.errors.items(), key=lambda item: (-item[1].n, item[0])):
         lines = [element("li", name(row.name), text(f": {row.error}" if row.error else "")) for row in found.files]
         n_more = found.n - len(found.files)
         if n_more:
             lines.append(element("li", text(f"and {count(n_more)} more"), class_="rest"))
-        summary = element("summary", text(f"{code}: {plural(found.n, 'recording')}"))
-        lists.append(element("details", summary, element("ul", *lines)))
+        summary = element("summary", text(f"{code}: {plural(found.n, tally.noun)}"))
+        lists.append(element("details", summary, element("ul", *lines), open=is_short))
     return [page.section("Problems", page.figures([figure], element("div", *lists)))]

@@ -6,6 +6,7 @@ Every section appends its figures and tables to the given list and returns its m
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +26,8 @@ from emosense.reports.tally import Groups, Tally
 
 _N_GROUPS: Final = 15
 _N_BINS: Final = 20
+# More emotions that are equally frequent are counted, not named.
+_MOST_NAMES: Final = 3
 _LONG_UNITS: Final = ((3600, "h"), (60, "min"))
 
 
@@ -50,7 +53,7 @@ def emotions(tally: Tally, items: list[Figure | Table]) -> Markup:
         median = float(np.median(values)) if len(values) else None
         time_s = seconds(tally.decoded_ms[place] / 1000)
         cells.append([name, count(len(values)), percent(len(values) / total), time_s, decimal(median)])
-    header = ("emotion", "recordings", "share", "audio", "median")
+    header = ("emotion", f"{tally.noun}s", "share", "audio", "median")
     table = Table("emotions-table", "Emotions and median confidence", header, cells)
     shown: list[Figure | Table] = [_emotion_figure(tally), _confidence_figure(tally), table]
     items += shown
@@ -63,7 +66,7 @@ def _emotion_figure(tally: Tally) -> Figure:
     order = sorted(range(len(counts)), key=lambda place: -counts[place])
     n_most = counts[order[0]]
     first = [tally.emotions[place] for place in order if counts[place] == n_most]
-    share = f"{percent(n_most / total)} of the {plural(total, 'labelled recording')}"
+    share = f"{percent(n_most / total)} of the {plural(total, f'labelled {tally.noun}')}"
     if len(first) > 1:
         names = f"{', '.join(first[:-1]).capitalize()} and {first[-1]}"
         caption = f"{names} are the most frequent labels with {share} each"
@@ -75,7 +78,7 @@ def _emotion_figure(tally: Tally) -> Figure:
         Bar(name, emotion_colour(place), counts[place], f"{count(counts[place])} ({percent(counts[place] / total)})")
         for place, name in enumerate(tally.emotions)
     ]
-    return Figure("emotions", "Recordings by emotion", f"{caption}.", bars(rows, maximum=max(counts)))
+    return Figure("emotions", f"{tally.noun.capitalize()}s by emotion", f"{caption}.", bars(rows, maximum=max(counts)))
 
 
 def groups(tally: Tally, items: list[Figure | Table]) -> list[Markup]:
@@ -93,14 +96,14 @@ def groups(tally: Tally, items: list[Figure | Table]) -> list[Markup]:
     list of Markup
         The section, if any.
     """
-    found = []
+    found: list[Figure | Table] = []
     # A folder for each speaker: the bars would be the same.
     is_same = list(tally.speakers.counts.values()) == list(tally.folders.counts.values())
     if len(tally.folders.counts) > 1 or any(tally.folders.rest):
-        found.append(_group_figure("folders", "folder", tally.folders, tally, _common_folder(tally.folders)))
+        found += _group_items("folders", "folder", tally.folders, tally)
     if len(tally.speakers.counts) > 1 and not is_same:
         noun = "speaker" if tally.n_speakers else "parent folder"
-        found.append(_group_figure("speakers", noun, tally.speakers, tally, _common_folder(tally.speakers)))
+        found += _group_items("speakers", noun, tally.speakers, tally)
     items += found
     return [page.section("By folder and speaker", page.figures(found))] if found else []
 
@@ -112,7 +115,8 @@ def _common_folder(groups: Groups) -> str:
     return head + slash
 
 
-def _group_figure(name: str, noun: str, groups: Groups, tally: Tally, common: str) -> Figure:
+def _group_items(name: str, noun: str, groups: Groups, tally: Tally) -> tuple[Figure, Table]:
+    common = _common_folder(groups)
     stack = [Series(each, emotion_colour(place), ()) for place, each in enumerate(tally.emotions)]
     largest, others, n_others = groups.largest(_N_GROUPS)
     rows = [(group.removeprefix(common) or ".", values, count(sum(values))) for group, values in largest]
@@ -120,15 +124,29 @@ def _group_figure(name: str, noun: str, groups: Groups, tally: Tally, common: st
         more = "more than " if any(groups.rest) else ""
         rows.append((f"{more}{plural(n_others, f'other {noun}')}", others, count(sum(others))))
     share = sum(sum(values) for _, values in largest) / tally.n
-    caption = f"The {len(largest)} largest {noun}s hold {percent(share)} of the recordings"
+    caption = f"The {len(largest)} largest {noun}s hold {percent(share)} of the {tally.noun}s"
     if n_others == 0:
         caption = (
-            f"{plural(len(largest), noun).capitalize()}, the largest with {plural(sum(largest[0][1]), 'recording')}"
+            f"{plural(len(largest), noun).capitalize()}, the largest with {plural(sum(largest[0][1]), tally.noun)}"
         )
     within = f"; under {common}" if common else ""
-    return Figure(
-        name, f"Emotions by {noun}", f"{caption}{within}.", stacked_bars(rows, [*stack, Series("no label", "none", ())])
+    drawing = stacked_bars(rows, [*stack, Series("no label", "none", ())])
+    cells = [(group, n_rows, *_most_frequent(tally, values)) for group, values, n_rows in rows]
+    header = (noun, f"{tally.noun}s", "share", "most frequent")
+    return (
+        Figure(name, f"Emotions by {noun}", f"{caption}{within}.", drawing),
+        Table(f"{name}-table", f"Most frequent emotion by {noun}", header, cells, n_words=1),
     )
+
+
+def _most_frequent(tally: Tally, values: Sequence[int]) -> tuple[str, str]:
+    """Return the share of the most frequent emotion among the labels of a group, and its name, or theirs if equal."""
+    counts = values[: len(tally.emotions)]
+    most = max(counts)
+    if not most:
+        return decimal(None), ""
+    names = [name for name, n in zip(tally.emotions, counts, strict=True) if n == most]
+    return percent(most / sum(counts)), ", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} tied"
 
 
 def _confidence_figure(tally: Tally) -> Figure:
@@ -146,7 +164,7 @@ def _confidence_figure(tally: Tally) -> Figure:
     )
     drawing = histogram(
         edges.tolist(), series, x_ticks=[(tick, f"{tick:g}") for tick in ticks(0, 1)],
-        y_format=lambda value: f"{value:,g}", x_label="confidence", y_label="recordings",
+        y_format=lambda value: f"{value:,g}", x_label="confidence", y_label=f"{tally.noun}s",
     )  # fmt: skip
     return Figure("confidence", "Confidence of the labels", caption, drawing)
 

@@ -63,9 +63,9 @@ def label_report(
     tally = count_labels(read_labels(table_path, own), own)
     items: list[Figure | Table] = []
     blocks = [_key_values(tally)]
-    if manifest and manifest["counts"]["recordings"] != tally.n:
+    if manifest and manifest["counts"]["recordings"] != tally.n_recordings:
         blocks.append(page.warning(_mismatch(manifest, tally)))
-    elif manifest and manifest["counts"].get("listed", tally.n) > tally.n:
+    elif manifest and manifest["counts"].get("listed", 0) > tally.n_recordings:
         blocks.append(page.warning(_cut_off(manifest, tally)))
     if manifest and manifest["counts"].get("counts_time"):
         # Most of the speech is in long recordings: how much of it there is says more than how many recordings.
@@ -75,9 +75,10 @@ def label_report(
     if segments_path is not None:
         blocks += sections(tally_segments(read_segments(segments_path)), output)
         script = SCRIPT
-    blocks += [label_sections.emotions(tally, items)] if sum(tally.by_emotion) else []
+    # Of a single row, the key values have said everything.
+    blocks += [label_sections.emotions(tally, items)] if sum(tally.by_emotion) and tally.n > 1 else []
     blocks += label_sections.groups(tally, items)
-    blocks += [label_sections.durations(tally, items)] if tally.durations else []
+    blocks += [label_sections.durations(tally, items)] if len(tally.durations) > 1 else []
     blocks += quality_section.quality(tally, items)
     blocks += clips.certainty(tally, output)
     blocks += choice_section.recordings_to_label(tally, table_path, output)
@@ -85,7 +86,7 @@ def label_report(
     blocks.append(purpose(manifest["model"] if manifest else {}))
     if manifest:
         blocks.append(_run(manifest, tally))
-    heading = f"Emotions in {plural(tally.n, 'recording')}"
+    heading = f"Emotions in {plural(tally.n_recordings, 'recording')}"
     subtitle = f"Label report of {redact(table_path)}"
     page.write_page(output, heading, subtitle, blocks, command=command, script=script)
     return tuple(items)
@@ -122,22 +123,23 @@ def read_manifest(location: str) -> dict[str, Any]:
 def _mismatch(manifest: dict[str, Any], tally: Tally) -> str:
     return (
         f"The manifest counts {plural(manifest['counts']['recordings'], 'recording')} and the table has "
-        f"{count(tally.n)}: they are from different runs, or the table was changed afterwards."
+        f"{count(tally.n_recordings)}: they are from different runs, or the table was changed afterwards."
     )
 
 
 def _cut_off(manifest: dict[str, Any], tally: Tally) -> str:
     return (
-        f"The table is incomplete: it holds {count(tally.n)} of the {count(manifest['counts']['listed'])} recordings "
-        "in the inputs, because --max-errors stopped the run."
+        f"The table is incomplete: it holds {count(tally.n_recordings)} of the {count(manifest['counts']['listed'])} "
+        "recordings in the inputs, because --max-errors stopped the run."
     )
 
 
 def _key_values(tally: Tally) -> Markup:
     n_labelled, n_errors = sum(tally.by_emotion), tally.by_status["error"]
     durations = tally.duration_s()
+    of_channels = f"with {plural(tally.n, 'channel')}, each labelled" if tally.n > tally.n_recordings else ""
     items = [
-        ("recordings", count(tally.n), ""),
+        ("recordings", count(tally.n_recordings), of_channels),
         ("with an emotion", count(n_labelled), f"{percent(n_labelled / tally.n)} of all" if tally.n else ""),
         ("partly decoded", count(tally.by_status["partial"]), "labelled on the part that could be decoded"),
         ("errors", count(n_errors), f"{percent(n_errors / tally.n)} of all" if tally.n else ""),
@@ -145,13 +147,18 @@ def _key_values(tally: Tally) -> Markup:
     ]
     if n_labelled:
         most = int(np.argmax(tally.by_emotion))
-        items.append(("most frequent", tally.emotions[most], percent(tally.by_emotion[most] / n_labelled)))
-        items.append(("median confidence", decimal(float(np.median(tally.confidence()))), ""))
+        share = percent(tally.by_emotion[most] / n_labelled)
+        items.append(
+            ("most frequent", tally.emotions[most], share) if tally.n > 1 else ("emotion", tally.emotions[most], "")
+        )
+        items.append(
+            ("median confidence" if tally.n > 1 else "confidence", decimal(float(np.median(tally.confidence()))), "")
+        )
     if tally.n_unfamiliar:
         share = f"{percent(tally.n_unfamiliar / n_labelled)}, unlike the training data: expect more wrong labels"
         items.append(("unfamiliar", count(tally.n_unfamiliar), share))
     if tally.n_several:
-        share = f"of {count(tally.n_several)} of several windows: most of the speech has another label on its own"
+        share = f"of the {count(tally.n_several)} with several windows: most of their speech has another label"
         items.append(("mixed", count(tally.n_mixed), share))
     if tally.n_uncertain:
         items.append(("marked uncertain", count(tally.n_uncertain), "below the confidence threshold of the run"))

@@ -53,6 +53,7 @@ def curve_figures(evaluation: Evaluation) -> list[Figure]:
         drawing = lines(
             series, x=(1, max(n_epochs, 2)), y=(0, 1 if quantity == "accuracy" else highest or 1.0),
             x_format=lambda value: f"{value:g}", y_format=formatter, x_label="epoch", y_label=quantity,
+            counts_x=True,
         )  # fmt: skip
         caption = _curve_caption(quantity, train, validation)
         if quantity == "loss" and any(max(curve.values) > highest for curve in (*train, *validation)):

@@ -111,6 +111,15 @@ def _page_colours(colours: dict[str, str]) -> str:
 
 # Boxes in two rows of about the same length, where one row holds eight.
 _BALANCED: Final = "".join(f".by-{n}{{grid-template-columns:repeat({n},1fr)}}" for n in (5, 6, 7, 8))
+# The sentence of a wide figure is beside its drawing.
+_BESIDE: Final = (
+    "{0}{{display:grid;gap:2rem;grid-template-columns:minmax(0,{1}) minmax(10rem,1fr)}}{0}>figcaption{{order:1}}"
+)
+# Where two columns fit, the last of an odd number of figures and tables has a row of its own.
+_ODD: Final = ".of-3>:last-child:nth-child(odd)"
+_OWN_ROW: Final = f"{_ODD}{{column-span:all;margin-top:1rem}}{_ODD}>table{{width:100%}}"
+# As wide as the drawings above it.
+_HALF: Final = "calc(50% - 1.5rem)"
 _LAYOUT: Final = f"""
 *{{box-sizing:border-box}}
 html{{color-scheme:light dark;-webkit-text-size-adjust:100%}}
@@ -133,9 +142,9 @@ dd small{{display:block;font-size:.8125rem;font-weight:400;line-height:1.35;marg
 .figures{{columns:22rem 3;column-gap:1rem;margin:1rem 0}}.of-2{{column-count:2}}.of-1{{column-count:1}}
 .figures>*{{break-inside:avoid;margin:0 0 1rem}}
 figure{{margin:0;padding:.9rem 1rem;border-radius:8px;min-width:0}}
-@media(min-width:60rem){{.of-1>figure{{display:grid;width:fit-content;max-width:100%;gap:2rem;
-grid-template-columns:minmax(14rem,24rem) minmax(0,33rem)}}.of-2>figure{{max-width:35rem}}
-.of-2:not(:has(.scroll,dl)){{max-width:73rem}}}}
+@media(min-width:47rem){{{_BESIDE.format(".of-1>figure", "33rem")}}}
+@media(min-width:60rem){{.of-2>figure{{max-width:35rem}}.of-2:not(:has(.scroll,dl)){{max-width:73rem}}}}
+@media(min-width:47.9rem) and (max-width:72.3rem){{{_OWN_ROW}{_BESIDE.format(f"{_ODD}:is(figure)", _HALF)}}}
 figcaption p{{font-size:.875rem;line-height:1.45;margin:0 0 .7rem}}
 figure svg{{display:block;width:100%;max-width:33rem;height:auto}}
 .scroll{{overflow-x:auto;margin:1rem 0}}
@@ -158,9 +167,9 @@ padding:0;margin:.8rem 0}}
 .figures>.scroll :is(th,td):first-child{{padding-left:0}}
 .figures>.scroll thead th{{vertical-align:bottom}}
 @media(max-width:82rem){{.figures>.scroll :is(th,td){{padding-left:.15rem;padding-right:.15rem}}}}
-.figures>.scroll .words{{min-width:4.5rem}}
+.figures>.scroll .words{{min-width:4.5rem;padding-left:1rem}}
 @media(min-width:76rem){{.figures>.scroll td:not(.words,:first-child){{white-space:nowrap}}{_BALANCED}}}
-details .scroll tbody th{{overflow-wrap:anywhere}}
+details .scroll tbody th,.figures>.scroll tbody th{{overflow-wrap:anywhere}}
 .recording{{margin:1rem 0;scroll-margin-top:.5rem}}.recording .player{{position:sticky;top:0;z-index:1;padding:.3rem 0}}
 .recording audio{{display:block;width:100%;max-width:40rem;height:2.25rem}}
 .line{{display:grid;grid-template-columns:4rem minmax(0,1fr);gap:.5rem;margin:.5rem 0 0;break-inside:avoid}}
@@ -185,8 +194,9 @@ _PRINT: Final = (
     "@media print{audio{display:none!important}figure,.clip,tr,dl.key-values>div{break-inside:avoid}"
     "h2,h3{break-after:avoid}body{font-size:11pt}header,main,footer{max-width:none;padding-left:0;padding-right:0}.scroll{overflow:visible}"
     # A figure of its own stays with its heading, and a long one fits on a page.
-    ".figures{columns:2}.of-1{columns:auto}.of-1>figure{display:block}.of-1>figure>svg{max-width:24rem}"
-    ".figures>.scroll table{font-size:7.5pt}"
+    f".figures{{columns:2}}.of-1{{columns:auto}}{_OWN_ROW}"
+    + _BESIDE.format(f":is(.of-1>figure,{_ODD}:is(figure))", "20rem")
+    + ".figures>.scroll table{font-size:7.5pt}"
     ".figures>.scroll td:not(.words){white-space:nowrap}}"
 )
 

@@ -97,6 +97,8 @@ class Tally:
 
     Attributes
     ----------
+    n, n_recordings : int
+        Rows, and the recordings that they are of: a recording has a row for each channel where channels are split.
     emotions : tuple of str
         `EMOTIONS`, then a user's own.
     confidences : list of array
@@ -113,6 +115,7 @@ class Tally:
 
     emotions: tuple[str, ...] = EMOTIONS
     n: int = 0
+    n_recordings: int = 0
     n_uncertain: int = 0
     n_unfamiliar: int = 0
     n_several: int = 0
@@ -134,6 +137,11 @@ class Tally:
         n_emotions = len(self.emotions)
         self.folders, self.speakers = Groups(n_emotions), Groups(n_emotions)
         self.confidences, self.decoded_ms = [array("I") for _ in self.emotions], [0] * n_emotions
+
+    @property
+    def noun(self) -> str:
+        """What a row is: ``channel`` where some recording has several rows, else ``recording``."""
+        return "recording" if self.n == self.n_recordings else "channel"
 
     @property
     def by_emotion(self) -> list[int]:
@@ -186,8 +194,12 @@ def count_labels(rows: Iterable[LabelRow], own: Sequence[str] = ()) -> Tally:
     # Heaps of fixed size; of equal confidences the first row of the table is kept.
     least: list[tuple[float, int, LabelRow]] = []
     most: list[tuple[float, int, LabelRow]] = []
+    path = None
     for number, row in enumerate(rows):
-        _count(tally, row)
+        # Further channels of a recording follow its first one.
+        is_further = bool(row.channel) and row.path == path
+        path = row.path
+        _count(tally, row, is_further=is_further)
         if row.confidence is not None and row.emotion:
             _keep(least, (-row.confidence, -number, row))
             _keep(most, (row.confidence, -number, row))
@@ -203,8 +215,9 @@ def _keep(heap: list[tuple[float, int, LabelRow]], item: tuple[float, int, Label
         heapq.heapreplace(heap, item)
 
 
-def _count(tally: Tally, row: LabelRow) -> None:
+def _count(tally: Tally, row: LabelRow, *, is_further: bool) -> None:
     tally.n += 1
+    tally.n_recordings += not is_further
     tally.n_uncertain += row.is_uncertain
     tally.n_unfamiliar += row.is_unfamiliar
     if row.n_segments is not None and row.agreement is not None and row.n_segments > 1:
@@ -235,5 +248,5 @@ def _count(tally: Tally, row: LabelRow) -> None:
     for values, value in zip(tally.quality, row.quality, strict=False):
         if value is not None:
             values.append(value)
-    if row.duration_s is not None:
+    if row.duration_s is not None and not is_further:
         tally.durations.append(min(round(row.duration_s * _MS), _MAX_MS))

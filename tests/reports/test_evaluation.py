@@ -339,6 +339,14 @@ def test_a_steep_start_does_not_flatten_the_curve_of_the_loss(tmp_path: Path) ->
     assert page.captions["curves-loss"].endswith("The first epochs are above the drawing.")
 
 
+def test_the_axis_of_two_epochs_has_no_fractions(tmp_path: Path) -> None:
+    made = made_evaluation(tmp_path / "e", with_curves=False)
+    epochs = [{"epoch": n, "train_loss": 1.0 / n, "train_accuracy": 0.5} for n in (1, 2)]
+    (made.folder / "curves.json").write_text(json.dumps([{"seed": 0, "fold": "a", "epochs": epochs}]))
+    written = evaluation_page(made).source.partition('<figure id="curves-accuracy">')[2].partition("</figure>")[0]
+    assert re.findall(r'class="minor middle">([\d.]+)<', written) == ["1", "2"]
+
+
 def test_a_single_epoch_is_no_curve(tmp_path: Path) -> None:
     made = made_evaluation(tmp_path / "e", with_curves=False)
     one = [{"seed": 0, "fold": "a", "epochs": [{"epoch": 1, "train_loss": 1.0, "train_accuracy": 0.5}]}]
