@@ -40,7 +40,7 @@ def adapt(
     progress: ProgressOption = ProgressMode.auto,
     quiet: Quiet = False,
 ) -> None:
-    """Adapt a model to a few recordings that you labelled, and say what that gains.
+    """Adapt a model to recordings that you labelled. It says what that gains.
 
     The new model knows the emotions of your table, also those with names of your own.
     """

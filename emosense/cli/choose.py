@@ -28,7 +28,7 @@ def choose(
     root: Root = "",
     quiet: Quiet = False,
 ) -> None:
-    """Choose the recordings whose labels would help most, for you to listen to and fill in.
+    """Choose the recordings whose labels would help a model most. Listen to them and fill in the table.
 
     Give the table that you filled in to adapt.
     """

@@ -12,7 +12,9 @@ import typer
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON, for a bug report.")] = False,
 ) -> None:
-    """Check this installation and machine: versions, decoders, models, Ray, storage drivers, disk space, CPUs, memory.
+    """Check this installation and machine.
+
+    It looks at versions, decoders, models, Ray, storage drivers, disk space, CPUs and memory.
 
     Exit code 0: everything works. 3: there are warnings. 1: something is broken. Missing optional packages are fine.
     """

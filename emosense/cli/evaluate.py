@@ -8,7 +8,7 @@ import typer
 
 from emosense.cli.completion import one_of, shipped_model
 from emosense.cli.groups import ERRORS, MACHINES, MODEL, OUTPUT, SPEAKER_SPLITS
-from emosense.cli.log_file import LogFile
+from emosense.cli.log_file import LogFile, is_silent
 from emosense.cli.options import (
     KINDS,
     Address,
@@ -161,7 +161,7 @@ def evaluate(
     load: LoadParams = None,  # noqa: ARG001 - read before the other options
     save: SaveParams = None,
 ) -> None:
-    """Score a model, or cross-validate a model family; each network of each fold and seed is a Ray task."""
+    """Score a model, or cross-validate a model family. Each network of each fold and seed is a Ray task."""
     if compare is not None:
         _check_compare(context)
         with saved_params(context, save, [join(output, "comparison.html")]):
@@ -202,7 +202,8 @@ def evaluate(
         command=command_text(),
         encoder=EncoderChoice(encoder, encoder_output, encoder_normalise),
     )
-    with saved_params(context, save, job.written), open_progress("none" if quiet else progress.value) as reporter:
+    silent = is_silent(quiet)
+    with saved_params(context, save, job.written), open_progress("none" if silent else progress.value) as reporter:
         metrics = run(job, reporter)
     if report:
         from emosense.reports import evaluation_report

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emosense.cli.groups import MODEL, OUTPUT
-from emosense.cli.log_file import LogFile
+from emosense.cli.log_file import LogFile, is_silent
 from emosense.cli.options import (
     Address,
     EncoderFile,
@@ -70,7 +70,7 @@ def features(
     load: LoadParams = None,  # noqa: ARG001 - read before the other options
     save: SaveParams = None,
 ) -> None:
-    """Extract features of a corpus with Ray Data: one row per recording, the configuration in the file's metadata."""
+    """Extract features of a corpus with Ray Data, a row each. The metadata of the table has the settings."""
     from emosense.features.config import default_config
     from emosense.inputs.corpus import read_corpus
     from emosense.inputs.corpus_table import MISSING
@@ -93,11 +93,12 @@ def features(
             raise UsageError(f"the feature set {set_} has no chroma: leave out --estimate-tuning")
         config = dataclasses.replace(config, tuning=None)
     corpus = read_corpus(*data, follow_links=follow_links, root=root)
-    with saved_params(context, save, [output]), open_progress("none" if quiet else progress.value) as reporter:
+    silent = is_silent(quiet)
+    with saved_params(context, save, [output]), open_progress("none" if silent else progress.value) as reporter:
         config = with_encoder(config, EncoderChoice(encoder, encoder_output, encoder_normalise), reporter)
         report_problems(corpus, reporter)
         done = extract_corpus(corpus, config, output, address=address, n_workers=workers, progress=reporter)
-    if not quiet:
+    if not silent:
         errors = ", ".join(f"{count} {code}" for code, count in done.by_error.most_common())
         print_message(
             f"{output}: {plural(done.n_utterances, 'recording')}, set {set_}"

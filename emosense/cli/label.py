@@ -34,7 +34,7 @@ from emosense.cli.label_options import (
     Strict,
     Verbose,
 )  # fmt: skip
-from emosense.cli.log_file import LogFile
+from emosense.cli.log_file import LogFile, is_silent
 from emosense.cli.options import (
     Address,
     EncoderFile,
@@ -110,7 +110,7 @@ def label(
     load: LoadParams = None,  # noqa: ARG001 - read before the other options
     save: SaveParams = None,
 ) -> None:
-    """Label recordings: one row per recording, with the emotion and the model's confidence.
+    """Label recordings: one row each, with emotion and confidence.
 
     Run the same command again to resume a run that was stopped.
     """
@@ -134,6 +134,7 @@ def label(
 
         check_readable(output)
         check_output(report)
+    silent = is_silent(quiet)
     job = LabelJob(
         inputs=tuple(location for location in inputs if location != "-"),
         names=_names_on_stdin(root) if "-" in inputs else None,
@@ -162,7 +163,7 @@ def label(
         restart=restart,
         dry_run=dry_run,
         file_timeout_s=file_timeout,
-        progress="none" if quiet else progress.value,
+        progress="none" if silent else progress.value,
         verbose=verbose,
     )
     check_job(job)
@@ -170,7 +171,7 @@ def label(
         summary = run_label_job(job)
     if as_json:
         print(json.dumps(summary.to_dict(job), indent=2))  # noqa: T201 - what was asked for
-    elif not quiet and not summary.failure:
+    elif not silent and not summary.failure:
         print_message(summary.text(job).replace(job.output, "standard output") if is_printed else summary.text(job))
     if report is not None and not dry_run and summary.n_recordings:
         from emosense.reports import label_report

@@ -30,10 +30,16 @@ class LoggedStream(io.TextIOBase):
         Where the text goes.
     log : TextIO
         Where it goes as well.
+
+    Attributes
+    ----------
+    is_shown : bool
+        Whether the text goes to the stream; False with ``--quiet``, while there is no error.
     """
 
     def __init__(self, stream: TextIO, log: TextIO) -> None:
         self._stream, self._log, self._line = stream, log, ""
+        self.is_shown = True
 
     def write(self, text: str) -> int:
         """Write a text.
@@ -48,7 +54,8 @@ class LoggedStream(io.TextIOBase):
         int
             Number of its characters.
         """
-        self._stream.write(text)
+        if self.is_shown:
+            self._stream.write(text)
         *lines, self._line = (self._line + text).split("\n")
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self._log.write("".join(f"{now} {line}\n" for line in lines))
@@ -67,6 +74,31 @@ class LoggedStream(io.TextIOBase):
         int
         """
         return self._stream.fileno()
+
+
+def is_silent(quiet: bool) -> bool:
+    """Tell whether a command says nothing but errors.
+
+    Parameters
+    ----------
+    quiet : bool
+        Whether ``--quiet`` is given.
+
+    Returns
+    -------
+    bool
+        False with ``--log-file``, which gets everything: only the terminal gets nothing from here on.
+    """
+    if quiet and isinstance(sys.stderr, LoggedStream):
+        sys.stderr.is_shown = False
+        return False
+    return quiet
+
+
+def show_errors() -> None:
+    """Let standard error show what follows a command, with ``--quiet`` too."""
+    if isinstance(sys.stderr, LoggedStream):
+        sys.stderr.is_shown = True
 
 
 def _open_log(path: str | None) -> str | None:
@@ -99,6 +131,7 @@ LogFile = Annotated[
         callback=_open_log,
         metavar="FILE",
         rich_help_panel=MESSAGES,
-        help="Also write messages and progress to this file, with the time of each; progress is then lines, not a bar.",
+        help="Also write messages and progress to this file, with --quiet too, each line with its time; progress is "
+        "then lines, not a bar.",
     ),
 ]

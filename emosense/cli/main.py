@@ -24,6 +24,7 @@ from emosense.cli.evaluate import evaluate
 from emosense.cli.features import features
 from emosense.cli.groups import Command
 from emosense.cli.label import label
+from emosense.cli.log_file import show_errors
 from emosense.cli.models import models
 from emosense.cli.options import print_message
 from emosense.cli.report import report
@@ -45,6 +46,16 @@ class _Commands(TyperGroup):
                 getattr(err.param, "help", "") or ""
             ).removesuffix(".")
             raise
+        except typer.TyperException as err:
+            _suggest(err)
+            raise
+
+
+def _suggest(err: Any) -> None:
+    """Name the options that are meant by an unknown one: those that begin with it, otherwise the most similar."""
+    if possible := getattr(err, "possibilities", None):
+        meant = [name for name in possible if name.startswith(err.option_name)] or possible[:1]
+        err.message, err.possibilities = f"{err.message}. Did you mean {' or '.join(sorted(meant))}?", None
 
 
 app = typer.Typer(
@@ -95,7 +106,10 @@ def main(command: Sequence[str] = ()) -> None:
     open_standard_streams()
     try:
         # A job shows the usage of its command.
-        app(args=[*command, *sys.argv[1:]], prog_name="emosense-batch" if command else None)
+        try:
+            app(args=[*command, *sys.argv[1:]], prog_name="emosense-batch" if command else None)
+        finally:
+            show_errors()
     except (EmoSenseError, Interrupted) as err:
         print_message(f"emosense-batch: {redact(str(err))}")
         sys.exit(err.exit_code)

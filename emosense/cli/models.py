@@ -52,7 +52,7 @@ def list_models() -> None:
 
 @models.command(cls=Command)
 def show(model: Location = "default") -> None:
-    """Print the description of a model as JSON; a shipped one has `compared`, its scores by the protocols of `list`."""
+    """Print the description of a model as JSON. A shipped one has `compared`, its scores by the protocols of `list`."""
     from emosense.models.compared import compared_scores
     from emosense.models.model_files import read_model
 
@@ -63,7 +63,7 @@ def show(model: Location = "default") -> None:
 
 @models.command(cls=Command)
 def verify(model: Location = "default", encoder: EncoderFile = "") -> None:
-    """Check a model against its description, run it once, and print the digest that identifies it in runs."""
+    """Check a model against its description and run it once. It prints the digest that identifies it in runs."""
     from emosense.models.encoder_location import with_encoder_file
     from emosense.models.model_files import read_model
     from emosense.models.trial import try_model
@@ -96,7 +96,7 @@ def familiarity(
     progress: ProgressOption = ProgressMode.auto,
     quiet: Quiet = False,
 ) -> None:
-    """Teach a model which recordings are familiar, from the data that it was trained on.
+    """Teach a model which recordings are familiar. It learns from the data that the model was trained on.
 
     Its labels stay the same. The columns `unfamiliar` and `distance` come from what it learns here; `train` does this
     for every new model.

@@ -38,7 +38,7 @@ def report(
     ] = None,
     png: Annotated[bool, typer.Option("--png", hidden=True)] = False,
 ) -> None:
-    """Write a report of labels, or of one to three evaluations, as one HTML page."""
+    """Write a report of labels or evaluations as one HTML page."""
     from emosense.errors import UsageError
     from emosense.reports import comparison_report, evaluation_report, label_report, save_figures, segment_report
     from emosense.reports.figure import check_figure_formats

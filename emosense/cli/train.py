@@ -8,7 +8,7 @@ import typer
 
 from emosense.cli.completion import one_of
 from emosense.cli.groups import ERRORS, MACHINES, MODEL, OUTPUT, SPEAKER_SPLITS
-from emosense.cli.log_file import LogFile
+from emosense.cli.log_file import LogFile, is_silent
 from emosense.cli.options import (
     KINDS,
     Address,
@@ -131,7 +131,7 @@ def train(
     load: LoadParams = None,  # noqa: ARG001 - read before the other options
     save: SaveParams = None,
 ) -> None:
-    """Train a model and write its directory: ONNX weights, model.json, model card and learning curves."""
+    """Train a model. Its directory has ONNX weights, model.json, model card and learning curves."""
     from emosense.progress import open_progress
     from emosense.training.encoder_choice import EncoderChoice
     from emosense.training.epoch_logs import EpochLogs
@@ -165,7 +165,8 @@ def train(
         overwrite=overwrite,
         encoder=EncoderChoice(encoder, encoder_output, encoder_normalise),
     )
-    with saved_params(context, save, job.written), open_progress("none" if quiet else progress.value) as reporter:
+    silent = is_silent(quiet)
+    with saved_params(context, save, job.written), open_progress("none" if silent else progress.value) as reporter:
         trained = run(job, reporter)
-    if not quiet:
+    if not silent:
         print_message(f"{output}: {trained_text(trained.description)}")

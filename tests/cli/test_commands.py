@@ -71,7 +71,10 @@ def test_a_configuration_file_has_a_table_of_options_per_command(tmp_path: Path)
 
 
 def test_a_wrong_option_names_the_right_one(tmp_path: Path) -> None:
-    assert "--emotions" in run("label", "x", "--emotion", "calm").stderr
+    assert run("label", "x", "--emotion", "calm").stderr.endswith(
+        "No such option: --emotion. Did you mean --emotions?\n"
+    )
+    assert run("label", "x", "--qualty").stderr.endswith("No such option: --qualty. Did you mean --quality?\n")
     assert run("report", "x", "--png").stderr == (
         "emosense-batch: a report is a page; for pictures of its figures: --figures FOLDER --figure-format png\n"
     )

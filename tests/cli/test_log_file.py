@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from commands import run_command as run
@@ -45,3 +46,15 @@ def test_a_file_that_is_no_log_is_refused_and_unchanged(tmp_path: Path) -> None:
     )
     assert (tmp_path / "a.wav").read_bytes() == b"RIFF"
     assert run("label", "a.wav", "--log-file", "pipe", cwd=tmp_path).returncode == 6
+
+
+def test_the_log_is_complete_with_quiet_and_the_terminal_gets_only_errors(
+    tmp_path: Path, write_voice: Callable[..., Path]
+) -> None:
+    write_voice("a.wav")
+    done = run("label", "a.wav", "-q", "--log-file", "run.log", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert " labels.csv: 1 recording in " in (tmp_path / "run.log").read_text()
+    stopped = run("label", "a.wav", "none.wav", "-q", "--log-file", "run.log", "-o", "b.csv", cwd=tmp_path)
+    assert stopped.returncode == 2
+    assert stopped.stderr == "emosense-batch: there is no file or folder none.wav: check the path\n"

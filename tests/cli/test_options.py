@@ -92,3 +92,12 @@ def test_the_tab_key_offers_names(words: str, offered: list[str]) -> None:
         app, [], prog_name="emosense-batch", env={**given, "COMP_CWORD": str(len(words.split(" ")))}
     )
     assert sorted(done.output.split()) == offered
+
+
+@pytest.mark.parametrize("command", [(), ("models",)])
+def test_the_list_of_commands_cuts_no_sentence(command: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*command, "--help"], terminal_width=80).output.partition("Commands:")[2]
+    lines = [line for line in shown.splitlines() if line.strip()]
+    assert len(lines) > 3
+    assert [line for line in lines if not line.endswith(".")] == []
+    assert "..." not in shown
