@@ -113,8 +113,9 @@ class Lines(Progress):
             record = {"done": self._n_done, "total": self._total, "audio_s": round(position_s)}
             print(json.dumps(record), file=sys.stderr, flush=True)
             return
-        share = f"{self._n_done:,} of {self._total:,} ({self._n_done / max(self._total, 1):.0%})"
-        print(f"{share}, {duration_text(position_s)} into the next", file=sys.stderr, flush=True)
+        where = _position_text(position_s, self._total)
+        share = f"{self._n_done:,} of {self._total:,} ({self._n_done / max(self._total, 1):.0%}), "
+        print(f"{share if self._total > 1 else ''}{where}", file=sys.stderr, flush=True)
 
     def _print(self, elapsed_s: float) -> None:
         rate = self._n_done / elapsed_s if elapsed_s > 0 else 0.0
@@ -146,12 +147,13 @@ class Bar(Progress):
         )  # fmt: skip
         self.display = RichProgress(*columns, console=Console(stderr=True), transient=True)
         self._task = self.display.add_task("", total=None, rate="", errors="", visible=False)
-        self._n_done = self._n_errors = 0
+        self._n_done = self._n_errors = self._total = 0
         self._start_s = time.monotonic()
 
     def start(self, total: int) -> None:
         """Start a new bar."""
         self._n_done = self._n_errors = 0
+        self._total = total
         self._start_s = time.monotonic()
         self.display.reset(self._task, total=total, rate="", errors="", visible=True)
 
@@ -165,11 +167,16 @@ class Bar(Progress):
 
     def position(self, position_s: float) -> None:
         """Show it in the place of the rate."""
-        self.display.update(self._task, rate=f"{duration_text(position_s)} into the next")
+        self.display.update(self._task, rate=_position_text(position_s, self._total))
 
     def message(self, text: str) -> None:
         """Print the message above the bar."""
         self.display.console.print(text, markup=False, highlight=False)
+
+
+def _position_text(position_s: float, total: int) -> str:
+    """Say how far a recording is: the only one, or the one after those that are finished."""
+    return f"{duration_text(position_s)} {'into the next' if total > 1 else 'of audio done'}"
 
 
 @contextlib.contextmanager

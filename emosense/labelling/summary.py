@@ -21,6 +21,8 @@ _SKIPPED: Final = {
     "outside": "links that lead out of the folder",
     "special": "special files",
 }
+# So many errors are told one by one.
+_MOST_ERRORS: Final = 3
 _REMEDY: Final = ": give recordings, such as .wav, .mp3 or .flac files, or a folder that has some"
 
 
@@ -50,6 +52,8 @@ class Summary:
         What labelled: ``local``, ``ray``, or ``none`` if there was nothing left to label.
     by_status, by_emotion, by_error : Counter
         Rows by status, labelled rows by emotion, rows with an error code by code.
+    first_errors : list of str
+        The first of these rows: path and sentence.
     speech_s : Counter
         Seconds of speech by the emotion of its segment.
     long_speech_s : float
@@ -76,6 +80,7 @@ class Summary:
     by_status: Counter[str] = dataclasses.field(default_factory=Counter)
     by_emotion: Counter[str] = dataclasses.field(default_factory=Counter)
     by_error: Counter[str] = dataclasses.field(default_factory=Counter)
+    first_errors: list[str] = dataclasses.field(default_factory=list)
     speech_s: Counter[str] = dataclasses.field(default_factory=Counter)
     long_speech_s: float = 0.0
     ignored: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -108,6 +113,8 @@ class Summary:
             self.by_emotion[row.emotion] += 1
         if row.error_code:
             self.by_error[row.error_code] += 1
+            if len(self.first_errors) < _MOST_ERRORS:
+                self.first_errors.append(redact(f"{row.path}: {row.error}"))
 
     def text(self, job: LabelJob) -> str:
         """Return the summary for a person.
@@ -139,7 +146,7 @@ class Summary:
             n_recordings = plural(self.n_several_tracks, "recording")
             lines.append(f"  several audio tracks: {n_recordings}, labelled by {track}; --track N chooses another")
         if self.by_error:
-            lines.append(f"{_counts('problems', self.by_error)} (see the column error)")
+            lines += self._problems(job)
         if self.n_speakers:
             lines.append(f"  adapted to {plural(self.n_speakers, job.adapts_to)}")
         if self.n_without_speaker:
@@ -149,6 +156,13 @@ class Summary:
         if cost := self.cost.text(self.elapsed_s):
             lines.append(cost)
         return "\n".join(lines)
+
+    def _problems(self, job: LabelJob) -> list[str]:
+        """Count the errors; name them if they are few and ``--verbose`` has not done so."""
+        counted = _counts("problems", self.by_error)
+        if job.verbose or self.by_error.total() > _MOST_ERRORS:
+            return [f"{counted} (see the column error)"]
+        return [counted, *(f"    {error}" for error in self.first_errors)]
 
     def counts(self) -> dict[str, Any]:
         """Return the counts.

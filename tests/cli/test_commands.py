@@ -70,6 +70,21 @@ def test_a_configuration_file_has_a_table_of_options_per_command(tmp_path: Path)
         assert says in done.stderr
 
 
+def test_a_few_errors_are_told_and_many_are_counted(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.wav").write_bytes(b"no audio")
+    done = run("label", ".", "-o", "three.csv", cwd=tmp_path)
+    assert done.returncode == 3
+    sentence = "the content is not audio: no known audio format"
+    assert [line for line in done.stderr.splitlines() if "audio" in line] == [
+        "  problems: not_audio 3", *(f"    {name}.wav: {sentence}" for name in "abc")
+    ]  # fmt: skip
+    assert "    a.wav" not in run("label", ".", "-v", "-o", "again.csv", cwd=tmp_path).stderr
+    (tmp_path / "d.wav").write_bytes(b"no audio")
+    many = run("label", ".", "-o", "four.csv", cwd=tmp_path)
+    assert "  problems: not_audio 4 (see the column error)\n" in many.stderr
+
+
 def test_a_wrong_option_names_the_right_one(tmp_path: Path) -> None:
     assert run("label", "x", "--emotion", "calm").stderr.endswith(
         "No such option: --emotion. Did you mean --emotions?\n"

@@ -92,6 +92,10 @@ def test_a_long_recording_shows_how_far_it_is(
         "0 of 2 (0%), 13 min into the next",
         '{"done": 0, "total": 2, "audio_s": 754}',
     ]
+    displays[0].start(1)
+    now_s = 22.0
+    displays[0].position(754.2)
+    assert capsys.readouterr().err == "13 min of audio done\n"
 
 
 def test_everything_arrives_where_it_can_be_written_and_what_the_encoding_lacks_is_escaped() -> None:
