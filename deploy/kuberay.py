@@ -1,8 +1,8 @@
 """What KubeRay 1.5 makes of a RayJob: the containers of its pods, each with the command and the environment it gets.
 
 After `ray-operator/controllers/ray/common/pod.go` (BuildPod, generateRayStartCommand, setContainerEnvVars), `job.go`
-(BuildJobSubmitCommand) and `rayjob_controller.go` of KubeRay. What this leaves out: the sidecar of the autoscaler, and
-what a manifest may say that deploy/rayjob.yaml does not (a command or environment of its own, accelerators, TLS).
+(BuildJobSubmitCommand) and `rayjob_controller.go` of KubeRay. What this leaves out is what a manifest may say that
+deploy/rayjob.yaml does not: a command or environment of its own, accelerators, TLS.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class Container:
         The security contexts of pod and container.
     probes : dict
         The readiness and the liveness probe, where there are some.
+    has_account : bool
+        Whether it can ask the API of Kubernetes.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Container:
     pod_security: dict[str, Any]
     security: dict[str, Any]
     probes: dict[str, dict[str, Any]]
+    has_account: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,15 @@ class RayJob:
         The token of the cluster, which KubeRay keeps in a secret.
     secrets : dict
         The secrets of the namespace: environment variables by the name of the secret.
+    api : str
+        Address of the API of Kubernetes.
     """
 
     manifest: dict[str, Any]
     cluster: str
     token: str
     secrets: dict[str, dict[str, str]]
+    api: str
 
     @property
     def head_service(self) -> str:
@@ -101,6 +107,19 @@ class RayJob:
             volumes["/tmp/ray"] = None
             environment["RAY_enable_autoscaler_v2"] = "true"
         return self._ray_node("head", "headgroup", "ray start --head", group["template"], params, environment, volumes)
+
+    def autoscaler(self) -> Container:
+        """Return the autoscaler, which runs in the head's pod."""
+        cluster = self.manifest["spec"]["rayClusterSpec"]
+        name = self.head().name
+        command = f"ray kuberay-autoscaler --cluster-name {self.cluster} --cluster-namespace default"
+        environment = {
+            "RAY_CLUSTER_NAME": self.cluster, "RAY_CLUSTER_NAMESPACE": "default", "RAY_HEAD_POD_NAME": name,
+            "KUBERAY_CRD_VER": "v1",
+        }  # fmt: skip
+        pod = cluster["headGroupSpec"]["template"]["spec"] | {"containers": [cluster["autoscalerOptions"]]}
+        volumes: dict[str, int | None] = {"/tmp/ray": None}
+        return self._container(name, [*_SHELL, command], {"spec": pod}, environment | self._token(), volumes)
 
     def worker(self) -> Container:
         """Return a worker of the first group."""
@@ -171,10 +190,11 @@ class RayJob:
         limits = {kind: quantity(container["resources"]["limits"][kind]) for kind in ("cpu", "memory")}
         probes = {kind: container[kind] for kind in ("readinessProbe", "livenessProbe") if kind in container}
         # The kubelet tells every container where Kubernetes answers.
-        api = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+        ports = dict.fromkeys(("KUBERNETES_SERVICE_PORT", "KUBERNETES_SERVICE_PORT_HTTPS"), "443")
+        api = {"KUBERNETES_SERVICE_HOST": self.api} | ports
         return Container(
             name, command, api | given | environment, limits, volumes, pod["securityContext"],
-            container["securityContext"], probes,
+            container["securityContext"], probes, pod.get("automountServiceAccountToken", True),
         )  # fmt: skip
 
     def _head_environment(self) -> dict[str, str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import platform
 import re
-import resource
 import subprocess
 import threading
 import time
@@ -15,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from kuberay import Container
+from kubernetes_api import SERVICE_ACCOUNT
+from oci import runtime_config
 
-# The system calls that containers may use, of the package containers-common: RuntimeDefault of CRI-O.
-SECCOMP: Final = Path("/usr/share/containers/seccomp.json")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 
 
@@ -68,14 +66,14 @@ class Node:
                 folder = folder.parent
         _call("buildah", "rm", self._container)
 
-    def add(self, name: str) -> Pod:
-        """Add a pod without a container."""
-        self.pods.append(Pod(self, name, f"10.244.0.{len(self.pods) + 2}"))
+    def add(self, name: str, beside: Pod | None = None) -> Pod:
+        """Add a pod without a container, or the place of another container in a pod."""
+        self.pods.append(Pod(self, name, beside.address if beside else f"10.244.0.{len(self.pods) + 2}", beside))
         return self.pods[-1]
 
-    def start(self, container: Container) -> Pod:
-        """Add a pod, and start its container."""
-        pod = self.add(container.name)
+    def start(self, container: Container, beside: Pod | None = None) -> Pod:
+        """Start a container in a pod of its own, or beside the one of another pod."""
+        pod = self.add(container.name, beside)
         pod.start(container)
         return pod
 
@@ -93,29 +91,27 @@ class Pod:
         Where it runs.
     name, address : str
         Its name, and its address at the node's bridge.
+    beside : Pod, optional
+        Another container of the same pod, whose network and volumes it shares.
     """
 
-    def __init__(self, node: Node, name: str, address: str) -> None:
+    def __init__(self, node: Node, name: str, address: str, beside: Pod | None) -> None:
         self.node = node
         self.name = name
         self.address = address
-        self.log = node.folder / f"{name}-{address}.log"
+        self.log = node.folder / f"{name}-{len(node.pods)}.log"
         # Whether each question of a probe was answered, by the name of the probe.
         self.answers: dict[str, list[bool]] = {}
         self._ended = threading.Event()
         self._id = ""
-        # It holds the namespace, as Kubernetes' pause container does.
-        self._pause = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+        self._owned: list[Path] = []
+        self._volumes: dict[str, Path] = beside._volumes if beside else {}
+        # It holds the network namespace, as Kubernetes' pause container does.
+        pause = ["unshare", "--net", "sleep", "infinity"]
+        self._pause: subprocess.Popen[bytes] = beside._pause if beside else subprocess.Popen(pause)
         self._network = Path(f"/proc/{self._pause.pid}/ns/net")
-        while self._network.readlink() == Path("/proc/self/ns/net").readlink():
-            time.sleep(0.01)
-        link = f"pod{address.rpartition('.')[2]}"
-        _call("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", str(self._pause.pid))
-        _call("ip", "link", "set", link, "master", "pods", "up")
-        inside = ("nsenter", f"--net={self._network}", "ip")
-        _call(*inside, "link", "set", "lo", "up")
-        _call(*inside, "address", "add", f"{address}/24", "dev", "eth0")
-        _call(*inside, "link", "set", "eth0", "up")
+        if not beside:
+            self._connect()
 
     def start(self, container: Container) -> None:
         """Start a container, and ask its probes from now on."""
@@ -125,7 +121,13 @@ class Pod:
         hosts = {"127.0.0.1": "localhost", self.address: self.name} | {at: name for name, at in self.node.hosts.items()}
         hosts |= {self.address: f"{hosts[self.address]} {self.name}"}
         (bundle / "hosts").write_text("".join(f"{address} {name}\n" for address, name in hosts.items()))
-        (bundle / "config.json").write_text(json.dumps(self._config(container, bundle)))
+        binds = {place: self._volume(place, size, container) for place, size in sorted(container.volumes.items())}
+        binds["/etc/hosts"] = bundle / "hosts"
+        if container.has_account:
+            binds[SERVICE_ACCOUNT] = self.node.folder / "account"
+        cgroup = f"/{_parent_cgroup()}/{self._id}"
+        config = runtime_config(container, self.node.image_config, self.node.root, self._network, cgroup, binds)
+        (bundle / "config.json").write_text(json.dumps(config))
         run = [*self._crun(), "run", "--bundle", str(bundle), self._id]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(run, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -163,8 +165,22 @@ class Pod:
             # Fails where the container has ended.
             subprocess.run([*self._crun(), "kill", self._id, "KILL"], capture_output=True)
             self._process.wait()
+        for folder in self._owned:
+            _call("umount", "--lazy", str(folder))
         self._pause.kill()
         self._pause.wait()
+
+    def _connect(self) -> None:
+        """Give the network namespace an address at the bridge."""
+        while self._network.readlink() == Path("/proc/self/ns/net").readlink():
+            time.sleep(0.01)
+        link = f"pod{self.address.rpartition('.')[2]}"
+        _call("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", str(self._pause.pid))
+        _call("ip", "link", "set", link, "master", "pods", "up")
+        inside = ("nsenter", f"--net={self._network}", "ip")
+        _call(*inside, "link", "set", "lo", "up")
+        _call(*inside, "address", "add", f"{self.address}/24", "dev", "eth0")
+        _call(*inside, "link", "set", "eth0", "up")
 
     def _crun(self) -> list[str]:
         return ["crun", "--root", str(self.node.folder / "crun")]
@@ -182,58 +198,16 @@ class Pod:
                 answers.append(False)
             self._ended.wait(probe["periodSeconds"])
 
-    def _config(self, container: Container, bundle: Path) -> dict[str, Any]:
-        """Return the configuration of an OCI runtime."""
-        image, security = self.node.image_config, container.pod_security
-        group, n_files = security["fsGroup"], resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        subprocess.run(["crun", "spec"], cwd=bundle, check=True)
-        config: dict[str, Any] = json.loads((bundle / "config.json").read_text())
-        environment = dict(pair.split("=", 1) for pair in image["Env"]) | container.environment
-        config["process"] |= {
-            "terminal": False, "cwd": image["WorkingDir"], "args": container.command,
-            "env": [f"{name}={value}" for name, value in environment.items()],
-            "user": {"uid": security["runAsUser"], "gid": security["runAsGroup"], "additionalGids": [group]},
-            "noNewPrivileges": not container.security["allowPrivilegeEscalation"],
-            "rlimits": [{"type": "RLIMIT_NOFILE", "soft": n_files, "hard": n_files}],
-        }  # fmt: skip
-        if "ALL" in container.security["capabilities"]["drop"]:
-            config["process"]["capabilities"] = {}
-        config["root"] = {"path": self.node.root, "readonly": container.security["readOnlyRootFilesystem"]}
-        config["hostname"] = container.name
-        config["mounts"] = [mount for mount in config["mounts"] if mount["destination"] not in container.volumes]
-        config["mounts"].append(
-            {"destination": "/etc/hosts", "type": "bind", "source": str(bundle / "hosts"), "options": ["bind", "ro"]}
-        )
-        for place, size in sorted(container.volumes.items()):
-            # As the kubelet makes an emptyDir for a pod with an fsGroup.
-            options = ["mode=2777", f"gid={group}"] + ([f"size={size}"] if size else [])
-            config["mounts"].append({"destination": place, "type": "tmpfs", "source": "tmpfs", "options": options})
-        linux = config["linux"]
-        linux["cgroupsPath"] = f"/{_parent_cgroup()}/{self._id}"
-        linux["resources"] |= {
-            "memory": {"limit": int(container.limits["memory"])},
-            "cpu": {"period": 100_000, "quota": int(container.limits["cpu"] * 100_000)},
-        }
-        for namespace in linux["namespaces"]:
-            if namespace["type"] == "network":
-                namespace["path"] = str(self._network)
-        if security["seccompProfile"]["type"] == "RuntimeDefault":
-            linux["seccomp"] = _seccomp()
-        return config
-
-
-def _seccomp() -> dict[str, Any]:
-    """Return the profile of containers without capabilities, in the words of an OCI runtime."""
-    profile = json.loads(SECCOMP.read_text())
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
-    rules = []
-    for rule in profile["syscalls"]:
-        only, never = rule.get("includes") or {}, rule.get("excludes") or {}
-        if not only.get("caps") and machine in only.get("arches", [machine]) and machine not in never.get("arches", []):
-            rules.append({key: rule[key] for key in ("names", "action", "args", "errnoRet") if rule.get(key)})
-    native = f"SCMP_ARCH_{platform.machine().upper()}"
-    (below,) = (part["subArchitectures"] for part in profile["archMap"] if part["architecture"] == native)
-    return {"defaultAction": profile["defaultAction"], "architectures": [native, *below], "syscalls": rules}
+    def _volume(self, place: str, size: int | None, container: Container) -> Path:
+        """Return the pod's emptyDir for a place; the first container makes it, as the kubelet for an fsGroup."""
+        if place not in self._volumes:
+            folder = self.node.folder / f"{self.log.stem}{place.replace('/', '-')}"
+            folder.mkdir()
+            options = f"mode=2777,gid={container.pod_security['fsGroup']}" + (f",size={size}" if size else "")
+            _call("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder))
+            self._volumes[place] = folder
+            self._owned.append(folder)
+        return self._volumes[place]
 
 
 def _parent_cgroup() -> str:

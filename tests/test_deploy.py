@@ -400,7 +400,7 @@ def test_no_secret_stands_in_the_manifest() -> None:
 def rayjob(**changes: Any) -> RayJob:
     changed = manifest()
     changed["spec"] |= changes
-    return RayJob(changed, "one", "the-token", {"emosense-storage": {"AWS_ACCESS_KEY_ID": "the-key"}})
+    return RayJob(changed, "one", "the-token", {"emosense-storage": {"AWS_ACCESS_KEY_ID": "the-key"}}, "10.0.0.1")
 
 
 @pytest.mark.parametrize(("name", "is_head", "n_cpus"), [("head", True, 0), ("worker", False, 8)])
@@ -431,10 +431,24 @@ def test_a_submitter_submits_the_entrypoint_once_and_follows_the_job() -> None:
 
 def test_every_pod_gets_the_token_and_only_those_that_read_recordings_get_the_secret() -> None:
     job = rayjob()
-    containers = [job.head(), job.wait_for_head(), job.worker(), job.submitter("job")]
+    containers = [job.head(), job.autoscaler(), job.wait_for_head(), job.worker(), job.submitter("job")]
     assert {container.environment["RAY_AUTH_TOKEN"] for container in containers} == {"the-token"}
-    secret = {container.name for container in containers if "AWS_ACCESS_KEY_ID" in container.environment}
-    assert secret == {"one-head", "one-worker"}
+    assert ["AWS_ACCESS_KEY_ID" in container.environment for container in containers] == [
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
+    # The autoscaler asks Kubernetes with the account of the head's pod.
+    assert [container.has_account for container in containers] == [True, True, False, False, False]
+
+
+def test_the_autoscaler_has_the_limits_and_the_scratch_space_of_its_options() -> None:
+    autoscaler = rayjob().autoscaler()
+    assert autoscaler.limits == {"cpu": 0.5, "memory": 2**30}
+    assert autoscaler.volumes == {"/tmp": 20 * 2**30, "/tmp/ray": None}
+    assert autoscaler.command[-1] == "ray kuberay-autoscaler --cluster-name one --cluster-namespace default"
 
 
 def test_what_runs_in_a_pod_follows_from_the_manifest() -> None:
