@@ -225,7 +225,7 @@ class Labeller:
             While iterating, if object storage does not answer.
         """
         if isinstance(paths, (str, os.PathLike)):
-            raise UsageError("paths must be a list of paths, not one path")
+            raise UsageError("paths must be a list of paths, not one path: give [path]")
         self._check_open()
         return self._many(paths, progress)
 

@@ -191,10 +191,12 @@ def durations(tally: Tally, items: list[Figure | Table]) -> Markup:
     )
     figure = Figure("durations", "Duration of the recordings", caption, _duration_drawing(values))
     items.append(figure)
+    decoded = seconds(sum(tally.decoded_ms) / 1000)
+    of_all = "of all channels" if tally.noun == "channel" else ""
     totals = page.key_values([
         ("total", seconds(float(values.sum())), ""), ("mean", seconds(float(values.mean())), ""),
         ("median", seconds(median), ""), ("shortest", seconds(float(values[0])), ""),
-        ("longest", seconds(float(values[-1])), ""), ("decoded", seconds(sum(tally.decoded_ms) / 1000), ""),
+        ("longest", seconds(float(values[-1])), ""), ("decoded", decoded, of_all),
     ])  # fmt: skip
     return page.section("Durations", page.figures([figure], totals))
 

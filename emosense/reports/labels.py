@@ -62,7 +62,7 @@ def label_report(
     own = read_own_emotions(table_path)
     tally = count_labels(read_labels(table_path, own), own)
     items: list[Figure | Table] = []
-    blocks = [_key_values(tally)]
+    blocks = [_key_values(tally) if tally.n != 1 else _single_values(tally)]
     if manifest and manifest["counts"]["recordings"] != tally.n_recordings:
         blocks.append(page.warning(_mismatch(manifest, tally)))
     elif manifest and manifest["counts"].get("listed", 0) > tally.n_recordings:
@@ -147,13 +147,8 @@ def _key_values(tally: Tally) -> Markup:
     ]
     if n_labelled:
         most = int(np.argmax(tally.by_emotion))
-        share = percent(tally.by_emotion[most] / n_labelled)
-        items.append(
-            ("most frequent", tally.emotions[most], share) if tally.n > 1 else ("emotion", tally.emotions[most], "")
-        )
-        items.append(
-            ("median confidence" if tally.n > 1 else "confidence", decimal(float(np.median(tally.confidence()))), "")
-        )
+        items.append(("most frequent", tally.emotions[most], percent(tally.by_emotion[most] / n_labelled)))
+        items.append(("median confidence", decimal(float(np.median(tally.confidence()))), ""))
     if tally.n_unfamiliar:
         share = f"{percent(tally.n_unfamiliar / n_labelled)}, unlike the training data: expect more wrong labels"
         items.append(("unfamiliar", count(tally.n_unfamiliar), share))
@@ -162,6 +157,22 @@ def _key_values(tally: Tally) -> Markup:
         items.append(("mixed", count(tally.n_mixed), share))
     if tally.n_uncertain:
         items.append(("marked uncertain", count(tally.n_uncertain), "below the confidence threshold of the run"))
+    return page.key_values(items)
+
+
+def _single_values(tally: Tally) -> Markup:
+    """Return what there is to say of a single row: shares and medians would repeat it."""
+    outcome = "no label" if tally.by_status["error"] else "labelled in part"
+    items = [(f"error: {code}", outcome, "") for code in tally.errors]
+    for row in tally.most:
+        items.append(("emotion", row.emotion, "unlike the training data: it may be wrong" if row.is_unfamiliar else ""))
+        remarks = {
+            "below the confidence threshold of the run": row.is_uncertain,
+            "most of the speech has another label": tally.n_mixed,
+        }
+        remark = "; ".join(text for text, is_so in remarks.items() if is_so)
+        items.append(("confidence", decimal(row.confidence), remark))
+    items += [("audio", seconds(float(duration_s)), "") for duration_s in tally.duration_s()]
     return page.key_values(items)
 
 

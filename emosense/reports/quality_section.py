@@ -90,18 +90,18 @@ def quality(tally: Tally, items: list[Figure | Table]) -> list[Markup]:
         unit = f" {measure.unit}" if measure.unit.startswith("dB") else ""
         limit = f"{measure.limit:g}{unit}".replace("-", "\N{MINUS SIGN}")
         median = _number_text(float(np.median(values)), measure)
-        caption = f"Median {median}{unit}; {share} of the recordings are {side} {limit}."
-        found.append(_figure(name, measure, caption, values))
+        caption = f"Median {median}{unit}; {share} of the {tally.noun}s are {side} {limit}."
+        found.append(_figure(name, measure, caption, values, f"{tally.noun}s"))
         cells.append([name, f"{median}{unit}", f"{side} {limit}", count(n_to_check), share])
     if not found:
         return []
-    header = ("column", "median", "check if", "recordings", "share")
+    header = ("column", "median", "check if", f"{tally.noun}s", "share")
     found.append(Table("quality-table", "Labels to check", header, cells))
     items += found
     return [page.section("Recording quality", page.figures(found))]
 
 
-def _figure(name: str, measure: _Measure, caption: str, values: Values) -> Figure:
+def _figure(name: str, measure: _Measure, caption: str, values: Values, counted: str) -> Figure:
     """Draw a histogram with bins of equal width, over a range in which differences matter."""
     low, high = float(values.min()), float(values.max())
     if high - low < measure.least_range:
@@ -112,6 +112,6 @@ def _figure(name: str, measure: _Measure, caption: str, values: Values) -> Figur
     counts = np.histogram(values, edges)[0].tolist()
     drawing = histogram(
         edges.tolist(), [Series("", "first", counts)], x_ticks=[(tick, f"{tick:g}") for tick in ticks(low, high, 5)],
-        y_format=lambda value: f"{value:,g}", x_label=measure.unit, y_label="recordings",
+        y_format=lambda value: f"{value:,g}", x_label=measure.unit, y_label=counted,
     )  # fmt: skip
     return Figure(f"quality-{name.replace('_', '-')}", measure.title, caption, drawing)

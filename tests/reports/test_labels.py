@@ -301,8 +301,10 @@ def test_channels_of_a_recording_are_one_recording(tmp_path: Path) -> None:
 
 def test_a_single_recording_has_its_label_and_no_statistics(tmp_path: Path) -> None:
     page = labels_page(tmp_path, [labelled_row("a.wav", [0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], 3.0, 3.0)])
-    assert (page.facts["emotion"], page.facts["confidence"]) == ("neutral", "0.300")
+    assert page.facts == {"emotion": "neutral", "confidence": "0.300", "audio": "3.00 s"}
     assert "<svg" not in page.source
+    failed = labels_page(tmp_path, [error_row("a.wav", RecordingError("empty", "no samples"))])
+    assert failed.facts == {"error: empty": "no label"}
 
 
 def test_an_empty_table_makes_a_page(tmp_path: Path) -> None:
