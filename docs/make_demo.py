@@ -49,6 +49,8 @@ def make(folder: Path) -> Path:
     turns = [part for number in _TURNS for part in (waveforms[number - 1][0], pause)]
     soundfile.write(folder / "conversation.flac", np.concatenate(turns), _SAMPLE_RATE)
     subprocess.run([sys.executable, "-m", "emosense", *COMMAND], cwd=folder, check=True, capture_output=True)
+    # Only a rerun would need it.
+    shutil.rmtree(folder / "labels.csv.run")
     return folder / "labels.html"
 
 

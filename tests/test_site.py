@@ -34,6 +34,7 @@ def test_the_sample_report_is_made_with_the_site_and_its_players_find_their_reco
     assert {"conversation.flac", "voice-1.wav", "voice-4.mp3"} <= played
     assert all((site / "demo" / name).is_file() for name in played)
     assert "<h2>Timelines</h2>" in page
+    assert not (site / "demo" / "labels.csv.run").exists()
 
 
 def test_the_api_page_documents_parameters(site: Path) -> None:

@@ -169,7 +169,8 @@ padding:0;margin:.8rem 0}}
 @media(max-width:82rem){{.figures>.scroll :is(th,td){{padding-left:.15rem;padding-right:.15rem}}}}
 .figures>.scroll .words{{min-width:4.5rem;padding-left:1rem}}
 @media(min-width:76rem){{.figures>.scroll td:not(.words,:first-child){{white-space:nowrap}}{_BALANCED}}}
-details .scroll tbody th,.figures>.scroll tbody th{{overflow-wrap:anywhere}}
+details .scroll tbody th{{overflow-wrap:anywhere}}
+.figures>.scroll table:has(.words) tbody th{{overflow-wrap:anywhere;min-width:4rem}}
 .recording{{margin:1rem 0;scroll-margin-top:.5rem}}.recording .player{{position:sticky;top:0;z-index:1;padding:.3rem 0}}
 .recording audio{{display:block;width:100%;max-width:40rem;height:2.25rem}}
 .line{{display:grid;grid-template-columns:4rem minmax(0,1fr);gap:.5rem;margin:.5rem 0 0;break-inside:avoid}}
