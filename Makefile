@@ -16,7 +16,7 @@ TESTS ?=
 $(BIN)/ruff:
 	$(MAKE) setup
 
-lint types docstrings test coverage docs pictures results serve-docs wheel lock upgrade: | $(BIN)/ruff
+lint types docstrings test coverage docs pictures results serve-docs lock upgrade: | $(BIN)/ruff
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
@@ -60,9 +60,11 @@ results: ## Write the tables of docs/results.md, README.md and the model cards a
 serve-docs: ## Show the documentation site on this machine while you edit it.
 	$(BIN)/mkdocs serve
 
-wheel: ## Build the wheel into dist/.
+wheel: ## Build the wheel into dist/; needs no environment.
 	rm -rf dist
-	$(BIN)/python -m hatchling build -t wheel
+	$(PYTHON) -m venv dist/venv
+	dist/venv/bin/pip wheel -q --no-deps -w dist .
+	rm -rf dist/venv
 
 try-wheel: wheel ## Install the wheel into an empty environment and label samples/ with it.
 	rm -rf dist/venv

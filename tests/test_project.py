@@ -192,6 +192,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
+def test_make_wheel_installs_nothing_that_only_tests_need(tmp_path: Path) -> None:
+    command = ["make", "--dry-run", "wheel", f"VENV={tmp_path / 'none'}"]
+    done = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    assert "pip wheel" in done.stdout
+    assert "requirements" not in done.stdout
+
+
 def test_the_wheel_has_a_man_page_and_completions_of_every_shell(wheel: zipfile.ZipFile) -> None:
     shared = {name.partition(".data/data/")[2]: name for name in wheel.namelist() if ".data/data/" in name}
     assert sorted(shared) == [
