@@ -7,10 +7,11 @@ before a command needs it.
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -33,6 +34,9 @@ from emosense.cli.train import train
 from emosense.errors import EmoSenseError, Interrupted
 from emosense.storage.locations import redact
 
+# How much of two names is the same, from 0 to 1: --qualty and --quality have 0.94, --png and --engine 0.62.
+_MUCH_ALIKE: Final = 0.75
+
 
 class _Commands(TyperGroup):
     """All commands. Their messages about arguments say what to give, without the words of the library behind them."""
@@ -52,10 +56,12 @@ class _Commands(TyperGroup):
 
 
 def _suggest(err: Any) -> None:
-    """Name the options that are meant by an unknown one: those that begin with it, otherwise the most similar."""
+    """Name the options that are meant by an unknown one: those that begin with it, otherwise a very similar one."""
     if possible := getattr(err, "possibilities", None):
-        meant = [name for name in possible if name.startswith(err.option_name)] or possible[:1]
-        err.message, err.possibilities = f"{err.message}. Did you mean {' or '.join(sorted(meant))}?", None
+        alike = difflib.get_close_matches(err.option_name, possible, 1, _MUCH_ALIKE)
+        meant = [name for name in possible if name.startswith(err.option_name)] or alike
+        suggestion = f". Did you mean {' or '.join(sorted(meant))}?" if meant else ""
+        err.message, err.possibilities = f"{err.message}{suggestion}", None
 
 
 app = typer.Typer(

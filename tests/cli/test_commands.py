@@ -90,6 +90,7 @@ def test_a_wrong_option_names_the_right_one(tmp_path: Path) -> None:
         "No such option: --emotion. Did you mean --emotions?\n"
     )
     assert run("label", "x", "--qualty").stderr.endswith("No such option: --qualty. Did you mean --quality?\n")
+    assert run("label", "x", "--png").stderr.endswith("No such option: --png\n")
     assert run("report", "x", "--png").stderr == (
         "emosense-batch: a report is a page; for pictures of its figures: --figures FOLDER --figure-format png\n"
     )
