@@ -82,9 +82,10 @@ def milliseconds(cpu_s: float, n_chunks: int) -> str:
 
 
 def recordings(n: int) -> Iterator[Recording]:
+    """Objects as a bucket lists them."""
     for index in range(n):
-        name = f"calls/{index // 1000:06d}/recording-{index:09d}.wav"
-        yield Recording(name, f"s3://bucket/{name}", 123_456, "1700000000000000000")
+        url = f"s3://bucket/calls/{index // 1000:06d}/recording-{index:09d}.wav"
+        yield Recording(url, url, 123_456, hashlib.md5(url.encode()).hexdigest())
 
 
 @contextlib.contextmanager

@@ -24,9 +24,12 @@ from emosense.storage.scratch_database import unnamed_database
 _ALL: Final = "SELECT path, location, size, version, member FROM recording ORDER BY path"
 _BETWEEN: Final = "SELECT path, location, size, version, member FROM recording WHERE path BETWEEN ? AND ? ORDER BY path"
 _PENDING: Final = "SELECT path, location, size, version, member FROM recording WHERE NOT is_done ORDER BY path"
+_INSERT: Final = "INSERT OR IGNORE INTO recording VALUES (?, ?, ?, ?, 0, ?)"
 _IS_ARCHIVE: Final = " OR ".join(f"CAST(path AS TEXT) LIKE '%{extension}'" for extension in ARCHIVE_EXTENSIONS)
 _ARCHIVES: Final = f"SELECT * FROM ({_ALL}) WHERE member = '' AND ({_IS_ARCHIVE})"  # noqa: S608 - of constants
-_UNKNOWN: Final = "SELECT path, location FROM recording WHERE size IS NULL AND path > ? ORDER BY path LIMIT 4096"
+_UNKNOWN: Final = (
+    "SELECT path, coalesce(location, path) FROM recording WHERE size IS NULL AND path > ? ORDER BY path LIMIT 4096"
+)
 
 
 class Listing:
@@ -66,11 +69,13 @@ class Listing:
             A recording whose path is in the list already is skipped.
         """
         self._database.execute("BEGIN")
-        self._database.executemany(
-            "INSERT OR IGNORE INTO recording VALUES (?, ?, ?, ?, 0, ?)",
-            ((self._name(r), os.fsencode(r.location), r.size, r.version, r.member) for r in recordings),
-        )
+        self._database.executemany(_INSERT, (self._fields(recording, recording.size) for recording in recordings))
         self._database.execute("COMMIT")
+
+    def _fields(self, recording: Recording, size: int | None) -> tuple[bytes, bytes | None, int | None, str, str]:
+        """Return a row of the list: a location that is the path takes no space."""
+        path, location = self._name(recording), os.fsencode(recording.location)
+        return path, None if location == path else location, size, recording.version, recording.member
 
     def _name(self, recording: Recording) -> bytes:
         """Return the bytes of a recording's path, with a digest where it is that of another recording.
@@ -80,7 +85,9 @@ class Listing:
         path, place = os.fsencode(recording.path), (os.fsencode(recording.location), recording.member)
         if HIDDEN not in recording.path and not recording.member:
             return path
-        known = self._database.execute("SELECT location, member FROM recording WHERE path = ?", (path,)).fetchone()
+        known = self._database.execute(
+            "SELECT coalesce(location, path), member FROM recording WHERE path = ?", (path,)
+        ).fetchone()
         if known is None or known == place:
             return path
         return path + b"#" + hashlib.sha256(place[0] + place[1].encode()).hexdigest()[:8].encode()
@@ -122,20 +129,19 @@ class Listing:
         self._tell_apart()
         self._database.execute("BEGIN")
         self._database.executemany(
-            "INSERT OR IGNORE INTO recording VALUES (?, ?, ?, ?, 0, '')",
+            _INSERT,
             (self._named(name) for name in names if not (name.is_listed and self._is_ignored(name, config))),
         )
         self._database.execute("COMMIT")
 
-    def _named(self, name: Name) -> tuple[bytes, bytes, int | None, str]:
+    def _named(self, name: Name) -> tuple[bytes, bytes | None, int | None, str, str]:
         """Return the fields of a name; a size of None is to be looked up."""
         location = local_path(name.location)
         if is_url(location):
             recording = Recording(shown_location(location), location, name.size, name.version)
         else:
             recording = Recording(shown_path(location), os.path.abspath(location), name.size, name.version)
-        size = name.size if name.is_known else None
-        return self._name(recording), os.fsencode(recording.location), size, name.version
+        return self._fields(recording, name.size if name.is_known else None)
 
     def _is_ignored(self, name: Name, config: ListingConfig) -> bool:
         """Judge an object of a store by its key, and count it if it is skipped."""
@@ -174,7 +180,7 @@ class Listing:
         space.
         """
         self._database.execute(
-            "CREATE UNIQUE INDEX IF NOT EXISTS by_location ON recording (location, member) "
+            "CREATE UNIQUE INDEX IF NOT EXISTS by_location ON recording (coalesce(location, path), member) "
             # Bad members of one archive share a place, and differ by their paths alone.
             "WHERE member NOT LIKE 'bad:%'"
         )
@@ -208,7 +214,7 @@ class Listing:
 
         Returns
         -------
-        iterator of (bytes, bytes, int, str, str)
+        iterator of (bytes, bytes or None, int, str, str)
             In order of their paths' bytes: arguments for `Recording.of_listed`.
         """
         return self._database.execute(_PENDING)
@@ -223,7 +229,7 @@ class Listing:
 
         Returns
         -------
-        iterator of (bytes, bytes, int, str)
+        iterator of (bytes, bytes or None, int, str, str)
             In order of their paths' bytes.
         """
         return self._database.execute(_BETWEEN, (os.fsencode(first), os.fsencode(last)))

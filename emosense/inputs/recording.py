@@ -29,9 +29,9 @@ _READ_ERRNO: Final[frozenset[int]] = frozenset(
 MODIFIED: Final = "modified "
 
 
-# A recording as the list holds it: the bytes of its path and of its location, its size, its version and its place in an
-# archive. A driver that hands out millions makes no object of each.
-Listed = tuple[bytes, bytes, int, str, str]
+# A recording as the list holds it: the bytes of its path and of its location (None where that is the path), its size,
+# its version and its place in an archive. A driver that hands out millions makes no object of each.
+Listed = tuple[bytes, bytes | None, int, str, str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,20 +65,22 @@ class Recording:
 
         Parameters
         ----------
-        listed : (bytes, bytes, int, str, str)
-            Path, location, size, version and member.
+        listed : (bytes, bytes or None, int, str, str)
+            Path, location (None where it is the path), size, version and member.
 
         Returns
         -------
         Recording
         """
         path, location, size, version, member = listed
-        return cls(os.fsdecode(path), os.fsdecode(location), size, version, member)
+        shown = os.fsdecode(path)
+        return cls(shown, shown if location is None else os.fsdecode(location), size, version, member)
 
     @property
     def listed(self) -> Listed:
         """The recording as the list holds it."""
-        return os.fsencode(self.path), os.fsencode(self.location), self.size, self.version, self.member
+        path, location = os.fsencode(self.path), os.fsencode(self.location)
+        return path, None if location == path else location, self.size, self.version, self.member
 
 
 @contextlib.contextmanager

@@ -34,7 +34,7 @@ class Chunk:
     ----------
     index : int
         Its place in the list, >= 0.
-    listed : list of (bytes, bytes, int, str, str)
+    listed : list of (bytes, bytes or None, int, str, str)
         The recordings, as the list holds them.
     """
 
@@ -70,7 +70,7 @@ def chunked(listed: Iterable[Listed], size: int) -> Iterator[Chunk]:
 
     Parameters
     ----------
-    listed : iterable of (bytes, bytes, int, str, str)
+    listed : iterable of (bytes, bytes or None, int, str, str)
         Recordings, as the list holds them.
     size : int
         Recordings per chunk, at least 1; the last chunk may have fewer, and one that stays together more.
@@ -103,9 +103,10 @@ def _rest_of_archive(stretch: list[Listed], source: Iterator[Listed]) -> tuple[l
 def _unit(listed: Listed) -> tuple[bytes, str] | None:
     """Return what a recording can be fetched from only from its beginning, if there is such a thing."""
     kind, _, rest = listed[4].partition(":")
+    location = listed[1] or listed[0]
     if kind == "row":
-        return listed[1], rest.partition(":")[0]
-    return (listed[1], "") if kind == "unpacked" else None
+        return location, rest.partition(":")[0]
+    return (location, "") if kind == "unpacked" else None
 
 
 def _length(stretch: list[Listed]) -> int:

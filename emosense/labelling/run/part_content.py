@@ -112,7 +112,7 @@ class PartFile:
 
         Parameters
         ----------
-        listed : sequence of (bytes, bytes, int, str)
+        listed : sequence of (bytes, bytes or None, int, str, str)
             Recordings, as the list holds them.
 
         Returns
