@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from trial import enter_namespaces, expect
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 CLUSTER: Final = yaml.safe_load((REPOSITORY / "cluster.yaml").read_text())
@@ -44,12 +45,7 @@ def main() -> None:
         return
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
         sys.exit("usage: try_aws.py FOLDER_OF_RECORDINGS")
-    missing = [tool for tool in ("ip", "rsync", "unshare") if shutil.which(tool) is None]
-    if sys.platform != "linux" or os.geteuid() or missing:
-        sys.exit(f"this needs Linux, root, ip, rsync and unshare; missing here: {', '.join(missing) or 'root'}")
-    if "TRY_AWS" not in os.environ:
-        apart = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable]
-        os.execvpe(apart[0], [*apart, *sys.argv], os.environ | {"TRY_AWS": "1"})
+    enter_namespaces("rsync")
     made = not Path(NODE_HOME).exists()
     Path(NODE_HOME).mkdir(parents=True, exist_ok=True)
     try:
@@ -128,13 +124,6 @@ def step(name: str, *command: str) -> None:
     print(f"{name}: exit {done.returncode} after {time.monotonic() - began:.0f} s: {' '.join(command)}", flush=True)
     if done.returncode:
         sys.exit(done.stdout)
-
-
-def expect(holds: bool, what: str) -> None:
-    """Say whether something holds; where it does not, end."""
-    print(f"  {'seen' if holds else 'NOT SEEN'}: {what}", flush=True)
-    if not holds:
-        sys.exit(1)
 
 
 def node_type(name: str) -> dict[str, Any]:
