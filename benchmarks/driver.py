@@ -162,9 +162,11 @@ def write_parts(run: LabelRun, chunks: Iterator[Chunk]) -> int:
     table = pq.read_table(folder / kept.name)
     header = json.loads(table.schema.metadata[HEADER])
     for chunk in chunks:
-        paths = pa.array([each.path for each in chunk.recordings])
         header["part"][1] = chunk.index
-        part = table.set_column(table.column_names.index("path"), table.schema.field("path"), paths)
+        part = table
+        for name in ("path", "version"):
+            values = pa.array([getattr(each, name) for each in chunk.recordings])
+            part = part.set_column(part.column_names.index(name), part.schema.field(name), values)
         file = io.BytesIO()
         metadata = {HEADER: json.dumps(header).encode()}
         pq.write_table(part.replace_schema_metadata(metadata), file, compression="zstd", use_dictionary=False)
