@@ -1,6 +1,6 @@
 """The tables of docs/results.md, from stored predictions: no audio, no model and no training is needed.
 
-    python benchmarks/results.py store evaluation/cnn cnn-default     # keep an evaluation's predictions
+    python benchmarks/results.py store evaluation/cnn cnn-lj5         # keep an evaluation's predictions
     python benchmarks/results.py tables                               # write the tables again (`make results`)
 
 `store` writes the predictions of a finished evaluation to docs/predictions/NAME.parquet: recording, speaker, corpus,
