@@ -77,11 +77,11 @@ try-wheel: wheel ## Install the wheel into an empty environment and label sample
 image: ## Build the image with docker, podman or buildah, label samples/ in it, and check its size.
 	deploy/image.sh
 
-try-rayjob: | $(BIN)/ruff ## Run the pods of deploy/rayjob.yaml in the image that buildah has (root; see deploy/try_rayjob.py).
-	$(BIN)/python deploy/try_rayjob.py
+try-rayjob: | $(BIN)/ruff ## Run the pods of deploy/rayjob.yaml in the image that buildah has (root; see deploy/trials/try_rayjob.py).
+	$(BIN)/python deploy/trials/try_rayjob.py
 
 try-aws: | $(BIN)/ruff ## Try cluster.yaml on this machine, against a stand-in for AWS (needs Linux, root, ip, rsync, unshare).
-	$(BIN)/python deploy/try_aws.py samples
+	$(BIN)/python deploy/trials/try_aws.py samples
 
 lock: ## Update the locks after a change of pyproject.toml; versions change only where they must.
 	$(COMPILE) pyproject.toml --extra test -o requirements-test.lock

@@ -19,7 +19,7 @@ import yaml
 
 from emosense._version import __version__
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "deploy"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "deploy" / "trials"))
 from kuberay import RayJob, quantity
 
 REPOSITORY = Path(__file__).parents[1]

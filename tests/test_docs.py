@@ -258,7 +258,7 @@ def variables_of_sources() -> set[str]:
     instructions = (REPOSITORY / "Dockerfile").read_text().replace("\\\n", " ")
     for line in re.findall(r"^ENV (.*)$", instructions, re.MULTILINE):
         found |= {pair.split("=")[0] for pair in line.split()}
-    for path in (REPOSITORY / "cluster.yaml", *(REPOSITORY / "deploy").iterdir()):
+    for path in (REPOSITORY / "cluster.yaml", *filter(Path.is_file, (REPOSITORY / "deploy").iterdir())):
         text = path.read_text()
         found |= set(re.findall(r"\b(RAY_\w+)=", text)) | set(re.findall(rf"\$\{{?({VARIABLE})", text))
     return found - NO_VARIABLES

@@ -1,6 +1,6 @@
 """Try cluster.yaml as on AWS, on this machine: `ray up`, three jobs on S3, a spot worker, `ray down`.
 
-    make try-aws                # or: .venv/bin/python deploy/try_aws.py FOLDER_OF_RECORDINGS
+    make try-aws                # or: .venv/bin/python deploy/trials/try_aws.py FOLDER_OF_RECORDINGS
 
 AWS is moto, which answers for EC2, IAM and S3. An instance is an address and two folders (the home of its host and of
 its container), and `ssh`, `docker` and `ray stop` are stand-ins: they run an instance's commands here. All else is what
@@ -29,7 +29,7 @@ from typing import Any, Final
 import yaml
 from trial import enter_namespaces, expect
 
-REPOSITORY: Final = Path(__file__).resolve().parents[1]
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
 CLUSTER: Final = yaml.safe_load((REPOSITORY / "cluster.yaml").read_text())
 REGION: Final = CLUSTER["provider"]["region"]
 NODE_HOME: Final = "/home/ray"

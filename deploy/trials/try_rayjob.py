@@ -1,7 +1,7 @@
 """Try deploy/rayjob.yaml without Kubernetes: its pods, as KubeRay composes them, in containers of crun on this machine.
 
     deploy/image.sh --base debian && make try-rayjob
-    .venv/bin/python deploy/try_rayjob.py RAVDESS       # and train an MLP on the recordings of this folder
+    .venv/bin/python deploy/trials/try_rayjob.py RAVDESS       # and train an MLP on the recordings of this folder
 
 The image is that of `deploy/image.sh`, from the storage of buildah. Each pod has an address of its own and gets what
 the kubelet would give it: user and group, no capabilities, a read-only root, seccomp, its memory and its CPUs by
@@ -41,7 +41,7 @@ from oci import SECCOMP
 from pods import Node, Pod
 from trial import enter_namespaces, expect
 
-REPOSITORY: Final = Path(__file__).resolve().parents[1]
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
 # A step that takes longer has failed.
 STEP_S: Final = 300.0
 
