@@ -80,7 +80,7 @@ class GraphBuilder:
         return name
 
     def number(self, value: float) -> str:
-        """Add a number, once for numbers with the same six digits.
+        """Add a number, once for each.
 
         Parameters
         ----------
@@ -92,7 +92,8 @@ class GraphBuilder:
         str
             Name of a float32 tensor, shape (1,).
         """
-        return self.tensor(np.array([value], np.float32), f"{self._prefix}number_{value:g}")
+        # Nine digits tell any two numbers of float32 apart.
+        return self.tensor(np.array([value], np.float32), f"{self._prefix}number_{np.float32(value):.9g}")
 
     def integers(self, *values: int) -> str:
         """Add integers, such as axes and shapes.
