@@ -13,8 +13,9 @@ import os
 from typing import Any, Final
 
 from emosense.emotions import EMOTIONS, own_emotions
-from emosense.errors import ModelError
+from emosense.errors import ModelError, UsageError
 from emosense.models.description import DESCRIPTION_FILE, FORMAT, WEIGHTS_FILE, check_description
+from emosense.storage.folders import exists
 from emosense.storage.locations import join, redact
 from emosense.storage.reading import MAX_JSON_BYTES, parse_json, read_bytes
 from emosense.storage.schemes import scheme_of
@@ -82,6 +83,23 @@ def read_model(location: str = DEFAULT_MODEL) -> ModelFiles:
         raise ModelError(f"the model at {redact(location)} cannot be read: {redact(reason)}") from err
     check_description(description, weights, redact(location))
     return ModelFiles(description, weights, hashlib.sha256(text + weights).hexdigest())
+
+
+def check_no_model(folder: str) -> None:
+    """Refuse a folder that a command would write its model over.
+
+    Parameters
+    ----------
+    folder : str
+        Local path or URL.
+
+    Raises
+    ------
+    UsageError
+        If it holds a model.
+    """
+    if exists(join(folder, DESCRIPTION_FILE)):
+        raise UsageError(f"{redact(folder)} holds a model: choose another folder, or --overwrite")
 
 
 def write_model(folder: str, description: dict[str, Any], weights: bytes) -> None:

@@ -15,10 +15,10 @@ from emosense.models.description import DESCRIPTION_FILE, WEIGHTS_FILE
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.head import read_head
 from emosense.models.model import Model
-from emosense.models.model_files import ModelFiles, read_model, write_model
+from emosense.models.model_files import ModelFiles, check_no_model, read_model, write_model
 from emosense.models.trial import try_model
 from emosense.progress import Progress, plural
-from emosense.storage.folders import exists, make_folder
+from emosense.storage.folders import make_folder
 from emosense.storage.locations import join, local_path, redact
 from emosense.storage.writing import write_bytes
 from emosense.training.adaptation.card import adapted_card
@@ -148,8 +148,8 @@ def adapt(job: AdaptJob, progress: Progress) -> Adapted:
 def _check_place(job: AdaptJob) -> None:
     if not job.name:
         raise UsageError("the output must be a folder with a name")
-    if not job.overwrite and exists(join(job.output, DESCRIPTION_FILE)):
-        raise UsageError(f"{redact(job.output)} holds a model: choose another folder, or --overwrite")
+    if not job.overwrite:
+        check_no_model(job.output)
 
 
 def _embeddings(

@@ -7,9 +7,8 @@ from typing import Final
 
 from emosense.errors import UsageError
 from emosense.features.config import FeatureConfig
-from emosense.models.description import DESCRIPTION_FILE
 from emosense.models.encoder_location import with_encoder_file
-from emosense.models.model_files import read_model, shipped_models, write_model
+from emosense.models.model_files import check_no_model, read_model, shipped_models, write_model
 from emosense.progress import Progress, plural
 from emosense.storage.folders import exists, make_folder
 from emosense.storage.locations import join, redact
@@ -71,8 +70,8 @@ def add_familiarity(job: FamiliarityJob, progress: Progress) -> str:
     ModelError
         If the model is refused.
     """
-    if not job.overwrite and exists(join(job.output, DESCRIPTION_FILE)):
-        raise UsageError(f"{redact(job.output)} holds a model: choose another folder, or --overwrite")
+    if not job.overwrite:
+        check_no_model(job.output)
     files = read_model(job.model)
     located = with_encoder_file(files, job.encoder).description["features"]
     wanted = {FeatureConfig.from_dict(values): () for values in located}
