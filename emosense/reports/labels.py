@@ -153,7 +153,7 @@ def _key_values(tally: Tally) -> Markup:
         share = f"{percent(tally.n_unfamiliar / n_labelled)}, unlike the training data: expect more wrong labels"
         items.append(("unfamiliar", count(tally.n_unfamiliar), share))
     if tally.n_several:
-        share = f"of the {count(tally.n_several)} with several windows: most of their speech has another label"
+        share = f"of {count(tally.n_several)} with several windows: most of the speech has another label"
         items.append(("mixed", count(tally.n_mixed), share))
     if tally.n_uncertain:
         items.append(("marked uncertain", count(tally.n_uncertain), "below the confidence threshold of the run"))
