@@ -351,7 +351,7 @@ def test_recordings_of_several_windows_that_disagree_are_counted(tmp_path: Path)
         assert (
             Page(tmp_path / "labels.html")
             .facts["mixed"]
-            .startswith(f"{n_mixed}|of the {len(several)} with several windows")
+            .startswith(f"{n_mixed}|of {len(several)} with several windows")
         )
 
 
