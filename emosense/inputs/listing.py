@@ -73,9 +73,9 @@ class Listing:
         self._database.execute("COMMIT")
 
     def _fields(self, recording: Recording, size: int | None) -> tuple[bytes, bytes | None, int | None, str, str]:
-        """Return a row of the list: a location that is the path takes no space."""
-        path, location = self._name(recording), os.fsencode(recording.location)
-        return path, None if location == path else location, size, recording.version, recording.member
+        """Return a row of the list; a size of None is to be looked up."""
+        _, location, _, version, member = recording.listed
+        return self._name(recording), location, size, version, member
 
     def _name(self, recording: Recording) -> bytes:
         """Return the bytes of a recording's path, with a digest where it is that of another recording.
