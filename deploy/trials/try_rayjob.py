@@ -98,9 +98,9 @@ def try_job(node: Node, job: RayJob, store: Any, recordings: Path | None) -> Non
     autoscaler = node.start(job.autoscaler(), beside=head)
     api = f"http://{head.address}:8265"
     with step("requests without the token, or with another, are refused"):
-        refused = (status(f"{api}/api/jobs/"), status(f"{api}/api/jobs/", "another"))
+        refused = (ask(f"{api}/api/jobs/")[0], ask(f"{api}/api/jobs/", "another")[0])
         expect(refused == (401, 403), f"status {refused[0]}, and {refused[1]}")
-        expect(status(f"{api}/api/gcs_healthz") == 200, "only the question for its health is answered")
+        expect(ask(f"{api}/api/gcs_healthz")[0] == 200, "only the question for its health is answered")
     with step("a submitter with another token fails"):
         other = replace(job, token="wrong").submitter("job-0")
         expect(node.run(other, STEP_S) != 0, "exit code not 0")
@@ -170,24 +170,20 @@ def check_security(pod: Pod, job: RayJob) -> None:
     expect(pod.execute("touch", "/app/x") != 0 == pod.execute("touch", "/tmp/x"), "writes to /tmp alone")
 
 
-def status(url: str, token: str | None = None) -> int:
-    """Return the status of a request, as the operator makes it."""
+def ask(url: str, token: str | None = None) -> tuple[int, bytes]:
+    """Return status and body of a request, as the operator makes it; the body of a refused one is empty."""
     request = urllib.request.Request(url, headers={"x-ray-authorization": f"Bearer {token}"} if token else {})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
-            return int(answer.status)
+            return int(answer.status), answer.read()
     except urllib.error.HTTPError as err:
-        return err.code
+        return err.code, b""
 
 
 def job_status(api: str, job: RayJob, name: str) -> str:
     """Return what the job server says of a job, as the operator asks it."""
-    header = {"x-ray-authorization": f"Bearer {job.token}"}
-    with contextlib.suppress(urllib.error.HTTPError):
-        request = urllib.request.Request(f"{api}/api/jobs/{name}", headers=header)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return str(json.load(answer)["status"])
-    return "unknown"
+    _, body = ask(f"{api}/api/jobs/{name}", job.token)
+    return str(json.loads(body)["status"]) if body else "unknown"
 
 
 def wait_for(holds: Callable[[], object], what: str) -> None:
