@@ -7,9 +7,11 @@ COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-ha
 	--no-emit-find-links --no-header --no-annotate
 # A file or folder that a target tests instead of everything: make test TESTS=tests/audio
 TESTS ?=
+# The extra for the storage that cluster and image read.
+STORE ?= s3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup label lint types docstrings test check coverage docs pictures results serve-docs wheel try-wheel image try-rayjob try-aws lock \
+.PHONY: help setup label lint types docstrings test check coverage docs pictures results serve-docs wheel try-wheel image try-rayjob try-aws lock deploy-lock \
 	upgrade lowest clean
 
 # An environment that the tests can run in; any target that needs one makes it.
@@ -86,9 +88,12 @@ try-aws: | $(BIN)/ruff ## Try cluster.yaml on this machine, against a stand-in f
 lock: ## Update the locks after a change of pyproject.toml; versions change only where they must.
 	$(COMPILE) pyproject.toml --extra test -o requirements-test.lock
 	echo hatchling | $(COMPILE) pyproject.toml - -c requirements-test.lock -o requirements.lock
-	printf 'hatchling\nray[default]\nboto3\n' | $(COMPILE) pyproject.toml --extra s3 --extra train - -c requirements-test.lock \
-		-o deploy/requirements.lock
+	$(MAKE) deploy-lock COMPILE='$(COMPILE)'
 	echo 'filelock<4' | $(COMPILE) --upgrade --resolution lowest-direct pyproject.toml --extra test - -o requirements-lowest.lock
+
+deploy-lock: | $(BIN)/ruff ## Update the lock of the image and of cluster.yaml; STORE=gcs or azure in place of s3.
+	printf 'hatchling\nray[default]\nboto3\n' | $(COMPILE) pyproject.toml --extra $(STORE) --extra train - \
+		-c requirements-test.lock -o deploy/requirements.lock
 
 upgrade: ## Update the locks to the newest versions that pyproject.toml allows.
 	$(MAKE) lock COMPILE='$(COMPILE) --upgrade'
