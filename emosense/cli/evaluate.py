@@ -8,7 +8,7 @@ import typer
 
 from emosense.cli.completion import one_of, shipped_model
 from emosense.cli.groups import ERRORS, MACHINES, MODEL, OUTPUT, SPEAKER_SPLITS
-from emosense.cli.log_file import LogFile, is_silent
+from emosense.cli.log_file import LogFile, go_silent
 from emosense.cli.options import (
     KINDS,
     Address,
@@ -202,7 +202,7 @@ def evaluate(
         command=command_text(),
         encoder=EncoderChoice(encoder, encoder_output, encoder_normalise),
     )
-    silent = is_silent(quiet)
+    silent = go_silent(quiet)
     with saved_params(context, save, job.written), open_progress("none" if silent else progress.value) as reporter:
         metrics = run(job, reporter)
     if report:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emosense.cli.groups import MODEL, OUTPUT
-from emosense.cli.log_file import LogFile, is_silent
+from emosense.cli.log_file import LogFile, go_silent
 from emosense.cli.options import (
     Address,
     EncoderFile,
@@ -93,7 +93,7 @@ def features(
             raise UsageError(f"the feature set {set_} has no chroma: leave out --estimate-tuning")
         config = dataclasses.replace(config, tuning=None)
     corpus = read_corpus(*data, follow_links=follow_links, root=root)
-    silent = is_silent(quiet)
+    silent = go_silent(quiet)
     with saved_params(context, save, [output]), open_progress("none" if silent else progress.value) as reporter:
         config = with_encoder(config, EncoderChoice(encoder, encoder_output, encoder_normalise), reporter)
         report_problems(corpus, reporter)

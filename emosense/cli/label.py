@@ -34,7 +34,7 @@ from emosense.cli.label_options import (
     Strict,
     Verbose,
 )  # fmt: skip
-from emosense.cli.log_file import LogFile, is_silent
+from emosense.cli.log_file import LogFile, go_silent
 from emosense.cli.options import (
     Address,
     EncoderFile,
@@ -134,7 +134,7 @@ def label(
 
         check_readable(output)
         check_output(report)
-    silent = is_silent(quiet)
+    silent = go_silent(quiet)
     job = LabelJob(
         inputs=tuple(location for location in inputs if location != "-"),
         names=_names_on_stdin(root) if "-" in inputs else None,

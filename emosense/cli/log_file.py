@@ -76,8 +76,8 @@ class LoggedStream(io.TextIOBase):
         return self._stream.fileno()
 
 
-def is_silent(quiet: bool) -> bool:
-    """Tell whether a command says nothing but errors.
+def go_silent(quiet: bool) -> bool:
+    """Let the terminal get nothing but errors from here on, if that is asked for.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def is_silent(quiet: bool) -> bool:
     Returns
     -------
     bool
-        False with ``--log-file``, which gets everything: only the terminal gets nothing from here on.
+        Whether the command says nothing but errors: not with ``--log-file``, which gets everything.
     """
     if quiet and isinstance(sys.stderr, LoggedStream):
         sys.stderr.is_shown = False

@@ -8,7 +8,7 @@ import typer
 
 from emosense.cli.completion import one_of
 from emosense.cli.groups import ERRORS, MACHINES, MODEL, OUTPUT, SPEAKER_SPLITS
-from emosense.cli.log_file import LogFile, is_silent
+from emosense.cli.log_file import LogFile, go_silent
 from emosense.cli.options import (
     KINDS,
     Address,
@@ -165,7 +165,7 @@ def train(
         overwrite=overwrite,
         encoder=EncoderChoice(encoder, encoder_output, encoder_normalise),
     )
-    silent = is_silent(quiet)
+    silent = go_silent(quiet)
     with saved_params(context, save, job.written), open_progress("none" if silent else progress.value) as reporter:
         trained = run(job, reporter)
     if not silent:

@@ -21,7 +21,7 @@ _SKIPPED: Final = {
     "outside": "links that lead out of the folder",
     "special": "special files",
 }
-# So many errors are told one by one.
+# More errors than these are counted, not named.
 _MOST_ERRORS: Final = 3
 _REMEDY: Final = ": give recordings, such as .wav, .mp3 or .flac files, or a folder that has some"
 
