@@ -13,6 +13,7 @@ from emosense.crossvalidation.fold_models import fold_models
 from emosense.crossvalidation.job import EvaluateJob
 from emosense.crossvalidation.scored_models import ScoredModels
 from emosense.errors import UsageError
+from emosense.evaluation.choice import EmotionChoice
 from emosense.evaluation.splits import PROTOCOLS, Fold, folds, is_speaker_independent
 from emosense.progress import Progress, plural
 from emosense.storage.locations import join
@@ -20,7 +21,7 @@ from emosense.training.ensemble import features_of, members_of, settings_sha256
 from emosense.training.epochs import EpochLines, Listeners
 from emosense.training.features.loading import load_tables, settings_for
 from emosense.training.features.table import FeatureTable
-from emosense.training.model_settings import chosen_settings, classes_of
+from emosense.training.model_settings import chosen_settings
 from emosense.training.network_store import NetworkStore
 from emosense.training.settings import ModelConfig
 from emosense.training.training_runs_on_ray import TrainingRuns
@@ -48,7 +49,7 @@ def cross_validated(job: EvaluateJob, progress: Progress) -> ScoredModels:
     """
     config = chosen_settings(job.kind, job.preset, job.encoder, job.epochs, progress)
     config = settings_for(job.source, config, progress)
-    classes = classes_of(job.emotions, config)
+    classes = EmotionChoice.parse(job.emotions or config.classes).emotions
     if job.protocol not in PROTOCOLS:
         raise UsageError(f"unknown protocol {job.protocol!r}: choose one of {', '.join(PROTOCOLS)}")
     tables = tuple(table.with_emotions(classes) for table in load_tables(job.source, features_of(config), progress))

@@ -1,10 +1,9 @@
-"""What the user chose -> the settings of the model, and the emotions that it tells apart."""
+"""What the user chose -> the settings of the model."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from emosense.emotions import EMOTIONS, parse_emotion
 from emosense.errors import UsageError
 from emosense.progress import Progress
 from emosense.training.cnn_settings import CnnConfig
@@ -50,32 +49,3 @@ def _with_epochs(config: ModelConfig, epochs: int) -> ModelConfig:
     if not isinstance(config, CnnConfig):
         raise UsageError("--epochs is for networks that are trained by gradient steps: cnn, transfer fine-tuned")
     return dataclasses.replace(config, epochs=epochs)
-
-
-def classes_of(emotions: tuple[str, ...], config: ModelConfig) -> tuple[str, ...]:
-    """Return the classes to train.
-
-    Parameters
-    ----------
-    emotions : tuple of str
-        Emotions that the user chose; empty for the preset's own.
-    config : NetworkConfig or EnsembleConfig
-        Settings of the model.
-
-    Returns
-    -------
-    tuple of str
-        At least two, in the order of `EMOTIONS`.
-
-    Raises
-    ------
-    UsageError
-        If a name is not an emotion, or there are fewer than two.
-    """
-    try:
-        wanted = {parse_emotion(name) for name in emotions} or set(config.classes)
-    except ValueError as err:
-        raise UsageError(str(err)) from err
-    if len(wanted) < 2:
-        raise UsageError("choose at least two emotions, such as happy,sad")
-    return tuple(emotion for emotion in EMOTIONS if emotion in wanted)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from emosense.errors import UsageError
+from emosense.evaluation.choice import EmotionChoice
 from emosense.evaluation.splits import inner_split
 from emosense.features.encoder.files import default_cache
 from emosense.models.model_files import write_model
@@ -33,7 +34,7 @@ from emosense.training.graphs import with_temperature
 from emosense.training.held_out_score import cross_validated
 from emosense.training.job import TrainJob, check_job, check_workers, is_side_by_side, takes_steps
 from emosense.training.model_card import model_card
-from emosense.training.model_settings import chosen_settings, classes_of
+from emosense.training.model_settings import chosen_settings
 from emosense.training.model_training import ModelTraining
 from emosense.training.presets import preset
 from emosense.training.settings import ModelConfig
@@ -77,7 +78,7 @@ def train(job: TrainJob, progress: Progress) -> Trained:
     """
     check_job(job, preset(job.kind, job.preset))
     config = chosen_settings(job.kind, job.preset, job.encoder, job.epochs, progress)
-    classes = classes_of(job.emotions, config)
+    classes = EmotionChoice.parse(job.emotions or config.classes).emotions
     source = FeatureSource(
         job.data,
         job.cache or default_cache(),
