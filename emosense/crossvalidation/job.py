@@ -8,7 +8,7 @@ from typing import Final
 from emosense.audio.mp3 import check_mp3
 from emosense.errors import UsageError
 from emosense.features.encoder.files import default_cache
-from emosense.storage.folders import exists
+from emosense.models.model_files import check_no_model
 from emosense.storage.locations import join, redact
 from emosense.training.encoder_choice import EncoderChoice
 from emosense.training.epoch_logs import EpochLogs
@@ -147,10 +147,8 @@ class EvaluateJob:
             self.logs.check()
         if self.model is None and self.protocol != "kfold" and self.n_folds != defaults["n_folds"]:
             raise UsageError(f"--folds is for --protocol kfold, and {self.protocol} has its own folds: leave it out")
-        if exists(join(self.output, "model.json")):
-            raise UsageError(
-                f"{redact(self.output)} holds a model, whose curves.json would be replaced: choose another folder"
-            )
+        # It has a curves.json of its own.
+        check_no_model(self.output, "choose another folder")
         for folder in self.reuse:
             if not holds_networks(join(folder, "fits")):
                 raise UsageError(

@@ -23,6 +23,7 @@ KINDS: Final = ("mlp", "cnn", "transfer", "ensemble")
 _FAMILIES_GROUP: Final = "emosense.families"
 DESCRIPTION_FILE: Final = "model.json"
 WEIGHTS_FILE: Final = "model.onnx"
+CARD_FILE: Final = "MODEL_CARD.md"
 # A recording that is shorter than the least has no label.
 _MIN_WINDOW_S: Final = 0.25
 _MAX_WINDOW_S: Final = 3600.0

@@ -85,13 +85,15 @@ def read_model(location: str = DEFAULT_MODEL) -> ModelFiles:
     return ModelFiles(description, weights, hashlib.sha256(text + weights).hexdigest())
 
 
-def check_no_model(folder: str) -> None:
-    """Refuse a folder that a command would write its model over.
+def check_no_model(folder: str, what_to_do: str = "choose another folder, or --overwrite") -> None:
+    """Refuse a folder where a command would write over a model, or over files of it.
 
     Parameters
     ----------
     folder : str
         Local path or URL.
+    what_to_do : str
+        The end of the message.
 
     Raises
     ------
@@ -99,7 +101,7 @@ def check_no_model(folder: str) -> None:
         If it holds a model.
     """
     if exists(join(folder, DESCRIPTION_FILE)):
-        raise UsageError(f"{redact(folder)} holds a model: choose another folder, or --overwrite")
+        raise UsageError(f"{redact(folder)} holds a model: {what_to_do}")
 
 
 def write_model(folder: str, description: dict[str, Any], weights: bytes) -> None:

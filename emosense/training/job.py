@@ -6,8 +6,8 @@ import dataclasses
 from typing import Final
 
 from emosense.errors import UsageError
-from emosense.models.description import WEIGHTS_FILE
-from emosense.models.model_files import read_model
+from emosense.models.description import CARD_FILE, DESCRIPTION_FILE, WEIGHTS_FILE
+from emosense.models.model_files import check_no_model, read_model
 from emosense.progress import plural
 from emosense.storage.folders import exists
 from emosense.storage.locations import join, redact
@@ -119,7 +119,7 @@ class TrainJob:
     @property
     def written(self) -> list[str]:
         """Every file that the job writes, except checkpoints."""
-        return [join(self.output, name) for name in ("curves.json", "MODEL_CARD.md", WEIGHTS_FILE, "model.json")]
+        return [join(self.output, name) for name in ("curves.json", CARD_FILE, WEIGHTS_FILE, DESCRIPTION_FILE)]
 
 
 def check_job(job: TrainJob, config: ModelConfig) -> None:
@@ -160,14 +160,14 @@ def check_job(job: TrainJob, config: ModelConfig) -> None:
 
 def _check_place(job: TrainJob) -> None:
     """Refuse a folder that has another model, or an evaluation, whose curves have the same name."""
+    if not job.resume:
+        check_no_model(job.output)
     found = [place.rpartition("/")[2] for place in job.written if exists(place)]
     other = ""
-    if "model.json" in found and job.resume:
+    if DESCRIPTION_FILE in found:
         description = read_model(job.output).description
-        found_kind, found_preset = description["kind"], description["trained_on"].get("preset")
-        other = "" if (found_kind, found_preset) == (job.kind, job.preset) else f"a model {found_kind} {found_preset}"
-    elif "model.json" in found:
-        other = "a model"
+        kind, preset = description["kind"], description["trained_on"].get("preset")
+        other = "" if (kind, preset) == (job.kind, job.preset) else f"a model {kind} {preset}"
     elif found and (not job.resume or exists(join(job.output, "metrics.json"))):
         # A training that is resumed may have been stopped while it wrote; a folder with metrics is an evaluation.
         other = f"{found[0]} of something else"

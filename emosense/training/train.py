@@ -17,6 +17,7 @@ from emosense.errors import UsageError
 from emosense.evaluation.choice import EmotionChoice
 from emosense.evaluation.splits import inner_split
 from emosense.features.encoder.files import default_cache
+from emosense.models.description import CARD_FILE
 from emosense.models.model_files import write_model
 from emosense.progress import Progress
 from emosense.ray_session import ray_session
@@ -110,7 +111,7 @@ def train(job: TrainJob, progress: Progress) -> Trained:
     description = describe(job.name, job.preset, job.seed, config, classes, table, n_epochs, held_out_score)
     curves = {"validation": held_out_score.curves if held_out_score else [], "final": final.history}
     write_bytes(join(job.output, "curves.json"), json.dumps(curves, indent=1).encode())
-    write_bytes(join(job.output, "MODEL_CARD.md"), model_card(description).encode())
+    write_bytes(join(job.output, CARD_FILE), model_card(description).encode())
     weights = with_temperature(final.weights, description["calibration"]["temperature"])
     familiarity = learn_familiarity(recording_values(weights, tables), table.speakers)
     write_model(job.output, description, weights if familiarity is None else with_distance(weights, familiarity))

@@ -284,7 +284,7 @@ def test_a_given_model_is_scored_on_its_answers_among_chosen_emotions(table: str
 
 
 def test_an_evaluation_is_not_written_into_the_folder_of_a_model(table: str, tiny_model: str) -> None:
-    with pytest.raises(UsageError, match="holds a model, whose curves"):
+    with pytest.raises(UsageError, match=r"holds a model: choose another folder$"):
         evaluate(EvaluateJob(table, tiny_model, model=tiny_model), Silent())
 
 

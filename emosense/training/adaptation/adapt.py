@@ -11,7 +11,7 @@ import numpy as np
 
 from emosense._version import __version__
 from emosense.errors import RECORDING_FAULTS, ModelError, UsageError, as_recording_error
-from emosense.models.description import DESCRIPTION_FILE, WEIGHTS_FILE
+from emosense.models.description import CARD_FILE, DESCRIPTION_FILE, WEIGHTS_FILE
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.head import read_head
 from emosense.models.model import Model
@@ -30,7 +30,6 @@ from emosense.training.adaptation.score import AdaptationScore, OwnData, score_a
 from emosense.training.extra import check_extra
 from emosense.training.head_graph import sharpened, with_head
 
-CARD_FILE: Final = "MODEL_CARD.md"
 _MAX_PROBLEMS: Final = 5
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from emosense.errors import UsageError
 from emosense.features.config import FeatureConfig
+from emosense.models.description import CARD_FILE
 from emosense.models.encoder_location import with_encoder_file
 from emosense.models.model_files import check_no_model, read_model, shipped_models, write_model
 from emosense.progress import Progress, plural
@@ -20,7 +21,7 @@ from emosense.training.features.loading import load_tables
 from emosense.training.features.source import FeatureSource
 
 # What a model's directory has besides description and weights, if it was trained by `emosense-batch train`.
-_BESIDE: Final = ("MODEL_CARD.md", "curves.json")
+_BESIDE: Final = (CARD_FILE, "curves.json")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
