@@ -39,23 +39,11 @@ class KubernetesApi:
         self._pods = pods
         folder.mkdir()
         (folder / "token").write_text(_TOKEN)
-        key = folder.parent / "api.key"
-        certificate = [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "1",
-            "-subj",
-            "/CN=kubernetes",
-        ]
-        files = ["-addext", f"subjectAltName=IP:{address}", "-keyout", str(key), "-out", str(folder / "ca.crt")]
-        subprocess.run([*certificate, *files], check=True, capture_output=True)
+        make = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -keyout ../api.key -out ca.crt -subj /CN=kubernetes"
+        names = ["-addext", f"subjectAltName=IP:{address}"]
+        subprocess.run([*make.split(), *names], cwd=folder, check=True, capture_output=True)
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(folder / "ca.crt", key)
+        tls.load_cert_chain(folder / "ca.crt", folder.parent / "api.key")
         server = ThreadingHTTPServer((address, PORT), self._handler())
         server.socket = tls.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
