@@ -1,10 +1,13 @@
-"""What the trials of the deployment files share: namespaces of their own, and lines that say what was seen."""
+"""What the trials of the deployment files share: namespaces of their own, steps, and what was seen."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
+import time
+from collections.abc import Iterator
 
 
 def enter_namespaces(*tools: str) -> None:
@@ -22,6 +25,15 @@ def enter_namespaces(*tools: str) -> None:
     if "EMOSENSE_TRIAL" not in os.environ:
         apart = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable]
         os.execvpe(apart[0], [*apart, *sys.argv], os.environ | {"EMOSENSE_TRIAL": "1"})
+
+
+@contextlib.contextmanager
+def step(name: str) -> Iterator[None]:
+    """Print the name of a step, and how long it took."""
+    print(f"{name} ...", flush=True)
+    began_s = time.monotonic()
+    yield
+    print(f"  {time.monotonic() - began_s:.0f} s", flush=True)
 
 
 def expect(holds: bool, what: str) -> None:

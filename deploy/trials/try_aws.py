@@ -22,12 +22,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from trial import enter_namespaces, expect
+from trial import enter_namespaces, expect, step
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 CLUSTER: Final = yaml.safe_load((REPOSITORY / "cluster.yaml").read_text())
@@ -72,15 +71,15 @@ def try_cluster(folder: Path, recordings: Path) -> None:
     for path in files:
         s3.upload_file(str(path), BUCKET, f"calls/{path.relative_to(recordings)}")
 
-    step("a token", "ray", "get-auth-token", "--generate")
-    step("ray up", "ray", "up", "cluster.yaml", "-y")
+    run("ray", "get-auth-token", "--generate")
+    run("ray", "up", "cluster.yaml", "-y")
     (head,) = instances()
     expect(
         head["InstanceType"] == node_type("head")["InstanceType"], "the head is the instance that cluster.yaml names"
     )
     table = f"s3://{BUCKET}/labels.csv"
     job = ("ray", "job", "submit", "--address", "http://127.0.0.1:8265", "--working-dir", ".", "--", "python")
-    step("label", *job, "jobs/label.py", f"s3://{BUCKET}/calls", "-o", table)
+    run(*job, "jobs/label.py", f"s3://{BUCKET}/calls", "-o", table)
     rows = s3.get_object(Bucket=BUCKET, Key="labels.csv")["Body"].read().decode().splitlines()[1:]
     expect(len(rows) == len(files) and all(',"ok",' in row for row in rows), f"{len(files)} rows, each ok")
     workers = [node for node in instances() if node["InstanceId"] != head["InstanceId"]]
@@ -88,9 +87,10 @@ def try_cluster(folder: Path, recordings: Path) -> None:
     expect(
         kinds == {(node_type("worker")["InstanceType"], "spot")}, f"{len(workers)} spot instance of cluster.yaml's type"
     )
-    step("label again", *job, "jobs/label.py", f"s3://{BUCKET}/calls", "-o", table)
-    step("features", *job, "jobs/extract_features.py", f"s3://{BUCKET}/calls", "-o", f"s3://{BUCKET}/features.parquet")
-    step("ray down", "ray", "down", "cluster.yaml", "-y")
+    # Again: nothing is left to do.
+    run(*job, "jobs/label.py", f"s3://{BUCKET}/calls", "-o", table)
+    run(*job, "jobs/extract_features.py", f"s3://{BUCKET}/calls", "-o", f"s3://{BUCKET}/features.parquet")
+    run("ray", "down", "cluster.yaml", "-y")
     expect(not instances(), "no instance is left")
     server.stop()
 
@@ -115,15 +115,14 @@ def set_up(folder: Path) -> None:
     )  # fmt: skip
 
 
-def step(name: str, *command: str) -> None:
+def run(*command: str) -> None:
     """Run a command of the documentation; where it fails, print what it said and end."""
-    began = time.monotonic()
-    done = subprocess.run(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=STEP_S
-    )
-    print(f"{name}: exit {done.returncode} after {time.monotonic() - began:.0f} s: {' '.join(command)}", flush=True)
-    if done.returncode:
-        sys.exit(done.stdout)
+    with step(" ".join(command)):
+        done = subprocess.run(
+            command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=STEP_S
+        )
+        if done.returncode:
+            sys.exit(done.stdout)
 
 
 def node_type(name: str) -> dict[str, Any]:

@@ -15,7 +15,6 @@ root, buildah, crun, openssl, `ip`, `nsenter` and `unshare`. Ends with 1 at the 
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import csv
 import io
@@ -28,7 +27,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,7 +38,7 @@ from kuberay import RayJob
 from kubernetes_api import KubernetesApi
 from oci import SECCOMP
 from pods import Node, Pod
-from trial import enter_namespaces, expect
+from trial import enter_namespaces, expect, step
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 # A step that takes longer has failed.
@@ -192,15 +191,6 @@ def wait_for(holds: Callable[[], object], what: str) -> None:
     while not (seen := holds()) and time.monotonic() < end_s:
         time.sleep(0.5)
     expect(bool(seen), what)
-
-
-@contextlib.contextmanager
-def step(name: str) -> Iterator[None]:
-    """Print the name of a step, and how long it took."""
-    print(f"{name} ...", flush=True)
-    began_s = time.monotonic()
-    yield
-    print(f"  {time.monotonic() - began_s:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
