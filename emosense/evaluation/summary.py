@@ -16,7 +16,7 @@ from emosense.evaluation.calibration import apply_temperature, fit_temperature
 from emosense.evaluation.chosen import chosen_scores
 from emosense.evaluation.groups import by_group
 from emosense.evaluation.input_checks import check_probabilities
-from emosense.evaluation.intervals import bootstrap_interval, mean_and_sd
+from emosense.evaluation.intervals import LEVEL, bootstrap_interval, mean_and_sd
 from emosense.evaluation.speaker_predictions import SpeakerPredictions
 
 
@@ -30,7 +30,6 @@ def summarise(
     groups: Mapping[str, Sequence[str]] | None = None,
     second: SpeakerPredictions | None = None,
     n_resamples: int = 2000,
-    level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Score the predictions of held-out rows, pooled over folds.
@@ -51,7 +50,7 @@ def summarise(
         Further groupings of the rows to tabulate, such as ``{"sex": [...]}``.
     second : SpeakerPredictions or None
         What the speaker heads of the models predict, to which ``adaptation`` is due; None for models without.
-    n_resamples, level, seed
+    n_resamples, seed
         As in `emosense.evaluation.intervals.bootstrap_interval`.
 
     Returns
@@ -79,12 +78,10 @@ def summarise(
         "n": len(truth),
         "n_speakers": len(set(speakers)),
         "emotions": list(emotions),
-        "level": level,
+        "level": LEVEL,
     }
     for statistic in (metrics.uar, metrics.accuracy, metrics.macro_f1):
-        interval = bootstrap_interval(
-            truth, predictions, speakers, statistic, n_resamples=n_resamples, level=level, seed=seed
-        )
+        interval = bootstrap_interval(truth, predictions, speakers, statistic, n_resamples=n_resamples, seed=seed)
         summary[statistic.__name__] = {
             "value": float(statistic(matrix)),
             "interval": None if interval is None else list(interval),

@@ -37,7 +37,6 @@ class _Field:
 
     expected: str
     accepts: Callable[[Any], bool]
-    is_required: bool = True
 
 
 def _of_type(kind: type, expected: str) -> _Field:
@@ -112,11 +111,11 @@ def check_description(description: Any, weights: bytes, location: str) -> None:
     file = f"{location}/{DESCRIPTION_FILE}"
     if not isinstance(description, dict):
         raise ModelError(f"{file} must hold a JSON object")
-    missing = [name for name, field in _FIELDS.items() if field.is_required and name not in description]
+    missing = [name for name in _FIELDS if name not in description]
     if missing:
         raise ModelError(f"{file} lacks the fields: {', '.join(missing)}")
     for name, field in _FIELDS.items():
-        if name in description and not field.accepts(description[name]):
+        if not field.accepts(description[name]):
             raise ModelError(f"{file}: {name} is {reprlib.repr(description[name])}, expected {field.expected}")
     _check_weights(description["weights"].get("sha256"), weights, location)
     try:

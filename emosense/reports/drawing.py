@@ -96,22 +96,20 @@ def title(value: str) -> Markup:
     return element("title", text(value))
 
 
-def legend(series: Sequence[Series], top: float = 0.0) -> Drawing:
+def legend(series: Sequence[Series]) -> Drawing:
     """Draw the names of the series beside their colours, in as many lines as needed.
 
     Parameters
     ----------
     series : Sequence[Series]
         Those with a label are named.
-    top : float
-        Vertical position in the drawing's units.
 
     Returns
     -------
     Drawing
         The legend; its height is 0 if no series has a label.
     """
-    x, y, parts = 0.0, top + 10.0, []
+    x, y, parts = 0.0, 10.0, []
     for item in series:
         if not item.label:
             continue
@@ -121,4 +119,4 @@ def legend(series: Sequence[Series], top: float = 0.0) -> Drawing:
         parts.append(element("rect", x=x, y=y - 9, width=10, height=10, rx=2, class_=f"f-{item.colour}"))
         parts.append(label(x + 15, y, item.label))
         x += width
-    return Drawing(y + 12.0 - top if parts else 0.0, join(parts))
+    return Drawing(y + 12.0 if parts else 0.0, join(parts))

@@ -192,7 +192,7 @@ def write_bytes(location: str, content: bytes, commit: Commit = at_once) -> None
         file.write(content)
 
 
-def write_own(location: str, content: bytes, commit: Commit = at_once) -> None:
+def write_own(location: str, content: bytes) -> None:
     """Write a file of a run, which nothing that lies in its place keeps from being written.
 
     A folder there is renamed, since nobody knows whose it is; all else is replaced.
@@ -203,8 +203,6 @@ def write_own(location: str, content: bytes, commit: Commit = at_once) -> None:
         Local path or URL.
     content : bytes
         What it will hold.
-    commit : callable
-        Puts the complete file in place.
 
     Raises
     ------
@@ -218,4 +216,4 @@ def write_own(location: str, content: bytes, commit: Commit = at_once) -> None:
             os.rename(path, next(name for name in free if not os.path.lexists(name)))
         except OSError as err:
             raise OutputError(f"cannot write {redact(location)}, which is a folder: {err.strerror}") from err
-    write_bytes(location, content, commit)
+    write_bytes(location, content)

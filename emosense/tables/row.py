@@ -226,8 +226,8 @@ def _rounded(probabilities: Iterable[float]) -> tuple[float, ...]:
     return tuple(round(float(p), PROBABILITY_DIGITS) for p in probabilities)
 
 
-def with_probabilities(row: Row, probabilities: Iterable[float], speaker_probabilities: Iterable[float] = ()) -> Row:
-    """Return a row with other probabilities.
+def with_probabilities(row: Row, probabilities: Iterable[float]) -> Row:
+    """Return a row with other probabilities, and none of the speaker head.
 
     Parameters
     ----------
@@ -235,16 +235,13 @@ def with_probabilities(row: Row, probabilities: Iterable[float], speaker_probabi
         A labelled row.
     probabilities : iterable of float
         The new ones, in the order of the row's.
-    speaker_probabilities : iterable of float
-        The new ones of the speaker head; none for an answer that is final.
 
     Returns
     -------
     Row
         The row with these probabilities, rounded.
     """
-    second = _rounded(speaker_probabilities)
-    return dataclasses.replace(row, probabilities=_rounded(probabilities), speaker_probabilities=second)
+    return dataclasses.replace(row, probabilities=_rounded(probabilities), speaker_probabilities=())
 
 
 def error_row(path: str, error: RecordingError, start_s: float | None = None, end_s: float | None = None) -> Row:
