@@ -86,6 +86,7 @@ CATALOGUE: Final = (
     Disturbance("50 Hz hum, -30 dBFS", "hum50", -30.0, "with 11 harmonics"),
     Disturbance("60 Hz hum, -30 dBFS", "hum60", -30.0, "with 11 harmonics"),
     Disturbance("rumble, -30 dBFS", "rumble", -30.0, "noise below 40 Hz"),
+    Disturbance("wind, -30 dBFS", "wind", -30.0, "noise that falls by 24 dB per octave from 40 Hz on"),
     Disturbance("offset, 2 %", "offset", 0.02, "a constant added to all samples"),
     Disturbance("telephone band", "telephone", 3400.0, "300 to 3400 Hz"),
 )

@@ -153,6 +153,7 @@ EFFECTS: Final[dict[str, Callable[[Float32, int, float], tuple[Float32, int]]]] 
     "hum50": interference.hum_50_hz,
     "hum60": interference.hum_60_hz,
     "rumble": interference.rumble,
+    "wind": interference.wind,
     "offset": interference.offset,
     "trailing": interference.trailing_noise,
 }

@@ -1,4 +1,4 @@
-"""A waveform -> the same speech with what no voice makes: mains hum, rumble, an offset, and noise around the speech.
+"""A waveform -> the same speech with what no voice makes: mains hum, rumble, wind, an offset, noise around the speech.
 
 Effects as those of `emosense.audio.effects`: deterministic, mono in and out, the sample rate unchanged.
 """
@@ -17,6 +17,9 @@ from emosense.arrays import Float32
 # Harmonics fall with their order, as those of a rectifier do roughly.
 HUM_HARMONICS: Final = 12
 RUMBLE_BELOW_HZ: Final = 40.0
+# Above the edge, wind falls by 6 dB per octave and order.
+_WIND_EDGE_HZ: Final = 40.0
+_WIND_ORDER: Final = 4
 NOISE_S: Final = 30.0
 
 
@@ -65,7 +68,7 @@ def hum_60_hz(waveform: Float32, sample_rate: int, dbfs: float) -> tuple[Float32
 
 
 def rumble(waveform: Float32, sample_rate: int, dbfs: float) -> tuple[Float32, int]:
-    """Add noise below 40 Hz, as wind, traffic and handling make it.
+    """Add noise below 40 Hz and nothing above it.
 
     Parameters
     ----------
@@ -83,7 +86,31 @@ def rumble(waveform: Float32, sample_rate: int, dbfs: float) -> tuple[Float32, i
     sample_rate : int
         Unchanged, in Hz.
     """
-    sections = scipy.signal.butter(4, RUMBLE_BELOW_HZ, fs=sample_rate, output="sos")
+    spectrum = np.fft.rfft(generator_of(waveform).standard_normal(len(waveform)))
+    spectrum[np.fft.rfftfreq(len(waveform), 1 / sample_rate) > RUMBLE_BELOW_HZ] = 0
+    return _with(waveform, np.fft.irfft(spectrum, len(waveform)), dbfs), sample_rate
+
+
+def wind(waveform: Float32, sample_rate: int, dbfs: float) -> tuple[Float32, int]:
+    """Add noise that falls by 24 dB per octave from 40 Hz on, into the voice, as that of wind, traffic and handling.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (n_samples,), float32 in [-1, 1]
+        Mono.
+    sample_rate : int
+        Hz.
+    dbfs : float
+        Root mean square of the noise in dB of full scale.
+
+    Returns
+    -------
+    waveform : ndarray, shape (n_samples,), float32
+        The disturbed waveform.
+    sample_rate : int
+        Unchanged, in Hz.
+    """
+    sections = scipy.signal.butter(_WIND_ORDER, _WIND_EDGE_HZ, fs=sample_rate, output="sos")
     noise = scipy.signal.sosfilt(sections, generator_of(waveform).standard_normal(len(waveform)))
     return _with(waveform, noise, dbfs), sample_rate
 

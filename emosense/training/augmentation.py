@@ -49,8 +49,8 @@ def augment(log_mel: Float32, rng: np.random.Generator, config: AugmentConfig) -
     varied = varied + equaliser(varied.shape[1], rng, config.eq_db)
     if rng.random() < config.noise_share:
         varied = add_noise(varied, rng, rng.uniform(*config.noise_db))
-    if config.rumble_share and rng.random() < config.rumble_share:
-        varied = add_rumble(varied, rng, rng.uniform(*config.rumble_db))
+    if config.wind_share and rng.random() < config.wind_share:
+        varied = add_wind(varied, rng, rng.uniform(*config.wind_db))
     if rng.random() < config.lowpass_share:
         varied[:, rng.integers(varied.shape[1] // 2, varied.shape[1]) :] = FLOOR_DB
     if config.highpass_share and rng.random() < config.highpass_share:
@@ -194,7 +194,7 @@ def add_noise(log_mel: Float32, rng: np.random.Generator, level_db: float) -> Fl
     return _with_noise(log_mel, rng, level_db + tilt_db)
 
 
-def add_rumble(log_mel: Float32, rng: np.random.Generator, level_db: float) -> Float32:
+def add_wind(log_mel: Float32, rng: np.random.Generator, level_db: float) -> Float32:
     """Add noise that falls off from the lowest band on: what a high-pass filter leaves of wind, traffic and handling.
 
     Parameters

@@ -23,7 +23,7 @@ class AugmentConfig:
         Standard deviation of the spectral tilt and of each of two broad bumps over all bands, in dB.
     noise_share, noise_db : float, tuple of float
         Share of recordings with an added noise floor, and the range of its level relative to the peak, in dB.
-    rumble_share, rumble_db : float, tuple of float
+    wind_share, wind_db : float, tuple of float
         Share of recordings with noise that falls off from the lowest band on, as wind, traffic and handling make it,
         and the range of its level in that band relative to the peak, in dB.
     reverb_share, lowpass_share, highpass_share : float
@@ -42,8 +42,8 @@ class AugmentConfig:
     eq_db: float = 3.0
     noise_share: float = 0.3
     noise_db: tuple[float, float] = (-80.0, -35.0)
-    rumble_share: float = 0.0
-    rumble_db: tuple[float, float] = (-70.0, -10.0)
+    wind_share: float = 0.0
+    wind_db: tuple[float, float] = (-70.0, -10.0)
     reverb_share: float = 0.1
     lowpass_share: float = 0.1
     highpass_share: float = 0.0

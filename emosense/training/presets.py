@@ -159,7 +159,7 @@ _add(
     "the default for telephone lines, which cut off the lowest bands",
 )
 _add(
-    dataclasses.replace(_CNN, name="rumble", augment=AugmentConfig(rumble_share=0.3)),
+    dataclasses.replace(_CNN, name="wind", augment=AugmentConfig(wind_share=0.3)),
     "the default for wind, traffic and handling, which are loud in the lowest bands",
 )
 _add(dataclasses.replace(_CNN, name="no-augmentation", augment=None, mixup=0.0), "the default without augmentation")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_sounds import voice
 
-from emosense.audio.interference import hum_50_hz, hum_60_hz, offset, rumble, trailing_noise
+from emosense.audio.interference import hum_50_hz, hum_60_hz, offset, rumble, trailing_noise, wind
 
 RATE = 16_000
 SPOKEN = voice(2.0)
@@ -33,7 +33,17 @@ def test_rumble_lies_below_the_voice() -> None:
     added = rumble(SPOKEN, RATE, -30.0)[0] - SPOKEN
     assert dbfs(added) == pytest.approx(-30, abs=0.1)
     power = np.abs(np.fft.rfft(added)) ** 2
-    assert power[: 2 * 80].sum() > 0.99 * power.sum()
+    assert power[: 2 * 40 + 1].sum() == pytest.approx(power.sum(), rel=1e-6)
+
+
+def test_wind_reaches_into_the_voice() -> None:
+    added = wind(SPOKEN, RATE, -30.0)[0] - SPOKEN
+    assert dbfs(added) == pytest.approx(-30, abs=0.1)
+    # Bins of half a hertz.
+    power = np.abs(np.fft.rfft(added * np.hanning(len(added)))) ** 2
+    octaves_db = [10 * np.log10(power[2 * hz : 4 * hz].sum()) for hz in (80, 160, 320)]
+    # An octave is twice as wide as the one below: 3 dB more of what falls by 24 dB.
+    assert np.diff(octaves_db) == pytest.approx([-21, -21], abs=2)
 
 
 def test_an_offset_is_a_constant() -> None:

@@ -10,7 +10,7 @@ import pytest
 from emosense.training.augmentation import FLOOR_DB, AugmentConfig, augment, change_tempo, fit_length, mix
 
 NOTHING = AugmentConfig(
-    tempo=0, pitch=0, formant=0, silence_frames=0, eq_db=0, noise_share=0, rumble_share=0, reverb_share=0,
+    tempo=0, pitch=0, formant=0, silence_frames=0, eq_db=0, noise_share=0, wind_share=0, reverb_share=0,
     lowpass_share=0, highpass_share=0, n_masks=0,
 )  # fmt: skip
 
@@ -34,7 +34,7 @@ def test_a_variant_is_a_log_mel_below_its_own_peak(seed: int) -> None:
     always = dataclasses.replace(
         AugmentConfig(),
         noise_share=1.0,
-        rumble_share=1.0,
+        wind_share=1.0,
         reverb_share=1.0,
         lowpass_share=1.0,
         highpass_share=1.0,
@@ -63,10 +63,10 @@ def test_the_low_cut_reaches_where_telephone_lines_begin() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_rumble_is_heard_in_the_lowest_bands_and_nowhere_else(seed: int) -> None:
+def test_wind_is_heard_in_the_lowest_bands_and_nowhere_else(seed: int) -> None:
     quiet = np.full((90, 128), FLOOR_DB, np.float32)
     quiet[:, 64] = 0
-    config = dataclasses.replace(NOTHING, rumble_share=1.0, rumble_db=(-30.0, -30.0))
+    config = dataclasses.replace(NOTHING, wind_share=1.0, wind_db=(-30.0, -30.0))
     risen_db = augment(quiet, rng(seed), config).mean(axis=0) - quiet.mean(axis=0)
     assert 47 < risen_db[0] < 53
     # It falls by 2 to 10 dB a band, so that it is at the floor from the 25th band on.
