@@ -18,7 +18,8 @@ from emosense.evaluation.splits import PROTOCOLS, Fold, folds, is_speaker_indepe
 from emosense.progress import Progress, plural
 from emosense.storage.locations import join
 from emosense.training.ensemble import features_of, members_of, settings_sha256
-from emosense.training.epochs import EpochLines, Listeners
+from emosense.training.epoch_lines import EpochLines
+from emosense.training.epochs import Listeners
 from emosense.training.features.loading import load_tables, settings_for
 from emosense.training.features.table import FeatureTable
 from emosense.training.model_settings import chosen_settings

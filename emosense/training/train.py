@@ -26,7 +26,8 @@ from emosense.storage.locations import join
 from emosense.storage.writing import write_bytes
 from emosense.training.description import describe
 from emosense.training.ensemble import features_of, members_of
-from emosense.training.epochs import EpochLines, Listeners
+from emosense.training.epoch_lines import EpochLines
+from emosense.training.epochs import Listeners
 from emosense.training.familiarity.distance import learn_familiarity
 from emosense.training.familiarity.graph import recording_values, with_distance
 from emosense.training.features.loading import load_tables, settings_for

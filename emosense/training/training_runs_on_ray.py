@@ -14,7 +14,8 @@ from emosense.features.config import FeatureConfig
 from emosense.progress import Progress
 from emosense.ray_session import ray_session
 from emosense.training.ensemble import copies_of
-from emosense.training.epochs import EpochLines, EpochListener
+from emosense.training.epoch_lines import EpochLines
+from emosense.training.epochs import EpochListener
 from emosense.training.epochs_on_ray import Reporter, listening
 from emosense.training.families import fit
 from emosense.training.features.extraction import Copy

@@ -9,7 +9,8 @@ import pytest
 from conftest import Listener
 
 from emosense.features.config import default_config
-from emosense.training.epochs import Epoch, EpochLines, EqualEpochs, Estimate, Listeners, figures_text
+from emosense.training.epoch_lines import EpochLines, figures_text
+from emosense.training.epochs import Epoch, EqualEpochs, Estimate, Listeners
 from emosense.training.families import fit
 from emosense.training.features.table import FeatureTable
 from emosense.training.mlp_settings import MlpConfig

@@ -16,7 +16,7 @@ from emosense.progress import Silent
 from emosense.ray_session import ray_session
 from emosense.storage.writing import write_bytes
 from emosense.training.ensemble import assemble, members_of
-from emosense.training.epochs import EpochLines
+from emosense.training.epoch_lines import EpochLines
 from emosense.training.families import fit
 from emosense.training.features.extraction import Copy, Speed
 from emosense.training.features.table import FeatureTable
