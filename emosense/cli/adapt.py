@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from emosense.cli.completion import shipped_model
-from emosense.cli.options import EncoderFile, ProgressMode, ProgressOption, Quiet, Root, print_message
+from emosense.cli.options import EncoderFile, ModelName, ProgressMode, ProgressOption, Quiet, Root, print_message
 
 
 def adapt(
@@ -23,16 +22,7 @@ def adapt(
             "-o", "--output", metavar="FOLDER", help="Directory to write the model to; its name is the model's."
         ),
     ],
-    model: Annotated[
-        str,
-        typer.Option(
-            "-m",
-            "--model",
-            metavar="MODEL",
-            autocompletion=shipped_model,
-            help="The model to adapt: a shipped model, a directory, or a URL.",
-        ),
-    ] = "default",
+    model: ModelName = "default",
     encoder: EncoderFile = "",
     root: Root = "",
     anyway: Annotated[bool, typer.Option(help="Write the model even if the base model alone is better.")] = False,

@@ -10,6 +10,7 @@ from emosense.cli.completion import one_of, shipped_model
 from emosense.cli.groups import ERRORS, MACHINES, MODEL, OUTPUT, SPEAKER_SPLITS
 from emosense.cli.log_file import LogFile, go_silent
 from emosense.cli.options import (
+    DATA_HELP,
     KINDS,
     Address,
     Cache,
@@ -41,13 +42,7 @@ _FOR_COMPARISON: Final = frozenset({"compare", "output", "progress", "quiet", "l
 
 def evaluate(
     context: typer.Context,
-    data: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="RAVDESS folder or URL, or a table (.csv, .parquet) with the columns path, emotion and speaker; "
-            "several are taken together. Or one feature table.",
-        ),
-    ] = None,
+    data: Annotated[list[str] | None, typer.Argument(help=DATA_HELP)] = None,
     output: Annotated[
         str,
         typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emosense.cli.completion import one_of, shipped_model
+from emosense.cli.completion import one_of
 from emosense.cli.groups import ERRORS, MACHINES, MESSAGES, MODEL, OUTPUT, RECORDINGS
 from emosense.tables.formats import OUTPUT_FORMATS
 
@@ -79,17 +79,6 @@ MinConfidence = Annotated[
 AsJson = Annotated[
     bool,
     typer.Option("--json", rich_help_panel=OUTPUT, help="Print the summary as JSON on standard output."),
-]
-ModelName = Annotated[
-    str,
-    typer.Option(
-        "-m",
-        "--model",
-        metavar="MODEL",
-        rich_help_panel=MODEL,
-        autocompletion=shipped_model,
-        help="Name of a shipped model, a directory, or a URL in object storage.",
-    ),
 ]
 Emotions = Annotated[
     str,

@@ -15,6 +15,8 @@ from emosense.cli.options import (
     Data,
     EncoderFile,
     FollowLinks,
+    ModelFolder,
+    ModelName,
     ProgressMode,
     ProgressOption,
     Quiet,
@@ -76,17 +78,8 @@ def verify(model: Location = "default", encoder: EncoderFile = "") -> None:
 @models.command(cls=Command)
 def familiarity(
     data: Data,
-    output: Annotated[str, typer.Option("-o", "--output", metavar="FOLDER", help="Directory to write the model to.")],
-    model: Annotated[
-        str,
-        typer.Option(
-            "-m",
-            "--model",
-            metavar="MODEL",
-            autocompletion=shipped_model,
-            help="The model: a shipped model, a directory, or a URL.",
-        ),
-    ] = "default",
+    output: ModelFolder,
+    model: ModelName = "default",
     encoder: EncoderFile = "",
     follow_links: FollowLinks = False,
     root: Root = "",

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from emosense.cli.completion import one_of
+from emosense.cli.completion import one_of, shipped_model
 from emosense.cli.groups import MACHINES, MESSAGES, MODEL, OUTPUT, RECORDINGS
 from emosense.features.sets import FEATURE_SETS
 from emosense.training.presets import PRESETS
@@ -76,12 +76,14 @@ ProgressOption = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", rich_help_panel=MESSAGES, help="Print only errors.")]
-Data = Annotated[
-    list[str],
-    typer.Argument(
-        help="RAVDESS folder or URL, or a table (.csv, .parquet) with the columns path, emotion and speaker; several "
-        "are taken together. Or one feature table.",
-    ),
+DATA_HELP: Final = (
+    "RAVDESS folder or URL, or a table (.csv, .parquet) with the columns path, emotion and speaker; several are taken "
+    "together. Or one feature table."
+)
+Data = Annotated[list[str], typer.Argument(help=DATA_HELP)]
+ModelFolder = Annotated[
+    str,
+    typer.Option("-o", "--output", metavar="FOLDER", rich_help_panel=OUTPUT, help="Directory to write the model to."),
 ]
 FollowLinks = Annotated[
     bool, typer.Option(rich_help_panel=RECORDINGS, help="Follow symbolic links that lead out of the folder.")
@@ -107,6 +109,17 @@ _PRESETS_TEXT: Final = "; ".join(
     f"{kind}: {', '.join(each.settings.name for each in PRESETS.values() if each.settings.kind == kind)}"
     for kind in KINDS
 )
+ModelName = Annotated[
+    str,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        rich_help_panel=MODEL,
+        autocompletion=shipped_model,
+        help="Name of a shipped model, a directory, or a URL in object storage.",
+    ),
+]
 Preset = Annotated[
     str,
     typer.Option(

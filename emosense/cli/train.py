@@ -20,6 +20,7 @@ from emosense.cli.options import (
     Epochs,
     FollowLinks,
     Mlflow,
+    ModelFolder,
     Preset,
     ProgressMode,
     ProgressOption,
@@ -36,12 +37,7 @@ def train(
     context: typer.Context,
     kind: Annotated[str, typer.Argument(autocompletion=one_of(KINDS), help=f"Model family: {', '.join(KINDS)}.")],
     data: Data,
-    output: Annotated[
-        str,
-        typer.Option(
-            "-o", "--output", metavar="FOLDER", rich_help_panel=OUTPUT, help="Directory to write the model to."
-        ),
-    ],
+    output: ModelFolder,
     name: Annotated[
         str,
         typer.Option(metavar="NAME", rich_help_panel=OUTPUT, help="Name of the model; default: that of its directory."),
