@@ -17,20 +17,25 @@ from emosense.cli.groups import MESSAGES
 from emosense.errors import UsageError
 from emosense.storage.folders import exists, remove
 from emosense.storage.locations import is_within, redact, without_credentials
-from emosense.storage.reading import read_bytes, read_json
+from emosense.storage.reading import MAX_JSON_BYTES, parse_json, read_bytes
 from emosense.storage.writing import write_bytes
 
 # Options of one run rather than settings of the job.
 _NOT_SAVED: Final = frozenset({"help", "save", "load", "restart", "dry_run", "overwrite", "log_file"})
 
 
-def _read_params(path: str) -> dict[str, Any]:
+def _read(path: str) -> bytes:
     try:
-        values = read_json(path)
+        return read_bytes(path, MAX_JSON_BYTES)
     except FileNotFoundError as err:
         raise UsageError(f"--load-params: there is no file {redact(path)}") from err
     except OSError as err:
         raise UsageError(f"{redact(path)} cannot be read: {err.strerror or err}") from err
+
+
+def _read_params(path: str) -> dict[str, Any]:
+    try:
+        values = parse_json(_read(path))
     except ValueError as err:
         raise UsageError(f"{redact(path)} was not written by --save-params: {err}") from err
     if not isinstance(values, dict):
@@ -46,14 +51,10 @@ def _read_toml(path: str, context: typer.Context) -> dict[str, Any]:
         words, here = [here.info_name or "", *words], here.parent
     command = ".".join(words)
     try:
-        content: Any = tomllib.loads(read_bytes(path).decode())
+        content: Any = tomllib.loads(_read(path).decode())
         for word in words:
             content = content[word]
         given = dict(content)
-    except FileNotFoundError as err:
-        raise UsageError(f"--load-params: there is no file {redact(path)}") from err
-    except OSError as err:
-        raise UsageError(f"{redact(path)} cannot be read: {err.strerror or err}") from err
     except LookupError as err:
         raise UsageError(f"{redact(path)} has no table [{command}]") from err
     except (ValueError, TypeError) as err:
