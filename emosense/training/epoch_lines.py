@@ -32,12 +32,24 @@ class EpochLines(EpochListener):
         self._training_s: float | None = None
 
     def stage_begins(self, n_kept: int, n_at_once: int) -> None:
-        """Leave out the networks that are kept."""
+        """Leave out the networks that are kept.
+
+        Parameters
+        ----------
+        n_kept, n_at_once : int
+            See `EpochListener.stage_begins`.
+        """
         self._n_networks -= n_kept
         self._n_at_once = n_at_once
 
     def time_estimated(self, estimate: Estimate) -> None:
-        """Say how long all will take, once."""
+        """Say how long all will take, once.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            See `EpochListener.time_estimated`.
+        """
         if self._training_s is not None:
             return
         self._training_s = estimate.training_s / estimate.share_left
@@ -49,7 +61,13 @@ class EpochLines(EpochListener):
         self._progress.message(f"about {all_s}{most}: {networks}{at_once}")
 
     def epoch_done(self, epoch: Epoch) -> None:
-        """Print the line."""
+        """Print the line.
+
+        Parameters
+        ----------
+        epoch : Epoch
+            The epoch that is done.
+        """
         self._done[epoch.network] = epoch.share_done
         left_s = self._time_left()
         left = "" if left_s is None else f", {duration_text(left_s)} left"
