@@ -111,7 +111,7 @@ def _page_colours(colours: dict[str, str]) -> str:
 
 # Boxes in two rows of about the same length, where one row holds eight.
 _BALANCED: Final = "".join(f".by-{n}{{grid-template-columns:repeat({n},1fr)}}" for n in (5, 6, 7, 8))
-# The sentence of a wide figure is beside its drawing.
+# The sentence of a figure with a row of its own is beside its drawing.
 _BESIDE: Final = (
     "{0}{{display:grid;gap:2rem;grid-template-columns:minmax(0,{1}) minmax(10rem,1fr)}}{0}>figcaption{{order:1}}"
 )
@@ -142,7 +142,7 @@ dd small{{display:block;font-size:.8125rem;font-weight:400;line-height:1.35;marg
 .figures{{columns:22rem 3;column-gap:1rem;margin:1rem 0}}.of-2{{column-count:2}}.of-1{{column-count:1}}
 .figures>*{{break-inside:avoid;margin:0 0 1rem}}
 figure{{margin:0;padding:.9rem 1rem;border-radius:8px;min-width:0}}
-@media(min-width:47rem){{{_BESIDE.format(".of-1>figure", "33rem")}}}
+.of-1>figure{{max-width:35rem}}
 @media(min-width:60rem){{.of-2>figure{{max-width:35rem}}.of-2:not(:has(.scroll,dl)){{max-width:73rem}}}}
 @media(min-width:47.9rem) and (max-width:72.3rem){{{_OWN_ROW}{_BESIDE.format(f"{_ODD}:is(figure)", _HALF)}}}
 figcaption p{{font-size:.875rem;line-height:1.45;margin:0 0 .7rem}}
