@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from emosense.errors import UsageError
 from emosense.progress import plural
 from emosense.reports import choice_section, clips, label_sections, page, quality_section
 from emosense.reports.figure import Figure
 from emosense.reports.label_table import read_labels, read_own_emotions
+from emosense.reports.manifest import read_manifest
 from emosense.reports.markup import Markup
 from emosense.reports.number_text import count, decimal, percent, seconds
 from emosense.reports.purpose import purpose
@@ -24,7 +24,6 @@ from emosense.reports.tally import Tally, count_labels
 from emosense.reports.timeline_script import SCRIPT
 from emosense.reports.timeline_sections import sections, speech_figure
 from emosense.storage.locations import redact
-from emosense.storage.reading import read_json
 
 
 def label_report(
@@ -90,34 +89,6 @@ def label_report(
     subtitle = f"Label report of {redact(table_path)}"
     page.write_page(output, heading, subtitle, blocks, command=command, script=script)
     return tuple(items)
-
-
-def read_manifest(location: str) -> dict[str, Any]:
-    """Read the manifest of a labelling run.
-
-    Parameters
-    ----------
-    location : str
-        Location of the manifest.
-
-    Returns
-    -------
-    dict
-        Its content.
-
-    Raises
-    ------
-    UsageError
-        If it is missing or invalid.
-    """
-    try:
-        manifest: dict[str, Any] = read_json(location)
-        manifest["counts"]["recordings"], manifest["model"]["name"], manifest["versions"]["emosense"]
-    except FileNotFoundError as err:
-        raise UsageError(f"there is no manifest at {redact(location)}") from err
-    except (ValueError, LookupError, TypeError, OSError) as err:
-        raise UsageError(f"{redact(location)} is not the manifest of a labelling run") from err
-    return manifest
 
 
 def _mismatch(manifest: dict[str, Any], tally: Tally) -> str:

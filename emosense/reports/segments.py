@@ -8,8 +8,10 @@ from __future__ import annotations
 from emosense.progress import plural
 from emosense.reports import page
 from emosense.reports.figure import Figure
+from emosense.reports.manifest import manifest_of_segments
 from emosense.reports.markup import Markup
 from emosense.reports.number_text import count, percent, seconds
+from emosense.reports.purpose import purpose
 from emosense.reports.segment_table import read_segments
 from emosense.reports.segment_tally import SegmentTally, tally_segments
 from emosense.reports.table import Table
@@ -41,11 +43,14 @@ def segment_report(table_path: str, output: str, *, command: str = "") -> tuple[
         If the table is missing or invalid.
     OutputError
         If the page cannot be written.
+    StorageError
+        If object storage does not answer.
     """
     page.check_output(output)
     tally = tally_segments(read_segments(table_path))
     figures = [speech_figure(tally.speech_s, "each segment counted with its own label")] if tally.speech_s else []
     blocks = [_key_values(tally), *([page.figures(figures)] if figures else []), *sections(tally, output)]
+    blocks.append(purpose(manifest_of_segments(table_path).get("model", {})))
     heading = f"Emotions over time in {plural(tally.n_recordings, 'recording')}"
     subtitle = f"Timeline report of {redact(table_path)}"
     page.write_page(output, heading, subtitle, blocks, command=command, script=SCRIPT)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_pages import HOSTILE, Page, made_rows, write_table
+from made_pages import HOSTILE, Page, made_rows, manifest_of, write_table
 
 from emosense.emotions import EMOTIONS
 from emosense.errors import RecordingError, UsageError
@@ -127,3 +128,16 @@ def test_a_label_report_has_the_timelines_of_its_segments(tmp_path: Path) -> Non
     assert not is_segment_table(table)
     with pytest.raises(UsageError, match="no column 'start_s'"):
         segment_report(table, str(tmp_path / "s.html"))
+
+
+def test_the_page_says_what_labels_are_for_with_the_model_of_the_run_that_names_the_table(tmp_path: Path) -> None:
+    rows = [segment("a.wav", 0.0, "calm")]
+    assert "Regulation (EU) 2024/1689, Article 5(1)(f)" in page_of(tmp_path, rows).source
+    (tmp_path / "broken.run.json").write_text("{")
+    for name, table in (("other", "other.csv"), ("labels", "segments.csv")):
+        manifest = manifest_of(made_rows(3), tables=[f"{name}.csv", table])
+        model = {"name": name, "licence": f"Licence of {name}"}
+        (tmp_path / f"{name}.csv.run.json").write_text(json.dumps(manifest | {"model": model}))
+    page = page_of(tmp_path, rows)
+    assert "Licence of labels" in page.source
+    assert "Licence of other" not in page.source
