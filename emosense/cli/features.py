@@ -44,6 +44,7 @@ def features(
         ),
     ],
     set_: FeatureSet = "summary",
+    # The sample rates that emosense.audio.decoder accepts; it is not imported for --help.
     sample_rate: Annotated[
         int | None,
         typer.Option(
@@ -59,7 +60,6 @@ def features(
     encoder: EncoderFile = "",
     encoder_output: EncoderOutput = "",
     encoder_normalise: EncoderNormalise = None,
-    # The sample rates that emosense.audio.decoder accepts; it is not imported for --help.
     follow_links: FollowLinks = False,
     root: Root = "",
     workers: Workers = None,

@@ -131,11 +131,11 @@ class EvaluateJob:
         UsageError
             If settings contradict each other, or the output or a reused folder is not usable.
         """
-        defaults = {
-            field.name: getattr(EvaluateJob(self.data, self.output), field.name) for field in dataclasses.fields(self)
-        }
+        default = EvaluateJob(self.data, self.output)
         if self.model is not None:
-            ignored = [option for name, option in _TRAINING_OPTIONS.items() if getattr(self, name) != defaults[name]]
+            ignored = [
+                option for name, option in _TRAINING_OPTIONS.items() if getattr(self, name) != getattr(default, name)
+            ]
             if ignored:
                 raise UsageError(f"{ignored[0]} is for training, and --model scores a model as it is: leave one out")
             if self.encoder != EncoderChoice(self.encoder.location):
@@ -145,7 +145,7 @@ class EvaluateJob:
         else:
             check_extra()
             self.logs.check()
-        if self.model is None and self.protocol != "kfold" and self.n_folds != defaults["n_folds"]:
+        if self.model is None and self.protocol != "kfold" and self.n_folds != default.n_folds:
             raise UsageError(f"--folds is for --protocol kfold, and {self.protocol} has its own folds: leave it out")
         # It has a curves.json of its own.
         check_no_model(self.output, "choose another folder")

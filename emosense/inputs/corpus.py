@@ -80,7 +80,7 @@ def read_corpus(*locations: str, follow_links: bool = False, root: str = "") -> 
     -------
     Corpus
         What can be used, and what cannot. A recording that two locations name is in it once, with the labels of the
-        first. A name of a speaker that two corpora have is two people: the name then begins with the corpus's
+        first. Speakers of two corpora who have the same name are two people: the name then begins with the corpus's
         (``nemo-01``), except in RAVDESS.
 
     Raises

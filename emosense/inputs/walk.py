@@ -169,7 +169,8 @@ def _is_ignored_entry(
     if entry.is_dir():
         if is_ignored_folder(entry.name) or (target and target in seen):
             return True
-        seen.update({target} - {""})
+        if target:
+            seen.add(target)
         return False
     reason = reason_to_ignore(entry.name, config) or ("special" if _is_special(entry) else None)
     if not reason and not config.any_extension and is_text_file(entry.path):

@@ -141,8 +141,8 @@ def check_job(job: TrainJob, config: ModelConfig) -> None:
     job.logs.check()
     if not job.model_name.isprintable():
         raise UsageError("--name is one line of text")
-    defaults = {field.name: field.default for field in dataclasses.fields(job)}
-    given = [option for name, option in _FOR_RAY_TRAIN.items() if getattr(job, name) != defaults[name]]
+    default = TrainJob(job.kind, job.data, job.output)
+    given = [option for name, option in _FOR_RAY_TRAIN.items() if getattr(job, name) != getattr(default, name)]
     if given and not takes_steps(config):
         raise UsageError(
             f"{given[0]} is for networks that take gradient steps (cnn, transfer fine-tuned): leave it out"
@@ -152,7 +152,7 @@ def check_job(job: TrainJob, config: ModelConfig) -> None:
     if not 0 <= job.validation_share < 1:
         raise UsageError(f"--validation is a share of the speakers, from 0 to below 1, not {job.validation_share:g}")
     # 0 skips the first training, as metrics do.
-    if job.metrics is not None and job.validation_share not in (0, defaults["validation_share"]):
+    if job.metrics is not None and job.validation_share not in (0, default.validation_share):
         raise UsageError("--metrics gives score and calibration in place of held-out speakers: leave out --validation")
     if not job.overwrite:
         _check_place(job)

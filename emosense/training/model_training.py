@@ -116,7 +116,7 @@ class ModelTraining:
 
     @property
     def _storage(self) -> str:
-        return self.job.storage or f"{self.job.output.rstrip('/')}/checkpoints"
+        return self.job.storage or join(self.job.output, "checkpoints")
 
     def _train_network(
         self, stage: str, member: Member, rows: NDArray[np.int64], validation: NDArray[np.int64] | None
