@@ -1,3 +1,3 @@
 """Rows on disk. Importing this package registers the output formats that ship with EmoSense."""
 
-from emosense.tables import writers, data_set, exports  # noqa: F401, I001 - they register their formats, in the order of help
+from emosense.tables import writers, data_set, exports, audformat  # noqa: F401, I001 - they register their formats, in the order of help

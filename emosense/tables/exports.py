@@ -1,4 +1,4 @@
-"""Labels for the tools of neighbouring fields: Audacity label tracks, Raven selection tables, audformat databases.
+"""Labels for the tools of neighbouring fields: Audacity label tracks and Raven selection tables.
 
 These formats hold labelled time spans, for one recording at a time. A recording without a label has no entry:
 they have no place for an error, which only the table holds.
@@ -11,16 +11,14 @@ import csv
 import hashlib
 import io
 import itertools
-import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Final
 
-from emosense.emotions import EMOTIONS
-from emosense.storage.cells import printable_path, quoted_cell
+from emosense.storage.cells import printable_path
 from emosense.storage.folders import make_inner_folder
 from emosense.storage.locations import join
-from emosense.storage.writing import atomic_writer, write_bytes
+from emosense.storage.writing import write_bytes
 from emosense.tables.formats import OUTPUT_FORMATS, OutputFormat, TableLayout, WriteRows, single_file
 from emosense.tables.row import Row
 
@@ -114,15 +112,26 @@ def _cut(text: str, n_bytes: int) -> str:
     return f"{content[: n_bytes - 1 - len(digest)].decode(errors='ignore')}-{digest}"
 
 
-def _usable_path(path: str) -> str:
-    """Return a path that these tools still find, and that a spreadsheet does not run as a formula."""
+def usable_path(path: str) -> str:
+    """Return a path that these tools still find, and that a spreadsheet does not run as a formula.
+
+    Parameters
+    ----------
+    path : str
+        Path or URL of a recording.
+
+    Returns
+    -------
+    str
+        With ``./`` before a name that begins like a formula.
+    """
     text = printable_path(path)
     return f"./{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
-def _line(cells: Sequence[str], delimiter: str) -> bytes:
+def _line(cells: Sequence[str]) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerow(cells)
+    csv.writer(text, delimiter="\t", lineterminator="\n").writerow(cells)
     return text.getvalue().encode()
 
 
@@ -155,7 +164,7 @@ def raven_table(file: BinaryIO, _layout: TableLayout) -> Iterator[WriteRows]:
     def write(rows: Sequence[Row]) -> None:
         for start, end, row in spans(rows):
             # Readers that do not support quotes would take a line break in a cell for the end of the line.
-            path = _usable_path(row.path).replace("\n", r"\n").replace("\r", r"\r")
+            path = usable_path(row.path).replace("\n", r"\n").replace("\r", r"\r")
             times = (f"{start:.3f}", f"{end:.3f}", path, f"{start:.3f}")
             cells = (
                 str(next(numbers)),
@@ -165,88 +174,11 @@ def raven_table(file: BinaryIO, _layout: TableLayout) -> Iterator[WriteRows]:
                 row.emotion,
                 f"{row.confidence:.6f}",
             )
-            file.write(_line(cells, "\t"))
+            file.write(_line(cells))
 
-    file.write(_line(_RAVEN_HEADER, "\t"))
+    file.write(_line(_RAVEN_HEADER))
     yield write
 
-
-@contextlib.contextmanager
-def audformat_database(folder: str, layout: TableLayout) -> Iterator[WriteRows]:
-    """Write a database of audEERING's audformat: ``db.yaml`` and a segmented table.
-
-    Where channels are split, each has its own table: the index of a table holds a file and its time spans, once.
-
-    Source: audformat 1.3, 'Header' and 'Tables'.
-
-    Parameters
-    ----------
-    folder : str
-        Folder of the database.
-    layout : TableLayout
-        Says which emotions there are, and how a file is put in place.
-
-    Yields
-    ------
-    callable
-        Appends the segments of one recording.
-    """
-    make_inner_folder(folder, "")
-    labels = json.dumps([*EMOTIONS, *layout.own_emotions])
-    tables: dict[str, BinaryIO] = {}
-    with contextlib.ExitStack() as stack:
-
-        def table(name: str) -> BinaryIO:
-            if name not in tables:
-                tables[name] = stack.enter_context(atomic_writer(join(folder, f"db.{name}.csv"), layout.commit))
-                tables[name].write(_line(("file", "start", "end", "emotion", "confidence"), ","))
-            return tables[name]
-
-        def write(rows: Sequence[Row]) -> None:
-            for start, end, row in spans(rows):
-                file = table("emotion" if row.channel is None else f"emotion.channel{row.channel}")
-                path, times = quoted_cell(_usable_path(row.path)), (_timedelta(start), _timedelta(end))
-                file.write(f"{path},{','.join(times)},{row.emotion},{row.confidence:.6f}\n".encode())
-
-        yield write
-        if not tables:
-            table("emotion")
-        header = _AUDFORMAT_HEADER.replace("LABELS", labels)
-        header += "".join(_AUDFORMAT_TABLE.replace("NAME", name) for name in sorted(tables))
-        write_bytes(join(folder, "db.yaml"), header.encode(), layout.commit)
-
-
-def _timedelta(seconds: float) -> str:
-    """Return a duration as pandas writes it: ``0 days 00:00:01.500000``."""
-    microseconds = round(seconds * 1e6)
-    minutes, rest = divmod(microseconds, 60_000_000)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    return f"{days} days {hours:02d}:{minutes:02d}:{rest // 1_000_000:02d}.{rest % 1_000_000:06d}"
-
-
-_AUDFORMAT_HEADER: Final = """\
-name: emosense
-source: EmoSense
-usage: other
-languages: []
-schemes:
-  emotion:
-    dtype: str
-    labels: LABELS
-  confidence:
-    dtype: float
-    minimum: 0
-    maximum: 1
-tables:
-"""
-_AUDFORMAT_TABLE: Final = """\
-  NAME:
-    type: segmented
-    columns:
-      emotion: {scheme_id: emotion}
-      confidence: {scheme_id: confidence}
-"""
 
 for _name, _format in {
     "audacity": OutputFormat(
@@ -255,10 +187,6 @@ for _name, _format in {
     ),
     "raven": OutputFormat(
         "one selection table", ".raven.txt", single_file(raven_table), needs_segments=True, can_be_main=False
-    ),
-    "audformat": OutputFormat(
-        "a database with a segmented table", ".audformat", audformat_database,
-        needs_segments=True, is_folder=True, can_be_main=False,
     ),
 }.items():  # fmt: skip
     OUTPUT_FORMATS.register(_name, _format)
