@@ -22,7 +22,8 @@ from emosense.reports.markup import Markup
 from emosense.reports.number_text import count, decimal, percent, seconds
 from emosense.reports.style import emotion_colour
 from emosense.reports.table import Table
-from emosense.reports.tally import Groups, Tally
+from emosense.reports.tally import Tally
+from emosense.reports.tally_groups import Groups
 
 _N_GROUPS: Final = 15
 _N_BINS: Final = 20

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from emosense.emotions import EMOTIONS
 from emosense.reports.label_table import LabelRow
+from emosense.reports.tally_groups import Groups
 from emosense.storage.cells import original_path, printable_path
 from emosense.tables.columns import QUALITY_COLUMNS
 
@@ -26,61 +27,10 @@ N_CLIPS: Final = 12
 N_FILES_A_CODE: Final = 20
 # A recording is mixed if less of its speech has its label on its own.
 MIXED_BELOW: Final = 0.5
-_MAX_GROUPS: Final = 50_000
 _MILLIONTHS: Final = 1_000_000
 _MS: Final = 1000
 _MAX_MS: Final = 2**32 - 1
 _ACTOR: Final = re.compile(r"(?:^|[/\\])(Actor_\d+)[/\\]")
-
-
-@dataclasses.dataclass(slots=True)
-class Groups:
-    """Counts by folder or speaker: one number per emotion, and a last one for recordings without a label.
-
-    Tables are sorted by path, so the groups that are kept are complete; later groups are summed in `rest`.
-    """
-
-    n_emotions: int
-    counts: dict[str, list[int]] = dataclasses.field(default_factory=dict)
-    rest: list[int] = dataclasses.field(init=False)
-
-    def __post_init__(self) -> None:
-        """Start from zero."""
-        self.rest = [0] * (self.n_emotions + 1)
-
-    def add(self, group: str, place: int) -> None:
-        """Count a recording.
-
-        Parameters
-        ----------
-        group : str
-            Name of the folder or speaker.
-        place : int
-            Index of the emotion, or -1 without a label.
-        """
-        values = self.counts.get(group)
-        if values is None:
-            values = self.rest
-            if len(self.counts) < _MAX_GROUPS:
-                values = self.counts[group] = [0] * (self.n_emotions + 1)
-        values[place] += 1
-
-    def largest(self, n_most: int) -> tuple[list[tuple[str, list[int]]], list[int], int]:
-        """Return the groups with most recordings, the sum of the others, and how many others are known.
-
-        Parameters
-        ----------
-        n_most : int
-            How many groups to return.
-
-        Returns
-        -------
-        tuple of (list of (str, list of int), list of int, int)
-            The largest groups, the sums of the others, and the number of the others.
-        """
-        ordered = sorted(self.counts.items(), key=lambda item: (-sum(item[1]), item[0]))
-        others = [sum(column) for column in zip(self.rest, *(values for _, values in ordered[n_most:]), strict=True)]
-        return ordered[:n_most], others, max(len(ordered) - n_most, 0)
 
 
 @dataclasses.dataclass(slots=True)
