@@ -1,8 +1,9 @@
 """One window of all channels -> mono: the mean of the channels with speech, in which no channel cancels another.
 
 A channel takes part if it has speech: one that is silent, hums or only has noise does not. A channel in opposite phase
-is turned round first. Both are decided by the speech of the window, so that nothing before it, such as silence or noise
-at the start of a recording, decides for the rest.
+is turned round first, and one whose microphone hears the same speech later, or earlier, is moved by the difference: the
+mean of a voice and its delayed copy lacks some of its frequencies. All is decided by the speech of the window, so that
+nothing before it, such as silence or noise at the start of a recording, decides for the rest.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ _SAME: Final = 0.99
 _SAME_POWER: Final = 4.0
 # Of the same speech in opposite phase, with as much noise as speech in each channel, the correlation is -0.5.
 _OPPOSITE: Final = -0.25
+# The longest way of sound that is made up for, some 7 m, and how similar two channels must then be, and become.
+_MAX_DELAY_S: Final = 0.02
+_SAME_SPEECH: Final = 0.5
+_MORE_ALIKE: Final = 0.05
 # Speech this much below that of the loudest channel is what its microphone picks up of the other one.
 _BELOW_LOUDEST_DB: Final = 30.0
 _MIN_FRAMES: Final = MIN_SPEECH_S / FRAME_S
@@ -73,7 +78,7 @@ def mixed(window: Float32, sample_rate: int) -> Float32:
     if all(_is_same(waveforms[0], other) for other in waveforms[1:]):
         return _mean(waveforms)
     channels = [_Channel(waveform, listen(waveform, sample_rate)) for waveform in waveforms]
-    return _mean_in_phase(_taking_part(channels))
+    return _mean_in_phase(_taking_part(channels), sample_rate)
 
 
 def _taking_part(channels: Sequence[_Channel]) -> list[_Channel]:
@@ -85,19 +90,55 @@ def _taking_part(channels: Sequence[_Channel]) -> list[_Channel]:
     return [each for each in ordered if each.has_speech and each.level_db > loudest.level_db - _BELOW_LOUDEST_DB]
 
 
-def _mean_in_phase(channels: Sequence[_Channel]) -> Float32:
-    """Return the mean of channels that are turned to the phase of the first one."""
+def _mean_in_phase(channels: Sequence[_Channel], sample_rate: int) -> Float32:
+    """Return the mean of channels that are brought to the time and phase of the first one."""
     first, *others = channels
-    return _mean([first.waveform, *(-each.waveform if _is_opposite(first, each) else each.waveform for each in others)])
+    return _mean([first.waveform, *(_in_phase(first, each, sample_rate) for each in others)])
 
 
-def _is_opposite(first: _Channel, other: _Channel) -> bool:
+def _in_phase(first: _Channel, other: _Channel, sample_rate: int) -> Float32:
     frames = first.listened.is_speech & other.listened.is_speech
     if np.count_nonzero(frames) < _MIN_FRAMES:
         # They speak in turn, or not at all.
         frames = np.ones(len(frames), bool)
     samples = np.repeat(frames, first.listened.frame)[: len(first.waveform)]
-    return _correlation(first.listened.waveform[samples], other.listened.waveform[samples]) < _OPPOSITE
+    delay, correlation = _delay(first.listened.waveform, other.listened.waveform, samples, sample_rate)
+    if delay == 0:
+        correlation = _correlation(first.listened.waveform[samples], other.listened.waveform[samples])
+    waveform = -other.waveform if correlation < _OPPOSITE else other.waveform
+    silence = np.zeros(abs(delay), np.float32)
+    # What is moved out at one end leaves silence at the other.
+    moved = (waveform[delay:], silence) if delay > 0 else (silence, waveform[: len(waveform) + delay])
+    return np.concatenate(moved) if delay else waveform
+
+
+def _delay(first: Float32, other: Float32, samples: NDArray[np.bool_], sample_rate: int) -> tuple[int, float]:
+    """Return how many samples later the second waveform has the same speech, and their correlation then.
+
+    The delay is 0 if they have other speech, or are about as similar without one.
+    """
+    longest = min(int(_MAX_DELAY_S * sample_rate), len(first) - 1)
+    if longest < 1:
+        return 0, 0.0
+    # Differences of neighbouring samples: of speech as it is, a period of the voice later is nearly as similar.
+    first, other = (np.diff(each, prepend=each[:1]) for each in (np.where(samples, first, 0), other))
+    size = 1 << (8 * longest - 1).bit_length()
+    step = size - 2 * longest
+    n_blocks = -(-len(first) // step)
+    blocks = np.zeros(n_blocks * step, np.float32)
+    blocks[: len(first)] = first
+    padded = np.zeros(n_blocks * step + 2 * longest, np.float32)
+    padded[longest : longest + len(other)] = other
+    around = np.lib.stride_tricks.sliding_window_view(padded, size)[::step]
+    spectrum = (np.fft.rfft(blocks.reshape(-1, step), size).conj() * np.fft.rfft(around)).sum(axis=0)
+    products = np.fft.irfft(spectrum, size)[: 2 * longest + 1]
+    powers = float(first @ first) * float(other[samples] @ other[samples])
+    correlations = products / max(np.sqrt(powers), 1e-30)
+    best = int(np.argmax(np.abs(correlations)))
+    likeness = abs(correlations[best])
+    if likeness < _SAME_SPEECH or likeness < abs(correlations[longest]) + _MORE_ALIKE:
+        return 0, 0.0
+    return best - longest, float(correlations[best])
 
 
 def _is_same(first: Float32, other: Float32) -> bool:

@@ -108,3 +108,20 @@ def test_a_choice_of_channels_is_written_in_one_way(given: str | int, expected: 
 def test_another_choice_of_channels_is_refused(given: str | int) -> None:
     with pytest.raises(UsageError, match="from 1 to 64"):
         channel_setting(given)
+
+
+@pytest.mark.parametrize("delay_s", [0.00025, 0.0005, 0.001, 0.003, 0.015])
+@pytest.mark.parametrize("gain", [1.0, 0.3, -1.0, -0.3])
+@pytest.mark.parametrize("is_later", [True, False])
+def test_a_voice_that_one_microphone_hears_later_is_not_mixed_with_its_delayed_copy(
+    delay_s: float, gain: float, is_later: bool
+) -> None:
+    n = round(delay_s * RATE)
+    near, far = np.append(SPEECH, np.zeros(n)), gain * np.append(np.zeros(n), SPEECH)
+    found = mix(near + noise(-70.0, 1, len(near)), far + noise(-70.0, 2, len(near)))
+    if not is_later:
+        found = mix(far + noise(-70.0, 1, len(near)), near + noise(-70.0, 2, len(near)))
+    # Differences weigh high frequencies, which a comb filter takes first.
+    best = max(likeness(np.diff(found[lag : lag + len(SPEECH)]), np.diff(SPEECH)) for lag in (0, n))
+    assert best > 0.99
+    assert np.std(found) > 0.4 * np.std(SPEECH)
