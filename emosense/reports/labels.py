@@ -5,6 +5,7 @@ Table -> `read_labels` -> `count_labels` -> figures and tables -> `write_page`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -61,14 +62,16 @@ def label_report(
     own = read_own_emotions(table_path)
     tally = count_labels(read_labels(table_path, own), own)
     items: list[Figure | Table] = []
-    blocks = [_key_values(tally) if tally.n != 1 else _single_values(tally)]
+    # Where most of the speech is in long recordings, how much of it there is says more than how many recordings.
+    counts = manifest["counts"] if manifest else {}
+    speech_s = counts["speech_s"] if counts.get("counts_time") else {}
+    blocks = [_key_values(tally, speech_s) if tally.n != 1 else _single_values(tally)]
     if manifest and manifest["counts"]["recordings"] != tally.n_recordings:
         blocks.append(page.warning(_mismatch(manifest, tally)))
     elif manifest and manifest["counts"].get("listed", 0) > tally.n_recordings:
         blocks.append(page.warning(_cut_off(manifest, tally)))
-    if manifest and manifest["counts"].get("counts_time"):
-        # Most of the speech is in long recordings: how much of it there is says more than how many recordings.
-        items.append(speech_figure(manifest["counts"]["speech_s"], "each segment counted with its own label"))
+    if speech_s:
+        items.append(speech_figure(speech_s, "each segment counted with its own label"))
         blocks.append(page.section("Speech", page.figures(items)))
     script = ""
     if segments_path is not None:
@@ -105,7 +108,7 @@ def _cut_off(manifest: dict[str, Any], tally: Tally) -> str:
     )
 
 
-def _key_values(tally: Tally) -> Markup:
+def _key_values(tally: Tally, speech_s: Mapping[str, float]) -> Markup:
     n_labelled, n_errors = sum(tally.by_emotion), tally.by_status["error"]
     durations = tally.duration_s()
     of_channels = f"with {plural(tally.n, 'channel')}, each labelled" if tally.n > tally.n_recordings else ""
@@ -116,9 +119,13 @@ def _key_values(tally: Tally) -> Markup:
         ("errors", count(n_errors), f"{percent(n_errors / tally.n)} of all" if tally.n else ""),
         ("audio", seconds(float(durations.sum())), f"in {plural(len(durations), 'recording')}"),
     ]
-    if n_labelled:
+    if speech_s:
+        emotion = max(speech_s, key=lambda name: speech_s[name])
+        items.append(("most of the speech", emotion, percent(speech_s[emotion] / sum(speech_s.values()))))
+    elif n_labelled:
         most = int(np.argmax(tally.by_emotion))
         items.append(("most frequent", tally.emotions[most], percent(tally.by_emotion[most] / n_labelled)))
+    if n_labelled:
         items.append(("median confidence", decimal(float(np.median(tally.confidence()))), ""))
     if tally.n_unfamiliar:
         share = f"{percent(tally.n_unfamiliar / n_labelled)}, unlike the training data: expect more wrong labels"

@@ -275,6 +275,18 @@ def test_a_run_that_max_errors_stopped_has_a_warning(tmp_path: Path) -> None:
     assert "it holds 60 of the 488 recordings in the inputs, because --max-errors stopped the run" in page.source
 
 
+def test_of_long_recordings_the_page_counts_time_first(tmp_path: Path) -> None:
+    rows = made_rows(60)
+    counts = {"recordings": 60, "ignored": {}, "speech_s": {"calm": 30.0, "angry": 90.0}}
+    page = labels_page(tmp_path, rows, manifest_of(rows, counts=counts | {"counts_time": True}))
+    assert page.facts["most of the speech"] == "angry|75.0 %"
+    assert "most frequent" not in page.facts
+    assert page.captions["speech"].startswith("Angry has 75.0 % of the 2 min 00 s of speech")
+    page = labels_page(tmp_path, rows, manifest_of(rows, counts=counts | {"counts_time": False}))
+    assert "most of the speech" not in page.facts
+    assert "most frequent" in page.facts
+
+
 def test_a_manifest_of_another_run_has_a_warning(tmp_path: Path) -> None:
     rows = made_rows()
     page = labels_page(tmp_path, rows[:-1], manifest_of(rows))
