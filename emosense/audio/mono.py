@@ -2,13 +2,15 @@
 
 A channel takes part if it has speech: one that is silent, hums or only has noise does not. A channel in opposite phase
 is turned round first, and one whose microphone hears the same speech later, or earlier, is moved by the difference: the
-mean of a voice and its delayed copy lacks some of its frequencies. All is decided by the speech of the window, so that
+mean of a voice and its delayed copy lacks some of its frequencies. A channel that is clipped takes no part if another
+one has the same speech unclipped. All is decided by the speech of the window, so that
 nothing before it, such as silence or noise at the start of a recording, decides for the rest.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Final
 
@@ -29,6 +31,9 @@ _OPPOSITE: Final = -0.25
 _MAX_DELAY_S: Final = 0.02
 _SAME_SPEECH: Final = 0.5
 _MORE_ALIKE: Final = 0.05
+# A channel with more clipped samples than this is spoilt, next to one with the same speech and a tenth of them.
+_SPOILT: Final = 0.01
+_FEWER: Final = 0.1
 # Speech this much below that of the loudest channel is what its microphone picks up of the other one.
 _BELOW_LOUDEST_DB: Final = 30.0
 _MIN_FRAMES: Final = MIN_SPEECH_S / FRAME_S
@@ -40,6 +45,7 @@ class _Channel:
 
     waveform: Float32
     listened: Listened
+    clipping: float
 
     @property
     def has_speech(self) -> bool:
@@ -52,7 +58,7 @@ class _Channel:
         return float(level_db[self.listened.is_speech].max() if self.has_speech else level_db.max())
 
 
-def mixed(window: Float32, sample_rate: int) -> Float32:
+def mixed(window: Float32, sample_rate: int, clipping: Sequence[float] = ()) -> Float32:
     """Mix the channels of a window.
 
     Parameters
@@ -61,6 +67,8 @@ def mixed(window: Float32, sample_rate: int) -> Float32:
         All channels, at least one.
     sample_rate : int
         Hz.
+    clipping : sequence of float, length n_channels
+        Share of clipped samples of each channel, 0 to 1; empty for none.
 
     Returns
     -------
@@ -70,15 +78,29 @@ def mixed(window: Float32, sample_rate: int) -> Float32:
     waveforms = [np.ascontiguousarray(column) for column in window.T]
     if len(waveforms) == 1:
         return waveforms[0]
-    waveforms = [each for each in waveforms if not is_silent(each)]
+    has_sound = [not is_silent(each) for each in waveforms]
+    clipping = list(itertools.compress(clipping or [0.0] * len(waveforms), has_sound))
+    waveforms = list(itertools.compress(waveforms, has_sound))
     if len(waveforms) == 0:
         return np.zeros(len(window), np.float32)
     if len(waveforms) == 1:
         return waveforms[0]
     if all(_is_same(waveforms[0], other) for other in waveforms[1:]):
         return _mean(waveforms)
-    channels = [_Channel(waveform, listen(waveform, sample_rate)) for waveform in waveforms]
-    return _mean_in_phase(_taking_part(channels), sample_rate)
+    channels = [
+        _Channel(waveform, listen(waveform, sample_rate), ratio)
+        for waveform, ratio in zip(waveforms, clipping, strict=True)
+    ]
+    unspoilt = [each for each in channels if not _is_spoilt(each, channels, sample_rate)]
+    return _mean_in_phase(_taking_part(unspoilt), sample_rate)
+
+
+def _is_spoilt(channel: _Channel, channels: Sequence[_Channel], sample_rate: int) -> bool:
+    """Say whether a channel is clipped, and another one has the same speech, which is not."""
+    if channel.clipping < _SPOILT or not channel.has_speech:
+        return False
+    better = [each for each in channels if each.clipping < _FEWER * channel.clipping and each.has_speech]
+    return any(_has_same_speech(each, channel, sample_rate) for each in better)
 
 
 def _taking_part(channels: Sequence[_Channel]) -> list[_Channel]:
@@ -97,6 +119,21 @@ def _mean_in_phase(channels: Sequence[_Channel], sample_rate: int) -> Float32:
 
 
 def _in_phase(first: _Channel, other: _Channel, sample_rate: int) -> Float32:
+    delay, correlation = _match(first, other, sample_rate)
+    waveform = -other.waveform if correlation < _OPPOSITE else other.waveform
+    silence = np.zeros(abs(delay), np.float32)
+    # What is moved out at one end leaves silence at the other.
+    moved = (waveform[delay:], silence) if delay > 0 else (silence, waveform[: len(waveform) + delay])
+    return np.concatenate(moved) if delay else waveform
+
+
+def _has_same_speech(first: _Channel, other: _Channel, sample_rate: int) -> bool:
+    delay, correlation = _match(first, other, sample_rate)
+    return delay != 0 or abs(correlation) > _SAME_SPEECH
+
+
+def _match(first: _Channel, other: _Channel, sample_rate: int) -> tuple[int, float]:
+    """Return how many samples later the second channel has the same speech, and their correlation then."""
     frames = first.listened.is_speech & other.listened.is_speech
     if np.count_nonzero(frames) < _MIN_FRAMES:
         # They speak in turn, or not at all.
@@ -105,11 +142,7 @@ def _in_phase(first: _Channel, other: _Channel, sample_rate: int) -> Float32:
     delay, correlation = _delay(first.listened.waveform, other.listened.waveform, samples, sample_rate)
     if delay == 0:
         correlation = _correlation(first.listened.waveform[samples], other.listened.waveform[samples])
-    waveform = -other.waveform if correlation < _OPPOSITE else other.waveform
-    silence = np.zeros(abs(delay), np.float32)
-    # What is moved out at one end leaves silence at the other.
-    moved = (waveform[delay:], silence) if delay > 0 else (silence, waveform[: len(waveform) + delay])
-    return np.concatenate(moved) if delay else waveform
+    return delay, correlation
 
 
 def _delay(first: Float32, other: Float32, samples: NDArray[np.bool_], sample_rate: int) -> tuple[int, float]:

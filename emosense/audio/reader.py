@@ -171,16 +171,23 @@ class RecordingReader:
         """
         window = np.concatenate([np.empty((0, len(self._lowest)), np.float32), *self._resampled()])
         self._check(len(window), _peak(window))
-        return mixed(window, self.sample_rate)
+        return self._mixed(window, 0, len(window))
 
     def _segments(self, start: int, window: Float32) -> Iterator[Segment]:
         """Yield a window, of shape (n_samples, n_channels), as the segments of its channels, or as one of their mix."""
         start_s, end_s = start / self.sample_rate, (start + len(window)) / self.sample_rate
         if self.channels == (None,):
-            yield Segment(start_s, end_s, mixed(window, self.sample_rate))
+            yield Segment(start_s, end_s, self._mixed(window, start, start + len(window)))
             return
         for channel, waveform in zip(self.channels, window.T, strict=True):
             yield Segment(start_s, end_s, np.ascontiguousarray(waveform), channel)
+
+    def _mixed(self, window: Float32, start: int, end: int) -> Float32:
+        n_channels, rate = window.shape[1], self.sample_rate
+        clipping: list[float] = []
+        if n_channels > 1:
+            clipping = [self.clipping.ratio_between(start / rate, end / rate, 1 + place) for place in range(n_channels)]
+        return mixed(window, rate, clipping)
 
     def _check(self, n_samples: int, peak: float) -> None:
         if self._n_frames == 0:

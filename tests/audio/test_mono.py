@@ -125,3 +125,20 @@ def test_a_voice_that_one_microphone_hears_later_is_not_mixed_with_its_delayed_c
     best = max(likeness(np.diff(found[lag : lag + len(SPEECH)]), np.diff(SPEECH)) for lag in (0, n))
     assert best > 0.99
     assert np.std(found) > 0.4 * np.std(SPEECH)
+
+
+def mix_clipped(clean: np.ndarray, clipped: np.ndarray) -> np.ndarray:
+    window = np.stack((clean, clipped), 1).astype(np.float32)
+    return mixed(window, RATE, [0.0, float(np.mean(np.abs(clipped) >= 0.999))])
+
+
+@pytest.mark.parametrize("gain", [6.0, 30.0, -30.0])
+def test_a_clipped_channel_does_not_spoil_the_same_speech_in_another_one(gain: float) -> None:
+    clean = SPEECH / np.abs(SPEECH).max()
+    np.testing.assert_array_equal(mix_clipped(0.5 * clean, np.clip(gain * clean, -1, 1)), np.float32(0.5 * clean))
+
+
+def test_a_clipped_channel_takes_part_if_somebody_else_speaks_on_it() -> None:
+    other = voice(3.0, 220.0, seed=1)
+    clipped = np.clip(30 * other / np.abs(other).max(), -1, 1)
+    assert likeness(mix_clipped(SPEECH, clipped), clipped) > 0.5

@@ -115,6 +115,18 @@ def test_clipping_is_counted_in_each_channel_before_mixing_and_resampling() -> N
         assert [reader.clipping.ratio(channel) for channel in reader.channels] == pytest.approx(expected, abs=1e-3)
 
 
+def test_a_clipped_channel_is_left_out_of_a_mix_with_the_same_speech_unclipped() -> None:
+    quiet = 0.1 * voice(2.0, 150.0, 44_100)
+    clipped = np.clip(200 * quiet, -1, 1)
+    with opened(quiet, 44_100) as file, opened(np.stack((clipped, quiet), 1), 44_100) as both:
+        np.testing.assert_allclose(read_waveform(both, RATE), read_waveform(file, RATE), atol=1e-6)
+        windows = list(RecordingReader(both, RATE).segments(0.5, 0.5))
+        alone = list(RecordingReader(file, RATE).segments(0.5, 0.5))
+    assert len(windows) == 4
+    for window, expected in zip(windows, alone, strict=True):
+        np.testing.assert_allclose(window.waveform, expected.waveform, atol=1e-6)
+
+
 # -------------------------------------------------------------------------------------------------------- resampling
 
 
