@@ -118,9 +118,11 @@ class LabelConfig:
         from emosense.audio.reader import MIN_DURATION_S
 
         least_s, longest_s = self.utterance_range_s(model_window_s)
-        if not MIN_DURATION_S <= least_s <= longest_s / 2 or (self.max_segment_s and longest_s == float("inf")):
+        if not MIN_DURATION_S <= least_s < float("inf"):
+            raise UsageError(f"utterances must last at least {MIN_DURATION_S} s, not {least_s:g} s")
+        if least_s > longest_s / 2 or self.max_segment_s == float("inf"):
             raise UsageError(
-                f"utterances must last at least {MIN_DURATION_S} s, and the longest twice as long as the least: "
+                "the longest utterance must be at least twice as long as the shortest: "
                 f"{least_s:g} to {longest_s:g} s does not work"
             )
 

@@ -121,6 +121,7 @@ def test_the_table_does_not_depend_on_workers_or_other_recordings(
         (["in", "--max-segment", "5"], 2, "needs --segment-by speech"),
         (["in", "--segment-by", "speech", "--hop", "5"], 2, "windows have a length and a hop, utterances do not"),
         (["in", "--segment-by", "speech", "--min-segment", "6"], 2, "6 to 10 s does not work"),
+        (["in", "--segment-by", "speech", "--min-segment", "0.1"], 2, "must last at least 0.25 s, not 0.1 s"),
         (["in", "--max-duration", "-1"], 2, "the maximum duration"),
         (["in", "--max-duration", "inf"], 2, "the maximum duration"),
         (["in", "--file-timeout", "-1"], 2, "--file-timeout"),
