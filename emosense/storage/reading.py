@@ -123,7 +123,7 @@ def read_own(location: str, max_bytes: int = MAX_JSON_BYTES) -> bytes:
     location : str
         Local path or URL; a link is not followed.
     max_bytes : int
-        A larger file is refused.
+        A larger local file is refused. The size of an object is not asked for: who can write to a bucket can do worse.
 
     Returns
     -------
