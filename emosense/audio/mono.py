@@ -150,21 +150,17 @@ def _delay(first: Float32, other: Float32, samples: NDArray[np.bool_], sample_ra
 
     The delay is 0 if they have other speech, or are about as similar without one.
     """
+    # Imported here since it takes 0.2 s, and the driver of a run imports this module without computing anything.
+    import scipy.fft
+
     longest = min(int(_MAX_DELAY_S * sample_rate), len(first) - 1)
     if longest < 1:
         return 0, 0.0
     # Differences of neighbouring samples: of speech as it is, a period of the voice later is nearly as similar.
     first, other = (np.diff(each, prepend=each[:1]) for each in (np.where(samples, first, 0), other))
-    size = 1 << (8 * longest - 1).bit_length()
-    step = size - 2 * longest
-    n_blocks = -(-len(first) // step)
-    blocks = np.zeros(n_blocks * step, np.float32)
-    blocks[: len(first)] = first
-    padded = np.zeros(n_blocks * step + 2 * longest, np.float32)
-    padded[longest : longest + len(other)] = other
-    around = np.lib.stride_tricks.sliding_window_view(padded, size)[::step]
-    spectrum = (np.fft.rfft(blocks.reshape(-1, step), size).conj() * np.fft.rfft(around)).sum(axis=0)
-    products = np.fft.irfft(spectrum, size)[: 2 * longest + 1]
+    n = scipy.fft.next_fast_len(len(first) + longest, real=True)
+    around = scipy.fft.irfft(scipy.fft.rfft(first, n).conj() * scipy.fft.rfft(other, n), n)
+    products = np.concatenate((around[-longest:], around[: longest + 1]))
     powers = float(first @ first) * float(other[samples] @ other[samples])
     correlations = products / max(np.sqrt(powers), 1e-30)
     best = int(np.argmax(np.abs(correlations)))
