@@ -27,8 +27,10 @@ class EpochLines(EpochListener):
         self._progress, self._n_networks, self._clock = progress, n_networks, clock
         self._n_at_once = 1
         self._done: dict[str, float] = {}
-        # When the first epoch ended, and how much was done then; seconds a whole network takes, as first estimated.
+        # When the networks that run first had their first epoch, and how much was done then; whether one of them has
+        # told of a further epoch since; seconds a whole network takes, as first estimated.
         self._start: tuple[float, float] | None = None
+        self._has_pace = False
         self._training_s: float | None = None
 
     def stage_begins(self, n_kept: int, n_at_once: int) -> None:
@@ -68,19 +70,22 @@ class EpochLines(EpochListener):
         epoch : Epoch
             The epoch that is done.
         """
+        is_first = epoch.network not in self._done
         self._done[epoch.network] = epoch.share_done
-        left_s = self._time_left()
+        left_s = self._time_left(is_first=is_first)
         left = "" if left_s is None else f", {duration_text(left_s)} left"
         figures = figures_text(epoch.figures)
         self._progress.message(f"{epoch.network}: epoch {epoch.number} of {epoch.n_epochs}: {figures}{left}")
 
-    def _time_left(self) -> float | None:
-        """Seconds, from the pace since the end of the first epoch; until then, from the first estimate."""
+    def _time_left(self, *, is_first: bool) -> float | None:
+        """Seconds, from the pace since the first epochs; until there is one, from the first estimate."""
         now_s, n_done = self._clock(), sum(self._done.values())
         n_left = self._n_networks - n_done
-        if self._start is None:
+        if self._start is None or (is_first and not self._has_pace):
+            # Networks that began together end their first epochs together: the time between them says nothing.
             self._start = now_s, n_done
             return None if self._training_s is None else n_left * self._training_s / self._n_at_once
+        self._has_pace = True
         start_s, n_before = self._start
         if n_done <= n_before:
             # A network whose worker was lost tells of its first epochs again.

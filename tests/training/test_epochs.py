@@ -59,6 +59,13 @@ def test_networks_that_have_not_begun_count_in_the_time_left() -> None:
     assert lines_of(4, epochs, 4)[-1] == "b: epoch 2 of 4: loss 1.500, 60 s left"
 
 
+def test_first_epochs_that_end_together_say_nothing_of_the_time_left() -> None:
+    # A minute each, two at a time: 75 % of the first round is left, and one round of a minute.
+    epochs = [(0.0, "a", 1), (0.0, "b", 1), (15.0, "a", 2), (15.0, "b", 2)]
+    found = lines_of(4, epochs, 4, n_at_once=2)
+    assert [line.rpartition(", ")[2] for line in found[1:]] == ["2 min left", "2 min left", "3 min left", "2 min left"]
+
+
 def test_a_resumed_training_has_only_the_rest_before_it() -> None:
     assert lines_of(1, [(0.0, "final", 8), (10.0, "final", 9)], 10)[-1].endswith("10 s left")
 
