@@ -1,4 +1,4 @@
-"""A cluster of several nodes on this machine gives the local bytes, even when one of them goes; a local Ray is shut."""
+"""A cluster of several nodes on this machine gives the local bytes, even when they go; a local Ray is shut."""
 
 from __future__ import annotations
 
@@ -26,6 +26,19 @@ from emosense.labelling.label_run import LabelRun
 from emosense.labelling.run_job import run_label_job
 
 N_RECORDINGS = 160
+# Enough parts for a run that is still going when twenty losses have each waited for one.
+N_RECORDINGS_OF_LOSSES = 480
+
+
+def made_folder(root: Path, n: int) -> Path:
+    for index in range(8):
+        soundfile.write(root / f"{index:03d}.wav", voice(3.0, 90 + 20 * index), 16_000)
+    for index in range(8, n):
+        os.link(root / f"{index % 8:03d}.wav", root / f"{index:03d}.wav")
+    for index in range(9, n, 10):
+        (root / f"{index:03d}.wav").unlink()
+        (root / f"{index:03d}.wav").write_bytes(b"no audio at all")
+    return root
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +50,7 @@ def cluster() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Recordings of three seconds, of which every tenth cannot be labelled; twenty parts."""
-    root = tmp_path_factory.mktemp("in")
-    for index in range(8):
-        soundfile.write(root / f"{index:03d}.wav", voice(3.0, 90 + 20 * index), 16_000)
-    for index in range(8, N_RECORDINGS):
-        os.link(root / f"{index % 8:03d}.wav", root / f"{index:03d}.wav")
-    for index in range(9, N_RECORDINGS, 10):
-        (root / f"{index:03d}.wav").unlink()
-        (root / f"{index:03d}.wav").write_bytes(b"no audio at all")
-    return root
+    return made_folder(tmp_path_factory.mktemp("in"), N_RECORDINGS)
 
 
 @pytest.fixture(scope="module")
@@ -202,15 +207,18 @@ def command_lines_with(text: str) -> list[str]:
     return found
 
 
-def test_nodes_and_the_head_are_lost_at_random_and_the_bytes_are_the_same(
-    job: LabelJob, expected: bytes, tmp_path: Path, record_property: Any
+def test_twenty_losses_of_nodes_and_the_head_at_random_leave_the_same_bytes(
+    job: LabelJob, tmp_path: Path, record_property: Any
 ) -> None:
-    output = tmp_path / "out.csv"
-    # benchmarks/spot_loss.py takes away twenty.
-    losses = run_with_losses(dataclasses.replace(job, output=str(output)), n_nodes=2, n_heads=1, seed=1)
-    assert output.read_bytes() == expected
-    assert (losses.n_nodes, losses.n_heads) == (2, 1)
+    (tmp_path / "in").mkdir()
+    folder = made_folder(tmp_path / "in", N_RECORDINGS_OF_LOSSES)
+    here = dataclasses.replace(job, inputs=(str(folder),), output=str(tmp_path / "here.csv"))
+    run_label_job(here)
+    there = dataclasses.replace(here, output=str(tmp_path / "there.csv"))
+    losses = run_with_losses(there, n_nodes=19, n_heads=1, seed=1)
+    assert Path(there.output).read_bytes() == Path(here.output).read_bytes()
+    assert (losses.n_nodes, losses.n_heads) == (19, 1)
     # A node loses the chunk that it labels; with the head, all do.
-    n_lost = losses.n_labelled - N_RECORDINGS
-    assert n_lost <= CHUNK_SIZES[0] * (losses.n_nodes + N_NODES * losses.n_heads)
-    record_property("nodes and heads lost, recordings labelled again", [losses.n_nodes, losses.n_heads, n_lost])
+    n_again, most = losses.n_labelled - N_RECORDINGS_OF_LOSSES, CHUNK_SIZES[0] * (19 + N_NODES)
+    record_property("nodes and heads lost, recordings labelled again, at most", [19, 1, n_again, most])
+    assert n_again <= most
