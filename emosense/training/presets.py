@@ -184,7 +184,7 @@ _TRANSFER: Final = _add(
 )
 _add(
     dataclasses.replace(_TRANSFER, name="fine-tuned", tuning=TuningConfig()),
-    "the default whose last layer is trained too, with a small learning rate and augmentation",
+    "the default whose front is trained too, with a small learning rate and augmentation",
 )
 _add(
     dataclasses.replace(_TRANSFER, name="base", layers=(2, 3), l2=0.15, bits=8),

@@ -18,33 +18,42 @@ POOLINGS: Final[tuple[Pooling, ...]] = ("mean", "mean-sd", "mean-all-frames")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TuningConfig:
-    """How the upper blocks of a front are trained after its head.
+    """How a front is trained after its head.
 
     Parameters
     ----------
-    blocks : int
-        Number of blocks that are trained, counted from the last.
-    epochs, batch_size, learning_rate, optimizer, weight_decay, label_smoothing, mixup, average, dropout, balance
+    blocks : int or None
+        Number of blocks that are trained, counted from the last; None for all, and the convolutions before them.
+    share : float
+        How far weights and head move from where they began to where the training ended, above 0 and at most 1. A part
+        of the way keeps more of what the encoder knows of other recordings (Wortsman et al. 2022, arXiv 2109.01903).
+    epochs, batch_size, learning_rate, optimizer, weight_decay, label_smoothing, mixup, average, dropout
         As in `emosense.training.cnn_settings.CnnConfig`; dropout is that of the embedding.
+    balance : bool
+        Whether recordings are drawn in proportion to their weights (`emosense.training.balance.row_weights`).
+    block_dropout : float
+        Dropout of what each half of a block adds, the same for all frames of a recording.
     crop_frames, first_crop_frames : int
         As in `CnnConfig`; a frame is 10 ms.
     augment : AugmentConfig or None
         Augmentation of the log-mel input, SpecAugment included.
     """
 
-    blocks: int = 1
+    blocks: int | None = None
+    share: float = 0.25
     epochs: int = 10
-    batch_size: int = 16
-    learning_rate: float = 1e-4
+    batch_size: int = 32
+    learning_rate: float = 2e-4
     optimizer: str = "adamw"
-    weight_decay: float = 0.01
+    weight_decay: float = 0.05
     label_smoothing: float = 0.1
     mixup: float = 0.1
-    average: float = 0.99
+    average: float = 0.998
     dropout: float = 0.3
+    block_dropout: float = 0.1
     balance: bool = True
-    crop_frames: int = 200
-    first_crop_frames: int = 0
+    crop_frames: int = 144
+    first_crop_frames: int = 80
     augment: AugmentConfig | None = dataclasses.field(default_factory=lambda: AugmentConfig(f_min_hz=0.0))
 
 
@@ -67,7 +76,7 @@ class TransferConfig(NetworkConfig):
     bits : int
         16 or 8: what a value of the front takes, see `emosense.training.transfer.whisper_graph.to_onnx`.
     tuning : TuningConfig or None
-        How the upper blocks are trained after the head; None leaves all of them as they were published.
+        How the front is trained after the head; None leaves it as it was published.
     embedding : FeatureConfig or None
         The features that the head takes, with the front as their encoder; None until an encoder is chosen.
     """

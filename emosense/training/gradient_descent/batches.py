@@ -1,6 +1,7 @@
 """Recordings to train on -> the batches of an epoch: in random order, cut to one length, augmented and mixed.
 
-An example depends on (seed, epoch, recording), and not on the worker that makes it.
+Unless recordings are drawn by weight, an example depends on (seed, epoch, recording), and not on the worker that makes
+it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from emosense.arrays import Float32
 from emosense.training.augmentation import augment, fit_length, mix
 from emosense.training.cnn_settings import StepsConfig
 from emosense.training.gradient_descent.training_set import TrainingSet
+from emosense.training.transfer_settings import TuningConfig
 
 # The share of the epochs in which the examples grow, and by how many frames at a time.
 _GROWTH, _FRAMES_STEP = 0.75, 4
@@ -43,6 +45,7 @@ class Batches:
 
     def __init__(self, examples: TrainingSet, config: StepsConfig, seed: int, rank: int) -> None:
         self._examples, self._config, self._seed, self._rank = examples, config, seed, rank
+        self._is_drawn: Final = isinstance(config, TuningConfig) and config.balance
         self.n_steps: Final = max(1, len(examples) // config.batch_size)
 
     def of_epoch(self, epoch: int) -> Iterator[tuple[Float32, Float32]]:
@@ -60,7 +63,7 @@ class Batches:
         targets : ndarray, shape (n, n_classes + n_masks + 1), float32
             See `TrainingSet`.
         """
-        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._examples))
+        order = self._order(epoch)
         with ThreadPoolExecutor(1, "batches") as thread:
             following = thread.submit(self._batch, order, epoch, 0)
             for step in range(self.n_steps):
@@ -69,18 +72,30 @@ class Batches:
                     following = thread.submit(self._batch, order, epoch, step + 1)
                 yield batch
 
+    def _order(self, epoch: int) -> NDArray[np.intp]:
+        rng, n = np.random.default_rng([self._seed, epoch]), len(self._examples)
+        if not self._is_drawn:
+            return rng.permutation(n)
+        weights = self._examples.targets[:, -1].astype(np.float64)
+        return rng.choice(n, n, p=weights / weights.sum())
+
     def _batch(self, order: NDArray[np.intp], epoch: int, step: int) -> tuple[Float32, Float32]:
         rows = order[step * self._config.batch_size :][: self._config.batch_size]
         n_frames = crop_length(self._config, epoch)
         sections = []
-        for row in rows:
-            rng = np.random.default_rng([self._seed, epoch, int(self._examples.numbers[row])])
+        for place, row in enumerate(rows):
+            # A recording that is drawn twice is augmented in two ways.
+            drawn = [step, place] if self._is_drawn else []
+            rng = np.random.default_rng([self._seed, epoch, int(self._examples.numbers[row]), *drawn])
             section = self._examples.features[row]
             if self._config.augment:
                 section = augment(section, rng, self._config.augment)
             sections.append(fit_length(section, rng, n_frames) if n_frames else section)
         rng = np.random.default_rng([self._seed, epoch, step, self._rank])
-        return mix(np.stack(sections), self._examples.targets[rows], rng, self._config.mixup)
+        targets = self._examples.targets[rows]
+        if self._is_drawn:
+            targets[:, -1] = 1
+        return mix(np.stack(sections), targets, rng, self._config.mixup)
 
 
 def crop_length(config: StepsConfig, epoch: int) -> int:

@@ -1,4 +1,4 @@
-"""Labelled recordings -> a network that is trained by gradient steps: the CNN, or the upper blocks of a transfer model.
+"""Labelled recordings -> a network that is trained by gradient steps: the CNN, or the front of a transfer model.
 
 All randomness derives from (seed, epoch): a training that is resumed after any epoch ends with the weights of an
 uninterrupted one. TensorFlow is imported by the functions that use it, never by importing this module.

@@ -1,7 +1,7 @@
 """Recordings and labels -> a transfer model: a head on the embeddings of a published encoder's first layers.
 
 The head is trained on the embeddings of the recordings and of changed copies of them, to the optimum of its loss. Then
-the upper blocks can be trained too (`emosense.training.transfer.tuning`). Last, a second head is trained for recordings
+the front can be trained too (`emosense.training.transfer.tuning`). Last, a second head is trained for recordings
 that are adapted to a speaker (`emosense.training.transfer.speaker_head_training`).
 """
 

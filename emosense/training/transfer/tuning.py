@@ -1,4 +1,4 @@
-"""A front with its trained head -> the same with its upper blocks trained too, by gradient steps with a small rate.
+"""A front with its trained head -> the same with its blocks trained too, by gradient steps with a small rate.
 
 The steps are those of the CNN: batches of augmented sections of the recordings, several workers, snapshots to resume
 from. Log-mel is in dB below its maximum there, as augmentation takes it.
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 # Whisper's log-mel is (log10 of the power + 4) / 4.
 _DB_PER_UNIT: Final = 40.0
 _HIGHEST: Final = (PEAK + 4) / 4
+# How much faster the head learns than the front: where the steps of weights are of one size, as AdamW's are, by the
+# scale of what the weights multiply.
+_HEAD_RATE: Final = np.float32(5)
 
 
 def tune(
@@ -43,7 +46,7 @@ def tune(
     validation: FeatureTable | None,
     run: Runner,
 ) -> tuple[WhisperFront, Head, list[dict[str, Any]]]:
-    """Train the upper blocks of a front and its head.
+    """Train blocks of a front and its head, and go a share of the way to what training makes of them.
 
     Parameters
     ----------
@@ -76,12 +79,17 @@ def tune(
     measured = None if validation is None else Validation(decibels(validation), validation.labels(classes))
     trained = run(training, examples, measured)
     with np.load(io.BytesIO(trained.weights), allow_pickle=False) as arrays:
-        after = dict(arrays)
-    changed = Head(head.mean, head.scale, after.pop("head.weight"), after.pop("head.bias"))
+        after: dict[str, Float32] = dict(arrays)
+
+    def moved(before: Float32, name: str) -> Float32:
+        return np.asarray(before + tuning.share * (after[name] - before), np.float32)
+
     # The moving average rounds the weights of frozen layers too: those stay as they were published.
     tensors = {
-        name: after[name] if _is_trained(name, config, tuning) else values for name, values in front.tensors.items()
+        name: moved(values, name) if _is_trained(name, config, tuning) else values
+        for name, values in front.tensors.items()
     }
+    changed = Head(head.mean, head.scale, moved(head.weight, "head.weight"), moved(head.bias, "head.bias"))
     return WhisperFront(tensors), changed, trained.history
 
 
@@ -89,7 +97,11 @@ def _trained(front: WhisperFront, model: keras.Model) -> bytes:
     """Return the weights of a trained network, as np.savez writes them."""
     weight, bias = model.get_layer("probabilities").get_weights()
     file = io.BytesIO()
-    arrays: dict[str, Any] = {**weights_of(model, front).tensors, "head.weight": weight, "head.bias": bias}
+    arrays: dict[str, Any] = {
+        **weights_of(model, front).tensors,
+        "head.weight": weight * _HEAD_RATE,
+        "head.bias": bias,
+    }
     np.savez(file, **arrays)
     return file.getvalue()
 
@@ -105,27 +117,30 @@ def build(front: WhisperFront, head: Head, config: TransferConfig, tuning: Tunin
     Returns
     -------
     keras.Model
-        From log-mel in dB (n_recordings, n_frames, n_mels) to probabilities. Its upper blocks and its head can be
-        trained.
+        From log-mel in dB (n_recordings, n_frames, n_mels) to probabilities. Of the front, what `tuning` says can be
+        trained; the head can.
     """
     import keras
 
     features = keras.Input((None, front.n_mels), name="features")
-    x = embedding(keras.layers.Rescaling(1 / _DB_PER_UNIT, _HIGHEST)(features), front, config.layers, config.pooling)
+    in_units = keras.layers.Rescaling(1 / _DB_PER_UNIT, _HIGHEST)(features)
+    x = embedding(in_units, front, config.layers, config.pooling, tuning.block_dropout)
     standardise = keras.layers.BatchNormalization(
         center=False, scale=False, epsilon=0.0, trainable=False, name="standardise"
     )
     output = keras.layers.Dense(len(head.bias), activation="softmax", name="probabilities")
     model = keras.Model(features, output(keras.layers.Dropout(tuning.dropout)(standardise(x))))
     set_weights(model, front)
-    standardise.set_weights([head.mean, head.scale**2])
-    output.set_weights([head.weight, head.bias])
+    standardise.set_weights([head.mean, (head.scale / _HEAD_RATE) ** 2])
+    output.set_weights([head.weight / _HEAD_RATE, head.bias])
     for layer in model.layers:
         layer.trainable = layer is output or _is_trained(layer.name, config, tuning)
     return model
 
 
 def _is_trained(name: str, config: TransferConfig, tuning: TuningConfig) -> bool:
+    if tuning.blocks is None:
+        return name.startswith(("layers.", "conv"))
     block = re.match(r"layers\.(\d+)\.", name)
     return block is not None and int(block[1]) >= max(config.layers) - tuning.blocks
 

@@ -54,7 +54,7 @@ def build_front(front: WhisperFront, layers: Sequence[int], pooling: Pooling) ->
     return model
 
 
-def embedding(features: Any, front: WhisperFront, layers: Sequence[int], pooling: Pooling) -> Any:
+def embedding(features: Any, front: WhisperFront, layers: Sequence[int], pooling: Pooling, dropout: float = 0.0) -> Any:
     """Apply the layers of a front, with new weights.
 
     Parameters
@@ -63,6 +63,8 @@ def embedding(features: Any, front: WhisperFront, layers: Sequence[int], pooling
         Whisper's log-mel.
     front, layers, pooling
         See `build_front`.
+    dropout : float
+        Share of the values that are left out in training of what each half of a block adds, the same in all frames.
 
     Returns
     -------
@@ -76,7 +78,7 @@ def embedding(features: Any, front: WhisperFront, layers: Sequence[int], pooling
     pooled = []
     for i in range(max(layers) + 1):
         if i:
-            x = block(x, valid, front, i - 1)
+            x = block(x, valid, front, i - 1, dropout)
         if i in layers:
             pooled.append(pool(x, share, pooling))
     return pooled[0] if len(pooled) == 1 else ops.concatenate(pooled, axis=1)
@@ -157,7 +159,7 @@ def embed(features: Any, front: WhisperFront) -> tuple[Any, Any]:
     return x + layers.Embedding(front.n_positions, front.width, name="embed_positions")(numbers), valid
 
 
-def block(x: Any, valid: Any, front: WhisperFront, i: int) -> Any:
+def block(x: Any, valid: Any, front: WhisperFront, i: int, dropout: float) -> Any:
     """Apply one transformer block: attention, then a network of four times the width.
 
     Parameters
@@ -168,6 +170,8 @@ def block(x: Any, valid: Any, front: WhisperFront, i: int) -> Any:
         Sizes.
     i : int
         Number of the block, from 0.
+    dropout : float
+        See `embedding`.
 
     Returns
     -------
@@ -177,9 +181,11 @@ def block(x: Any, valid: Any, front: WhisperFront, i: int) -> Any:
     from keras import layers, ops
 
     norm = functools.partial(layers.LayerNormalization, epsilon=_EPSILON)
-    x = x + _attention(norm(name=f"layers.{i}.self_attn_layer_norm")(x), valid, front, f"layers.{i}.self_attn")
+    attended = _attention(norm(name=f"layers.{i}.self_attn_layer_norm")(x), valid, front, f"layers.{i}.self_attn")
+    x = x + layers.SpatialDropout1D(dropout)(attended)
     hidden = layers.Dense(4 * front.width, name=f"layers.{i}.fc1")(norm(name=f"layers.{i}.final_layer_norm")(x))
-    return x + layers.Dense(front.width, name=f"layers.{i}.fc2")(ops.gelu(hidden, approximate=False))
+    added = layers.Dense(front.width, name=f"layers.{i}.fc2")(ops.gelu(hidden, approximate=False))
+    return x + layers.SpatialDropout1D(dropout)(added)
 
 
 def _attention(x: Any, valid: Any, front: WhisperFront, name: str) -> Any:

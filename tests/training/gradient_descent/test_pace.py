@@ -12,7 +12,7 @@ from emosense.training.gradient_descent.pace import Pace, share_done
 from emosense.training.transfer_settings import TuningConfig
 
 # Twelve epochs of examples of 100 frames.
-EVEN = TuningConfig(epochs=12, crop_frames=100)
+EVEN = TuningConfig(epochs=12, crop_frames=100, first_crop_frames=0)
 
 
 def said(config: TuningConfig, step_ends: list[float], *, first_epoch: int = 0, n_steps: int = 100) -> list[float]:

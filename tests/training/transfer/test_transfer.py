@@ -265,6 +265,23 @@ def test_fine_tuning_changes_the_last_block_and_the_head_only(encoder: str) -> N
     assert network.history[-1]["validation_uar"] > 0.8
 
 
+def test_a_tuned_front_goes_a_share_of_the_way_to_where_its_training_ended(encoder: str) -> None:
+    config = tuned(encoder, blocks=None, share=1.0)
+    table = made_table(config, with_copies=False)
+    frozen = fit(table, CLASSES, dataclasses.replace(config, tuning=None), seed=0)
+    whole, part = (fit(table, CLASSES, tuned(encoder, blocks=None, share=share), seed=0) for share in (1.0, 0.25))
+    fronts = [read_front(network.weights) for network in (frozen, whole, part)]
+    begin, end, between = (front.tensors for front in fronts if front)
+    changed = {name for name in begin if not np.array_equal(begin[name], end[name])}
+    assert changed == {name for name in begin if name != "embed_positions.weight"}
+    for name in begin:
+        # Weights are kept in half precision.
+        np.testing.assert_allclose(between[name], 0.75 * begin[name] + 0.25 * end[name], rtol=2e-3, atol=2e-4)
+    heads = [read_head(network.weights) for network in (frozen, whole, part)]
+    weights = [head.weight for head in heads if head]
+    np.testing.assert_allclose(weights[2], 0.75 * weights[0] + 0.25 * weights[1], atol=1e-5)
+
+
 def test_a_resumed_tuning_ends_with_the_weights_of_an_uninterrupted_one(encoder: str) -> None:
     config = tuned(encoder, epochs=2)
     table = made_table(config, with_copies=False)
