@@ -27,8 +27,8 @@ class EpochLines(EpochListener):
         self._progress, self._n_networks, self._clock = progress, n_networks, clock
         self._n_at_once = 1
         self._done: dict[str, float] = {}
-        # When the networks that run first had their first epoch, and how much was done then; whether one of them has
-        # told of a further epoch since; seconds a whole network takes, as first estimated.
+        # When the first epochs ended, and how much was done then; whether a second epoch has ended since; seconds that
+        # a whole network was first estimated to take.
         self._start: tuple[float, float] | None = None
         self._has_pace = False
         self._training_s: float | None = None

@@ -1,4 +1,4 @@
-"""A front with its trained head -> the same with its blocks trained too, by gradient steps with a small rate.
+"""A front with its trained head -> both trained further, by gradient steps with a small rate.
 
 The steps are those of the CNN: batches of augmented sections of the recordings, several workers, snapshots to resume
 from. Log-mel is in dB below its maximum there, as augmentation takes it.
@@ -46,7 +46,7 @@ def tune(
     validation: FeatureTable | None,
     run: Runner,
 ) -> tuple[WhisperFront, Head, list[dict[str, Any]]]:
-    """Train blocks of a front and its head, and go a share of the way to what training makes of them.
+    """Train a front and its head further, and go a share of the way to what training makes of them.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ CONFIG = TuningConfig(batch_size=8, augment=None, mixup=0.0, crop_frames=3, firs
 
 
 def examples() -> TrainingSet:
-    """One recording of a class and nine of another; each is made of its own number."""
+    """Eight recordings of one class and 72 of another; each consists of its own number."""
     features = [np.full((3, 2), number, np.float32) for number in range(80)]
     labels = np.array([0] * 8 + [1] * 72)
     return make_training_set(features, labels, ["made"] * 80, CONFIG, 2)[0]
