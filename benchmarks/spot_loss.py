@@ -55,8 +55,8 @@ def main() -> None:
         losses = run_with_losses(there, arguments.nodes, arguments.heads, arguments.seed)
         is_same = Path(there.output).read_bytes() == Path(job.output).read_bytes()
     n_again = losses.n_labelled - arguments.recordings
-    most = CHUNK_SIZES[0] * (losses.n_nodes + N_NODES * losses.n_heads)
-    row = [losses.n_nodes, losses.n_heads, losses.n_starts, "equal" if is_same else "DIFFERENT", n_again, most]
+    is_equal = "equal" if is_same else "DIFFERENT"
+    row = [losses.n_nodes, losses.n_heads, losses.n_starts, is_equal, n_again, losses.n_in_lost_chunks]
     heads = ["nodes lost", "heads lost", "clusters", "bytes of the table", "labelled again", "in the chunks in flight"]
     body = f"{state}\n\n{arguments.recordings} recordings in chunks of {CHUNK_SIZES[0]}, {N_NODES} nodes with one CPU\n"
     write(arguments.output, "lost nodes", f"{body}each ({losses.seconds:.0f} s).\n\n" + markdown(heads, [row]))

@@ -18,6 +18,7 @@ from typing import Any
 
 from conftest import REPOSITORY
 
+from emosense.labelling.engine_choice import CHUNK_SIZES
 from emosense.labelling.job import LabelJob
 
 N_NODES = 2
@@ -72,6 +73,11 @@ class Losses:
     n_starts: int = 0
     n_labelled: int = 0
     seconds: float = 0.0
+
+    @property
+    def n_in_lost_chunks(self) -> int:
+        """Most recordings that may be labelled again: a node loses the chunk that it labels; with the head, all do."""
+        return CHUNK_SIZES[0] * (self.n_nodes + N_NODES * self.n_heads)
 
 
 def run_with_losses(job: LabelJob, n_nodes: int, n_heads: int, seed: int) -> Losses:
