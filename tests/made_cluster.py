@@ -22,6 +22,11 @@ from emosense.labelling.engine_choice import CHUNK_SIZES
 from emosense.labelling.job import LabelJob
 
 N_NODES = 2
+# Between two losses so many recordings may be begun that each node ends the chunk that it labels, and begins another:
+# a run of more than this many a loss is still going when the last loss comes, however fast the machine is.
+N_PER_LOSS = CHUNK_SIZES[0] * N_NODES + 4
+# A node is missed within a second or two, not within fifteen, as by default.
+_SYSTEM = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
 _NODE = {"object_store_memory": 100_000_000, "include_dashboard": False}
 # A job whose workers log what they label, so that repeated work can be counted.
 _DRIVER = """
@@ -53,7 +58,9 @@ def made_cluster() -> Iterator[Any]:
     # Where Ray's test cluster writes its address, whatever its own folder is, without making it.
     os.makedirs("/tmp/ray", exist_ok=True)
     folder = tempfile.mkdtemp(prefix="emosense-", dir="/tmp")
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": folder, **_NODE})
+    nodes = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": folder, "_system_config": _SYSTEM, **_NODE}
+    )
     try:
         for _ in range(N_NODES):
             nodes.add_node(num_cpus=1, **_NODE)
@@ -80,23 +87,41 @@ class Losses:
         return CHUNK_SIZES[0] * (self.n_nodes + N_NODES * self.n_heads)
 
 
+class _Schedule:
+    """The losses to come in a random order, and how many recordings may be begun before the next of them."""
+
+    def __init__(self, n_nodes: int, n_heads: int, seed: int, log: Path) -> None:
+        self.chance = random.Random(seed)
+        self.to_come = ["node"] * n_nodes + ["head"] * n_heads
+        self.chance.shuffle(self.to_come)
+        self.losses = Losses()
+        self._log = log
+        self.let_through()
+
+    def let_through(self) -> None:
+        """Let the workers begin the recordings up to the next loss; after the last one, all."""
+        n_allowed = N_PER_LOSS * (1 + self.losses.n_nodes + self.losses.n_heads) if self.to_come else sys.maxsize
+        new = Path(f"{self._log}.new")
+        new.write_text(str(n_allowed))
+        new.replace(f"{self._log}.allowed")
+
+
 def run_with_losses(job: LabelJob, n_nodes: int, n_heads: int, seed: int) -> Losses:
     """Run a job to its end while nodes are killed and replaced, and the head with the driver, in a random order.
 
-    Each loss waits until the run has written a part since the one before.
+    Each loss waits until the run has written a part since the one before, and the run waits for each loss.
     """
-    chance = random.Random(seed)
-    plan = ["node"] * n_nodes + ["head"] * n_heads
-    chance.shuffle(plan)
-    losses, start_s = Losses(), time.monotonic()
-    log = Path(f"{job.output}.log")
+    assert len(list(Path(job.inputs[0]).iterdir())) > N_PER_LOSS * (n_nodes + n_heads + 1)
+    log, start_s = Path(f"{job.output}.log"), time.monotonic()
+    schedule = _Schedule(n_nodes, n_heads, seed, log)
+    losses = schedule.losses
     while True:
         with made_cluster() as nodes:
             losses.n_starts += 1
             command = [sys.executable, "-c", _DRIVER, str(REPOSITORY / "tests" / "counting_worker.py"), str(log)]
             command += [*job.inputs, job.output, job.model, nodes.address]
             with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as driver:
-                _take_away(nodes, driver, plan, losses, chance, job)
+                _take_away(nodes, driver, schedule, Path(f"{job.output}.run"))
                 code, stderr = driver.returncode, driver.stderr.read() if driver.stderr else ""
         if code in (0, 3):
             losses.n_labelled = len(log.read_bytes().splitlines())
@@ -107,23 +132,22 @@ def run_with_losses(job: LabelJob, n_nodes: int, n_heads: int, seed: int) -> Los
         assert losses.n_starts < 10
 
 
-def _take_away(
-    nodes: Any, driver: subprocess.Popen[str], plan: list[str], losses: Losses, chance: random.Random, job: LabelJob
-) -> None:
-    folder = Path(f"{job.output}.run")
-    n_before = len(list(folder.glob("*.parquet")))
+def _take_away(nodes: Any, driver: subprocess.Popen[str], schedule: _Schedule, run_folder: Path) -> None:
+    n_before = len(list(run_folder.glob("*.parquet")))
     while driver.poll() is None:
         time.sleep(0.05)
-        if not plan or len(list(folder.glob("*.parquet"))) == n_before:
+        if not schedule.to_come or len(list(run_folder.glob("*.parquet"))) == n_before:
             continue
-        time.sleep(chance.uniform(0.0, 0.5))
-        if plan.pop(0) == "head":
+        time.sleep(schedule.chance.uniform(0.0, 0.5))
+        if schedule.to_come.pop(0) == "head":
             driver.kill()
-            losses.n_heads += 1
             driver.wait()
+            schedule.losses.n_heads += 1
+            schedule.let_through()
             return
-        lost = chance.choice(sorted(nodes.worker_nodes, key=lambda node: node.unique_id))
+        lost = schedule.chance.choice(sorted(nodes.worker_nodes, key=lambda node: node.unique_id))
         nodes.remove_node(lost, allow_graceful=False)
-        losses.n_nodes += 1
+        schedule.losses.n_nodes += 1
         nodes.add_node(num_cpus=1, **_NODE)
-        n_before = len(list(folder.glob("*.parquet")))
+        n_before = len(list(run_folder.glob("*.parquet")))
+        schedule.let_through()

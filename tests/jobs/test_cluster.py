@@ -26,7 +26,7 @@ from emosense.labelling.label_run import LabelRun
 from emosense.labelling.run_job import run_label_job
 
 N_RECORDINGS = 160
-# Enough parts for a run that is still going when twenty losses have each waited for one.
+# More than twenty losses and the start let through, so that the run is still going when the last loss comes.
 N_RECORDINGS_OF_LOSSES = 480
 
 
