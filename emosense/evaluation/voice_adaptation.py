@@ -12,6 +12,7 @@ over the recordings are needed, so two passes over them are enough: how the shar
 computed to first order, from the covariance of the predictions. Logits have axes (heads, classes) and are centred over
 the classes; the first head is that of the model, the second the speaker head. The temperature of the first head is
 undone before the adaptation and applied after it: a calibrated model predicts nearly equal shares of all emotions.
+The shares are those of predictions that are sharpened further, because regularisation makes them too equal as well.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from emosense.evaluation.speaker_adaptation import SHRINKAGE, log_probabilities,
 
 # More steps change no figure of docs/results.md by more than 0.3 points.
 _STEPS: Final = 3
+# Power to which probabilities are raised for the shares of emotions. With 1, the UAR is 2 points lower for a speaker
+# with recordings of one emotion, and at most 0.4 points higher for one with all emotions.
+_SHARPNESS: Final = 1.5
 # How many times larger or smaller, as a logarithm, a share may become: the first order holds for small changes only.
 _MAX_CHANGE: Final = 3.0
 _SMALLEST_SHARE: Final = 1e-6
@@ -95,11 +99,11 @@ class VoiceAdaptation:
         Returns
         -------
         ndarray, shape (1 + 3 * n_classes + n_classes**2,), float64
-            Number of recordings, and sums of the logits of both heads, of the first head's probabilities, and of the
-            products of each two of these.
+            Number of recordings, and sums of the logits of both heads, of the first head's sharpened probabilities, and
+            of the products of each two of these.
         """
         given = self._uncalibrated(predictions)
-        shares, logits = given[:, 0], log_probabilities(given).sum(axis=0)
+        shares, logits = normalised(given[:, 0] ** _SHARPNESS), log_probabilities(given).sum(axis=0)
         return np.concatenate([[len(given)], logits.ravel(), shares.sum(axis=0), (shares.T @ shares).ravel()])
 
     def adapt(self, predictions: ArrayLike, sums: Float64) -> Float64:
@@ -137,7 +141,7 @@ class VoiceAdaptation:
         shares, shift = alone, np.zeros_like(mean)
         for _ in range(_STEPS):
             shift = weight * (mean - np.tensordot(shares, class_logits, 1))
-            change = covariance @ shift[0] / np.maximum(alone, _SMALLEST_SHARE)
+            change = _SHARPNESS * covariance @ shift[0] / np.maximum(alone, _SMALLEST_SHARE)
             shares = alone * np.exp(-np.clip(change, -_MAX_CHANGE, _MAX_CHANGE))
             shares /= shares.sum()
         return np.asarray(shift)

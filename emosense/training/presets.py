@@ -179,15 +179,15 @@ _add(
     "the default, which learns from a transfer model as well as from the labels",
 )
 _TRANSFER: Final = _add(
-    TransferConfig("default", default_config("whisper"), layers=(1, 2), l2=0.05),
+    TransferConfig("default", default_config("whisper"), layers=(1, 2)),
     "means of two frozen layers of Whisper tiny.en over the frames of speech, softmax regression with changed copies",
 )
 _add(
-    dataclasses.replace(_TRANSFER, name="fine-tuned", tuning=TuningConfig()),
+    dataclasses.replace(_TRANSFER, name="fine-tuned", l2=0.05, tuning=TuningConfig()),
     "the default whose front is trained too, with a small learning rate and augmentation",
 )
 _add(
-    dataclasses.replace(_TRANSFER, name="base", layers=(2, 3), l2=0.15, bits=8),
+    dataclasses.replace(_TRANSFER, name="base", layers=(2, 3), speaker_l2=0.15, bits=8),
     "the default on layers 2 and 3 of Whisper base (--encoder), stored in 8 bits",
 )
 # To measure what each part of the default contributes.

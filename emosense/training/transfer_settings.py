@@ -71,6 +71,8 @@ class TransferConfig(NetworkConfig):
         See `emosense.training.transfer.whisper_network.build_front`.
     l2 : float
         Regularisation of the head, see `emosense.training.transfer.head_training.train_head`.
+    speaker_l2 : float
+        That of the head for recordings that are adapted to a speaker: without their voices it needs less.
     copies : int
         Number of randomly changed copies of each recording that the head is trained on, besides the recording itself.
     bits : int
@@ -85,7 +87,8 @@ class TransferConfig(NetworkConfig):
 
     layers: tuple[int, ...] = (2,)
     pooling: Pooling = "mean"
-    l2: float = 0.01
+    l2: float = 0.15
+    speaker_l2: float = 0.05
     copies: int = 2
     bits: WeightBits = 16
     tuning: TuningConfig | None = None

@@ -1,8 +1,8 @@
 """Embeddings with labels -> a head: softmax regression that starts from a head of other recordings.
 
-The maximum a posteriori under a Gaussian prior around half of the base head's weights (MacKay 1992,
+The maximum a posteriori under a Gaussian prior around the base head's weights (MacKay 1992,
 doi 10.1162/neco.1992.4.5.720, for one that starts at zero). The base head is all that is kept of the base data:
-docs/training.md compares this with what needs more of it.
+docs/own-labels.md compares this with what needs more of it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 from emosense.arrays import Float32
 from emosense.models.head import Head
 
-# Share of the base head's weights that the prior is centred on, and its precision: chosen on five corpora, each left
-# out of the base model once.
-_BASE_SHARE: Final = 0.5
+# Precision of the prior, chosen on five corpora, each left out of the base model once.
 _PRECISION: Final = 10.0
 _MAX_STEPS: Final = 200
 
@@ -47,7 +45,7 @@ def fit_head(base: Head, positions: Sequence[int | None], embeddings: Float32, l
     from scipy.optimize import minimize
 
     standardised = (embeddings - base.mean).astype(np.float64) / base.scale
-    prior = np.array([_column(base, position) for position in positions]).T * _BASE_SHARE
+    prior = np.array([_column(base, position) for position in positions]).T
     n_classes, truth = len(positions), np.eye(len(positions))[labels]
     counts = np.bincount(labels, minlength=n_classes)
     weights = (len(labels) / np.count_nonzero(counts) / np.maximum(counts, 1))[labels][:, np.newaxis]

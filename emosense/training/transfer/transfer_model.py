@@ -73,7 +73,7 @@ def fit(
         here = _measure(head, embeddings, rows.labels)
         there = (None, None, None) if validation is None else _measure(head, *_of(validation, classes, config))
         history = [EpochResult(1, loss, here[1], *there).record()]
-    speaker_head = train_speaker_head(head, rows, table.speakers_of_corpora, config.l2)
+    speaker_head = train_speaker_head(head, rows, table.speakers_of_corpora, config.speaker_l2)
     return TrainedNetwork(to_onnx(front, config.layers, config.pooling, head, speaker_head, config.bits), history)
 
 
