@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import reprlib
 import unicodedata
 from collections.abc import Callable
@@ -70,6 +71,12 @@ def _is_window(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and _MIN_WINDOW_S <= value <= _MAX_WINDOW_S
 
 
+def _is_calibration(value: Any) -> bool:
+    temperature = value.get("temperature", 1.0) if isinstance(value, dict) else None
+    is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
+    return is_number and 0 < temperature < math.inf
+
+
 _TEXT: Final = f"text of at most {_LONGEST_TEXT:,} characters, none of them a control character"
 _FIELDS: Final[dict[str, _Field]] = {
     "format": _Field(f"{FORMAT}, the format that this version reads", lambda value: value == FORMAT),
@@ -83,7 +90,7 @@ _FIELDS: Final[dict[str, _Field]] = {
     "features": _of_type(list, "a list of feature configurations"),
     "window_s": _Field(f"seconds, from {_MIN_WINDOW_S:g} to {_MAX_WINDOW_S:g}", _is_window),
     "weights": _of_type(dict, "an object with sha256"),
-    "calibration": _of_type(dict, "an object"),
+    "calibration": _Field("an object, whose temperature is a positive number", _is_calibration),
     "trained_on": _of_type(dict, "an object"),
     "scores": _of_type(list, "a list"),
     "licence": _Field(_TEXT, _is_text),

@@ -77,6 +77,12 @@ def test_classes_that_a_model_does_not_know_have_probability_zero(tmp_path: Path
         (lambda d: d.update(trained_on=[]), r"trained_on is \[\], expected an object"),
         (lambda d: d.update(window_s="x"), "window_s is 'x', expected seconds"),
         (lambda d: d.update(window_s=float("nan")), "window_s is nan, expected seconds"),
+        (lambda d: d.update(calibration={"temperature": "2"}), "an object, whose temperature is a positive number"),
+        (
+            lambda d: d.update(calibration={"temperature": float("nan")}),
+            "an object, whose temperature is a positive number",
+        ),
+        (lambda d: d.update(calibration={"temperature": 0}), "an object, whose temperature is a positive number"),
         (lambda d: d.update(features=[]), "one or more configurations of one sample rate"),
         (lambda d: d.update(features={}), r"features is \{\}, expected a list"),
         (lambda d: d["features"][0].update(n_mels=10**9), "n_mels"),

@@ -120,6 +120,9 @@ def adapt(job: AdaptJob, progress: Progress) -> Adapted:
     base = read_head(weights)
     if base is None:
         raise ModelError(f"{redact(job.model)} has no head that could be adapted")
+    if weights is files.weights:
+        # A calibrated head has small weights; the prior is around those that were learnt.
+        base = sharpened(base, 1 / files.description["calibration"].get("temperature", 1.0))
     try_model(files, job.model)
     rows, embeddings = _embeddings(job, Embedder.of(Model(files), weights), progress)
     classes = classes_of_labels(rows)

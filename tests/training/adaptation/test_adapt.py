@@ -17,6 +17,7 @@ from emosense.models.head import read_head
 from emosense.models.model import Model
 from emosense.models.model_files import read_model, write_model
 from emosense.training.adaptation.adapt import AdaptJob, adapt
+from emosense.training.head_graph import sharpened
 
 # The tiny model averages bands: voices of another pitch have other averages.
 PITCH_HZ = {"happy": 260.0, "sad": 90.0}
@@ -87,6 +88,22 @@ def test_a_model_with_a_head_is_adapted_by_its_embedding_to_names_of_ones_own(
     assert fitted is not None
     np.testing.assert_array_equal(fitted.mean, head.mean)
     assert fitted.weight.shape == (128, 2)
+
+
+def test_a_calibrated_head_is_adapted_like_the_head_before_its_calibration(
+    tmp_path: Path, labels: Callable[..., str]
+) -> None:
+    head, table, fitted = made_head(n_dims=128, n_classes=8), labels(), []
+    for name, temperature in (("raw", 1.0), ("calibrated", 4.0)):
+        (tmp_path / name).mkdir()
+        description = tiny_description(calibration={"temperature": temperature})
+        write_model(str(tmp_path / name), description, head_graph(sharpened(head, temperature)))
+        adapt(AdaptJob(table, str(tmp_path / f"own-{name}"), str(tmp_path / name), anyway=True), Listener())
+        fitted.append(read_head(read_model(str(tmp_path / f"own-{name}")).weights))
+    raw, calibrated = fitted
+    assert raw is not None
+    assert calibrated is not None
+    np.testing.assert_allclose(calibrated.weight, raw.weight, atol=1e-5)
 
 
 def test_an_adapted_model_can_be_adapted_again(tmp_path: Path, tiny_model: str, labels: Callable[..., str]) -> None:
