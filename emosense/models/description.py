@@ -73,8 +73,7 @@ def _is_window(value: Any) -> bool:
 
 def _is_calibration(value: Any) -> bool:
     temperature = value.get("temperature", 1.0) if isinstance(value, dict) else None
-    is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
-    return is_number and 0 < temperature < math.inf
+    return isinstance(temperature, int | float) and not isinstance(temperature, bool) and 0 < temperature < math.inf
 
 
 _TEXT: Final = f"text of at most {_LONGEST_TEXT:,} characters, none of them a control character"
