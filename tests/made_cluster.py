@@ -96,11 +96,11 @@ class _Schedule:
         self.chance.shuffle(self.to_come)
         self.losses = Losses()
         self._log = log
-        self.let_through()
 
     def let_through(self) -> None:
         """Let the workers begin the recordings up to the next loss; after the last one, all."""
-        n_allowed = N_PER_LOSS * (1 + self.losses.n_nodes + self.losses.n_heads) if self.to_come else sys.maxsize
+        n_begun = self._log.read_bytes().count(b"\n") if self._log.exists() else 0
+        n_allowed = n_begun + N_PER_LOSS if self.to_come else sys.maxsize
         new = Path(f"{self._log}.new")
         new.write_text(str(n_allowed))
         new.replace(f"{self._log}.allowed")
@@ -134,6 +134,7 @@ def run_with_losses(job: LabelJob, n_nodes: int, n_heads: int, seed: int) -> Los
 
 def _take_away(nodes: Any, driver: subprocess.Popen[str], schedule: _Schedule, run_folder: Path) -> None:
     n_before = len(list(run_folder.glob("*.parquet")))
+    schedule.let_through()
     while driver.poll() is None:
         time.sleep(0.05)
         if not schedule.to_come or len(list(run_folder.glob("*.parquet"))) == n_before:
@@ -143,7 +144,6 @@ def _take_away(nodes: Any, driver: subprocess.Popen[str], schedule: _Schedule, r
             driver.kill()
             driver.wait()
             schedule.losses.n_heads += 1
-            schedule.let_through()
             return
         lost = schedule.chance.choice(sorted(nodes.worker_nodes, key=lambda node: node.unique_id))
         nodes.remove_node(lost, allow_graceful=False)
