@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from conftest import REPOSITORY
+import counting_worker
 
 from emosense.labelling.engine_choice import CHUNK_SIZES
 from emosense.labelling.job import LabelJob
@@ -90,7 +90,7 @@ class Losses:
 class _Schedule:
     """The losses to come in a random order, and how many recordings may be begun before the next of them."""
 
-    def __init__(self, n_nodes: int, n_heads: int, seed: int, log: Path) -> None:
+    def __init__(self, n_nodes: int, n_heads: int, seed: int, log: str) -> None:
         self.chance = random.Random(seed)
         self.to_come = ["node"] * n_nodes + ["head"] * n_heads
         self.chance.shuffle(self.to_come)
@@ -99,11 +99,8 @@ class _Schedule:
 
     def let_through(self) -> None:
         """Let the workers begin the recordings up to the next loss; after the last one, all."""
-        n_begun = self._log.read_bytes().count(b"\n") if self._log.exists() else 0
-        n_allowed = n_begun + N_PER_LOSS if self.to_come else sys.maxsize
-        new = Path(f"{self._log}.new")
-        new.write_text(str(n_allowed))
-        new.replace(f"{self._log}.allowed")
+        n_allowed = counting_worker.n_begun(self._log) + N_PER_LOSS if self.to_come else sys.maxsize
+        counting_worker.allow(self._log, n_allowed)
 
 
 def run_with_losses(job: LabelJob, n_nodes: int, n_heads: int, seed: int) -> Losses:
@@ -112,19 +109,19 @@ def run_with_losses(job: LabelJob, n_nodes: int, n_heads: int, seed: int) -> Los
     Each loss waits until the run has written a part since the one before, and the run waits for each loss.
     """
     assert len(list(Path(job.inputs[0]).iterdir())) > N_PER_LOSS * (n_nodes + n_heads + 1)
-    log, start_s = Path(f"{job.output}.log"), time.monotonic()
+    log, start_s = f"{job.output}.log", time.monotonic()
     schedule = _Schedule(n_nodes, n_heads, seed, log)
     losses = schedule.losses
     while True:
         with made_cluster() as nodes:
             losses.n_starts += 1
-            command = [sys.executable, "-c", _DRIVER, str(REPOSITORY / "tests" / "counting_worker.py"), str(log)]
+            command = [sys.executable, "-c", _DRIVER, counting_worker.__file__, log]
             command += [*job.inputs, job.output, job.model, nodes.address]
             with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as driver:
-                _take_away(nodes, driver, schedule, Path(f"{job.output}.run"))
+                _take_away(nodes, driver, schedule, job.output)
                 code, stderr = driver.returncode, driver.stderr.read() if driver.stderr else ""
         if code in (0, 3):
-            losses.n_labelled = len(log.read_bytes().splitlines())
+            losses.n_labelled = counting_worker.n_begun(log)
             losses.seconds = time.monotonic() - start_s
             return losses
         # A lost head, or a chunk that was lost several times: the same command again.
@@ -132,12 +129,17 @@ def run_with_losses(job: LabelJob, n_nodes: int, n_heads: int, seed: int) -> Los
         assert losses.n_starts < 10
 
 
-def _take_away(nodes: Any, driver: subprocess.Popen[str], schedule: _Schedule, run_folder: Path) -> None:
-    n_before = len(list(run_folder.glob("*.parquet")))
+def n_parts(output: str) -> int:
+    """Count the parts that a run has written so far."""
+    return len(list(Path(f"{output}.run").glob("*.parquet")))
+
+
+def _take_away(nodes: Any, driver: subprocess.Popen[str], schedule: _Schedule, output: str) -> None:
+    n_before = n_parts(output)
     schedule.let_through()
     while driver.poll() is None:
         time.sleep(0.05)
-        if not schedule.to_come or len(list(run_folder.glob("*.parquet"))) == n_before:
+        if not schedule.to_come or n_parts(output) == n_before:
             continue
         time.sleep(schedule.chance.uniform(0.0, 0.5))
         if schedule.to_come.pop(0) == "head":
@@ -149,5 +151,5 @@ def _take_away(nodes: Any, driver: subprocess.Popen[str], schedule: _Schedule, r
         nodes.remove_node(lost, allow_graceful=False)
         schedule.losses.n_nodes += 1
         nodes.add_node(num_cpus=1, **_NODE)
-        n_before = len(list(run_folder.glob("*.parquet")))
+        n_before = n_parts(output)
         schedule.let_through()

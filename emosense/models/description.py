@@ -12,7 +12,7 @@ import reprlib
 import unicodedata
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from emosense.emotions import EMOTIONS, own_emotions, parse_own_emotion
 from emosense.errors import ModelError, UsageError
@@ -67,13 +67,17 @@ def _is_kind(value: Any) -> bool:
     return value in KINDS or (isinstance(value, str) and bool(entry_points(group=_FAMILIES_GROUP, name=value)))
 
 
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _is_window(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and _MIN_WINDOW_S <= value <= _MAX_WINDOW_S
+    return _is_number(value) and _MIN_WINDOW_S <= value <= _MAX_WINDOW_S
 
 
 def _is_calibration(value: Any) -> bool:
     temperature = value.get("temperature", 1.0) if isinstance(value, dict) else None
-    return isinstance(temperature, int | float) and not isinstance(temperature, bool) and 0 < temperature < math.inf
+    return _is_number(temperature) and 0 < temperature < math.inf
 
 
 _TEXT: Final = f"text of at most {_LONGEST_TEXT:,} characters, none of them a control character"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import soundfile
-from made_cluster import N_NODES, made_cluster, run_with_losses
+from made_cluster import N_NODES, made_cluster, n_parts, run_with_losses
 from made_sounds import voice
 
 from emosense.errors import StorageError
@@ -121,9 +121,9 @@ def test_a_node_that_is_lost_costs_no_row_and_doubles_none(
     def lose_a_node() -> None:
         end_s = time.monotonic() + 60
         while time.monotonic() < end_s:
-            n_parts = len(list(Path(f"{output}.run").glob("*.parquet")))
-            if n_parts >= 2:
-                parts_before.append(n_parts)
+            n_before = n_parts(str(output))
+            if n_before >= 2:
+                parts_before.append(n_before)
                 cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
                 return
             threading.Event().wait(0.02)

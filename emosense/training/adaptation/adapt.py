@@ -121,7 +121,7 @@ def adapt(job: AdaptJob, progress: Progress) -> Adapted:
     if base is None:
         raise ModelError(f"{redact(job.model)} has no head that could be adapted")
     if weights is files.weights:
-        # A calibrated head has small weights; the prior is around those that were learnt.
+        # The prior is around the weights that were learnt. A head that `headed` adds is not calibrated.
         base = sharpened(base, 1 / files.description["calibration"].get("temperature", 1.0))
     try_model(files, job.model)
     rows, embeddings = _embeddings(job, Embedder.of(Model(files), weights), progress)
