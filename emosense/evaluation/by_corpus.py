@@ -141,6 +141,29 @@ def _adapted(shares: Float64, second: SpeakerPredictions | None, groups: Sequenc
     return adapted
 
 
+def written_labels(
+    labels: Labels, probabilities: Float64, corpora: Sequence[str], emotions: Sequence[str]
+) -> NDArray[np.int64]:
+    """Return the labels, with calm for neutral where calm is the answer and the corpus lacks it: the answer is right.
+
+    Parameters
+    ----------
+    labels, probabilities, corpora, emotions
+        As in `corpus_scores`.
+
+    Returns
+    -------
+    ndarray, shape (n,), int64
+        Indices into `emotions`.
+    """
+    if not set(_CALM_AS) <= set(emotions):
+        return labels
+    calm, neutral = (list(emotions).index(name) for name in _CALM_AS)
+    names = np.asarray(corpora)
+    lacks = ~np.isin(names, names[labels == calm])
+    return np.where(lacks & (labels == neutral) & (probabilities.argmax(axis=1) == calm), calm, labels)
+
+
 def _as_written(shares: Float64, emotions: Sequence[str], has: Sequence[str]) -> Float64:
     """Let calm count as neutral in a corpus that lacks calm: where it is the answer, the two change places."""
     calm, neutral = _CALM_AS

@@ -1,7 +1,9 @@
 """Temperature scaling: one number that calibrates the confidence of a model without changing its labels.
 
 Takes and returns probabilities of shape (n, n_classes). The softmax ignores an additive constant, so the log of a
-probability serves as its logit. Source: Guo et al. 2017, 'On Calibration of Modern Neural Networks', section 4.2.
+probability serves as its logit. Sources: Guo et al. 2017, 'On Calibration of Modern Neural Networks', section 4.2; and
+for what is fitted, the confidence and not the whole row, Gupta and Ramdas 2022, 'Top-label calibration' (arXiv
+2107.08353).
 """
 
 from __future__ import annotations
@@ -16,16 +18,20 @@ from emosense.evaluation.input_checks import check_probabilities
 MIN_TEMPERATURE: Final = 0.05
 MAX_TEMPERATURE: Final = 20.0
 
+# Temperatures that are tried first, evenly on a logarithmic scale: the loss may have several minima.
+_N_TRIED: Final = 61
 # A float32 softmax underflows to 0 below this; its log, -87, is the lowest logit that such a model can express.
 _SMALLEST: Final = float(np.finfo(np.float32).tiny)
 _LOG_TOLERANCE: Final = 1e-7
 
 
 def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
-    """Return the temperature that minimises the negative log-likelihood of the labels.
+    """Return the temperature at which the confidence says best how often the most probable class is the label.
 
-    The loss has one minimum in the temperature (it is convex in 1 / T); a bounded search over log T finds it. Fit on
-    speakers who neither trained the model nor will test it.
+    It minimises the mean logarithmic loss of the confidence, as a probability that the label is right. Rows in which
+    the model is sure of a wrong class count no more than that, as they would in the likelihood of all labels: on
+    recordings from elsewhere, these made all confidence too low. Fit on speakers who neither trained the model nor will
+    test it.
 
     Parameters
     ----------
@@ -47,14 +53,21 @@ def fit_temperature(probabilities: ArrayLike, labels: ArrayLike) -> float:
     from scipy.optimize import minimize_scalar
 
     truth, shares = check_probabilities(labels, probabilities)
-    logits = _logits(shares)
-    bounds = np.log([MIN_TEMPERATURE, MAX_TEMPERATURE])
-    found = minimize_scalar(
-        lambda value: _loss(logits, truth, value), bounds=bounds, method="bounded", options={"xatol": _LOG_TOLERANCE}
-    )
-    if _loss(logits, truth, 0.0) <= found.fun + 1e-12:
-        return 1.0
-    return float(np.exp(found.x))
+    logits, rows, answers = _logits(shares), np.arange(len(shares)), shares.argmax(axis=1)
+    # Of the other classes, relative to the most probable one.
+    others = logits - logits[rows, answers][:, np.newaxis]
+    others[rows, answers] = -np.inf
+    is_right = answers == truth
+
+    def loss(log_temperature: float) -> float:
+        odds = np.logaddexp.reduce(others / np.exp(log_temperature), axis=1)
+        return float((np.logaddexp(0, odds) - np.where(is_right, 0, odds)).mean())
+
+    tried = np.linspace(np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE), _N_TRIED)
+    best = int(np.argmin([loss(value) for value in tried]))
+    bounds = tried[max(best - 1, 0)], tried[min(best + 1, _N_TRIED - 1)]
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": _LOG_TOLERANCE})
+    return 1.0 if loss(0.0) <= found.fun + 1e-12 else float(np.exp(found.x))
 
 
 def apply_temperature(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
@@ -86,10 +99,3 @@ def apply_temperature(probabilities: ArrayLike, temperature: float) -> NDArray[n
 
 def _logits(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(np.maximum(probabilities, _SMALLEST))
-
-
-def _loss(logits: NDArray[np.float64], truth: NDArray[np.int64], log_temperature: float) -> float:
-    """Return the mean negative log-likelihood at a temperature."""
-    scaled = logits / np.exp(log_temperature)
-    scaled -= scaled.max(axis=1, keepdims=True)
-    return float((np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(truth)), truth]).mean())

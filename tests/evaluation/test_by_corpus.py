@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emosense.evaluation.by_corpus import corpus_scores, mean_corpus_scores
+from emosense.evaluation.by_corpus import corpus_scores, mean_corpus_scores, written_labels
 
 EMOTIONS = ("neutral", "calm", "happy")
 
@@ -25,6 +25,16 @@ def test_calm_counts_as_neutral_in_a_corpus_without_calm() -> None:
     # The confidence is that of the label as it was written: 0.8, 0.6 and 0.8, all right.
     assert nemo["none"]["ece"] == pytest.approx((0.2 + 0.4 + 0.2) / 3)
     assert ravdess["none"]["uar"] == pytest.approx(2 / 3)
+
+
+def test_labels_as_written_are_right_wherever_calm_stands_for_neutral() -> None:
+    labels = np.array([0, 0, 2, 0, 1])
+    shares = rows((0.1, 0.8, 0.1), (0.6, 0.3, 0.1), (0.1, 0.8, 0.1), (0.1, 0.8, 0.1), (0.1, 0.8, 0.1))
+    corpora = ["nemo"] * 3 + ["ravdess"] * 2
+    assert written_labels(labels, shares, corpora, EMOTIONS).tolist() == [1, 0, 2, 0, 1]
+    assert written_labels(np.array([0]), rows((0.1, 0.8, 0.1)), ["nemo"], ("neutral", "fearful", "happy")).tolist() == [
+        0
+    ]
 
 
 def test_emotions_that_the_corpus_lacks_or_training_did_not_teach_are_left_out_of_the_answer() -> None:
