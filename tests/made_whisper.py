@@ -14,7 +14,7 @@ from emosense.arrays import Float32, Float64
 
 
 def whisper_tensors(
-    width: int = 16, n_layers: int = 2, n_mels: int = 80, n_positions: int = 1500, seed: int = 0
+    width: int = 16, n_layers: int = 3, n_mels: int = 80, n_positions: int = 1500, seed: int = 0
 ) -> dict[str, Float32]:
     """Random tensors under the published names; activations stay near 1."""
     rng = np.random.default_rng(seed)

@@ -179,29 +179,33 @@ _add(
     "the default, which learns from a transfer model as well as from the labels",
 )
 _TRANSFER: Final = _add(
-    TransferConfig("default", default_config("whisper"), layers=(1, 2)),
-    "means of two frozen layers of Whisper tiny.en over the frames of speech, softmax regression with changed copies",
+    TransferConfig("default", default_config("whisper"), layers=(1, 2, 3), pooling="mean-trend", bits=8),
+    "means and trends of three frozen layers of Whisper tiny.en over the frames of speech, softmax regression",
 )
 _add(
-    dataclasses.replace(_TRANSFER, name="fine-tuned", l2=0.05, tuning=TuningConfig()),
-    "the default whose front is trained too, with a small learning rate and augmentation",
+    TransferConfig(
+        "fine-tuned", default_config("whisper"), layers=(1, 2), l2=0.05, speaker_l2=0.05, tuning=TuningConfig()
+    ),
+    "means of two layers, which are trained too, with a small learning rate and augmentation",
 )
 _add(
-    dataclasses.replace(_TRANSFER, name="base", layers=(2, 3), speaker_l2=0.15, bits=8),
-    "the default on layers 2 and 3 of Whisper base (--encoder), stored in 8 bits",
+    dataclasses.replace(_TRANSFER, name="base", layers=(2, 3)),
+    "the default on layers 2 and 3 of Whisper base (--encoder)",
 )
 # To measure what each part of the default contributes.
 _add(dataclasses.replace(_TRANSFER, name="no-copies", copies=0), "the default without changed copies")
+_add(dataclasses.replace(_TRANSFER, name="two-layers", layers=(1, 2)), "the default on the first two layers")
 _add(dataclasses.replace(_TRANSFER, name="layer-1", layers=(1,)), "the default on the first layer")
 _add(dataclasses.replace(_TRANSFER, name="layer-3", layers=(3,)), "the default on the third layer")
 _add(dataclasses.replace(_TRANSFER, name="layer-2", layers=(2,)), "the default on the second layer")
+_add(dataclasses.replace(_TRANSFER, name="mean", pooling="mean"), "the default with the mean alone")
 _add(
     dataclasses.replace(_TRANSFER, name="mean-sd", pooling="mean-sd"),
-    "the default with the deviation over the frames beside the mean",
+    "the default with the deviation over the frames in place of the trend",
 )
 _add(
     dataclasses.replace(_TRANSFER, name="all-frames", pooling="mean-all-frames"),
-    "the default with the mean over all frames",
+    "the default with the mean over all frames alone",
 )
 # One of them takes recordings a tenth faster, so its errors differ.
 _MEMBERS: Final = tuple(

@@ -9,11 +9,12 @@ from emosense.features.config import FeatureConfig
 from emosense.training.augmentation_settings import AugmentConfig
 from emosense.training.settings import NetworkConfig
 
-# How frames become one vector: their mean over speech, with their deviation too, or the mean over all frames.
-Pooling = Literal["mean", "mean-sd", "mean-all-frames"]
+# How frames become one vector: their mean over speech, with their trend or their deviation too, or the mean over all
+# frames.
+Pooling = Literal["mean", "mean-trend", "mean-sd", "mean-all-frames"]
 # Bits that a value of the front's matrices takes in the model.
 WeightBits = Literal[8, 16]
-POOLINGS: Final[tuple[Pooling, ...]] = ("mean", "mean-sd", "mean-all-frames")
+POOLINGS: Final[tuple[Pooling, ...]] = ("mean", "mean-trend", "mean-sd", "mean-all-frames")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,8 +88,8 @@ class TransferConfig(NetworkConfig):
 
     layers: tuple[int, ...] = (2,)
     pooling: Pooling = "mean"
-    l2: float = 0.15
-    speaker_l2: float = 0.05
+    l2: float = 0.3
+    speaker_l2: float = 0.1
     copies: int = 2
     bits: WeightBits = 16
     tuning: TuningConfig | None = None

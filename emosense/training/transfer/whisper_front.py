@@ -135,6 +135,6 @@ def n_dims(front: WhisperFront, layers: Sequence[int], pooling: Pooling) -> int:
     Returns
     -------
     int
-        Width times the number of layers, twice that with ``mean-sd``.
+        Width times the number of layers, twice that with ``mean-trend`` and ``mean-sd``.
     """
-    return front.width * len(layers) * (2 if pooling == "mean-sd" else 1)
+    return front.width * len(layers) * (2 if pooling in {"mean-trend", "mean-sd"} else 1)

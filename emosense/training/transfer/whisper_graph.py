@@ -4,10 +4,10 @@ The graph is written node by node rather than converted, so that its tensors kee
 can be read back. It takes ``features`` (batch, n_frames, n_mels) of any length, and gives ``probabilities`` (batch,
 n_classes) and ``embedding`` (batch, n_dims). Positions after the last are equal to it.
 
-Matrices are float16, as published: 9 MB with two layers of tiny.en, and the graph gives what Keras gives. With 8 bits
-they are integers with a scale for each column, which halves a large front. Either is made float32 once, when the graph
-is loaded. Products of 8-bit integers would be 2.5 times as fast, but they move an embedding by 8 % of the deviation
-between recordings, or by 13 % with the 7 bits that give the same on all CPUs.
+Matrices are float16, as published, and the graph gives what Keras gives; or they are 8-bit integers with a scale for
+each column, half as large. Either is made float32 once, when the graph is loaded. Products of 8-bit integers would be
+2.5 times as fast, but they move an embedding by 8 % of the deviation between recordings, or by 13 % with the 7 bits
+that give the same on all CPUs.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ class _WhisperGraph(GraphBuilder):
         """Add the mean of a block's output; its last product is one of means, which saves a tenth of the work."""
         x, hidden = self._attended(x, i)
         means = [self._mean(values, shares) for values in (x, hidden)]
-        return self.node("Add", [means[0], self._linear(means[1], f"layers.{i}.fc2")])
+        totals = self.node("ReduceSum", [shares, self.integers(2)])
+        return self._flat(self.node("Add", [means[0], self._linear(means[1], f"layers.{i}.fc2", totals)]))
 
     def _attended(self, x: str, i: int) -> tuple[str, str]:
         """Return a block's input with its attention added, and the hidden values of its last product."""
@@ -133,7 +134,7 @@ class _WhisperGraph(GraphBuilder):
         return self._linear(self.node("Reshape", [mixed, self.integers(0, -1, n_heads * width)]), f"{name}.out_proj")
 
     def frame_shares(self, pooling: Pooling) -> str:
-        """Add the weights of frames, (batch, 1, n_frames); as `frame_shares` of `whisper_network` computes them."""
+        """Add the weights of frames, (batch, n_weights, n_frames), as `frame_shares` of `whisper_network` does."""
         log_e = self.node("Mul", [self.node("Sub", [FEATURES, self.number(1)]), self.number(4 * np.log(10))])
         power = self.node("ReduceSum", [self.node("Exp", [log_e]), self.integers(2)], keepdims=0)
         padded = self.node("Pad", [power, self.integers(0, 0, 0, 1)])
@@ -143,20 +144,31 @@ class _WhisperGraph(GraphBuilder):
         else:
             limit = self.node("Mul", [self.node("ReduceMax", [power], axes=[1]), self.number(10 ** (-SPEECH_DB / 10))])
             kept = self.float32(self.node("Greater", [power, limit]))
-        shares = self.node("Div", [kept, self.node("ReduceSum", [kept, self.integers(1)])])
-        return self.node("Unsqueeze", [shares, self.integers(1)])
+        number = self.node("ReduceSum", [kept, self.integers(1)])
+        shares = self.node("Div", [kept, number])
+        if pooling != "mean-trend":
+            return self.node("Unsqueeze", [shares, self.integers(1)])
+        axis = self.tensor(np.array(1, np.int64), "time_axis")
+        passed = self.node("Sub", [self.node("CumSum", [kept, axis]), self.number(0.5)])
+        angles = self.node("Mul", [self.node("Div", [passed, number]), self.number(np.pi)])
+        rows = [shares, self.node("Mul", [shares, self.node("Cos", [angles])])]
+        return self.node("Concat", [self.node("Unsqueeze", [row, self.integers(1)]) for row in rows], axis=1)
 
     def pool(self, x: str, shares: str, pooling: Pooling) -> str:
-        mean = self._mean(x, shares)
+        mean = self._flat(self._mean(x, shares))
         if pooling != "mean-sd":
             return mean
         centred = self.node("Sub", [x, self.node("Unsqueeze", [mean, self.integers(1)])])
-        variance = self._mean(self.node("Mul", [centred, centred]), shares)
+        variance = self._flat(self._mean(self.node("Mul", [centred, centred]), shares))
         sd = self.node("Sqrt", [self.node("Max", [variance, self.number(_SMALLEST_VARIANCE)])])
         return self.node("Concat", [mean, sd], axis=1)
 
     def _mean(self, x: str, shares: str) -> str:
-        return self.node("Squeeze", [self.node("MatMul", [shares, x]), self.integers(1)])
+        """Add the weighted sums of the frames, (batch, n_weights, width)."""
+        return self.node("MatMul", [shares, x])
+
+    def _flat(self, means: str) -> str:
+        return self.node("Flatten", [means], axis=1)
 
     def heads(self, head: Head, speaker_head: SpeakerHead | None) -> dict[str, int]:
         """Add the heads; return the sizes of their outputs by name."""
@@ -192,12 +204,16 @@ class _WhisperGraph(GraphBuilder):
         rounded = self.tensor(np.rint(values / scale).astype(np.int8), name)
         return self.node("Mul", [self.float32(rounded), self.tensor(scale, f"{name}{_SCALE}")])
 
-    def _linear(self, x: str, name: str) -> str:
+    def _linear(self, x: str, name: str, totals: str = "") -> str:
+        """Add an affine map; of weighted sums of frames if `totals` names the sums of their weights."""
         weight = f"{name}.weight"
         stored = self.half if self._bits == 16 else self.integer
         product = self.node("MatMul", [x, stored(weight, _matrix(self._front.tensors[weight]))])
         bias = self._front.tensors.get(f"{name}.bias")
-        return product if bias is None else self.node("Add", [product, self.tensor(bias, f"{name}.bias")])
+        if bias is None:
+            return product
+        added = self.tensor(bias, f"{name}.bias")
+        return self.node("Add", [product, self.node("Mul", [totals, added]) if totals else added])
 
 
 def _matrix(weight: Float32) -> Float32:

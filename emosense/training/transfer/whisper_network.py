@@ -38,7 +38,8 @@ def build_front(front: WhisperFront, layers: Sequence[int], pooling: Pooling) ->
         Blocks whose output is pooled, counted from 1; 0 is the input of the first block. The pooled values follow one
         another.
     pooling : str
-        ``mean`` over the frames of speech, ``mean-sd`` with the standard deviation too, or ``mean-all-frames``.
+        ``mean`` over the frames of speech; ``mean-trend`` with their trend too, which is the second coefficient of a
+        discrete cosine transform over time; ``mean-sd`` with the standard deviation; or ``mean-all-frames``.
 
     Returns
     -------
@@ -205,6 +206,8 @@ def _attention(x: Any, valid: Any, front: WhisperFront, name: str) -> Any:
 def frame_shares(features: Any, valid: Any, pooling: Pooling) -> Any:
     """Return the weight of each frame in the pooled values: equal for all frames of speech, 0 for others.
 
+    With ``mean-trend``, also weights that fall as a cosine from the first frame of speech to the last.
+
     Parameters
     ----------
     features, valid : KerasTensor
@@ -214,8 +217,8 @@ def frame_shares(features: Any, valid: Any, pooling: Pooling) -> Any:
 
     Returns
     -------
-    KerasTensor, shape of `valid`
-        Sums to 1 in each recording.
+    KerasTensor, shape (n_recordings, n_weights, n_frames)
+        The first row of each recording sums to 1, the second to 0.
     """
     from keras import layers, ops
 
@@ -226,7 +229,12 @@ def frame_shares(features: Any, valid: Any, pooling: Pooling) -> Any:
         # A frame of 20 ms has the power of two of 10 ms; a last one has its half.
         power = 2 * layers.AveragePooling1D(2)(layers.ZeroPadding1D((0, 1))(power))[:, :, 0]
         kept = valid * ops.cast(power > ops.max(power, axis=1, keepdims=True) * 10 ** (-SPEECH_DB / 10), "float32")
-    return kept / ops.sum(kept, axis=1, keepdims=True)
+    number = ops.sum(kept, axis=1, keepdims=True)
+    shares = kept / number
+    if pooling != "mean-trend":
+        return shares[:, None, :]
+    angles = (ops.cumsum(kept, axis=1) - 0.5) / number * np.float32(np.pi)
+    return ops.stack([shares, shares * ops.cos(angles)], axis=1)
 
 
 def pool(x: Any, share: Any, pooling: Pooling) -> Any:
@@ -242,12 +250,13 @@ def pool(x: Any, share: Any, pooling: Pooling) -> Any:
     Returns
     -------
     KerasTensor, shape (n_recordings, width) or (n_recordings, 2 * width)
-        Means, and deviations with ``mean-sd``.
+        Means, and trends with ``mean-trend`` or deviations with ``mean-sd``.
     """
-    from keras import ops
+    from keras import layers, ops
 
-    mean = ops.matmul(share[:, None, :], x)[:, 0]
+    means = ops.matmul(share, x)
     if pooling != "mean-sd":
-        return mean
-    variance = ops.matmul(share[:, None, :], ops.square(x - mean[:, None]))[:, 0]
+        return layers.Flatten()(means)
+    mean = means[:, 0]
+    variance = ops.matmul(share, ops.square(x - means))[:, 0]
     return ops.concatenate([mean, ops.sqrt(ops.maximum(variance, _SMALLEST_VARIANCE))], axis=1)

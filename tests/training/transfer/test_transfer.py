@@ -98,7 +98,7 @@ def test_the_embedding_of_a_recording_is_what_the_graph_gives(encoder: str) -> N
     network = fit(table, CLASSES, config, seed=0)
     session = open_session(network.weights)
     stored = table.copies[Copy(config.embedding, None)]
-    assert stored[0].shape == (2 * WIDTH,)
+    assert stored[0].shape == (6 * WIDTH,)
     for features, embedding in zip(table.features[:3], stored, strict=False):
         found = session.run(["embedding"], {"features": features[np.newaxis]})[0][0]
         np.testing.assert_allclose(found, embedding, atol=1e-6)
@@ -150,7 +150,9 @@ def test_only_the_layers_that_are_pooled_are_kept(encoder: str) -> None:
     assert (front.n_layers, front.n_positions) == (1, 500)
 
 
-@pytest.mark.parametrize(("name", "size"), [("layer-2", WIDTH), ("mean-sd", 4 * WIDTH), ("all-frames", 2 * WIDTH)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("layer-2", 2 * WIDTH), ("mean", 3 * WIDTH), ("mean-sd", 6 * WIDTH), ("all-frames", 3 * WIDTH)]
+)
 def test_presets_pool_other_layers_and_values(encoder: str, name: str, size: int) -> None:
     config = chosen(encoder, name)
     assert config.embedding is not None
@@ -158,9 +160,10 @@ def test_presets_pool_other_layers_and_values(encoder: str, name: str, size: int
     assert recording_features(waveform, dataclasses.replace(config.embedding, speech_only=False)).shape == (size,)
 
 
-def test_an_encoder_with_too_few_layers_is_refused(encoder: str) -> None:
+def test_an_encoder_with_too_few_layers_is_refused(encoder: str, tmp_path: Path) -> None:
+    short = write_safetensors(tmp_path / "short.safetensors", whisper_tensors(WIDTH, n_layers=2))
     with pytest.raises(UsageError, match="has 2 layers and 1500 positions, the network needs 3 and 500"):
-        chosen(encoder, "layer-3")
+        chosen(str(short), "layer-3")
 
 
 def test_an_encoder_that_is_no_whisper_is_refused(encoder: str, tmp_path: Path) -> None:
@@ -234,7 +237,7 @@ def test_the_command_trains_in_ray_train_and_its_model_labels(
 
 def tuned(encoder: str, **changes: object) -> TransferConfig:
     tuning = TuningConfig(blocks=1, epochs=3, batch_size=6, learning_rate=1e-2, crop_frames=60)
-    return dataclasses.replace(chosen(encoder, "no-copies"), tuning=dataclasses.replace(tuning, **changes))
+    return dataclasses.replace(chosen(encoder, "fine-tuned"), copies=0, tuning=dataclasses.replace(tuning, **changes))
 
 
 def test_before_its_first_step_a_tuned_network_is_the_head_on_the_front(encoder: str) -> None:
@@ -295,4 +298,4 @@ def test_a_resumed_tuning_ends_with_the_weights_of_an_uninterrupted_one(encoder:
 def test_the_front_is_described_to_the_user(encoder: str) -> None:
     listener = Listener()
     config_with_encoder(preset("transfer", "default"), EncoderChoice(encoder), listener)
-    assert listener.messages[-1].startswith(f"encoder: blocks 1 to 2 of {encoder}, width {WIDTH}, sha256 ")
+    assert listener.messages[-1].startswith(f"encoder: blocks 1 to 3 of {encoder}, width {WIDTH}, sha256 ")

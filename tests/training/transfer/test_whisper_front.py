@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from made_whisper import whisper_states, whisper_tensors
+from scipy.fft import dct
 
 from emosense.arrays import Float32, Float64
 from emosense.errors import UsageError
 from emosense.training.transfer.whisper_front import WhisperFront
 from emosense.training.transfer.whisper_network import PADDING, build_front, weights_of
-from emosense.training.transfer_settings import Pooling
+from emosense.training.transfer_settings import POOLINGS, Pooling
 
-FRONT = WhisperFront(whisper_tensors(width=128, n_mels=8, n_positions=40))
+FRONT = WhisperFront(whisper_tensors(width=128, n_layers=2, n_mels=8, n_positions=40))
 
 
 def log_mel(n_frames: int, seed: int = 0) -> Float32:
@@ -39,22 +40,23 @@ def test_the_front_equals_the_published_architecture(n_frames: int) -> None:
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
-@pytest.mark.parametrize("pooling", ["mean-sd", "mean-all-frames"])
+@pytest.mark.parametrize("pooling", ["mean-trend", "mean-sd", "mean-all-frames"])
 def test_other_poolings(pooling: Pooling) -> None:
     features = log_mel(31)
     keep = speech_frames(features)
     last = whisper_states(features, FRONT.tensors, n_heads=2, n_layers=1)[-1]
     assert 0 < keep.sum() < len(keep)
-    expected = (
-        last.mean(axis=0)
-        if pooling == "mean-all-frames"
-        else np.concatenate([last[keep].mean(axis=0), last[keep].std(axis=0)])
-    )
+    speech = last[keep]
+    expected = {
+        "mean-trend": [speech.mean(axis=0), dct(speech, axis=0)[1] / (2 * len(speech))],
+        "mean-sd": [speech.mean(axis=0), speech.std(axis=0)],
+        "mean-all-frames": [last.mean(axis=0)],
+    }
     found = build_front(FRONT, (1,), pooling)(features[np.newaxis]).numpy()[0]
-    np.testing.assert_allclose(found, expected, atol=2e-4)
+    np.testing.assert_allclose(found, np.concatenate(expected[pooling]), atol=2e-4)
 
 
-@pytest.mark.parametrize("pooling", ["mean", "mean-all-frames"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_padding_changes_nothing(pooling: Pooling) -> None:
     model = build_front(FRONT, (2,), pooling)
     short, long = log_mel(31, seed=1), log_mel(46, seed=2)

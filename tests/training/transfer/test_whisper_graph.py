@@ -19,7 +19,7 @@ from emosense.training.transfer_settings import POOLINGS, Pooling
 # Weights that float16 holds exactly.
 TENSORS = {
     name: values.astype(np.float16).astype(np.float32)
-    for name, values in whisper_tensors(width=128, n_mels=8, n_positions=40).items()
+    for name, values in whisper_tensors(width=128, n_layers=2, n_mels=8, n_positions=40).items()
 }
 FRONT = WhisperFront(TENSORS)
 
