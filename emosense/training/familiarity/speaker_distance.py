@@ -22,6 +22,7 @@ from emosense.arrays import Float32, Float64
 # Share of the directions that are measured: as good as all (docs/results.md), and smaller.
 _SHARE: Final = 1 / 2
 _MIN_DIRECTIONS: Final = 32
+_MAX_DIRECTIONS: Final = 256
 _SHRINKAGE: Final = 0.3
 _SMALLEST: Final = 1e-12
 
@@ -79,7 +80,7 @@ def learn_speaker_distance(
     speakers : ndarray, shape (n,), int64
         A number for the speaker of each.
     share : float
-        Share of the directions to measure, those with the most scatter first; from 0 to 1, but at least 32 of them.
+        Share of the directions to measure, those with the most scatter first; from 0 to 1, but 32 to 256 of them.
 
     Returns
     -------
@@ -87,7 +88,7 @@ def learn_speaker_distance(
         What was learned.
     """
     values = np.asarray(recordings, np.float64)
-    n_directions = max(round(share * values.shape[1]), min(values.shape[1], _MIN_DIRECTIONS))
+    n_directions = min(max(round(share * values.shape[1]), _MIN_DIRECTIONS), _MAX_DIRECTIONS, values.shape[1])
     _, of_row = np.unique(speakers, return_inverse=True)
     n_of = np.bincount(of_row)
     means = np.zeros((len(n_of), values.shape[1]))
