@@ -60,7 +60,7 @@ def open_session(graph: bytes | str) -> Any:
     options.enable_mem_pattern = False
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    # It keeps the graph to load it anew on other devices, of which there are none: 9 MB of each worker with `default`.
+    # It keeps the graph to load it anew on other devices, of which there are none: 8 MB of each worker with `default`.
     session._model_bytes = None
     return session
 
