@@ -167,7 +167,7 @@ _add(
     dataclasses.replace(_CNN, name="attentive-pooling", architecture="residual-attentive"),
     "the default with attentive mean and deviation in place of the mean over time",
 )
-# The teacher has two layers of Whisper tiny.en: those of the shipped model, unless --encoder names others.
+# The teacher has two layers of Whisper tiny.en: the first of the shipped model, unless --encoder names others.
 _TEACHER: Final = TransferConfig("teacher", default_config("whisper"), layers=(1, 2), l2=0.05, copies=0)
 _add(
     dataclasses.replace(

@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 
 from emosense.arrays import Float32, Float64
 
-# Share of the directions that are measured: as good as all (docs/results.md), and smaller.
+# Share of the directions that are measured, and how many at least and at most: as good as all (docs/results.md).
 _SHARE: Final = 1 / 2
-_MIN_DIRECTIONS: Final = 32
-_MAX_DIRECTIONS: Final = 256
+_MIN_DIRECTIONS, _MAX_DIRECTIONS = 32, 256
 _SHRINKAGE: Final = 0.3
 _SMALLEST: Final = 1e-12
 

@@ -21,6 +21,7 @@ from emosense.progress import Silent
 from emosense.training.familiarity.distance import Familiarity, learn_familiarity
 from emosense.training.familiarity.graph import recording_values, with_distance
 from emosense.training.familiarity.job import FamiliarityJob, add_familiarity
+from emosense.training.familiarity.speaker_distance import SpeakerDistance
 from emosense.training.features.source import FeatureSource
 from emosense.training.features.table import FeatureTable
 from emosense.training.features.table_file import read_feature_table
@@ -67,6 +68,19 @@ def test_what_is_constant_in_training_does_not_count() -> None:
     odd = values[:5].copy()
     odd[:, 3] = 0.7
     np.testing.assert_allclose(familiarity.distances(odd), familiarity.distances(values[:5]))
+
+
+def test_of_a_long_vector_the_256_directions_with_the_most_scatter_are_measured() -> None:
+    rng = np.random.default_rng(0)
+    values, speakers = rng.normal(0, 1, (600, 700)), [f"speaker {row // 30}" for row in range(600)]
+    # Directions in which all values move together have the most scatter.
+    values += 3 * rng.normal(0, 1, (600, 1))
+    measure = learned(values, speakers).measure
+    assert isinstance(measure, SpeakerDistance)
+    assert measure.whitening.shape == (700, 256)
+    together, apart = values[:5] + 200, values[:5] + 200 * np.where(np.arange(700) % 2, 1, -1)
+    assert (measure.distances(together)[:, 0] > 2 * measure.distances(values[:5])[:, 0]).all()
+    assert (measure.distances(apart)[:, 0] > 2 * measure.distances(values[:5])[:, 0]).all()
 
 
 def test_one_recording_per_speaker_is_enough_and_two_speakers_are_not() -> None:
