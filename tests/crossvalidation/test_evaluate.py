@@ -17,7 +17,7 @@ import pytest
 import soundfile
 from commands import run_command
 from conftest import Listener, load_table, tiny_graph
-from made_tables import CLASSES, likeliest_temperature
+from made_tables import CLASSES, best_temperature
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
 
 from emosense.audio.disturbances import CATALOGUE
@@ -316,7 +316,7 @@ def test_calibration_sees_only_training_speakers_and_keeps_the_labels(
 
     (plain,), (calibrated,) = models(features, calibrate=False), models(features, calibrate=True)
     assert (plain.weights, plain.temperature) == (calibrated.weights, 1.0)
-    # By hand: a fit without some training speakers, which is there already, and what is likeliest on those speakers.
+    # By hand: a fit without some training speakers, which is there already, and the best temperature on those speakers.
     train, held = inner_split([features.speakers[row] for row in fold.train], 0, 0.2)
     held_out = features.select(fold.train[held])
     assert not {held_out.speakers[row] for row in range(len(held_out))} & {features.speakers[row] for row in fold.test}
@@ -324,7 +324,7 @@ def test_calibration_sees_only_training_speakers_and_keeps_the_labels(
     (short,) = fits(features).run([TrainingRun(config, 0, fold.train[train])], Silent())
     assert len(list(tmp_path.iterdir())) == n_kept
     shares, labels = predict(short.weights, [held_out], len(CLASSES)), held_out.labels(CLASSES)
-    assert calibrated.temperature == pytest.approx(likeliest_temperature(shares, labels), rel=1e-3)
+    assert calibrated.temperature == pytest.approx(best_temperature(shares, labels), rel=1e-3)
     assert calibrated.temperature != pytest.approx(1.0, rel=1e-2)
     # The labels of the test rows decide nothing.
     emotions = list(features.emotions)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_tables import add_preset, likeliest_temperature
+from made_tables import add_preset, best_temperature
 
 from emosense.crossvalidation.evaluate import evaluate
 from emosense.crossvalidation.job import EvaluateJob
@@ -80,7 +80,7 @@ def test_an_ensemble_is_evaluated_trained_and_labels(
         predicted = list(csv.DictReader(file))
     shares = np.array([[float(row[f"p_{name}"]) for name in CLASSES] for row in predicted])
     labels = np.array([CLASSES.index(row["emotion"]) for row in predicted])
-    temperature = likeliest_temperature(shares, labels)
+    temperature = best_temperature(shares, labels)
     assert description["calibration"]["temperature"] == pytest.approx(temperature, rel=1e-3)
     assert len(description["trained_on"]["settings"]["members"]) == 2
     card = (output / "MODEL_CARD.md").read_text()
