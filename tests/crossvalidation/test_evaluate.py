@@ -591,6 +591,7 @@ def test_ray_and_the_local_engine_write_the_same_bytes(
             [sys.executable, "-m", "emosense", *map(str, command)], capture_output=True, text=True, timeout=180
         )
         assert done.returncode == 3, done.stderr
-        assert len(done.stderr.splitlines()) <= 5, done.stderr
+        # A busy machine is slow enough for lines of progress.
+        assert len([line for line in done.stderr.splitlines() if " of 21 (" not in line]) <= 5, done.stderr
         assert json.loads((tmp_path / f"{engine}.csv.run.json").read_text())["engine"] == engine
     assert (tmp_path / "ray.csv").read_bytes() == (tmp_path / "local.csv").read_bytes()
