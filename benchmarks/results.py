@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from emosense.arrays import Float64
 from emosense.evaluation.adapted import mean_adaptation
-from emosense.evaluation.by_corpus import ADAPTATIONS, corpus_scores, mean_corpus_scores, written_labels
+from emosense.evaluation.by_corpus import ADAPTATIONS, as_written, corpus_scores, mean_corpus_scores
 from emosense.evaluation.calibration import apply_temperature, fit_temperature
 from emosense.evaluation.intervals import mean_and_sd
 from emosense.evaluation.metrics import confusion_matrix, uar
@@ -238,8 +238,8 @@ def _calibrated_ece(each: Stored, corpus: str) -> dict[str, float]:
     others, rows = first & ~mine, np.flatnonzero(first & mine)
     if not others.any():
         return {}
-    written = written_labels(each.labels[others], each.shares[others], each.rows["corpus"][others], each.classes)
-    temperature = fit_temperature(each.shares[others], written)
+    written = as_written(each.shares[others], each.labels[others], each.rows["corpus"][others].tolist(), each.classes)
+    temperature = fit_temperature(written, each.labels[others])
     shares = apply_temperature(each.shares[rows], temperature)
     second = each.second and each.second.select(rows).scaled(temperature)
     corpora, speakers = [corpus] * len(rows), each.rows["speaker"][rows].tolist()

@@ -71,7 +71,7 @@ def corpus_scores(
     for corpus in np.unique(of_corpus):
         rows = np.flatnonzero(of_corpus == corpus)
         truth, shares, other = labels[rows], probabilities[rows], second and second.select(rows)
-        has = [emotion for index, emotion in enumerate(emotions) if (truth == index).any()]
+        has = _present(truth, emotions)
         among = [emotion for emotion in has if emotion in taught[str(corpus)]]
         groups = {
             "none": [],
@@ -141,27 +141,28 @@ def _adapted(shares: Float64, second: SpeakerPredictions | None, groups: Sequenc
     return adapted
 
 
-def written_labels(
-    labels: Labels, probabilities: Float64, corpora: Sequence[str], emotions: Sequence[str]
-) -> NDArray[np.int64]:
-    """Return the labels, with calm for neutral where calm is the answer and the corpus lacks it: the answer is right.
+def as_written(probabilities: Float64, labels: Labels, corpora: Sequence[str], emotions: Sequence[str]) -> Float64:
+    """Return the probabilities of the labels that are written: in a corpus without calm, calm counts as neutral.
 
     Parameters
     ----------
-    labels, probabilities, corpora, emotions
+    probabilities, labels, corpora, emotions
         As in `corpus_scores`.
 
     Returns
     -------
-    ndarray, shape (n,), int64
-        Indices into `emotions`.
+    ndarray, shape (n, n_emotions)
+        Where calm is the answer and its corpus lacks it, calm and neutral have changed places.
     """
-    if not set(_CALM_AS) <= set(emotions):
-        return labels
-    calm, neutral = (list(emotions).index(name) for name in _CALM_AS)
-    names = np.asarray(corpora)
-    lacks = ~np.isin(names, names[labels == calm])
-    return np.where(lacks & (labels == neutral) & (probabilities.argmax(axis=1) == calm), calm, labels)
+    of_corpus, written = np.asarray(corpora), probabilities.copy()
+    for corpus in np.unique(of_corpus):
+        rows = of_corpus == corpus
+        written[rows] = _as_written(probabilities[rows], emotions, _present(labels[rows], emotions))
+    return written
+
+
+def _present(labels: Labels, emotions: Sequence[str]) -> list[str]:
+    return [emotion for index, emotion in enumerate(emotions) if (labels == index).any()]
 
 
 def _as_written(shares: Float64, emotions: Sequence[str], has: Sequence[str]) -> Float64:

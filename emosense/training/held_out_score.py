@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emosense.errors import UsageError
-from emosense.evaluation.by_corpus import written_labels
+from emosense.evaluation.by_corpus import as_written
 from emosense.evaluation.calibration import apply_temperature, fit_temperature
 from emosense.evaluation.confidence import ece
 from emosense.evaluation.metrics import accuracy, confusion_matrix, uar
@@ -91,7 +91,8 @@ def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, cla
         )
     if metrics["settings_sha256"] != settings_sha256(config):
         raise UsageError(f"{redact(place)} was measured with other settings of {kind} {preset} (epochs, copies, views)")
-    temperature = round(fit_temperature(*_predictions(join(folder, "predictions.csv"), classes, n_rows)), 4)
+    labels, written = _predictions(join(folder, "predictions.csv"), classes, n_rows)
+    temperature = round(fit_temperature(written, labels), 4)
     first, scores = metrics["seeds"][0], metrics["scores"]
     score = {
         "protocol": metrics["protocol"],
@@ -110,8 +111,8 @@ def cross_validated(place: str, kind: str, preset: str, config: ModelConfig, cla
     return HeldOutScore(score, temperature, curves)
 
 
-def _predictions(place: str, classes: tuple[str, ...], n_rows: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Read the probabilities and the labels of all test rows, shapes (n_rows, n_classes) and (n_rows,)."""
+def _predictions(place: str, classes: tuple[str, ...], n_rows: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Read the labels and the probabilities, as written, of all test rows: (n_rows,) and (n_rows, n_classes)."""
     try:
         rows = list(csv.DictReader(io.StringIO(read_bytes(place).decode(), newline="")))
         labels = np.array([classes.index(row["emotion"]) for row in rows])
@@ -121,7 +122,7 @@ def _predictions(place: str, classes: tuple[str, ...], n_rows: int) -> tuple[NDA
     if len(rows) != n_rows:
         raise UsageError(f"{redact(place)} has {len(rows)} rows, and metrics.json counts {n_rows}: evaluate again")
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    return probabilities, written_labels(labels, probabilities, [row.get("corpus", "") for row in rows], classes)
+    return labels, as_written(probabilities, labels, [row.get("corpus", "") for row in rows], classes)
 
 
 def score_held_out(
